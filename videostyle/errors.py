@@ -1,0 +1,35 @@
+"""Every error a user can cause, and the exit code the command line gives it.
+
+VideoStyleError            1  the run failed
+├── UsageError             2  options that contradict each other or name what does not exist
+├── TimelineError          2  a timeline that cannot be read; the message starts with file:line:column
+├── ModelError             1  a model file that cannot be read, or a style it does not have
+├── MediaError             1  a picture or video that cannot be read or written
+└── TrainingError          1  a training configuration or its data
+"""
+
+
+class VideoStyleError(Exception):
+    """Base of all errors with a message meant for the user: what, where, what to do."""
+
+    exit_code = 1
+
+
+class UsageError(VideoStyleError):
+    exit_code = 2
+
+
+class TimelineError(VideoStyleError):
+    exit_code = 2
+
+
+class ModelError(VideoStyleError):
+    pass
+
+
+class MediaError(VideoStyleError):
+    pass
+
+
+class TrainingError(VideoStyleError):
+    pass

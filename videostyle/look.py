@@ -1,0 +1,69 @@
+"""How one frame is to be painted: a mixture of styles and what goes with it. Pure Python.
+
+A mixture is {style name: weight}. Weights are non-negative and are normalised to sum 1. The
+reserved style `original` is the untouched frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from videostyle.errors import UsageError
+
+ORIGINAL = "original"
+MIN_STROKE, MAX_STROKE = 0.25, 8.0
+
+
+def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
+    """Divide by the sum, dropping styles of weight 0.
+
+    Raises UsageError if a weight is negative or not finite, or if no weight is above 0.
+    """
+    for name, weight in mixture.items():
+        if not (math.isfinite(weight) and weight >= 0):
+            raise UsageError(f"weight of {name!r} is {weight}; weights are finite and not negative")
+    largest = max(mixture.values(), default=0.0)
+    if largest <= 0:
+        raise UsageError("the weights of a mixture must not all be 0")
+    # Scaled by the largest first, so that the sum of huge or tiny weights stays finite.
+    total = math.fsum(weight / largest for weight in mixture.values())
+    return {name: weight / largest / total for name, weight in mixture.items() if weight > 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The state of every track at one time.
+
+    mix: weights that sum to 1. strength: 0 (the original) to 1 (the pastiche).
+    keep_color: 0 (the painting's colours) to 1 (the original's chroma).
+    stroke: stroke size relative to the trained one, above 0; the network sees the frame at
+        1/stroke of its resolution.
+    """
+
+    mix: Mapping[str, float]
+    strength: float = 1.0
+    keep_color: float = 0.0
+    stroke: float = 1.0
+    painted: Mapping[str, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        mix = normalize_mixture(self.mix)
+        for name, value, low, high in (
+            ("strength", self.strength, 0.0, 1.0),
+            ("keep_color", self.keep_color, 0.0, 1.0),
+            ("stroke", self.stroke, MIN_STROKE, MAX_STROKE),
+        ):
+            if not low <= value <= high:
+                raise UsageError(f"{name} is {value}; it must be from {low:g} to {high:g}")
+        object.__setattr__(self, "mix", MappingProxyType(mix))
+        styles = {name: weight for name, weight in mix.items() if name != ORIGINAL}
+        painted = normalize_mixture(styles) if styles else {}
+        object.__setattr__(self, "painted", MappingProxyType(painted))
+
+    @property
+    def opacity(self) -> float:
+        """Weight of the pastiche of `painted` over the original frame, in [0, 1]."""
+        return self.strength * (1.0 - self.mix.get(ORIGINAL, 0.0)) if self.painted else 0.0

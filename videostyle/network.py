@@ -1,0 +1,268 @@
+"""The style transfer network: one set of convolutions, every style a row of gammas and betas.
+
+After Dumoulin, Shlens, Kudlur, "A Learned Representation for Artistic Style" (arXiv 1610.07629).
+An architecture is data (`Architecture`), stored in the model file; there is one network class.
+Knows nothing of files, style names, colour formats or devices.
+
+Shapes: N frames, C channels, H x W pixels, D numbers of one kind (gamma, or beta) a style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPSILON = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class ConvLayer:
+    """A convolution: odd `kernel` size in pixels, `stride` (or up-scale, in expand), `channels` out."""
+
+    kernel: int
+    stride: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What to build, as plain numbers.
+
+    unshuffle: side of the pixel blocks folded into channels before the first convolution.
+    contract: convolutions with stride, each with conditional instance normalization and ReLU.
+    residual_blocks: blocks of two 3x3 convolutions at the last contract layer's width.
+    expand: nearest up-scaling by `stride`, then a convolution; the last one makes RGB.
+    normalize_output: whether the last layer is conditionally normalised too (the paper) or has
+        a plain bias.
+    """
+
+    name: str
+    unshuffle: int
+    contract: tuple[ConvLayer, ...]
+    residual_blocks: int
+    expand: tuple[ConvLayer, ...]
+    normalize_output: bool
+
+    def scaled(self, width: float) -> Architecture:
+        """Return the architecture with every hidden channel count multiplied by `width`."""
+        hidden = [replace(c, channels=round(c.channels * width)) for c in self.contract]
+        expand = [replace(c, channels=round(c.channels * width)) for c in self.expand[:-1]]
+        return replace(self, contract=tuple(hidden), expand=(*expand, self.expand[-1]))
+
+    @property
+    def norm_channels(self) -> tuple[int, ...]:
+        """Channels of each normalised feature map, in the order the network applies them."""
+        body = self.contract[-1].channels
+        expand = self.expand if self.normalize_output else self.expand[:-1]
+        return (
+            *(layer.channels for layer in self.contract),
+            *([body] * (2 * self.residual_blocks)),
+            *(layer.channels for layer in expand),
+        )
+
+    @property
+    def row_size(self) -> int:
+        """D: gammas (and as many betas) that make one style."""
+        return sum(self.norm_channels)
+
+    @property
+    def multiple(self) -> int:
+        """Frame sides are padded to a multiple of this many pixels inside the network."""
+        result = self.unshuffle
+        for layer in self.contract:
+            result *= layer.stride
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Architecture:
+        """Rebuild from `to_dict`. Raises KeyError, TypeError or ValueError on anything else."""
+        layers = {k: tuple(ConvLayer(**layer) for layer in data[k]) for k in ("contract", "expand")}
+        architecture = cls(**{**data, **layers})
+        architecture.check()
+        return architecture
+
+    def check(self) -> None:
+        """Raise ValueError on numbers out of bounds: a model file is untrusted input."""
+        up, down = 1, self.multiple
+        for layer in (*self.contract, *self.expand):
+            if layer.kernel not in (1, 3, 5, 7, 9):
+                raise ValueError(f"kernel {layer.kernel} is not 1, 3, 5, 7 or 9")
+            if layer.stride not in (1, 2, 4) or not 1 <= layer.channels <= 1024:
+                raise ValueError(f"layer out of bounds: {layer}")
+        for layer in self.expand:
+            up *= layer.stride
+        if up != down:
+            raise ValueError(f"expand scales up {up} times, contract scales down {down} times")
+        if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
+            raise ValueError("unshuffle or residual_blocks out of bounds")
+        if not self.contract or not self.expand or self.expand[-1].channels != 3:
+            raise ValueError("needs contract and expand layers, the last one with 3 channels")
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    # The table in appendix A of the paper.
+    "paper": Architecture(
+        name="paper",
+        unshuffle=1,
+        contract=(ConvLayer(9, 1, 32), ConvLayer(3, 2, 64), ConvLayer(3, 2, 128)),
+        residual_blocks=5,
+        expand=(ConvLayer(3, 2, 64), ConvLayer(3, 2, 32), ConvLayer(9, 1, 3)),
+        normalize_output=True,
+    ),
+    # A twelfth of the paper's operations: the body works at 1/8 of the resolution, which also
+    # widens the receptive field from 109 to about 190 pixels.
+    "lean": Architecture(
+        name="lean",
+        unshuffle=2,
+        contract=(ConvLayer(3, 1, 16), ConvLayer(3, 2, 32), ConvLayer(3, 2, 96)),
+        residual_blocks=5,
+        expand=(ConvLayer(3, 2, 32), ConvLayer(3, 2, 16), ConvLayer(5, 2, 3)),
+        normalize_output=False,
+    ),
+}
+
+
+class Conv(nn.Module):
+    """Convolution over a reflect-padded map, without bias (paper, appendix A)."""
+
+    def __init__(self, channels_in: int, layer: ConvLayer) -> None:
+        super().__init__()
+        self.layer = layer
+        shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
+        self.weight = nn.Parameter(torch.randn(shape) / (channels_in * layer.kernel**2) ** 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        margin = self.layer.kernel // 2
+        if margin:
+            x = F.pad(x, (margin,) * 4, mode="reflect")
+        return F.conv2d(x, self.weight, stride=self.layer.stride)
+
+
+class UpsampleConv(nn.Module):
+    """Nearest up-scaling by 2 followed by a 3x3 or 5x5 convolution, computed on the small map.
+
+    Every output pixel of one phase (row and column parity) sees the same 3x3 small pixels, so
+    the kernel folds into four 3x3 kernels and a pixel shuffle: the same numbers, no large
+    intermediate map. All four phases answer a flat area alike, so no checkerboard can arise.
+    At the border the small map is replicated, which for 3x3 equals reflection of the large one.
+    """
+
+    def __init__(self, channels_in: int, layer: ConvLayer) -> None:
+        super().__init__()
+        if layer.kernel not in (3, 5) or layer.stride != 2:
+            raise ValueError(f"cannot up-scale by {layer}")
+        shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
+        self.weight = nn.Parameter(torch.randn(shape) / (channels_in * layer.kernel**2) ** 0.5)
+        # fold[p, i, k] = 1 where tap k, seen from a pixel of parity p, lands on small pixel i - 1.
+        fold = torch.zeros(2, 3, layer.kernel)
+        for parity in range(2):
+            for tap in range(layer.kernel):
+                fold[parity, (parity + tap - layer.kernel // 2) // 2 + 1, tap] = 1
+        self.register_buffer("fold", fold, persistent=False)
+        self.fold: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        fold = self.fold.to(self.weight.dtype)
+        # (out, in, k, k) -> (out, row parity, column parity, in, 3, 3): pixel_shuffle's order.
+        phases = torch.einsum("pyk,qxl,oikl->opqiyx", fold, fold, self.weight)
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), phases.flatten(0, 2))
+        return F.pixel_shuffle(x, 2)
+
+
+def instance_moments(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, 2, C): mean and biased variance of every feature map, in fp32."""
+    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
+    return torch.stack((mean, variance), dim=1)
+
+
+def conditional_instance_norm(x: Tensor, gamma: Tensor, beta: Tensor, moments: Tensor) -> Tensor:
+    """z = gamma (x - mean) / sqrt(variance + epsilon) + beta (paper, equation 5).
+
+    x (N, C, H, W); gamma, beta (N, C); moments (N, 2, C) in fp32.
+    """
+    mean, variance = moments.unbind(1)
+    scale = gamma.float() * torch.rsqrt(variance + EPSILON)
+    shift = beta.float() - mean * scale
+    return torch.addcmul(
+        shift.to(x.dtype)[:, :, None, None], x, scale.to(x.dtype)[:, :, None, None]
+    )
+
+
+class StyleNetwork(nn.Module):
+    """Paints N frames, each in the style its row of gammas and betas describes."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        architecture.check()
+        self.architecture = architecture
+        channels = 3 * architecture.unshuffle**2
+        convs: list[nn.Module] = []
+        for layer in architecture.contract:
+            convs.append(Conv(channels, layer))
+            channels = layer.channels
+        for _ in range(2 * architecture.residual_blocks):
+            convs.append(Conv(channels, ConvLayer(3, 1, channels)))
+        for layer in architecture.expand:
+            convs.append((UpsampleConv if layer.stride > 1 else Conv)(channels, layer))
+            channels = layer.channels
+        self.convs = nn.ModuleList(convs)
+        if not architecture.normalize_output:
+            self.output_bias = nn.Parameter(torch.zeros(3))
+
+    def forward(
+        self,
+        pixels: Tensor,
+        rows: Tensor,
+        moments: Tensor | None = None,
+        momentum: float | Tensor = 1.0,
+    ) -> tuple[Tensor, Tensor]:
+        """Stylize frames.
+
+        pixels: (N, 3, H, W) RGB in [0, 1]; any H and W from 32 up.
+        rows: (N, 2, D) gammas and betas, one row a frame.
+        moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them;
+            None takes each frame's own (paper, equation 4).
+        momentum: weight in [0, 1] of `moments` against the frame's own.
+
+        Returns the pastiche (N, 3, H, W) in [0, 1] and the moments used (N, 2, D) in fp32.
+        """
+        plan = self.architecture
+        height, width = pixels.shape[-2:]
+        # Reflection keeps the border painted; replicated edges would smear into streaks.
+        x = F.pad(pixels, (0, -width % plan.multiple, 0, -height % plan.multiple), mode="reflect")
+        x = F.pixel_unshuffle(x, plan.unshuffle)
+        used: list[Tensor] = []
+        start = 0
+
+        def normalize(x: Tensor) -> Tensor:
+            nonlocal start
+            span = slice(start, start + x.shape[1])
+            start = span.stop
+            own = instance_moments(x)
+            if moments is not None:
+                own = own + (moments[:, :, span] - own) * momentum
+            used.append(own)
+            return conditional_instance_norm(x, rows[:, 0, span], rows[:, 1, span], own)
+
+        convs = iter(self.convs)
+        for _ in plan.contract:
+            x = F.relu(normalize(next(convs)(x)))
+        for _ in range(plan.residual_blocks):
+            y = F.relu(normalize(next(convs)(x)))
+            x = x + normalize(next(convs)(y))
+        for _ in plan.expand[:-1]:
+            x = F.relu(normalize(next(convs)(x)))
+        x = next(convs)(x)
+        if plan.normalize_output:
+            x = normalize(x)
+        else:
+            x = x + self.output_bias.to(x.dtype)[:, None, None]
+        return torch.sigmoid(x)[..., :height, :width], torch.cat(used, dim=2)

@@ -1,0 +1,1 @@
+"""Training: only the commands `train`, `add-style` and `evaluate` import this folder."""

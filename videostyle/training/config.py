@@ -1,0 +1,90 @@
+"""The training configuration: a YAML file with every number of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from videostyle.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class PaintingConfig:
+    """How one painting is learned.
+
+    size: shorter side in pixels at which its Gram matrices are taken; larger means finer
+        strokes. weight: of its style loss against the other paintings'.
+    """
+
+    size: int = 448
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A run. Lengths in pixels, losses relative (see `losses`).
+
+    width: multiplier of the architecture's channels. paintings: style name -> PaintingConfig,
+    each a row of `styles.csv` in the paintings folder. learning_rate warms up linearly over
+    `warmup_steps` and falls linearly to 0 over the second half.
+    """
+
+    name: str
+    paintings: Mapping[str, PaintingConfig]
+    architecture: str = "lean"
+    width: float = 1.0
+    steps: int = 8000
+    batch_size: int = 4
+    crop: int = 224
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 100
+    gradient_clip: float = 5.0
+    style_weight: float = 14.0
+    content_weight: float = 1.0
+    tv_weight: float = 1.0
+    seed: int = 0
+    checkpoint_every: int = 200
+    sample_every: int = 500
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def read_train_config(path: Path) -> TrainConfig:
+    """Read a YAML configuration. Raises TrainingError naming the key that is wrong."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TrainingError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(data, dict):
+        raise TrainingError(f"{path}: expected a mapping of settings")
+    paintings = data.get("paintings")
+    if not isinstance(paintings, dict) or not paintings:
+        raise TrainingError(f"{path}: 'paintings' must map style names to their settings ({{}})")
+    data["paintings"] = {
+        name: _build(PaintingConfig, settings or {}, f"{path}: paintings: {name}")
+        for name, settings in paintings.items()
+    }
+    return _build(TrainConfig, data, str(path))
+
+
+def _build(cls: type[Any], data: Any, where: str) -> Any:
+    known = {field.name: field for field in fields(cls)}
+    if not isinstance(data, dict):
+        raise TrainingError(f"{where}: expected a mapping, found {data!r}")
+    for key, value in data.items():
+        if key not in known:
+            raise TrainingError(f"{where}: unknown key {key!r} (have: {', '.join(known)})")
+        kinds = {"int": int, "float": (int, float), "str": str}.get(str(known[key].type), object)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise TrainingError(f"{where}: {key} must be of type {known[key].type}, not {value!r}")
+        if isinstance(value, (int, float)) and (value < 0 or value != value):
+            raise TrainingError(f"{where}: {key} must not be negative")
+    try:
+        return cls(**data)
+    except TypeError as error:
+        raise TrainingError(f"{where}: {error}") from error

