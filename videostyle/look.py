@@ -63,6 +63,15 @@ class Look:
         painted = normalize_mixture(styles) if styles else {}
         object.__setattr__(self, "painted", MappingProxyType(painted))
 
+    def to_dict(self) -> dict[str, object]:
+        """Every track by name, for JSON."""
+        return {
+            "mix": dict(self.mix),
+            "strength": self.strength,
+            "keep_color": self.keep_color,
+            "stroke": self.stroke,
+        }
+
     @property
     def opacity(self) -> float:
         """Weight of the pastiche of `painted` over the original frame, in [0, 1]."""

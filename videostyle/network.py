@@ -37,6 +37,7 @@ class Architecture:
     contract: convolutions with stride, each with conditional instance normalization and ReLU.
     residual_blocks: blocks of two 3x3 convolutions at the last contract layer's width.
     expand: nearest up-scaling by `stride`, then a convolution; the last one makes RGB.
+    skips: how many expand layers, from the coarsest, add the contract map of their size.
     normalize_output: whether the last layer is conditionally normalised too (the paper) or has
         a plain bias.
     """
@@ -46,6 +47,7 @@ class Architecture:
     contract: tuple[ConvLayer, ...]
     residual_blocks: int
     expand: tuple[ConvLayer, ...]
+    skips: int
     normalize_output: bool
 
     def scaled(self, width: float) -> Architecture:
@@ -72,7 +74,7 @@ class Architecture:
 
     @property
     def multiple(self) -> int:
-        """Frame sides are padded to a multiple of this many pixels inside the network."""
+        """Frame sides the network takes are multiples of this many pixels."""
         result = self.unshuffle
         for layer in self.contract:
             result *= layer.stride
@@ -103,6 +105,9 @@ class Architecture:
             raise ValueError(f"expand scales up {up} times, contract scales down {down} times")
         if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
             raise ValueError("unshuffle or residual_blocks out of bounds")
+        for index in range(self.skips):
+            if self.contract[-2 - index].channels != self.expand[index].channels:
+                raise ValueError("a skip joins maps of different widths")
         if not self.contract or not self.expand or self.expand[-1].channels != 3:
             raise ValueError("needs contract and expand layers, the last one with 3 channels")
 
@@ -115,6 +120,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         contract=(ConvLayer(9, 1, 32), ConvLayer(3, 2, 64), ConvLayer(3, 2, 128)),
         residual_blocks=5,
         expand=(ConvLayer(3, 2, 64), ConvLayer(3, 2, 32), ConvLayer(9, 1, 3)),
+        skips=0,
         normalize_output=True,
     ),
     # A twelfth of the paper's operations: the body works at 1/8 of the resolution, which also
@@ -125,6 +131,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         contract=(ConvLayer(3, 1, 16), ConvLayer(3, 2, 32), ConvLayer(3, 2, 96)),
         residual_blocks=5,
         expand=(ConvLayer(3, 2, 32), ConvLayer(3, 2, 16), ConvLayer(5, 2, 3)),
+        skips=1,
         normalize_output=False,
     ),
 }
@@ -226,19 +233,19 @@ class StyleNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Stylize frames.
 
-        pixels: (N, 3, H, W) RGB in [0, 1]; any H and W from 32 up.
+        pixels: (N, 3, H, W) RGB in [0, 1], H and W multiples of `architecture.multiple`.
         rows: (N, 2, D) gammas and betas, one row a frame.
         moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them;
             None takes each frame's own (paper, equation 4).
         momentum: weight in [0, 1] of `moments` against the frame's own.
 
         Returns the pastiche (N, 3, H, W) in [0, 1] and the moments used (N, 2, D) in fp32.
+        Raises ValueError for other sides.
         """
         plan = self.architecture
-        height, width = pixels.shape[-2:]
-        # Reflection keeps the border painted; replicated edges would smear into streaks.
-        x = F.pad(pixels, (0, -width % plan.multiple, 0, -height % plan.multiple), mode="reflect")
-        x = F.pixel_unshuffle(x, plan.unshuffle)
+        if pixels.shape[2] % plan.multiple or pixels.shape[3] % plan.multiple:
+            raise ValueError(f"{pixels.shape = }: sides must be multiples of {plan.multiple}")
+        x = F.pixel_unshuffle(pixels, plan.unshuffle)
         used: list[Tensor] = []
         start = 0
 
@@ -253,16 +260,20 @@ class StyleNetwork(nn.Module):
             return conditional_instance_norm(x, rows[:, 0, span], rows[:, 1, span], own)
 
         convs = iter(self.convs)
+        contracted = []
         for _ in plan.contract:
             x = F.relu(normalize(next(convs)(x)))
+            contracted.append(x)
         for _ in range(plan.residual_blocks):
             y = F.relu(normalize(next(convs)(x)))
             x = x + normalize(next(convs)(y))
-        for _ in plan.expand[:-1]:
+        for index in range(len(plan.expand) - 1):
             x = F.relu(normalize(next(convs)(x)))
+            if index < plan.skips:
+                x = x + contracted[-2 - index]
         x = next(convs)(x)
         if plan.normalize_output:
             x = normalize(x)
         else:
             x = x + self.output_bias.to(x.dtype)[:, None, None]
-        return torch.sigmoid(x)[..., :height, :width], torch.cat(used, dim=2)
+        return torch.sigmoid(x), torch.cat(used, dim=2)

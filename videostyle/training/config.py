@@ -30,7 +30,8 @@ class TrainConfig:
 
     width: multiplier of the architecture's channels. paintings: style name -> PaintingConfig,
     each a row of `styles.csv` in the paintings folder. learning_rate warms up linearly over
-    `warmup_steps` and falls linearly to 0 over the second half.
+    `warmup_steps` and falls linearly to 0 over the second half; style_weight grows linearly
+    over `style_ramp_steps`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TrainConfig:
     warmup_steps: int = 100
     gradient_clip: float = 5.0
     style_weight: float = 14.0
+    style_ramp_steps: int = 1000
     content_weight: float = 1.0
     tv_weight: float = 1.0
     seed: int = 0

@@ -78,6 +78,12 @@ def resize_shorter(image: Image.Image, size: int) -> Image.Image:
     return image.resize((sides[0], sides[1]), Image.Resampling.LANCZOS)
 
 
+def crop_to_multiple(image: Image.Image, size: int, multiple: int) -> Image.Image:
+    """Resize the shorter side to `size` pixels and crop both sides to a multiple."""
+    image = resize_shorter(image, size)
+    return image.crop((0, 0, *(side // multiple * multiple for side in image.size)))
+
+
 def content_batch(
     photos: list[Path], step: int, *, seed: int, batch_size: int, crop: int
 ) -> Tensor:

@@ -24,10 +24,19 @@ from videostyle.errors import TrainingError
 from videostyle.model import save_model
 from videostyle.model_card import ModelCard
 from videostyle.network import ARCHITECTURES, StyleNetwork
-from videostyle.training.config import TrainConfig
-from videostyle.training.dataset import Painting, content_batch, open_picture
-from videostyle.training.dataset import resize_shorter, to_pixels
-from videostyle.training.loss_network import LossNetwork
+from videostyle.engine import choose_device
+from videostyle.training.config import TrainConfig, read_train_config
+from videostyle.training.dataset import (
+    Painting,
+    content_batch,
+    crop_to_multiple,
+    list_paintings,
+    list_photos,
+    open_picture,
+    resize_shorter,
+    to_pixels,
+)
+from videostyle.training.loss_network import LossNetwork, load_loss_network
 from videostyle.training.losses import content_loss, gram_matrix, style_loss, total_variation
 from videostyle.training.records import append_losses, plot_losses, save_sheet
 
@@ -72,6 +81,7 @@ class Trainer:
         )
         shape = (len(paintings), architecture.row_size)
         self.gamma = nn.Parameter(torch.ones(shape, device=self.device))
+        self._silence_residuals()
         self.beta = nn.Parameter(torch.zeros(shape, device=self.device))
         self.parameters = {
             **{f"network.{k}": v for k, v in self.network.named_parameters()},
@@ -101,7 +111,12 @@ class Trainer:
             if self.samples and (done or self.step % config.sample_every == 0):
                 plot_losses(self.folder / "losses.csv", self.folder / "losses.png")
                 self._sample_sheet()
-        self.export(self.folder / f"{config.name}.safetensors")
+        self.export(self.model_path)
+
+    @property
+    def model_path(self) -> Path:
+        """Where the finished model goes."""
+        return self.folder / f"{self.config.name}.safetensors"
 
     def export(self, path: Path) -> None:
         """Write the model as it stands now."""
@@ -114,6 +129,22 @@ class Trainer:
             recipe={**self.config.to_dict(), **losses},
         )
         save_model(path, card, self.network, torch.stack((self.gamma, self.beta), dim=1))
+
+    @torch.no_grad()
+    def _silence_residuals(self) -> None:
+        """Start every residual block as the identity, so that the scene passes from step 1."""
+        plan = self.network.architecture
+        body = plan.contract[-1].channels
+        first = sum(layer.channels for layer in plan.contract)
+        for block in range(plan.residual_blocks):
+            offset = first + (2 * block + 1) * body
+            self.gamma[:, offset : offset + body] = 0
+
+    def _style_weight(self) -> float:
+        """The style weight grows linearly from 0: a network that meets the full weight at once
+        learns textures that ignore the scene."""
+        config = self.config
+        return config.style_weight * min(1.0, (self.step + 1) / max(1, config.style_ramp_steps))
 
     def _learning_rate(self) -> float:
         config = self.config
@@ -131,7 +162,7 @@ class Trainer:
         style, content, variation = self._losses(pixels, chosen)
         weights = [self.config.paintings[self.paintings[i].style.name].weight for i in chosen]
         total = (
-            config.style_weight * (style * style.new_tensor(weights)).mean()
+            self._style_weight() * (style * style.new_tensor(weights)).mean()
             + config.content_weight * content.mean()
             + config.tv_weight * variation.mean()
         )
@@ -222,7 +253,8 @@ class Trainer:
 
     @torch.no_grad()
     def _sample_sheet(self) -> None:
-        pictures = [resize_shorter(open_picture(path), 256) for path in self.samples]
+        multiple = self.network.architecture.multiple
+        pictures = [crop_to_multiple(open_picture(path), 256, multiple) for path in self.samples]
         rows = torch.stack((self.gamma, self.beta), dim=1)
         columns = []
         for picture in pictures:
@@ -233,3 +265,33 @@ class Trainer:
         folder = self.folder / "samples"
         folder.mkdir(exist_ok=True)
         save_sheet(folder / f"{self.step:06d}.png", pictures, columns, labels)
+
+
+def make_trainer(
+    config_path: Path,
+    *,
+    photos: Path,
+    paintings: Path,
+    loss_network: Path,
+    folder: Path,
+    samples: Sequence[Path] = (),
+    device: str = "auto",
+) -> Trainer:
+    """Read the configuration and the data it names. Raises TrainingError."""
+    config = read_train_config(config_path)
+    known = list_paintings(paintings)
+    for name in config.paintings:
+        if name not in known:
+            raise TrainingError(
+                f"{config_path}: painting {name!r} is not in {paintings / 'styles.csv'} "
+                f"(have: {', '.join(sorted(known))})"
+            )
+    return Trainer(
+        config,
+        [known[name] for name in config.paintings],
+        list_photos(photos),
+        load_loss_network(loss_network),
+        folder,
+        samples=samples,
+        device=choose_device(device),
+    )

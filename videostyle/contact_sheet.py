@@ -1,0 +1,54 @@
+"""One picture in every style of a model, labelled: what `videostyle styles --sheet` draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from videostyle.decode import open_still
+from videostyle.errors import UsageError
+from videostyle.look import Look
+from videostyle.stylizer import Stylizer
+
+CELL_WIDTH_PX = 640
+MARGIN_PX, LABEL_PX = 12, 44
+INK, FAINT, PAPER = (24, 24, 28), (110, 110, 118), (250, 249, 246)
+
+
+def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer, columns: int = 3) -> None:
+    """Paint `picture` at 640 pixels width in every style; the untouched picture comes first.
+
+    Raises MediaError if the picture cannot be read, UsageError for an unknown output format.
+    """
+    if output.suffix.lower() not in Image.registered_extensions():
+        raise UsageError(f"{output}: unknown picture format; use .png, .jpg or .webp")
+    image = Image.fromarray(open_still(picture)).convert("RGB")
+    height = round(image.height * CELL_WIDTH_PX / image.width)
+    image = image.resize((CELL_WIDTH_PX, height), Image.Resampling.LANCZOS)
+    cells = [(image, "original", picture.name)]
+    for style in stylizer.model.card.styles:
+        pastiche = Image.fromarray(stylizer(np.asarray(image), Look({style.name: 1.0})))
+        cells.append((pastiche, style.name, f"{style.title}, {style.artist}, {style.year}"))
+    sheet = _lay_out(cells, columns, height)
+    part = output.with_name(f"{output.stem}.part{output.suffix}")
+    sheet.save(part)
+    part.replace(output)
+
+
+def _lay_out(cells: list[tuple[Image.Image, str, str]], columns: int, height: int) -> Image.Image:
+    rows = -(-len(cells) // columns)
+    pitch = (CELL_WIDTH_PX + MARGIN_PX, height + LABEL_PX + MARGIN_PX)
+    sheet = Image.new(
+        "RGB", (columns * pitch[0] + MARGIN_PX, rows * pitch[1] + MARGIN_PX), color=PAPER
+    )
+    draw = ImageDraw.Draw(sheet)
+    name_font, title_font = ImageFont.load_default(20), ImageFont.load_default(15)
+    for index, (image, name, title) in enumerate(cells):
+        left = MARGIN_PX + index % columns * pitch[0]
+        top = MARGIN_PX + index // columns * pitch[1]
+        sheet.paste(image, (left, top))
+        draw.text((left, top + height + 2), name, fill=INK, font=name_font)
+        draw.text((left, top + height + 25), title, fill=FAINT, font=title_font)
+    return sheet

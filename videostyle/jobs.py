@@ -1,0 +1,66 @@
+"""Which files a command line means: inputs and folders in, one (source, output) pair each out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from videostyle.errors import MediaError, UsageError
+
+STILL_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".gif"}
+DEFAULT_TEMPLATE = "{stem}_{timeline}"
+
+
+def plan_jobs(inputs: Iterable[Path], output: Path, timeline: str) -> list[tuple[Path, Path]]:
+    """Pair every source with its output.
+
+    One file goes to `output`, or into it if it is a folder. A folder (its pictures and videos, not
+    recursively) or several files need a folder or a template with {stem}; {timeline} stands for
+    `timeline`. Raises UsageError when outputs would collide or overwrite a source, MediaError
+    for a missing input.
+    """
+    inputs = list(inputs)
+    sources = [source for path in inputs for source in _expand(path)]
+    several = len(inputs) > 1 or inputs[0].is_dir()
+    if several and "{stem}" not in output.name and output.suffix and not output.is_dir():
+        raise UsageError(
+            f"{output}: several inputs need a folder or a template such as "
+            f"'out/{DEFAULT_TEMPLATE}.mp4'"
+        )
+    into_folder = output.is_dir() or (several and "{stem}" not in output.name)
+    jobs = [(source, _output(source, output, timeline, into_folder)) for source in sources]
+    _check(jobs)
+    return jobs
+
+
+def _expand(path: Path) -> list[Path]:
+    if not path.exists():
+        raise MediaError(f"{path}: no such file or folder")
+    if not path.is_dir():
+        return [path]
+    known = STILL_SUFFIXES | VIDEO_SUFFIXES
+    found = sorted(child for child in path.iterdir() if child.suffix.lower() in known)
+    if not found:
+        raise MediaError(f"{path}: holds no pictures or videos")
+    return found
+
+
+def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Path:
+    if into_folder:
+        still = source.suffix.lower() in STILL_SUFFIXES
+        output = output / (DEFAULT_TEMPLATE + (".png" if still else ".mp4"))
+    name = output.name.replace("{stem}", source.stem).replace("{timeline}", timeline)
+    return output.with_name(name)
+
+
+def _check(jobs: list[tuple[Path, Path]]) -> None:
+    seen: dict[Path, Path] = {}
+    sources = {source.resolve() for source, _ in jobs}
+    for source, output in jobs:
+        resolved = output.resolve()
+        if resolved in seen:
+            raise UsageError(f"{output}: both {seen[resolved]} and {source} would be written there")
+        if resolved in sources:
+            raise UsageError(f"{output}: is also an input; choose another output")
+        seen[resolved] = source

@@ -1,0 +1,59 @@
+"""The middle of the flow: decoded frames and a timeline in, painted frames out.
+
+Knows nothing of files, codecs or devices. The pastiche is laid over the original on the frame's
+own Y, U and V planes, so at opacity 0 the decoded frame comes back exactly, and on the way there
+nothing jumps.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from videostyle.color import ColorConverter, blend_planes
+from videostyle.look import Look
+from videostyle.media import Frame
+from videostyle.stylizer import Stylizer
+
+
+class Looks(Protocol):
+    """What `stylize` needs of a timeline."""
+
+    def look_at(self, seconds: float) -> Look: ...
+
+
+def stylize(
+    frames: Iterable[Frame], stylizer: Stylizer, timeline: Looks, converter: ColorConverter
+) -> Iterator[Frame]:
+    """Paint frames in order, each in the look the timeline has at its time.
+
+    Frames come in their decoded format and leave in the converter's output format.
+    """
+    pending: deque[Callable[[], Frame]] = deque()
+    for frame in frames:
+        pending.append(_begin(frame, stylizer, timeline.look_at(frame.seconds), converter))
+        if len(pending) == stylizer.depth:
+            yield pending.popleft()()
+    while pending:
+        yield pending.popleft()()
+
+
+def _begin(
+    frame: Frame, stylizer: Stylizer, look: Look, converter: ColorConverter
+) -> Callable[[], Frame]:
+    if look.opacity == 0:
+        untouched = replace(frame, image=converter.to_output(frame.image))
+        return lambda: untouched
+    pastiche = stylizer.submit(converter.to_rgb(frame.image), look)
+
+    def finish() -> Frame:
+        painted = converter.from_rgb(pastiche())
+        if look.opacity < 1 or look.keep_color > 0:
+            original = converter.to_output(frame.image)
+            chroma = look.opacity * (1 - look.keep_color)
+            painted = blend_planes(original, painted, luma=look.opacity, chroma=chroma)
+        return replace(frame, image=painted)
+
+    return finish
