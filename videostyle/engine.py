@@ -89,7 +89,7 @@ class _Frames(nn.Module):
         """(N, H, W, 3) uint8 and (N, 2, D) -> (N, H, W, 3) uint8."""
         dtype = next(self.network.parameters()).dtype
         pixels = frames.permute(0, 3, 1, 2).to(dtype) * (1 / 255)
-        pastiche, _ = self.network(pixels, rows)
+        pastiche: Tensor = self.network(pixels, rows)[0]
         return (pastiche.float() * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
 
 
@@ -165,7 +165,7 @@ class TorchEngine:
         precision = next(name for name, value in PRECISIONS.items() if value == dtype)
         self.description = f"{device}, PyTorch {precision}"
         painter = _Frames(copy.deepcopy(network)).to(device, dtype)
-        self._painter = painter.to(memory_format=torch.channels_last)
+        self._painter = painter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def submit(self, frames: Tensor, rows: Tensor) -> Result:

@@ -2,7 +2,7 @@
 
 VideoStyleError            1  the run failed
 ├── UsageError             2  options that contradict each other or name what does not exist
-├── TimelineError          2  a timeline that cannot be read; the message starts with file:line:column
+├── TimelineError          2  an unreadable timeline; the message starts with file:line:column
 ├── ModelError             1  a model file that cannot be read, or a style it does not have
 ├── MediaError             1  a picture or video that cannot be read or written
 └── TrainingError          1  a training configuration or its data

@@ -16,8 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from videostyle.errors import ModelError
-from videostyle.model_card import DEFAULT_MODEL, ModelCard, mixture_weights, model_path
-from videostyle.model_card import read_model_card
+from videostyle.model_card import (
+    DEFAULT_MODEL,
+    ModelCard,
+    mixture_weights,
+    model_path,
+    read_model_card,
+)
 from videostyle.network import Architecture, StyleNetwork
 
 

@@ -22,7 +22,7 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class ConvLayer:
-    """A convolution: odd `kernel` size in pixels, `stride` (or up-scale, in expand), `channels` out."""
+    """A convolution: odd `kernel` in pixels, `stride` (in expand: up-scale), `channels` out."""
 
     kernel: int
     stride: int

@@ -11,6 +11,8 @@ import yaml
 
 from videostyle.errors import TrainingError
 
+TYPES: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+
 
 @dataclass(frozen=True, slots=True)
 class PaintingConfig:
@@ -71,7 +73,8 @@ def read_train_config(path: Path) -> TrainConfig:
         name: _build(PaintingConfig, settings or {}, f"{path}: paintings: {name}")
         for name, settings in paintings.items()
     }
-    return _build(TrainConfig, data, str(path))
+    config: TrainConfig = _build(TrainConfig, data, str(path))
+    return config
 
 
 def _build(cls: type[Any], data: Any, where: str) -> Any:
@@ -81,7 +84,7 @@ def _build(cls: type[Any], data: Any, where: str) -> Any:
     for key, value in data.items():
         if key not in known:
             raise TrainingError(f"{where}: unknown key {key!r} (have: {', '.join(known)})")
-        kinds = {"int": int, "float": (int, float), "str": str}.get(str(known[key].type), object)
+        kinds = TYPES.get(str(known[key].type), (object,))
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise TrainingError(f"{where}: {key} must be of type {known[key].type}, not {value!r}")
         if isinstance(value, (int, float)) and (value < 0 or value != value):

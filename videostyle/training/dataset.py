@@ -81,7 +81,8 @@ def resize_shorter(image: Image.Image, size: int) -> Image.Image:
 def crop_to_multiple(image: Image.Image, size: int, multiple: int) -> Image.Image:
     """Resize the shorter side to `size` pixels and crop both sides to a multiple."""
     image = resize_shorter(image, size)
-    return image.crop((0, 0, *(side // multiple * multiple for side in image.size)))
+    width, height = (side // multiple * multiple for side in image.size)
+    return image.crop((0, 0, width, height))
 
 
 def content_batch(

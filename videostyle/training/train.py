@@ -20,11 +20,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from videostyle.engine import choose_device
 from videostyle.errors import TrainingError
 from videostyle.model import save_model
 from videostyle.model_card import ModelCard
 from videostyle.network import ARCHITECTURES, StyleNetwork
-from videostyle.engine import choose_device
 from videostyle.training.config import TrainConfig, read_train_config
 from videostyle.training.dataset import (
     Painting,
@@ -76,8 +76,8 @@ class Trainer:
         self.folder, self.samples = folder, samples
         self.device = torch.device(device)
         architecture = ARCHITECTURES[config.architecture].scaled(config.width)
-        self.network = StyleNetwork(architecture).to(self.device).to(
-            memory_format=torch.channels_last
+        self.network = (
+            StyleNetwork(architecture).to(self.device).to(memory_format=torch.channels_last)
         )
         shape = (len(paintings), architecture.row_size)
         self.gamma = nn.Parameter(torch.ones(shape, device=self.device))
@@ -169,7 +169,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters.values(), config.gradient_clip)
         self.optimizer.step()
         self.step += 1
@@ -177,9 +177,7 @@ class Trainer:
             raise TrainingError(
                 f"the loss is no longer finite at step {self.step}; lower learning_rate"
             )
-        return Step(
-            self.step, style.mean().item(), content.mean().item(), variation.mean().item()
-        )
+        return Step(self.step, style.mean().item(), content.mean().item(), variation.mean().item())
 
     def _styles_of_step(self) -> list[int]:
         """Style indices of the batch: every style once before any comes again."""

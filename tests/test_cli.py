@@ -1,0 +1,232 @@
+"""The commands as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from videostyle.cli import main
+from videostyle.model import Model, save_model
+
+TIMELINE = """version: 1
+keyframes:
+  - {at: 0s, mix: original}
+  - {at: 50%, mix: red}
+  - {at: end, mix: {green: 1, blue: 3}}
+"""
+
+
+@pytest.fixture(scope="session")
+def model_file(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_model(path, small_model.card, small_model.network, small_model.styles)
+    return str(path)
+
+
+@pytest.fixture
+def video(clip: Callable[..., Path]) -> Path:
+    return clip(pts=list(range(12)), size=(96, 64), audio=True)
+
+
+@pytest.fixture
+def timeline(tmp_path: Path) -> Path:
+    path = tmp_path / "dusk.yaml"
+    path.write_text(TIMELINE)
+    return path
+
+
+def test_render_writes_every_frame_and_the_sound(
+    video: Path, timeline: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.mp4"
+    arguments = ["render", str(video), "-o", str(output), "-t", str(timeline)]
+    assert main([*arguments, "--model", model_file, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["output"] == str(output)
+    assert report["frames"] == 12
+    assert report["limited_by"] in ("decode", "stylize", "encode")
+    with av.open(str(output)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+        assert len(container.streams.audio) == 1
+
+
+def test_a_picture_is_painted_as_a_picture(model_file: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "a.png", tmp_path / "b.png"
+    Image.effect_mandelbrot((90, 70), (-2, -1, 1, 1), 50).convert("RGB").save(source)
+    assert (
+        main(["render", str(source), "-o", str(output), "--style", "red", "--model", model_file])
+        == 0
+    )
+    with Image.open(output) as image:
+        assert image.size == (90, 70)
+
+
+def test_a_folder_with_one_bad_file_paints_the_rest_and_exits_3(
+    video: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    video.rename(folder / "good.mp4")
+    (folder / "bad.mp4").write_bytes(b"not a video")
+    arguments = ["render", str(folder), "-o", str(out), "--style", "red", "--model", model_file]
+    assert main(arguments) == 3
+    assert [path.name for path in out.iterdir()] == ["good_red.mp4"]
+    assert "bad.mp4" in capsys.readouterr().err
+
+
+def test_an_existing_output_is_kept_unless_told(
+    video: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
+    assert main(arguments) == 2
+    assert "-y overwrites it" in capsys.readouterr().err
+    assert main([*arguments, "-n"]) == 0
+    assert output.read_bytes() == b"precious"
+    assert main([*arguments, "-y"]) == 0
+    assert output.stat().st_size > 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--style", "rad"], 2, "Did you mean red?"),
+        (["--mix", "red=x"], 2, "NAME=WEIGHT"),
+        (["--mix", "red=-1"], 2, "not negative"),
+        (["--style", "red", "--strength", "2"], 2, "strength is 2"),
+        (["--style", "red", "--codec", "libx999"], 2, "libx999"),
+        (["--style", "red", "--device", "abacus"], 2, "abacus"),
+    ],
+)
+def test_wrong_options_are_named_in_one_line(
+    video: Path,
+    model_file: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    output = tmp_path / "out.mp4"
+    command = ["render", str(video), "-o", str(output), *arguments, "--model", model_file]
+    assert main(command) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not output.exists()
+
+
+def test_a_missing_file_fails_with_1(model_file: str, tmp_path: Path) -> None:
+    arguments = ["render", str(tmp_path / "gone.mp4"), "-o", str(tmp_path / "out.mp4")]
+    assert main([*arguments, "--style", "red", "--model", model_file]) == 1
+
+
+def test_a_broken_timeline_exits_2_with_its_place(
+    timeline: Path, model_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timeline.write_text(TIMELINE.replace("green", "grene"))
+    assert main(["timeline", "check", str(timeline), "--model", model_file]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"{timeline}:5:")
+    assert "green" in error
+
+
+def test_show_prints_the_look_at_given_times(
+    timeline: Path, model_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["timeline", "show", str(timeline), "--model", model_file, "--json"]
+    assert main([*command, "--at", "2.5", "--at", "8", "--duration", "10"]) == 0
+    looks = json.loads(capsys.readouterr().out)
+    assert [look["at"] for look in looks] == [2.5, 8]
+    assert looks[0]["mix"] == pytest.approx({"original": 0.5, "red": 0.5})
+    assert set(looks[0]) == {"at", "mix", "strength", "keep_color", "stroke"}
+
+
+def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -> None:
+    output = tmp_path / "plot.png"
+    command = ["timeline", "plot", str(timeline), "--model", model_file, "--duration", "8"]
+    assert main([*command, "-o", str(output)]) == 0
+    with Image.open(output) as image:
+        assert image.width > 300
+
+
+def test_styles_are_listed_as_json(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["styles", "--model", model_file, "--json"]) == 0
+    styles = json.loads(capsys.readouterr().out)
+    assert [style["name"] for style in styles] == ["red", "green", "blue"]
+    assert set(styles[0]) == {"name", "title", "artist", "year", "credit"}
+
+
+def test_the_contact_sheet_has_a_cell_for_every_style(model_file: str, tmp_path: Path) -> None:
+    picture, sheet = tmp_path / "a.png", tmp_path / "sheet.png"
+    Image.effect_mandelbrot((80, 40), (-2, -1, 1, 1), 50).convert("RGB").save(picture)
+    assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 0
+    with Image.open(sheet) as image:
+        assert image.width > 3 * 640
+        assert image.height > 2 * 320
+
+
+def test_schema_prints_json(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "--model", model_file]) == 0
+    assert "draft-07" in json.loads(capsys.readouterr().out)["$schema"]
+
+
+def test_a_dry_run_writes_nothing(
+    video: Path, timeline: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.mp4"
+    command = ["render", str(video), "-o", str(output), "-t", str(timeline), "--dry-run", "--json"]
+    assert main([*command, "--model", model_file]) == 0
+    (plan,) = json.loads(capsys.readouterr().out)
+    assert plan["output"] == str(output)
+    assert len(plan["looks"]) == 5
+    assert not output.exists()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from videostyle.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'av', 'numpy', 'yaml', 'PIL'} & set(sys.modules), sys.modules.keys()"
+    )
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert "render" in output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_the_first_interrupt_leaves_a_playable_part(
+    clip: Callable[..., Path], model_file: str, tmp_path: Path
+) -> None:
+    video = clip(pts=list(range(3000)), size=(96, 64), audio=False)
+    output = tmp_path / "out.mp4"
+    command = [sys.executable, "-m", "videostyle", "render", str(video), "-o", str(output)]
+    process = subprocess.Popen(
+        [*command, "--style", "red", "--model", model_file], stderr=subprocess.PIPE, text=True
+    )
+    part = tmp_path / "out.part.mp4"
+    for _ in range(600):
+        if part.exists() and part.stat().st_size > 0:
+            break
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "holds the first" in error
+    assert not output.exists()
+    with av.open(str(part)) as container:
+        assert 0 < sum(1 for _ in container.decode(video=0)) < 3000

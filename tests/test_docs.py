@@ -1,0 +1,42 @@
+"""Documents are run: every command they show exists, every number of paintings is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from videostyle.cli import _parser
+from videostyle.model_card import read_model_card
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands() -> list[str]:
+    found = []
+    for document in DOCUMENTS:
+        for block in re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.S):
+            lines = block.replace("\\\n", " ").splitlines()
+            found += [line for line in lines if line.startswith("videostyle ")]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_in_the_documents_parses(command: str) -> None:
+    _parser().parse_args(shlex.split(command, comments=True)[1:])
+
+
+def test_links_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_styles_named_in_the_readme_ship() -> None:
+    names = {*read_model_card("lean").style_names, "original"}
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"--style (\w+)", text)) | set(re.findall(r"mix: (\w+)", text))
+    assert used <= names

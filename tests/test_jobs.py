@@ -1,0 +1,66 @@
+"""Which output belongs to which input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from videostyle.errors import MediaError, UsageError
+from videostyle.jobs import plan_jobs
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.mp4", "b.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_one_file_goes_where_it_is_told(folder: Path) -> None:
+    assert plan_jobs([folder / "a.mp4"], folder / "out.mkv", "dusk") == [
+        (folder / "a.mp4", folder / "out.mkv")
+    ]
+
+
+def test_a_folder_takes_its_pictures_and_videos_only(folder: Path) -> None:
+    out = folder / "out"
+    out.mkdir()
+    assert plan_jobs([folder], out, "dusk") == [
+        (folder / "a.mp4", out / "a_dusk.mp4"),
+        (folder / "b.png", out / "b_dusk.png"),
+    ]
+
+
+def test_a_template_names_the_outputs(folder: Path) -> None:
+    inputs = [folder / "a.mp4", folder / "b.png"]
+    jobs = plan_jobs(inputs, folder / "{timeline}-{stem}.mkv", "dusk")
+    assert [output.name for _, output in jobs] == ["dusk-a.mkv", "dusk-b.mkv"]
+
+
+def test_several_inputs_do_not_go_into_one_file(folder: Path) -> None:
+    with pytest.raises(UsageError, match="folder or a template"):
+        plan_jobs([folder / "a.mp4", folder / "b.png"], folder / "out.mp4", "dusk")
+
+
+def test_outputs_never_collide(folder: Path) -> None:
+    twin = folder / "twin"
+    twin.mkdir()
+    (twin / "a.mp4").write_bytes(b"x")
+    with pytest.raises(UsageError, match="both"):
+        plan_jobs([folder / "a.mp4", twin / "a.mp4"], folder / "{stem}_x.mp4", "dusk")
+
+
+def test_an_input_is_never_an_output(folder: Path) -> None:
+    (folder / "link.mp4").symlink_to(folder / "a.mp4")
+    for output in ("a.mp4", "link.mp4"):
+        with pytest.raises(UsageError, match="is also an input"):
+            plan_jobs([folder / "a.mp4"], folder / output, "dusk")
+
+
+def test_missing_inputs_are_named(folder: Path) -> None:
+    with pytest.raises(MediaError, match="no such file"):
+        plan_jobs([folder / "gone.mp4"], folder / "out.mp4", "dusk")
+    (folder / "empty").mkdir()
+    with pytest.raises(MediaError, match="no pictures or videos"):
+        plan_jobs([folder / "empty"], folder / "out", "dusk")

@@ -1,0 +1,72 @@
+"""The house: imports point down, and only the parts meant to load torch or av do."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "videostyle"
+# From the ground up; a module imports only from lines above its own.
+LAYERS = [
+    {"errors"},
+    {"look", "timecode", "easing", "stages", "options", "jobs", "media"},
+    {"timeline", "model_card", "network", "color"},
+    {"timeline_yaml", "timeline_schema", "timeline_plot", "model", "engine", "decode"},
+    {"encode", "stylizer"},
+    {"stylize", "contact_sheet"},
+    {"render", "training"},
+    {"cli"},
+    {"__main__", "__init__"},
+]
+WITHOUT_TORCH = {"timeline", "timecode", "easing", "timeline_yaml", "timeline_schema"}
+WITHOUT_TORCH |= {"errors", "look", "options", "jobs", "model_card", "cli"}
+
+
+def imports(path: Path) -> set[str]:
+    """Names of videostyle's modules a file imports at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("videostyle."):
+            found.add((node.module or "").split(".")[1])
+    return found
+
+
+def modules() -> dict[str, set[str]]:
+    flat = {path.stem: imports(path) for path in PACKAGE.glob("*.py")}
+    flat["training"] = set().union(*map(imports, (PACKAGE / "training").glob("*.py")))
+    flat["training"] -= {"training"}
+    return flat
+
+
+def test_imports_point_down() -> None:
+    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    assert set(level) == set(modules())
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in modules().items()
+        for other in others
+        if level[other] >= level[name]
+    ]
+    assert wrong == []
+
+
+def test_the_light_modules_load_neither_torch_nor_av() -> None:
+    names = [f"videostyle.{name}" for name in sorted(WITHOUT_TORCH)]
+    program = (
+        f"import importlib, json, sys; [importlib.import_module(n) for n in {names}]; "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    loaded = set(json.loads(output))
+    assert not loaded & {"torch", "av", "numpy", "PIL", "matplotlib", "openvino", "safetensors"}
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.name == "cli.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Name) and node.id == "print"), path

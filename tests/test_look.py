@@ -1,0 +1,57 @@
+"""Looks and mixtures: the rule that weights sum to 1."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videostyle.errors import UsageError
+from videostyle.look import ORIGINAL, Look, normalize_mixture
+
+weights = st.floats(0, 1e300, allow_nan=False)
+mixtures = st.dictionaries(st.sampled_from(["a", "b", "c", ORIGINAL]), weights, min_size=1)
+
+
+@given(mixtures)
+def test_normalised_weights_are_a_convex_combination(mixture: dict[str, float]) -> None:
+    if not any(mixture.values()):
+        with pytest.raises(UsageError, match="must not all be 0"):
+            normalize_mixture(mixture)
+        return
+    normal = normalize_mixture(mixture)
+    assert math.isclose(math.fsum(normal.values()), 1, rel_tol=1e-12)
+    assert all(weight >= 0 for weight in normal.values())
+
+
+@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
+def test_a_weight_that_is_no_weight_is_refused(weight: float) -> None:
+    with pytest.raises(UsageError, match="weight of 'a'"):
+        normalize_mixture({"a": weight, "b": 1})
+
+
+def test_original_takes_its_share_of_the_opacity() -> None:
+    look = Look({"a": 3, "b": 1, ORIGINAL: 4}, strength=0.5)
+    assert look.opacity == 0.25
+    assert dict(look.painted) == {"a": 0.75, "b": 0.25}
+
+
+def test_original_alone_is_not_painted() -> None:
+    look = Look({ORIGINAL: 2})
+    assert look.opacity == 0
+    assert dict(look.painted) == {}
+
+
+@pytest.mark.parametrize("track", ["strength", "keep_color"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
+def test_tracks_stay_in_their_range(track: str, value: float) -> None:
+    with pytest.raises(UsageError, match=track):
+        Look({"a": 1}, **{track: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, 1e9, math.nan])
+def test_strokes_stay_in_their_range(value: float) -> None:
+    with pytest.raises(UsageError, match="stroke"):
+        Look({"a": 1}, stroke=value)

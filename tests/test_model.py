@@ -1,0 +1,150 @@
+"""Model files: what is written comes back, and everything else is refused by name."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from videostyle.errors import ModelError
+from videostyle.model import Model, load_model, save_model
+from videostyle.model_card import Style, model_path, read_model_card, shipped_models
+
+
+@pytest.fixture
+def model_file(small_model: Model, tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    save_model(path, small_model.card, small_model.network, small_model.styles)
+    return path
+
+
+def rewrite(path: Path, *, metadata: dict[str, object] | None = None, drop: str = "") -> None:
+    """Write the file again with fields of its card changed, or a tensor gone."""
+    card = json.loads(read_model_card(path).to_metadata()["videostyle"]) | (metadata or {})
+    tensors = {name: value for name, value in load_file(path).items() if name != drop}
+    save_file(tensors, path, metadata={"videostyle": json.dumps(card)})
+
+
+def test_a_model_comes_back_as_it_was_saved(small_model: Model, model_file: Path) -> None:
+    loaded = load_model(model_file)
+    assert loaded.card.to_metadata() == small_model.card.to_metadata()
+    torch.testing.assert_close(loaded.styles, small_model.styles, atol=1e-3, rtol=1e-3)
+    frame, rows = torch.rand(1, 3, 64, 64), small_model.rows([{"blue": 1.0}])
+    before, after = small_model.network(frame, rows)[0], loaded.network(frame, rows)[0]
+    torch.testing.assert_close(after, before, atol=0.02, rtol=0)
+
+
+def test_a_mixture_of_one_style_is_its_row(small_model: Model) -> None:
+    assert torch.equal(small_model.rows([{"green": 1.0}])[0], small_model.styles[1])
+
+
+def test_rows_mix_linearly(small_model: Model) -> None:
+    mixed = small_model.rows([{"red": 0.25, "blue": 0.75}])[0]
+    expected = 0.25 * small_model.styles[0] + 0.75 * small_model.styles[2]
+    torch.testing.assert_close(mixed, expected)
+
+
+def test_saving_leaves_no_part_behind(model_file: Path) -> None:
+    assert [path.name for path in model_file.parent.iterdir()] == [model_file.name]
+
+
+def test_a_newer_format_is_named(model_file: Path) -> None:
+    rewrite(model_file, metadata={"format_version": 99})
+    with pytest.raises(ModelError, match=r"format 99.*Update videostyle"):
+        load_model(model_file)
+
+
+def test_a_truncated_file_is_named(model_file: Path) -> None:
+    data = model_file.read_bytes()
+    for length in (0, 4, 200, len(data) - 10):
+        model_file.write_bytes(data[:length])
+        with pytest.raises(ModelError, match=str(model_file)):
+            load_model(model_file)
+
+
+def test_a_pickle_is_refused_unopened(tmp_path: Path) -> None:
+    bare, archive = tmp_path / "a.pt", tmp_path / "b.pt"
+    bare.write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+    torch.save({"weights": torch.zeros(2)}, archive)
+    for path in (bare, archive):
+        with pytest.raises(ModelError, match="pickle"):
+            load_model(path)
+
+
+def test_a_missing_tensor_is_named(model_file: Path) -> None:
+    rewrite(model_file, drop="network.convs.0.weight")
+    with pytest.raises(ModelError, match=r"network\.convs\.0\.weight"):
+        load_model(model_file)
+
+
+def test_other_shapes_are_named(model_file: Path) -> None:
+    card = read_model_card(model_file)
+    wider = {**card.architecture, "residual_blocks": 4}
+    rewrite(model_file, metadata={"architecture": wider})
+    with pytest.raises(ModelError, match="the architecture in the file needs"):
+        load_model(model_file)
+
+
+def test_numbers_that_are_not_finite_are_refused(model_file: Path) -> None:
+    metadata = read_model_card(model_file).to_metadata()
+    tensors = load_file(model_file)
+    tensors["styles"][0, 0, 0] = float("nan")
+    save_file(tensors, model_file, metadata=metadata)
+    with pytest.raises(ModelError, match="not finite"):
+        load_model(model_file)
+
+
+def test_another_programs_safetensors_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(ModelError, match="no videostyle metadata"):
+        load_model(path)
+
+
+def test_an_unknown_name_lists_what_ships() -> None:
+    with pytest.raises(ModelError, match="lean"):
+        model_path("no-such-model")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 255)), min_size=1, max_size=8))
+def test_a_damaged_file_gives_a_model_or_a_model_error(
+    small_model: Model, tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[int, int]]
+) -> None:
+    path = tmp_path_factory.mktemp("damage") / "small.safetensors"
+    save_model(path, small_model.card, small_model.network, small_model.styles)
+    data = bytearray(path.read_bytes())
+    for position, value in damage:
+        data[position % len(data)] = value
+    path.write_bytes(data)
+    try:
+        load_model(path)
+    except ModelError as error:
+        assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "original", "a b", "x" * 65, "../up"])
+def test_style_names_are_plain(name: str) -> None:
+    with pytest.raises(ValueError, match="style name"):
+        Style(name, "t", "a", "y", "c")
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_a_shipped_model_is_small_complete_and_paints(name: str) -> None:
+    assert model_path(name).stat().st_size < 8_000_000
+    model = load_model(name)
+    assert len(model.card.styles) >= 8
+    assert all(style.title and style.artist and style.credit for style in model.card.styles)
+    assert model.card.recipe
+    photo = torch.from_numpy(np.random.default_rng(0).random((1, 3, 64, 64), dtype=np.float32))
+    pastiches = model.network(photo.expand(len(model.styles), -1, -1, -1), model.styles)[0]
+    # Trained styles differ from each other by far more than noise.
+    means = pastiches.mean((2, 3))
+    assert torch.pdist(means).median() > 0.05

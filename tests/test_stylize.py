@@ -1,0 +1,70 @@
+"""The stylize stage: looks meet frames, the original comes back exactly, nothing jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from videostyle.color import ColorConverter
+from videostyle.decode import decode, probe
+from videostyle.media import MediaInfo
+from videostyle.timeline import Timeline
+
+from videostyle.look import ORIGINAL, Look
+from videostyle.model import Model
+from videostyle.stylize import stylize
+from videostyle.stylizer import Stylizer
+
+
+@pytest.fixture
+def info(clip: Callable[..., Path]) -> MediaInfo:
+    return probe(clip(pts=[0, 1, 2], size=(96, 64)))
+
+
+@pytest.fixture(scope="module")
+def stylizer(small_model: Model) -> Stylizer:
+    return Stylizer(small_model, device="cpu", precision="fp32", threads=1)
+
+
+def planes(info: MediaInfo, stylizer: Stylizer, look: Look) -> list[np.ndarray]:
+    """The first frame's Y, U and V in that look."""
+    converter = ColorConverter(info, "yuv420p")
+    frame = next(iter(stylize(decode(info), stylizer, Timeline.constant(look), converter)))
+    return [
+        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:, : plane.width].astype(int)
+        for plane in frame.image.planes
+    ]
+
+
+def test_original_alone_returns_the_decoded_frame(info: MediaInfo, stylizer: Stylizer) -> None:
+    untouched = next(iter(decode(info))).image.to_ndarray()
+    for look in (Look({ORIGINAL: 1}), Look({"red": 1}, strength=0)):
+        converter = ColorConverter(info, "yuv420p")
+        painted = next(iter(stylize(decode(info), stylizer, Timeline.constant(look), converter)))
+        assert np.array_equal(painted.image.to_ndarray(), untouched)
+
+
+def test_nothing_jumps_on_the_way_to_the_original(info: MediaInfo, stylizer: Stylizer) -> None:
+    before = planes(info, stylizer, Look({ORIGINAL: 1}))
+    for step in range(1, 21):
+        mixture = {ORIGINAL: 1 - step / 20, "red": step / 20}
+        after = planes(info, stylizer, Look(mixture))
+        assert max(np.abs(a - b).max() for a, b in zip(after, before, strict=True)) <= 14
+        before = after
+
+
+def test_keep_color_keeps_the_originals_chroma(info: MediaInfo, stylizer: Stylizer) -> None:
+    original = planes(info, stylizer, Look({ORIGINAL: 1}))
+    painted = planes(info, stylizer, Look({"blue": 1}))
+    kept = planes(info, stylizer, Look({"blue": 1}, keep_color=1))
+    assert np.array_equal(kept[0], painted[0])
+    assert np.array_equal(kept[1], original[1])
+    assert np.array_equal(kept[2], original[2])
+
+
+def test_every_frame_keeps_its_time(info: MediaInfo, stylizer: Stylizer) -> None:
+    converter = ColorConverter(info, "yuv420p")
+    painted = stylize(decode(info), stylizer, Timeline.constant(Look({"red": 1})), converter)
+    assert [frame.pts for frame in painted] == [frame.pts for frame in decode(info)]

