@@ -26,7 +26,6 @@ from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
 from videostyle.encode import encode
 from videostyle.media import Frame, MediaInfo
-from videostyle.timeline import Timeline
 
 from videostyle.look import Look
 from videostyle.model import load_model
@@ -34,6 +33,7 @@ from videostyle.options import EncodeOptions
 from videostyle.render import render
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer, resize
+from videostyle.timeline import Timeline
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
 FRAMES_PAINTED_ALONE = 40

@@ -10,12 +10,12 @@ import pytest
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
 from videostyle.media import MediaInfo
-from videostyle.timeline import Timeline
 
 from videostyle.look import ORIGINAL, Look
 from videostyle.model import Model
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
+from videostyle.timeline import Timeline
 
 
 @pytest.fixture

@@ -372,10 +372,7 @@ def _add_timeline(commands: Any) -> None:
 def _read_document(path: Path, names: Sequence[str]) -> TimelineDocument:
     from videostyle.timeline_yaml import read_timeline
 
-    document = read_timeline(path, names)
-    for warning in document.warnings:
-        _say(warning)
-    return document
+    return read_timeline(path, names)
 
 
 def _resolved(arguments: argparse.Namespace) -> Timeline:
@@ -388,16 +385,20 @@ def _resolved(arguments: argparse.Namespace) -> Timeline:
     except (ValueError, ZeroDivisionError) as error:
         raise UsageError(f"--fps {arguments.fps!r}: write 25 or 30000/1001") from error
     document = _read_document(arguments.timeline, read_model_card(arguments.model).style_names)
-    return document.resolve(arguments.duration, rate)
+    timeline, warnings = document.resolve(arguments.duration, rate)
+    for warning in warnings:
+        _say(warning)
+    return timeline
 
 
 def _check(arguments: argparse.Namespace) -> int:
     from videostyle.model_card import read_model_card
 
-    if arguments.duration is None:
-        _read_document(arguments.timeline, read_model_card(arguments.model).style_names)
-    else:
-        _resolved(arguments)
+    names = read_model_card(arguments.model).style_names
+    if arguments.duration is None and _read_document(arguments.timeline, names).needs_duration:
+        print(f"{arguments.timeline}: fine as far as it can be told without --duration")
+        return 0
+    _resolved(arguments)
     print(f"{arguments.timeline}: fine")
     return 0
 

@@ -73,7 +73,7 @@ def render(
     stylizer = stylizer or Stylizer(load_model())
     options = options or EncodeOptions()
     info = probe(Path(source))
-    looks = timeline_for(info, timeline, stylizer.model.card.style_names)
+    looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     stylizer.check(looks.style_names)
     meter = Meter()
     converter = ColorConverter(info, options.pix_fmt)
@@ -89,7 +89,7 @@ def render(
         fps=result.frames / meter.seconds,
         limited_by=_limiting_stage(meter),
         complete=result.complete,
-        notes=result.notes,
+        notes=(*warnings, *result.notes),
     )
 
 
@@ -97,12 +97,13 @@ def timeline_for(
     info: MediaInfo,
     timeline: str | Path | TimelineDocument | Timeline | Look,
     style_names: Iterable[str],
-) -> Timeline:
-    """Settle every time of a timeline for one input. A picture is a video of length 0."""
+) -> tuple[Timeline, list[str]]:
+    """Settle every time of a timeline for one input, with warnings. A picture is a video of
+    length 0."""
     if isinstance(timeline, Look):
-        return Timeline.constant(timeline)
+        return Timeline.constant(timeline), []
     if isinstance(timeline, Timeline):
-        return timeline
+        return timeline, []
     if not isinstance(timeline, TimelineDocument):
         timeline = read_timeline(Path(timeline), tuple(style_names))
     duration = info.duration_seconds
@@ -114,7 +115,7 @@ def timeline_for(
 def describe(source: Path, output: Path, timeline: TimelineDocument | Look) -> dict[str, Any]:
     """Say what `render` would do: input, streams, colour, output, the mixture at some times."""
     info = probe(source)
-    looks = timeline_for(info, timeline, ())
+    looks, _ = timeline_for(info, timeline, ())
     length = info.duration_seconds or 0.0
     times = [round(length * part / 4, 3) for part in range(5)] if length else [0.0]
     return {

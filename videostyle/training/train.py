@@ -76,9 +76,8 @@ class Trainer:
         self.folder, self.samples = folder, samples
         self.device = torch.device(device)
         architecture = ARCHITECTURES[config.architecture].scaled(config.width)
-        self.network = (
-            StyleNetwork(architecture).to(self.device).to(memory_format=torch.channels_last)
-        )
+        network = StyleNetwork(architecture).to(self.device)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         shape = (len(paintings), architecture.row_size)
         self.gamma = nn.Parameter(torch.ones(shape, device=self.device))
         self._silence_residuals()

@@ -1,0 +1,94 @@
+"""Every form of a time reads, and reads back."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videostyle.timecode import format_seconds, parse_time
+
+RATE = Fraction(25)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("12.5s", 12.5),
+        ("0s", 0),
+        (".5s", 0.5),
+        ("00:01:30.250", 90.25),
+        ("01:30", 90),
+        ("90:00", 5400),
+        ("00:00:10:12", 10.48),
+        ("120f", 4.8),
+        ("50%", 10),
+        ("-2s", 18),
+        ("-25f", 19),
+        ("-00:05", 15),
+        ("end", 20),
+        (" 1s ", 1),
+    ],
+)
+def test_every_form_means_its_seconds(text: str, seconds: float) -> None:
+    assert parse_time(text).resolve(20.0, RATE) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "s", "1:2:3:4:5", "12:99", "00:61:00", "1h", "-50%", "101%", "1,5s", "nan", "--1s"]
+)
+def test_anything_else_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write|go to 59|percentage"):
+        parse_time(text)
+
+
+def test_a_bare_number_gets_a_hint() -> None:
+    with pytest.raises(ValueError, match="write 12s for seconds or 12f for frames"):
+        parse_time("12")
+
+
+@pytest.mark.parametrize("text", ["50%", "end", "-1s"])
+def test_times_that_need_the_length_say_so(text: str) -> None:
+    assert parse_time(text).needs_duration
+    with pytest.raises(ValueError, match="--duration"):
+        parse_time(text).resolve(None, RATE)
+
+
+@pytest.mark.parametrize("text", ["10f", "00:00:01:05"])
+def test_times_in_frames_need_the_rate(text: str) -> None:
+    with pytest.raises(ValueError, match="--fps"):
+        parse_time(text).resolve(20.0, None)
+
+
+@given(st.fractions(0, 100_000).map(lambda value: round(value, 6)))
+def test_seconds_read_back(seconds: Fraction) -> None:
+    text = format_seconds(float(seconds))
+    assert parse_time(text).resolve(None, None) == pytest.approx(float(seconds), abs=1e-9)
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_clocks_read_as_hours_minutes_and_seconds(h: int, m: int, s: int, ms: int) -> None:
+    text = f"{h:02}:{m:02}:{s:02}.{ms:03}"
+    expected = h * 3600 + m * 60 + s + ms / 1000
+    assert parse_time(text).resolve(None, None) == pytest.approx(expected)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([24, 25, 30, 60, Fraction(30000, 1001)]))
+def test_frames_are_counted_at_the_rate(frames: int, rate: Fraction) -> None:
+    assert parse_time(f"{frames}f").resolve(None, Fraction(rate)) == float(frames / Fraction(rate))
+
+
+@given(st.floats(0, 100, allow_nan=False).map(lambda value: round(value, 6)), st.floats(0, 1e5))
+def test_percents_stay_inside_the_video(percent: float, duration: float) -> None:
+    seconds = parse_time(f"{percent:.6f}%").resolve(duration, None)
+    assert 0 <= seconds <= duration * (1 + 1e-12)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
+    try:
+        parse_time(text)
+    except ValueError as error:
+        assert "\n" not in str(error)

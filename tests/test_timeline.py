@@ -1,0 +1,117 @@
+"""The timeline's promises: convexity, continuity, holds, loops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videostyle.easing import EASINGS, CubicBezier, Easing, hold, linear
+from videostyle.look import ORIGINAL, Look, normalize_mixture
+from videostyle.timeline import Keyframe, Loop, Timeline, Track
+
+weights = st.dictionaries(
+    st.sampled_from(["a", "b", "c", ORIGINAL]), st.floats(1e-3, 10), min_size=1
+).map(normalize_mixture)
+curves = st.builds(
+    CubicBezier, st.floats(0, 1), st.floats(-5, 6), st.floats(0, 1), st.floats(-5, 6)
+)
+easings = st.one_of(st.sampled_from(list(EASINGS.values())), curves)
+times = st.lists(st.integers(0, 5000).map(lambda ms: ms / 100), min_size=1, max_size=6, unique=True)
+
+
+@st.composite
+def timelines(draw: st.DrawFn, ease: st.SearchStrategy[Easing] = easings) -> Timeline:
+    keys = [Keyframe(time, draw(weights), draw(ease)) for time in sorted(draw(times))]
+    strength = [Keyframe(time, draw(st.floats(0, 1)), draw(ease)) for time in sorted(draw(times))]
+    return Timeline(Track(keys), {"strength": Track(strength)})
+
+
+@given(timelines(), st.floats(-100, 200))
+def test_weights_are_a_convex_combination_at_every_time(timeline: Timeline, at: float) -> None:
+    look = timeline.look_at(at)
+    assert math.isclose(math.fsum(look.mix.values()), 1, rel_tol=1e-9)
+    assert all(weight >= 0 for weight in look.mix.values())
+    assert 0 <= look.strength <= 1
+
+
+@given(timelines(st.sampled_from([e for e in EASINGS.values() if e is not hold])), st.floats(0, 50))
+def test_without_holds_nothing_jumps(timeline: Timeline, at: float) -> None:
+    near, far = timeline.look_at(at), timeline.look_at(at + 1e-7)
+    names = {*near.mix, *far.mix}
+    assert all(abs(near.mix.get(n, 0) - far.mix.get(n, 0)) < 1e-2 for n in names)
+    assert abs(near.strength - far.strength) < 1e-2
+
+
+@given(timelines())
+def test_every_key_is_met_and_the_ends_hold(timeline: Timeline) -> None:
+    keys = timeline.mix.keyframes
+    for key in keys:
+        assert dict(timeline.look_at(key.seconds).mix) == pytest.approx(dict(key.value))
+    before = timeline.look_at(keys[0].seconds - 1)
+    assert dict(before.mix) == pytest.approx(dict(keys[0].value))
+    after = timeline.look_at(keys[-1].seconds + 1)
+    assert dict(after.mix) == pytest.approx(dict(keys[-1].value))
+
+
+def test_mixtures_interpolate_in_weight_space() -> None:
+    timeline = Timeline(Track([Keyframe(0, {"a": 1.0}), Keyframe(10, {"a": 0.25, "b": 0.75})]))
+    assert dict(timeline.look_at(4).mix) == pytest.approx({"a": 0.7, "b": 0.3})
+
+
+def test_hold_keeps_a_key_until_the_next() -> None:
+    timeline = Timeline(Track([Keyframe(0, {"a": 1.0}, hold), Keyframe(1, {"b": 1.0})]))
+    assert dict(timeline.look_at(0.999).mix) == {"a": 1}
+    assert dict(timeline.look_at(1).mix) == {"b": 1}
+
+
+def test_tracks_do_not_touch_each_other() -> None:
+    timeline = Timeline(
+        Track([Keyframe(0, {"a": 1.0}), Keyframe(10, {"b": 1.0})]),
+        {"stroke": Track([Keyframe(2, 1.0), Keyframe(4, 3.0)])},
+    )
+    look = timeline.look_at(3)
+    assert look.stroke == 2
+    assert dict(look.mix) == pytest.approx({"a": 0.7, "b": 0.3})
+    assert look.strength == 1
+    assert look.keep_color == 0
+
+
+def test_an_overshooting_ease_stays_in_range() -> None:
+    ease = CubicBezier(0.3, -2, 0.7, 3)
+    timeline = Timeline(
+        Track([Keyframe(0, {"a": 0.5, "b": 0.5}, ease), Keyframe(1, {"a": 1.0})]),
+        {"strength": Track([Keyframe(0, 0.5, ease), Keyframe(1, 1.0)])},
+    )
+    looks = [timeline.look_at(step / 100) for step in range(101)]
+    assert max(look.mix.get("b", 0) for look in looks) > 0.6
+    assert max(look.strength for look in looks) == 1
+
+
+def test_repeat_and_bounce_fold_time() -> None:
+    repeat, bounce = Loop(4), Loop(4, bounce=True)
+    assert [repeat.fold(t) for t in (0, 3, 4, 9)] == [0, 3, 0, 1]
+    assert [bounce.fold(t) for t in (0, 3, 4, 5, 8, 9)] == [0, 3, 4, 3, 0, 1]
+
+
+@given(st.floats(0.01, 100), st.floats(0, 1e4))
+def test_a_bouncing_loop_never_jumps(period: float, at: float) -> None:
+    loop = Loop(period, bounce=True)
+    assert 0 <= loop.fold(at) <= period
+    assert abs(loop.fold(at) - loop.fold(at + 1e-6)) < 1e-5
+
+
+def test_a_constant_timeline_is_its_look() -> None:
+    look = Look({"a": 1, "b": 3}, strength=0.5, keep_color=0.25, stroke=2)
+    timeline = Timeline.constant(look)
+    for at in (-1, 0, 1e6):
+        assert timeline.look_at(at) == look
+    assert timeline.style_names == ("a", "b")
+
+
+def test_keys_out_of_order_or_at_one_time_are_refused() -> None:
+    for seconds in ([1, 0], [1, 1], [math.nan], []):
+        with pytest.raises(ValueError, match="keyframes"):
+            Track([Keyframe(time, 1.0, linear) for time in seconds])

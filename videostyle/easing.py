@@ -1,0 +1,68 @@
+"""Easings: how a curve leaves a key. Each maps [0, 1] to a fraction with f(0) = 0.
+
+Names and curves are those of CSS (CSS Easing Functions Level 1); `smooth` is ease-in-out, and
+`hold` keeps the key's value until the next key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Easing = Callable[[float], float]
+
+
+def hold(x: float) -> float:
+    """0 before 1."""
+    return 1.0 if x >= 1 else 0.0
+
+
+def linear(x: float) -> float:
+    return x
+
+
+@dataclass(frozen=True, slots=True)
+class CubicBezier:
+    """The curve through (0, 0), (x1, y1), (x2, y2), (1, 1). y may leave [0, 1] and overshoot.
+
+    Raises ValueError unless x1 and x2 are in [0, 1]: elsewhere x would not rise steadily.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.x1 <= 1 and 0 <= self.x2 <= 1):
+            raise ValueError(
+                f"the first and third number must be from 0 to 1, not {self.x1:g} and {self.x2:g}"
+            )
+
+    def __call__(self, x: float) -> float:
+        if x <= 0 or x >= 1:
+            return min(max(x, 0.0), 1.0)
+        low, high = 0.0, 1.0
+        # x(t) rises steadily, so halving always converges; 50 halvings exhaust a double.
+        for _ in range(50):
+            t = (low + high) / 2
+            if _bernstein(t, self.x1, self.x2) < x:
+                low = t
+            else:
+                high = t
+        return _bernstein((low + high) / 2, self.y1, self.y2)
+
+
+def _bernstein(t: float, a: float, b: float) -> float:
+    return 3 * (1 - t) ** 2 * t * a + 3 * (1 - t) * t**2 * b + t**3
+
+
+EASINGS: Mapping[str, Easing] = {
+    "hold": hold,
+    "linear": linear,
+    "smooth": CubicBezier(0.42, 0, 0.58, 1),
+    "ease": CubicBezier(0.25, 0.1, 0.25, 1),
+    "ease-in": CubicBezier(0.42, 0, 1, 1),
+    "ease-out": CubicBezier(0, 0, 0.58, 1),
+    "ease-in-out": CubicBezier(0.42, 0, 0.58, 1),
+}

@@ -1,0 +1,91 @@
+"""Times as people write them: seconds, clock, timecode, frames, percent, from the end.
+
+    12.5s   00:01:30.250   01:30   00:01:30:12   120f   50%   -2s   end
+
+Seconds are the one canonical unit; a `Time` waits for the video's length and rate where it
+needs them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
+_NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%)", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
+_TIMECODE = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,4})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time not yet settled: seconds + frames / rate + percent / 100 x duration, counted from
+    the start, or back from the end."""
+
+    seconds: Fraction = Fraction(0)
+    frames: Fraction = Fraction(0)
+    percent: Fraction = Fraction(0)
+    from_end: bool = False
+    text: str = ""
+
+    @property
+    def needs_duration(self) -> bool:
+        return self.from_end or self.percent != 0
+
+    def resolve(self, duration: float | None, rate: Fraction | None) -> float:
+        """Seconds from the first frame. duration in seconds, rate in frames a second.
+
+        Raises ValueError when the time needs one of them and it is unknown (None).
+        """
+        if self.needs_duration and duration is None:
+            raise ValueError(f"{self} needs the length of the video; give --duration SECONDS")
+        if self.frames and not rate:
+            raise ValueError(f"{self} needs the frame rate; give --fps RATE")
+        offset = self.seconds + self.frames / (rate or 1)
+        if duration is None:
+            return float(offset)
+        length = Fraction(duration)
+        offset += self.percent / 100 * length
+        return float(length - offset if self.from_end else offset)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_time(text: str) -> Time:
+    """Read one of the forms. Raises ValueError with a hint for anything else."""
+    text = text.strip()
+    if text == "end":
+        return Time(from_end=True, text=text)
+    from_end = text.startswith("-")
+    body = text.removeprefix("-")
+    if match := _NUMBER.fullmatch(body):
+        amount = Fraction(match[1])
+        kind = {"s": "seconds", "f": "frames", "%": "percent"}[match[2]]
+        if kind == "percent" and (from_end or amount > 100):
+            raise ValueError(f"{text!r} is not a percentage from 0% to 100%")
+        return Time(**{kind: amount}, from_end=from_end, text=text)  # type: ignore[arg-type]
+    if match := _TIMECODE.fullmatch(body):
+        hours, minutes, seconds, frames = (Fraction(part) for part in match.groups())
+        _check_sixty(text, minutes, seconds)
+        total = hours * 3600 + minutes * 60 + seconds
+        return Time(seconds=total, frames=frames, from_end=from_end, text=text)
+    if match := _CLOCK.fullmatch(body):
+        hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
+        _check_sixty(text, minutes if match[1] else Fraction(0), seconds)
+        total = hours * 3600 + minutes * 60 + seconds
+        return Time(seconds=total, from_end=from_end, text=text)
+    if re.fullmatch(r"[\d.]+", body, re.ASCII):
+        raise ValueError(f"{text!r} has no unit; write {text}s for seconds or {text}f for frames")
+    raise ValueError(f"{text!r} is not a time; write {FORMS}")
+
+
+def format_seconds(seconds: float) -> str:
+    """Text that reads back as these seconds, to the nanosecond."""
+    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def _check_sixty(text: str, minutes: Fraction, seconds: Fraction) -> None:
+    if minutes >= 60 or seconds >= 60:
+        raise ValueError(f"{text!r}: minutes and seconds go to 59")
