@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from videostyle.errors import ModelError
@@ -72,7 +72,7 @@ def save_model(path: Path, card: ModelCard, network: StyleNetwork, styles: Tenso
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()} | {"styles": styles}
     half = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in tensors.items()}
     part = path.with_name(f"{path.stem}.part{path.suffix}")
-    save_file(half, part, metadata=card.to_metadata())
+    part.write_bytes(save(half, metadata=card.to_metadata()))
     part.replace(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from videostyle.look import ORIGINAL, Look
 from videostyle.timeline import SCALAR_TRACKS, Timeline
 
 SAMPLES = 600
-PAPER, INK, ORIGINAL_COLOR = "#faf9f6", "#2a2a30", "#d5d5d8"
+PAPER, INK, ORIGINAL_COLOR = "#faf9f6", "#2a2a30", "#d9d8d4"
+STYLE_COLORS = ("#33658a", "#e0a458", "#6a994e", "#bc4b51", "#7d6b91", "#2a9d8f", "#c98b70")
 
 
 def plot_timeline(timeline: Timeline, duration: float, path: Path) -> None:
@@ -34,15 +36,10 @@ def plot_timeline(timeline: Timeline, duration: float, path: Path) -> None:
 
 
 def _draw_mixture(axes: Any, timeline: Timeline, times: list[float], looks: list[Look]) -> None:
-    from matplotlib import colormaps
-
     names = [ORIGINAL, *timeline.style_names]
     names = [name for name in names if any(look.mix.get(name, 0) for look in looks)]
-    shades = colormaps["tab20"]
-    colors = [
-        ORIGINAL_COLOR if name == ORIGINAL else shades(index * 2 % 19)
-        for index, name in enumerate(names)
-    ]
+    shades = cycle(STYLE_COLORS)
+    colors = [ORIGINAL_COLOR if name == ORIGINAL else next(shades) for name in names]
     weights = [[look.mix.get(name, 0.0) for look in looks] for name in names]
     axes.stackplot(times, weights, labels=names, colors=colors, edgecolor=PAPER, linewidth=0.8)
     for keyframe in timeline.mix.keyframes:
