@@ -22,12 +22,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
 from videostyle.encode import encode
-from videostyle.media import Frame, MediaInfo
-
 from videostyle.look import Look
+from videostyle.media import Frame, MediaInfo
 from videostyle.model import load_model
 from videostyle.options import EncodeOptions
 from videostyle.render import render

@@ -35,7 +35,7 @@ def model_file(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def video(clip: Callable[..., Path]) -> Path:
-    return clip(pts=list(range(12)), size=(96, 64), audio=True)
+    return clip(pts=list(range(12)), size=(96, 64), audio="aac")
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_the_first_interrupt_leaves_a_playable_part(
     clip: Callable[..., Path], model_file: str, tmp_path: Path
 ) -> None:
-    video = clip(pts=list(range(3000)), size=(96, 64), audio=False)
+    video = clip(pts=list(range(3000)), size=(96, 64))
     output = tmp_path / "out.mp4"
     command = [sys.executable, "-m", "videostyle", "render", str(video), "-o", str(output)]
     process = subprocess.Popen(

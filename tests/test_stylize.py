@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
-from videostyle.media import MediaInfo
-
 from videostyle.look import ORIGINAL, Look
+from videostyle.media import MediaInfo
 from videostyle.model import Model
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer

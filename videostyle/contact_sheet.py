@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videostyle.decode import open_still
-from videostyle.errors import UsageError
+from videostyle.decode import load_picture
+from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.stylizer import Stylizer
 
@@ -24,7 +24,12 @@ def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer, columns:
     """
     if output.suffix.lower() not in Image.registered_extensions():
         raise UsageError(f"{output}: unknown picture format; use .png, .jpg or .webp")
-    image = Image.fromarray(open_still(picture)).convert("RGB")
+    if not picture.is_file():
+        raise MediaError(f"{picture}: no such file")
+    loaded = load_picture(picture)
+    if loaded is None:
+        raise MediaError(f"{picture}: not a picture")
+    image = loaded.convert("RGB")
     height = round(image.height * CELL_WIDTH_PX / image.width)
     image = image.resize((CELL_WIDTH_PX, height), Image.Resampling.LANCZOS)
     cells = [(image, "original", picture.name)]

@@ -156,9 +156,10 @@ class Conv(nn.Module):
 class UpsampleConv(nn.Module):
     """Nearest up-scaling by 2 followed by a 3x3 or 5x5 convolution, computed on the small map.
 
-    Every output pixel of one phase (row and column parity) sees the same 3x3 small pixels, so
-    the kernel folds into four 3x3 kernels and a pixel shuffle: the same numbers, no large
-    intermediate map. All four phases answer a flat area alike, so no checkerboard can arise.
+    Two neighbouring rows of the large map see the same small rows: two of them for a 3x3 kernel,
+    three for 5x5. So the kernel folds into four small ones, one for each parity of row and
+    column, and a pixel shuffle: the same numbers for 4/9 (9/25) of the operations, and no large
+    map in between. All four answer a flat area alike, so no checkerboard can arise.
     At the border the small map is replicated, which for 3x3 equals reflection of the large one.
     """
 
@@ -168,20 +169,22 @@ class UpsampleConv(nn.Module):
             raise ValueError(f"cannot up-scale by {layer}")
         shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
         self.weight = nn.Parameter(torch.randn(shape) / (channels_in * layer.kernel**2) ** 0.5)
-        # fold[p, i, k] = 1 where tap k, seen from a pixel of parity p, lands on small pixel i - 1.
-        fold = torch.zeros(2, 3, layer.kernel)
-        for parity in range(2):
+        # fold[r, i, t] = 1 where tap t of output row r of a pair lands on the i-th small row.
+        fold = torch.zeros(2, (layer.kernel + 1) // 2, layer.kernel)
+        for row in range(2):
             for tap in range(layer.kernel):
-                fold[parity, (parity + tap - layer.kernel // 2) // 2 + 1, tap] = 1
+                fold[row, (row + tap) // 2, tap] = 1
         self.register_buffer("fold", fold, persistent=False)
         self.fold: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         fold = self.fold.to(self.weight.dtype)
-        # (out, in, k, k) -> (out, row parity, column parity, in, 3, 3): pixel_shuffle's order.
-        phases = torch.einsum("pyk,qxl,oikl->opqiyx", fold, fold, self.weight)
+        # (out, in, k, k) -> (out, row, column, in, y, x): pixel_shuffle's order.
+        phases = torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
         x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), phases.flatten(0, 2))
-        return F.pixel_shuffle(x, 2)
+        x = F.pixel_shuffle(x, 2)
+        # Pairs of rows for a 3x3 kernel start at odd rows, so half a pair is left at each border.
+        return x[..., 1:-1, 1:-1] if fold.shape[1] == 2 else x
 
 
 def instance_moments(x: Tensor) -> Tensor:

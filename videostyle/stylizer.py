@@ -84,7 +84,7 @@ class Stylizer:
             for side in frame.shape[:2]
         )
         if frame.shape[:2] == (height, width):
-            return np.ascontiguousarray(frame)
+            return np.require(frame, requirements=["C", "W"])
         if stroke != 1:
             return resize(frame, height, width)
         margin = ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))

@@ -65,7 +65,7 @@ def parse_time(text: str) -> Time:
         kind = {"s": "seconds", "f": "frames", "%": "percent"}[match[2]]
         if kind == "percent" and (from_end or amount > 100):
             raise ValueError(f"{text!r} is not a percentage from 0% to 100%")
-        return Time(**{kind: amount}, from_end=from_end, text=text)  # type: ignore[arg-type]
+        return Time(**{kind: amount}, from_end=from_end, text=text)
     if match := _TIMECODE.fullmatch(body):
         hours, minutes, seconds, frames = (Fraction(part) for part in match.groups())
         _check_sixty(text, minutes, seconds)

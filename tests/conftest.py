@@ -1,0 +1,162 @@
+"""Fixtures shared by the tests: clips made on the spot, the awkward real ones, quiet randomness."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.audio.stream import AudioStream
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from videostyle.color import convert
+from videostyle.media import ColorSpec
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+BT601 = ColorSpec(6, 6, 6, full_range=False)
+BT709 = ColorSpec(1, 1, 1, full_range=False)
+
+
+@pytest.fixture(autouse=True)
+def _same_randomness() -> Iterator[None]:
+    """Give the random state back as it was, so that the order of tests changes nothing."""
+    state, numpy_state = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")
+    torch_state = torch.get_rng_state() if torch else None
+    yield
+    random.setstate(state)
+    np.random.set_state(numpy_state)
+    if torch and torch_state is not None:
+        torch.set_rng_state(torch_state)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_threads() -> None:
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(2)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of awkward files beside the repository."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Callable[..., Path]:
+    """Make a small lossless clip: see `make_clip`."""
+
+    def make(name: str = "clip.mp4", **facts: object) -> Path:
+        return make_clip(tmp_path / name, **facts)  # type: ignore[arg-type]
+
+    return make
+
+
+def make_clip(
+    path: Path,
+    *,
+    pts: Sequence[int] = range(10),
+    time_base: Fraction = Fraction(1, 25),
+    size: tuple[int, int] = (96, 64),
+    pixels: Callable[[int], np.ndarray] | None = None,
+    pix_fmt: str = "yuv420p",
+    color: ColorSpec = BT601,
+    tagged: bool = True,
+    rotation: tuple[int, bool, bool] = (0, False, False),
+    b_frames: int = 0,
+    sample_aspect_ratio: Fraction | None = None,
+    audio: str | None = None,
+    codec: str = "libx264",
+) -> Path:
+    """Write a clip with a frame at each pts (ticks of time_base).
+
+    pixels: RGB (H, W, 3) uint8 of a frame by its number; by default a moving gradient. rotation:
+    degrees counter-clockwise a player turns it by, and whether it mirrors it left to right, top
+    to bottom. audio: the codec of a tone as long as the picture.
+    """
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=1 / time_base if pts else 25)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        if codec == "libx264":
+            stream.options = {"qp": "0", "preset": "ultrafast", "bf": str(b_frames)}
+        context = stream.codec_context
+        context.time_base = time_base
+        context.max_b_frames = b_frames
+        context.flags |= Flags.frame_duration
+        if sample_aspect_ratio:
+            context.sample_aspect_ratio = sample_aspect_ratio
+        if tagged:
+            context.colorspace, context.color_range = color.matrix, 2 if color.full_range else 1
+            context.color_primaries, context.color_trc = color.primaries, color.transfer
+        if any(rotation):
+            stream.set_display_rotation(*rotation)
+        sound = add_tone(container, audio) if audio else None
+        write_frames(container, stream, pts, pixels or gradient(size), color)
+        if sound:
+            write_tone(container, sound, float((pts[-1] + 1) * time_base))
+    return path
+
+
+def write_frames(
+    container: OutputContainer,
+    stream: VideoStream,
+    pts: Sequence[int],
+    pixels: Callable[[int], np.ndarray],
+    color: ColorSpec,
+) -> None:
+    rgb = ColorSpec(0, 1, 13, full_range=True)
+    reformatter = VideoReformatter()
+    gaps = [after - before for before, after in pairwise(pts)] or [1]
+    for number, stamp in enumerate(pts):
+        source = av.VideoFrame.from_ndarray(pixels(number), "rgb24")
+        image = convert(reformatter, source, stream.pix_fmt or "", rgb, color)
+        image.pts, image.time_base = stamp, stream.codec_context.time_base
+        image.duration = (gaps + gaps[-1:])[number]
+        container.mux(stream.encode(image))
+    container.mux(stream.encode(None))
+
+
+def gradient(size: tuple[int, int]) -> Callable[[int], np.ndarray]:
+    """A picture that moves a little from frame to frame and has no two quarters alike."""
+    width, height = size
+    y, x = np.mgrid[:height, :width]
+
+    def pixels(number: int) -> np.ndarray:
+        red = x * 255 // max(1, width - 1)
+        green = y * 255 // max(1, height - 1)
+        blue = np.full_like(x, (number * 9) % 256)
+        return np.stack([red, green, blue], -1).astype(np.uint8)
+
+    return pixels
+
+
+def add_tone(container: OutputContainer, codec: str) -> AudioStream:
+    stream = container.add_stream(codec, rate=48_000)
+    assert isinstance(stream, AudioStream)
+    stream.layout = "mono"
+    stream.metadata.update(language="deu", title="Ton")
+    return stream
+
+
+def write_tone(container: OutputContainer, stream: AudioStream, seconds: float) -> None:
+    times = np.arange(round(48_000 * seconds)) / 48_000
+    samples = (8000 * np.sin(2 * np.pi * 440 * times)).astype(np.int16)[None]
+    for begin in range(0, samples.shape[1], 4800):
+        sound = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples[:, begin : begin + 4800]), "s16", "mono"
+        )
+        sound.sample_rate, sound.pts, sound.time_base = 48_000, begin, Fraction(1, 48_000)
+        container.mux(stream.encode(sound))
+    container.mux(stream.encode(None))

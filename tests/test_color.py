@@ -1,0 +1,192 @@
+"""Colours: the arithmetic against its definition, and the blend at its ends and between."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videostyle.color import OUTPUT_PIX_FMTS, ColorConverter, blend_planes, plane_array
+from videostyle.media import ColorSpec, MediaInfo
+
+KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
+EIGHT_BIT = ("yuv420p", "yuv422p", "yuv444p")
+SPECS = [
+    pytest.param(
+        ColorSpec(matrix, 1, 1, full_range=full), id=f"{name} {'full' * full or 'limited'}"
+    )
+    for matrix, name in ((6, "601"), (1, "709"), (9, "2020"))
+    for full in (False, True)
+]
+
+
+def info(
+    color: ColorSpec, *, size: tuple[int, int] = (64, 48), is_image: bool = False
+) -> MediaInfo:
+    return MediaInfo(Path("x.mp4"), is_image, 0, *size, "yuv420p", color, Fraction(1, 25))
+
+
+def patches(size: tuple[int, int] = (128, 96)) -> np.ndarray:
+    """RGB squares of 16 pixels a side, among them black, white and the primaries."""
+    width, height = size
+    corners = np.array([[r, g, b] for r in (0, 255) for g in (0, 255) for b in (0, 255)])
+    grid = np.random.default_rng(3).integers(0, 256, (height // 16, width // 16, 3))
+    grid.reshape(-1, 3)[: len(corners)] = corners
+    return grid.repeat(16, 0).repeat(16, 1).astype(np.uint8)
+
+
+def defined_yuv(rgb: np.ndarray, color: ColorSpec) -> list[np.ndarray]:
+    """Y, Cb and Cr in code values, by the definition of the matrix."""
+    kr, kb = KR_KB[color.matrix]
+    red, green, blue = np.moveaxis(rgb / 255.0, -1, 0)
+    y = kr * red + (1 - kr - kb) * green + kb * blue
+    cb, cr = (blue - y) / (2 * (1 - kb)), (red - y) / (2 * (1 - kr))
+    if color.full_range:
+        return [255 * y, 128 + 255 * cb, 128 + 255 * cr]
+    return [16 + 219 * y, 128 + 224 * cb, 128 + 224 * cr]
+
+
+def centres(plane: np.ndarray, height: int) -> np.ndarray:
+    """One value from the middle of each patch, whatever the plane's subsampling."""
+    step_y, step_x = 16 * plane.shape[0] // height, 16 * plane.shape[1] // 128
+    return plane[step_y // 2 :: step_y, step_x // 2 :: step_x].astype(float)
+
+
+@pytest.mark.parametrize("pix_fmt", OUTPUT_PIX_FMTS)
+@pytest.mark.parametrize("color", SPECS)
+def test_rgb_becomes_yuv_as_the_matrix_defines(color: ColorSpec, pix_fmt: str) -> None:
+    rgb = patches()
+    image = ColorConverter(info(color), pix_fmt).from_rgb(rgb)
+    scale = 4 if pix_fmt.endswith("10le") else 1
+    for index, expected in enumerate(defined_yuv(rgb, color)):
+        plane = centres(plane_array(image, index), 96)
+        assert np.abs(plane / scale - centres(expected, 96)).max() <= 1.1
+
+
+@pytest.mark.parametrize("pix_fmt", EIGHT_BIT)
+@pytest.mark.parametrize("color", SPECS)
+def test_rgb_there_and_back_is_within_2(color: ColorSpec, pix_fmt: str) -> None:
+    converter, rgb = ColorConverter(info(color), pix_fmt), patches()
+    back = converter.to_rgb(converter.from_rgb(rgb))
+    middle = np.s_[8::16, 8::16]
+    assert np.abs(back[middle].astype(int) - rgb[middle]).max() <= 2
+
+
+def test_a_frame_in_the_output_format_is_not_copied() -> None:
+    image = av.VideoFrame(64, 48, "yuv420p")
+    assert ColorConverter(info(ColorSpec(6, 6, 6, False)), "yuv420p").to_output(image) is image
+
+
+def test_full_range_frames_keep_their_values() -> None:
+    converter = ColorConverter(info(ColorSpec(6, 6, 6, full_range=True)), "yuv420p")
+    image = converter.from_rgb(patches())
+    camera = av.VideoFrame(128, 96, "yuvj420p")
+    for index in range(3):
+        plane_array(camera, index)[...] = plane_array(image, index)
+    output = converter.to_output(camera)
+    assert output.format.name == "yuv420p"
+    for index in range(3):
+        assert np.array_equal(plane_array(output, index), plane_array(image, index))
+
+
+def test_rgb_video_becomes_limited_yuv_of_its_height() -> None:
+    for height, matrix in ((480, 6), (720, 1)):
+        rgb = ColorSpec.resolve(2, 2, 2, full_range=None, is_rgb=True, height=height)
+        converter = ColorConverter(info(rgb, size=(64, height)), "yuv420p")
+        assert (converter.color.matrix, converter.color.full_range) == (matrix, False)
+
+
+@pytest.mark.parametrize(("height", "matrix"), [(576, 6), (720, 1), (1080, 1)])
+def test_untagged_colour_is_guessed_by_height(height: int, matrix: int) -> None:
+    color = ColorSpec.resolve(2, 2, 2, full_range=None, is_rgb=False, height=height)
+    assert color == ColorSpec(matrix, matrix, matrix, full_range=False, guessed=True)
+
+
+def test_tags_are_not_guessed_over() -> None:
+    color = ColorSpec.resolve(9, 9, 14, full_range=True, is_rgb=False, height=240)
+    assert color == ColorSpec(9, 9, 14, full_range=True)
+
+
+def test_a_picture_loses_nothing() -> None:
+    rgb = ColorSpec(0, 1, 13, full_range=True)
+    converter = ColorConverter(info(rgb, is_image=True), "yuv420p")
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 51, 3), np.uint8)
+    image = converter.to_output(converter.from_rgb(pixels))
+    assert np.array_equal(converter.to_rgb(image), pixels)
+
+
+def random_frame(pix_fmt: str, size: tuple[int, int], seed: int) -> av.VideoFrame:
+    image = av.VideoFrame(*size, pix_fmt)
+    top = 1024 if pix_fmt.endswith("10le") else 256
+    for index in range(len(image.planes)):
+        plane = plane_array(image, index)
+        plane[...] = np.random.default_rng(seed + index).integers(0, top, plane.shape)
+    return image
+
+
+def values(image: av.VideoFrame) -> list[np.ndarray]:
+    return [plane_array(image, index).astype(int) for index in range(len(image.planes))]
+
+
+@pytest.mark.parametrize("pix_fmt", [*OUTPUT_PIX_FMTS, "rgb24"])
+@pytest.mark.parametrize("size", [(64, 48), (97, 35)])
+def test_a_blend_is_exact_at_0_and_1(pix_fmt: str, size: tuple[int, int]) -> None:
+    original = random_frame(pix_fmt, size, 0)
+    for opacity, winner in ((0.0, original), (1.0, random_frame(pix_fmt, size, 9))):
+        blended = blend_planes(
+            original, random_frame(pix_fmt, size, 9), luma=opacity, chroma=opacity
+        )
+        for plane, expected in zip(values(blended), values(winner), strict=True):
+            assert np.array_equal(plane, expected)
+
+
+@given(
+    st.sampled_from(["yuv420p", "yuv444p10le", "rgb24"]),
+    st.lists(st.floats(0, 1), min_size=2, max_size=2),
+    st.integers(0, 99),
+)
+def test_a_blend_moves_one_way_and_close_to_the_line(
+    pix_fmt: str, opacities: list[float], seed: int
+) -> None:
+    original, pastiche = (random_frame(pix_fmt, (18, 10), seed + offset) for offset in (0, 50))
+    low, high = (
+        values(blend_planes(original, random_frame(pix_fmt, (18, 10), seed + 50), luma=w, chroma=w))
+        for w in sorted(opacities)
+    )
+    for o, p, a, b in zip(values(original), values(pastiche), low, high, strict=True):
+        assert ((b - a) * np.sign(p - o) >= 0).all()
+        assert np.abs(b - (o + max(opacities) * (p - o))).max() <= 1.1
+
+
+def test_luma_and_chroma_blend_apart() -> None:
+    original, pastiche = random_frame("yuv420p", (64, 48), 0), random_frame("yuv420p", (64, 48), 9)
+    painted = values(pastiche)
+    blended = values(blend_planes(original, pastiche, luma=1, chroma=0))
+    assert np.array_equal(blended[0], painted[0])
+    for index in (1, 2):
+        assert np.array_equal(blended[index], values(original)[index])
+
+
+def test_a_pictures_chroma_can_be_kept_too() -> None:
+    grey = av.VideoFrame.from_ndarray(np.full((8, 8, 3), 100, np.uint8), "rgb24")
+    red = av.VideoFrame.from_ndarray(np.full((8, 8, 3), (200, 50, 50), np.uint8), "rgb24")
+    kept = blend_planes(grey, red, luma=1, chroma=0).to_ndarray()
+    brightness = round(0.299 * 200 + 0.701 * 50)
+    assert np.abs(kept.astype(int) - brightness).max() <= 1
+
+
+def test_frames_of_different_kinds_do_not_blend() -> None:
+    with pytest.raises(ValueError, match="cannot blend"):
+        blend_planes(
+            av.VideoFrame(8, 8, "yuv420p"), av.VideoFrame(8, 8, "yuv444p"), luma=1, chroma=1
+        )
+
+
+def test_the_output_keeps_the_inputs_primaries() -> None:
+    color = ColorSpec(1, 9, 14, full_range=False)
+    assert ColorConverter(info(color), "yuv420p").color == color

@@ -1,0 +1,258 @@
+"""What probe finds out, and frames that come in order, upright and on time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from videostyle.color import ColorConverter
+from videostyle.decode import DecodeReport, decode, measure_duration, probe
+from videostyle.errors import MediaError
+
+Clip = Callable[..., Path]
+# Red left above, green right above, blue left below, white right below.
+CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
+
+
+def quarters(number: int) -> np.ndarray:
+    return CORNERS.repeat(32, 0).repeat(48, 1)
+
+
+def seconds(path: Path) -> list[Fraction]:
+    """Every frame's time on the file's own clock."""
+    info = probe(path)
+    return [frame.pts * info.time_base for frame in decode(info)]
+
+
+def test_probe_says_what_a_clip_is(clip: Clip) -> None:
+    info = probe(clip(pts=range(12), size=(96, 64), audio="aac"))
+    assert (info.width, info.height, info.pix_fmt) == (96, 64, "yuv420p")
+    assert (info.frame_rate, info.frame_count, info.duration_seconds) == (25, 12, 0.48)
+    assert [(s.kind, s.codec, s.language) for s in info.streams("audio")] == [
+        ("audio", "aac", "deu")
+    ]
+    assert info.to_dict()["color"]["matrix"] == "smpte170m"
+
+
+@pytest.mark.parametrize(
+    "pts",
+    [range(8), [0, 40, 41, 200, 1000], [7, 9, 20], [0, 1], [5]],
+    ids=["constant", "variable", "late start", "two frames", "one frame"],
+)
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_every_pts_is_kept(clip: Clip, name: str, pts: list[int]) -> None:
+    path = clip(name, pts=pts, time_base=Fraction(1, 1000))
+    assert seconds(path) == [Fraction(stamp, 1000) for stamp in pts]
+
+
+def test_pts_zero_is_a_time_and_seconds_count_from_the_first_frame(clip: Clip) -> None:
+    for first in (0, 50):
+        frames = list(decode(probe(clip(pts=[first, first + 5]))))
+        assert [frame.seconds for frame in frames] == [0.0, 0.2]
+
+
+def test_b_frames_come_in_the_order_of_display(clip: Clip) -> None:
+    path = clip(pts=range(30), b_frames=3)
+    assert seconds(path) == [Fraction(number, 25) for number in range(30)]
+
+
+def test_frames_without_pts_are_counted(clip: Clip) -> None:
+    path = clip("clip.h264", pts=range(9))
+    times = seconds(path)
+    assert [b - a for a, b in pairwise(times)] == [Fraction(1, 25)] * 8
+
+
+def test_a_file_that_does_not_say_its_length_is_measured(clip: Clip) -> None:
+    for name in ("clip.mp4", "clip.mkv"):
+        info = probe(clip(name, pts=[0, 40, 80], time_base=Fraction(1, 1000)))
+        assert measure_duration(info) == pytest.approx(0.12)
+        assert info.duration_seconds == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_picture_is_upright(clip: Clip, degrees: int, mirrored: bool) -> None:
+    path = clip(pts=range(3), pixels=quarters, rotation=(degrees, mirrored, False))
+    info = probe(path)
+    frame = next(iter(decode(info)))
+    expected = np.rot90(CORNERS, degrees // 90)
+    if mirrored:
+        expected = expected[:, ::-1]
+    pixels = ColorConverter(info, "yuv420p").to_rgb(frame.image)
+    assert pixels.shape == (info.height, info.width, 3)
+    assert (info.width, info.height) == ((64, 96) if degrees % 180 else (96, 64))
+    found = pixels[[info.height // 4, -info.height // 4]][:, [info.width // 4, -info.width // 4]]
+    assert np.abs(found.astype(int) - expected).max() <= 3
+
+
+def test_a_turned_picture_has_its_pixels_turned(tmp_path: Path, clip: Clip) -> None:
+    path = clip(pts=range(2), rotation=(90, False, False), sample_aspect_ratio=Fraction(2, 3))
+    info = probe(path)
+    assert (info.rotation_degrees, info.sample_aspect_ratio) == (90, Fraction(3, 2))
+
+
+def test_a_corrupt_packet_is_skipped_and_counted(tmp_path: Path, clip: Clip) -> None:
+    whole = clip("whole.mkv", pts=range(30))
+    broken = tmp_path / "broken.mkv"
+    with av.open(str(whole)) as source, av.open(str(broken), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            if number == 7:
+                packet.update(b"\xff" * packet.size)
+            packet.stream = stream
+            target.mux(packet)
+    report = DecodeReport()
+    frames = list(decode(probe(broken), report=report))
+    assert len(frames) == 29
+    assert report.skipped_packets == 1
+    assert report.notes == ("skipped 1 corrupt packets",)
+    left = [Fraction(number, 25) for number in range(30) if number != 7]
+    assert [frame.pts * Fraction(1, 1000) for frame in frames] == left
+
+
+def test_a_cut_off_file_gives_the_frames_it_has(tmp_path: Path, clip: Clip) -> None:
+    whole = clip("whole.mkv", pts=range(30))
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    assert 5 < len(list(decode(probe(cut)))) < 30
+
+
+def test_alpha_is_laid_on_black(tmp_path: Path) -> None:
+    path = tmp_path / "alpha.mov"
+    pixels = np.full((48, 64, 4), (200, 100, 50, 0), np.uint8)
+    pixels[:, 32:, 3] = 255
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("qtrle", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "argb"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgba")))
+        container.mux(stream.encode(None))
+    info = probe(path)
+    flat = ColorConverter(info, "yuv420p").to_rgb(next(iter(decode(info))).image)
+    assert flat[24, 8].tolist() == [0, 0, 0]
+    assert flat[24, 56].tolist() == [200, 100, 50]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_leaving_early_closes_the_file(clip: Clip) -> None:
+    path = clip(pts=range(20))
+    frames = decode(probe(path))
+    next(frames)
+    frames.close()
+    assert path not in {link.resolve() for link in Path("/proc/self/fd").iterdir()}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif"])
+def test_a_picture_is_one_frame(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"picture{suffix}"
+    Image.fromarray(quarters(0)).save(path)
+    info = probe(path)
+    assert (info.is_image, info.width, info.height, info.duration_seconds) == (True, 96, 64, 0.0)
+    (frame,) = decode(info)
+    pixels = frame.image.to_ndarray()
+    assert np.abs(pixels[[16, 48]][:, [24, 72]].astype(int) - CORNERS).max() <= 3
+
+
+def test_a_picture_is_turned_by_its_exif(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise
+    Image.fromarray(quarters(0)).save(path, exif=exif, quality=95)
+    info = probe(path)
+    assert (info.width, info.height) == (64, 96)
+    (frame,) = decode(info)
+    found = frame.image.to_ndarray()[[24, 72]][:, [16, 48]]
+    assert np.abs(found.astype(int) - np.rot90(CORNERS, -1)).max() <= 4
+
+
+def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    Image.fromarray(np.full((64, 64), 32_768, np.uint16)).save(path)
+    (frame,) = decode(probe(path))
+    assert frame.image.to_ndarray()[0, 0].tolist() == [128, 128, 128]
+
+
+def write_audio_only(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("gone.mp4", lambda path: None, "no such file"),
+        ("folder.mp4", Path.mkdir, "is a folder"),
+        ("fifo.mp4", os.mkfifo, "is a folder or device"),
+        ("empty.mp4", Path.touch, "is empty"),
+        ("noise.mp4", lambda path: path.write_bytes(bytes(range(256)) * 9), "cannot be read"),
+        ("note.txt", lambda path: path.write_text("hello\n" * 99), "is text"),
+        ("sound.wav", write_audio_only, "holds no video"),
+        (
+            "torn.png",
+            lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)),
+            "is damaged",
+        ),
+    ],
+)
+def test_what_is_no_video_is_named_in_one_line(
+    tmp_path: Path, name: str, make: Callable[[Path], object], message: str
+) -> None:
+    make(tmp_path / name)
+    with pytest.raises(MediaError, match=message) as caught:
+        probe(tmp_path / name)
+    assert str(caught.value).startswith(str(tmp_path / name))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(MediaError, match=r"cut\.png: cannot be read as a picture"):
+        probe(path)
+
+
+def test_a_file_of_which_the_first_half_is_left_is_named(tmp_path: Path, clip: Clip) -> None:
+    whole = clip(pts=range(10))
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(MediaError, match="cut off or damaged"):
+        probe(cut)
+
+
+def test_the_main_video_is_not_the_cover(shared_data: Path) -> None:
+    info = probe(shared_data / "clips" / "h264-mjpeg.mkv")
+    assert (info.width, info.height, info.pix_fmt) == (640, 360, "yuv420p")
+    assert [str(stream) for stream in info.other_streams] == [
+        "stream 1 (audio, aac)",
+        "stream 2 (video, mjpeg)",
+    ]
+
+
+@pytest.mark.parametrize("name", ["bt2020_10bit.mp4", "testsrc2_hdr.mp4"])
+def test_hdr_is_refused(shared_data: Path, name: str) -> None:
+    with pytest.raises(MediaError, match=r"HDR video \(PQ\)"):
+        probe(shared_data / "clips" / name)
+
+
+def test_shuffled_stamps_are_put_in_order(shared_data: Path) -> None:
+    info = probe(shared_data / "clips" / "phone_vfr_box.mp4")
+    stamps = [frame.pts for frame in decode(info)]
+    assert len(stamps) == 455
+    assert {after - before for before, after in pairwise(stamps)} == {32_000, 33_000, 34_000}
+
+
+def test_the_layer_of_alpha_in_vp9_is_read(shared_data: Path) -> None:
+    info = probe(shared_data / "clips" / "transparent.webm")
+    assert info.pix_fmt == "yuva420p"
+    assert next(iter(decode(info))).image.format.name == "rgb24"

@@ -1,0 +1,356 @@
+"""What comes out: times, sound, tags and size of the input; and never half a file by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import BT601, BT709, SHARED_DATA
+from PIL import Image
+
+from videostyle.color import ColorConverter, output_color, plane_array
+from videostyle.decode import decode, probe
+from videostyle.encode import EncodeReport, encode, part_path
+from videostyle.errors import MediaError, UsageError
+from videostyle.media import Frame, MediaInfo
+from videostyle.options import EncodeOptions
+
+Clip = Callable[..., Path]
+FAST = EncodeOptions(preset="ultrafast")
+LOSSLESS = EncodeOptions(preset="ultrafast", crf=0)
+
+
+def untouched(info: MediaInfo, pix_fmt: str = "yuv420p") -> Iterator[Frame]:
+    """The pipeline without a painter."""
+    converter = ColorConverter(info, pix_fmt)
+    for frame in decode(info):
+        yield replace(frame, image=converter.to_output(frame.image))
+
+
+def copy(source: Path, output: Path, options: EncodeOptions = FAST) -> EncodeReport:
+    info = probe(source)
+    return encode(untouched(info, options.pix_fmt), info, output, options)
+
+
+def seconds(path: Path) -> list[Fraction]:
+    info = probe(path)
+    return [frame.pts * info.time_base for frame in decode(info)]
+
+
+def packets(path: Path, kind: str) -> list[tuple[Fraction, bytes]]:
+    """Time and content of every packet of the first stream of a kind."""
+    with av.open(str(path)) as container:
+        stream = next(item for item in container.streams if item.type == kind)
+        return [(p.pts * p.time_base, bytes(p)) for p in container.demux(stream) if p.size]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(
+    "pts",
+    [range(12), [0, 40, 41, 200, 1000], [70, 90, 200], [3]],
+    ids=["constant", "variable", "late start", "one frame"],
+)
+def test_every_pts_comes_out(clip: Clip, tmp_path: Path, pts: list[int], suffix: str) -> None:
+    source = clip(pts=pts, time_base=Fraction(1, 1000))
+    report = copy(source, tmp_path / f"out{suffix}")
+    assert (report.frames, report.complete) == (len(pts), True)
+    assert seconds(report.output) == seconds(source) == [Fraction(p, 1000) for p in pts]
+
+
+def test_the_length_of_a_variable_rate_track_is_kept(clip: Clip, tmp_path: Path) -> None:
+    source = clip(pts=[0, 40, 41, 500, 600], time_base=Fraction(1, 1000))
+    report = copy(source, tmp_path / "out.mp4")
+    assert probe(report.output).duration_seconds == probe(source).duration_seconds == 0.7
+
+
+def test_sound_is_copied_packet_by_packet(clip: Clip, tmp_path: Path) -> None:
+    source = clip(pts=range(25), audio="aac")
+    output = copy(source, tmp_path / "out.mp4").output
+    assert packets(output, "audio") == packets(source, "audio")
+    with av.open(str(output)) as container:
+        assert container.streams.audio[0].language == "deu"
+
+
+def test_sound_stays_in_step_where_the_container_moves_the_start(
+    clip: Clip, tmp_path: Path
+) -> None:
+    # Matroska has no negative times: sound and picture move together.
+    source = clip(pts=range(25), audio="aac")
+    output = copy(source, tmp_path / "out.mkv").output
+
+    def lead(path: Path) -> Fraction:
+        return packets(path, "audio")[0][0] - seconds(path)[0]
+
+    assert abs(lead(output) - lead(source)) <= Fraction(1, 1000)
+
+
+def test_sound_can_be_left_out_or_made_aac(clip: Clip, tmp_path: Path) -> None:
+    source = clip("clip.mkv", pts=range(25), audio="flac")
+    for audio, expected in (("none", []), ("aac", ["aac"]), ("copy", ["flac"])):
+        output = copy(source, tmp_path / f"{audio}.mp4", replace(FAST, audio=audio)).output
+        assert [stream.codec for stream in probe(output).streams("audio")] == expected
+    times = packets(tmp_path / "aac.mp4", "audio")
+    assert float(times[-1][0]) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("codec", ["tta", "wavpack"])
+def test_sound_the_container_refuses_is_transcoded_and_noted(
+    clip: Clip, tmp_path: Path, codec: str
+) -> None:
+    source = clip("clip.mkv", pts=range(25), audio=codec)
+    report = copy(source, tmp_path / "out.mp4")
+    assert [stream.codec for stream in probe(report.output).streams("audio")] == ["aac"]
+    assert report.notes == (
+        f"stream 1 (audio, {codec}, deu) transcoded to AAC: this container cannot hold it",
+    )
+
+
+@pytest.mark.parametrize("color", [BT601, BT709, replace(BT601, full_range=True)])
+def test_colour_is_tagged_as_in_the_input(clip: Clip, tmp_path: Path, color: object) -> None:
+    for suffix in (".mp4", ".mkv"):
+        output = copy(clip(pts=range(3), color=color), tmp_path / f"out{suffix}").output
+        assert probe(output).color == color
+
+
+def test_a_guessed_colour_is_tagged_and_noted(clip: Clip, tmp_path: Path) -> None:
+    report = copy(clip(pts=range(2), tagged=False), tmp_path / "out.mp4")
+    assert probe(report.output).color == BT601
+    assert "smpte170m" in report.notes[0]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv420p10le"])
+def test_colours_survive_the_whole_way(
+    clip: Clip, tmp_path: Path, pix_fmt: str, codec: str
+) -> None:
+    source = clip(pts=range(3), color=BT709)
+    options = EncodeOptions(codec=codec, crf=4, preset="ultrafast", pix_fmt=pix_fmt)
+    output = copy(source, tmp_path / "out.mp4", options).output
+    before, after = (
+        ColorConverter(info, "yuv420p").to_rgb(next(iter(decode(info))).image).astype(int)
+        for info in (probe(source), probe(output))
+    )
+    assert probe(output).pix_fmt == pix_fmt
+    assert np.abs(before - after).mean() < 1.5
+
+
+def test_lossless_frames_come_out_as_they_went_in(clip: Clip, tmp_path: Path) -> None:
+    source = clip(pts=range(4))
+    output = copy(source, tmp_path / "out.mp4", LOSSLESS).output
+    for before, after in zip(decode(probe(source)), decode(probe(output)), strict=True):
+        assert np.array_equal(before.image.to_ndarray(), after.image.to_ndarray())
+
+
+def test_the_aspect_of_pixels_is_kept_and_a_turn_is_not_repeated(
+    clip: Clip, tmp_path: Path
+) -> None:
+    source = clip(pts=range(3), rotation=(90, False, False), sample_aspect_ratio=Fraction(2, 3))
+    info = probe(copy(source, tmp_path / "out.mp4").output)
+    assert (info.width, info.height, info.rotation_degrees) == (64, 96, 0)
+    assert info.sample_aspect_ratio == Fraction(3, 2)
+
+
+def test_an_odd_size_is_padded_by_its_edge_and_noted(clip: Clip, tmp_path: Path) -> None:
+    source = clip("odd.mkv", pts=range(3), size=(97, 65), codec="ffv1")
+    report = copy(source, tmp_path / "out.mp4", LOSSLESS)
+    info = probe(report.output)
+    assert (info.width, info.height) == (98, 66)
+    assert any("padded to 98x66" in note for note in report.notes)
+    before, after = next(iter(decode(probe(source)))).image, next(iter(decode(info))).image
+    for index in range(3):
+        small, large = plane_array(before, index), plane_array(after, index)
+        height, width = small.shape
+        assert np.array_equal(large[:height, :width], small)
+        assert np.array_equal(large[:height, -1], small[:, -1])
+
+
+def test_an_odd_size_needs_no_padding_in_444(clip: Clip, tmp_path: Path) -> None:
+    source = clip("odd.mkv", pts=range(3), size=(97, 65), codec="ffv1")
+    options = replace(FAST, pix_fmt="yuv444p")
+    info = probe(copy(source, tmp_path / "out.mp4", options).output)
+    assert (info.width, info.height) == (97, 65)
+
+
+def test_metadata_and_chapters_are_kept(clip: Clip, tmp_path: Path) -> None:
+    plain, source = clip(pts=range(25)), tmp_path / "titled.mkv"
+    with av.open(str(plain)) as before, av.open(str(source), "w") as after:
+        stream = after.add_stream_from_template(before.streams.video[0])
+        after.metadata["title"] = "Holiday"
+        stream.metadata["language"] = "fra"
+        chapter = {"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000)}
+        after.set_chapters([{**chapter, "metadata": {"title": "One"}}])  # type: ignore[typeddict-item]
+        for packet in before.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                after.mux(packet)
+    for suffix in (".mkv", ".mp4"):
+        output = copy(source, tmp_path / f"out{suffix}").output
+        with av.open(str(output)) as container:
+            assert container.metadata["title"] == "Holiday"
+            assert container.streams.video[0].language == "fra"
+            assert [item["metadata"]["title"] for item in container.chapters()] == ["One"]
+
+
+def test_an_interruption_leaves_a_playable_part(clip: Clip, tmp_path: Path) -> None:
+    info, output = probe(clip(pts=range(50), audio="aac")), tmp_path / "out.mp4"
+    frames = islice(untouched(info), 20)
+    report = encode(frames, info, output, FAST, interrupted=lambda: True)
+    assert (report.complete, report.frames, report.output) == (False, 20, part_path(output))
+    assert not output.exists()
+    assert len(seconds(report.output)) == 20
+    assert float(packets(report.output, "audio")[-1][0]) < 0.85
+
+
+def test_an_interruption_before_the_first_frame_leaves_nothing(clip: Clip, tmp_path: Path) -> None:
+    info, output = probe(clip(pts=range(5))), tmp_path / "out.mp4"
+    report = encode([], info, output, FAST, interrupted=lambda: True)
+    assert (report.complete, report.frames) == (False, 0)
+    assert not part_path(output).exists()
+
+
+def failing(info: MediaInfo, error: Exception) -> Iterator[Frame]:
+    yield from islice(untouched(info), 3)
+    raise error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), MediaError("broken input")])
+def test_an_error_leaves_the_old_output_and_no_part(
+    clip: Clip, tmp_path: Path, error: Exception
+) -> None:
+    info, output = probe(clip(pts=range(9), audio="aac")), tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    with pytest.raises(type(error), match=str(error)):
+        encode(failing(info, error), info, output, FAST)
+    assert output.read_bytes() == b"precious"
+    assert not part_path(output).exists()
+
+
+def test_a_fault_of_the_disk_is_a_clear_error_and_stops_the_frames(
+    clip: Clip, tmp_path: Path
+) -> None:
+    info, output = probe(clip(pts=range(9))), tmp_path / "out.mp4"
+    part_path(output).symlink_to("/dev/full")
+    frames = untouched(info)
+    next(frames)
+    with pytest.raises(MediaError, match=r"out\.part\.mp4: cannot be written: No space left"):
+        encode(frames, info, output, FAST)
+    assert list(frames) == []
+    assert not output.exists()
+
+
+def test_nothing_to_write_is_an_error(clip: Clip, tmp_path: Path) -> None:
+    info = probe(clip(pts=range(3)))
+    with pytest.raises(MediaError, match="no frame to write"):
+        encode([], info, tmp_path / "out.mp4", FAST)
+    assert not part_path(tmp_path / "out.mp4").exists()
+
+
+def never() -> Iterable[Frame]:
+    raise AssertionError("a frame was read")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"codec": "libx266"}, "codec is 'libx266'; it must be one of libx264"),
+        ({"preset": "warp"}, "preset is 'warp'; it must be one of ultrafast"),
+        ({"pix_fmt": "nv21"}, "pixel format is 'nv21'; it must be one of yuv420p"),
+        ({"crf": 52}, "crf is 52"),
+        ({"audio": "mono"}, "audio is 'mono'"),
+    ],
+)
+def test_wrong_options_are_refused_before_the_run(
+    clip: Clip, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    info = probe(clip(pts=range(3)))
+    with pytest.raises(UsageError, match=message):
+        encode(never(), info, tmp_path / "out.mp4", replace(FAST, **options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["out.xyz", "out", "out.png"])
+def test_an_unknown_ending_is_refused(clip: Clip, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"ending of a video .*\.mp4, \.mov, \.mkv"):
+        encode(never(), probe(clip(pts=range(3))), tmp_path / name, FAST)
+
+
+def test_the_input_is_never_overwritten(clip: Clip, tmp_path: Path) -> None:
+    source = clip("in.part.mp4", pts=range(3))
+    (tmp_path / "link.mp4").symlink_to(source)
+    os.link(source, tmp_path / "hard.mp4")
+    for name in ("in.part.mp4", "in.mp4", "link.mp4", "hard.mp4"):
+        with pytest.raises(UsageError, match="would overwrite the input"):
+            encode(never(), probe(source), tmp_path / name, FAST)
+
+
+def test_a_missing_folder_is_named(clip: Clip, tmp_path: Path) -> None:
+    info = probe(clip(pts=range(3)))
+    with pytest.raises(MediaError, match="gone: no such folder"):
+        encode(never(), info, tmp_path / "gone" / "out.mp4", FAST)
+    (tmp_path / "out.mp4").mkdir()
+    with pytest.raises(MediaError, match="is a folder"):
+        encode(never(), info, tmp_path / "out.mp4", FAST)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif"])
+def test_a_picture_is_written_as_a_picture(tmp_path: Path, suffix: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (35, 51, 3), np.uint8).repeat(8, 0)
+    source = tmp_path / "in.png"
+    Image.fromarray(pixels).save(source)
+    report = copy(source, tmp_path / f"out{suffix}")
+    assert report.frames == 1
+    with Image.open(report.output) as written:
+        assert written.size == (51, 280)
+        if suffix in (".png", ".bmp", ".tif"):
+            assert np.array_equal(np.asarray(written), pixels)
+
+
+def test_a_pictures_alpha_is_kept_or_laid_on_black(tmp_path: Path) -> None:
+    source = tmp_path / "in.png"
+    pixels = np.full((64, 64, 4), (200, 100, 50, 0), np.uint8)
+    pixels[:, 32:, 3] = 255
+    Image.fromarray(pixels).save(source)
+    with Image.open(copy(source, tmp_path / "out.webp").output) as kept:
+        assert np.array_equal(np.asarray(kept)[..., 3], pixels[..., 3])
+    with Image.open(copy(source, tmp_path / "out.bmp").output) as flat:
+        assert flat.getpixel((5, 5)) == (0, 0, 0)
+        assert flat.getpixel((60, 5)) == (200, 100, 50)
+
+
+def test_a_picture_does_not_become_a_video(tmp_path: Path) -> None:
+    source = tmp_path / "in.png"
+    Image.new("RGB", (64, 64)).save(source)
+    with pytest.raises(UsageError, match="ending of a picture"):
+        copy(source, tmp_path / "out.mp4")
+
+
+CLIPS = sorted((SHARED_DATA / "clips").glob("*")) if SHARED_DATA.is_dir() else []
+REFUSED = {"bt2020_10bit.mp4", "testsrc2_hdr.mp4", "truncated_no_index.mp4"}
+
+
+@pytest.mark.parametrize("source", CLIPS, ids=[path.name for path in CLIPS])
+def test_every_awkward_clip_comes_out_whole_or_is_refused(source: Path, tmp_path: Path) -> None:
+    if source.name in REFUSED:
+        with pytest.raises(MediaError, match=source.name):
+            probe(source)
+        return
+    info = probe(source)
+    report = encode(untouched(info), info, tmp_path / "out.mp4", FAST)
+    times = seconds(report.output)
+    assert times == seconds(source)
+    assert all(after > before for before, after in pairwise(times))
+    written = probe(report.output)
+    assert (written.width, written.height) == (
+        info.width + info.width % 2,
+        info.height + info.height % 2,
+    )
+    assert written.color == replace(output_color(info), guessed=False)
+    assert len(written.streams("audio")) == len(info.streams("audio"))
+    assert len(written.streams("subtitle")) == len(info.streams("subtitle"))

@@ -1,0 +1,173 @@
+"""Colour conversion between the input, the network's RGB and the output.
+
+Tags do not convert: every conversion names matrix and range on both sides. swscale does the
+arithmetic, with the flags that round correctly and interpolate chroma.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from videostyle.media import ColorSpec, MediaInfo, guess_matrix
+
+Picture = npt.NDArray[np.uint8]
+Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+OUTPUT_PIX_FMTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
+
+_EXACT = (
+    Interpolation.BILINEAR
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
+_RGB = ColorSpec(0, 1, 13, full_range=True)
+# swscale's numbers are H.273's, but it knows BT.601 only as 5.
+_SWSCALE_MATRIX = {6: 5}
+_LIMITED, _FULL = 1, 2
+_BAND_PIXELS = 80_000  # rows blended at a time, so that the sums stay in the cache
+
+
+def output_color(info: MediaInfo) -> ColorSpec:
+    """The colour of the output: the input's own, range included.
+
+    RGB video becomes limited-range YUV, with the matrix players assume at its height.
+    """
+    if info.is_image or not info.color.is_rgb:
+        return info.color
+    return replace(info.color, matrix=guess_matrix(info.height), full_range=False)
+
+
+def working_pix_fmt(info: MediaInfo, pix_fmt: str) -> str:
+    """The format frames leave `stylize` in: the output's, or RGB for a picture, which loses
+    nothing."""
+    return "rgb24" if info.is_image else pix_fmt
+
+
+class ColorConverter:
+    """Converts frames of one input. One per thread; a frame is never in two converters at once,
+    because a conversion changes the source frame's tags while it runs."""
+
+    def __init__(self, info: MediaInfo, pix_fmt: str) -> None:
+        self.pix_fmt = working_pix_fmt(info, pix_fmt)
+        self.color = output_color(info)
+        self._input = info.color
+        self._reformatter = VideoReformatter()
+
+    def to_output(self, image: av.VideoFrame) -> av.VideoFrame:
+        """The frame in the output's format and colour; the frame itself where it already is."""
+        source = self._color_of(image)
+        same_color = (source.matrix, source.full_range) == (
+            self.color.matrix,
+            self.color.full_range,
+        )
+        if image.format.name == self.pix_fmt and same_color:
+            return image
+        return convert(self._reformatter, image, self.pix_fmt, source, self.color)
+
+    def to_rgb(self, image: av.VideoFrame) -> Picture:
+        """Full-range RGB (H, W, 3) uint8, C-contiguous."""
+        rgb = convert(self._reformatter, image, "rgb24", self._color_of(image), _RGB)
+        rows: Picture = plane_array(rgb, 0).astype(np.uint8, copy=False)
+        return np.ascontiguousarray(rows).reshape(rgb.height, rgb.width, 3)
+
+    def from_rgb(self, pixels: Picture) -> av.VideoFrame:
+        """A new frame in the output's format and colour from (H, W, 3) uint8 RGB."""
+        pixels = np.ascontiguousarray(pixels)
+        if self.pix_fmt == "rgb24":
+            return av.VideoFrame.from_ndarray(pixels, "rgb24")
+        image = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
+        return convert(self._reformatter, image, self.pix_fmt, _RGB, self.color)
+
+    def _color_of(self, image: av.VideoFrame) -> ColorSpec:
+        if image.format.is_rgb or image.format.has_palette:
+            return _RGB
+        return self.color if self._input.is_rgb else self._input
+
+
+def convert(
+    reformatter: VideoReformatter,
+    image: av.VideoFrame,
+    pix_fmt: str,
+    source: ColorSpec,
+    target: ColorSpec,
+) -> av.VideoFrame:
+    """Convert format, matrix and range; primaries and transfer stay as they are."""
+    return reformatter.reformat(
+        image,
+        format=pix_fmt,
+        src_colorspace=_SWSCALE_MATRIX.get(source.matrix, source.matrix),
+        dst_colorspace=_SWSCALE_MATRIX.get(target.matrix, target.matrix),
+        src_color_range=_FULL if source.full_range else _LIMITED,
+        dst_color_range=_FULL if target.full_range else _LIMITED,
+        interpolation=_EXACT,
+        threads=1,
+    )
+
+
+def flatten(reformatter: VideoReformatter, image: av.VideoFrame, color: ColorSpec) -> av.VideoFrame:
+    """Lay a frame with alpha on black; without alpha it comes back as it is."""
+    if not any(component.is_alpha for component in image.format.components):
+        return image
+    pixels = convert(reformatter, image, "rgba", color, _RGB).to_ndarray().astype(np.uint16)
+    flat = ((pixels[..., :3] * pixels[..., 3:] + 127) // 255).astype(np.uint8)
+    return av.VideoFrame.from_ndarray(flat, "rgb24")
+
+
+def plane_array(image: av.VideoFrame, index: int) -> Plane:
+    """A view of one plane without the padding of its lines: (H, W), or (H, 3 W) for rgb24."""
+    plane = image.planes[index]
+    packed = len(image.format.components) if len(image.planes) == 1 else 1
+    if image.format.components[0].bits > 8:
+        words = np.frombuffer(memoryview(plane), np.uint16).reshape(-1, plane.line_size // 2)
+        return words[: plane.height, : plane.width * packed]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width * packed]
+
+
+def blend_planes(
+    original: av.VideoFrame, pastiche: av.VideoFrame, *, luma: float, chroma: float
+) -> av.VideoFrame:
+    """Lay the pastiche over the original, in the pastiche's own memory, and return it.
+
+    luma, chroma: opacity of the pastiche in [0, 1]: 0 gives the original's values exactly, 1 the
+    pastiche's. Both frames have the same size and format, one of OUTPUT_PIX_FMTS or rgb24.
+    """
+    facts = [(frame.format.name, frame.width, frame.height) for frame in (original, pastiche)]
+    if facts[0] != facts[1]:
+        raise ValueError(f"cannot blend frames of {facts[0]} and {facts[1]}")
+    if pastiche.format.is_rgb:
+        _blend_rgb(plane_array(original, 0), plane_array(pastiche, 0), luma, chroma)
+        return pastiche
+    for index, opacity in enumerate((luma, chroma, chroma)):
+        _blend(plane_array(original, index), plane_array(pastiche, index), opacity)
+    return pastiche
+
+
+def _blend(below: Plane, above: Plane, opacity: float) -> None:
+    """above = below + opacity * (above - below), in fixed point: 8 bits of fraction for bytes, 16
+    for words, so that the sum just fits the next type."""
+    wide, bits = (np.uint16, 8) if above.dtype == np.uint8 else (np.uint32, 16)
+    weight = round(opacity * (1 << bits))
+    band = max(1, _BAND_PIXELS // above.shape[1])
+    for row in range(0, above.shape[0], band):
+        low, high = below[row : row + band], above[row : row + band]
+        total = np.multiply(low, (1 << bits) - weight, dtype=wide)
+        total += np.multiply(high, weight, dtype=wide)
+        total += wide(1 << (bits - 1))
+        total >>= wide(bits)
+        high[...] = total
+
+
+def _blend_rgb(below: Plane, above: Plane, luma: float, chroma: float) -> None:
+    """The same on RGB: what the opacities differ by moves R, G and B together, as luma does."""
+    height = above.shape[0]
+    low = below.reshape(height, -1, 3).astype(np.float32)
+    change = above.reshape(height, -1, 3) - low
+    brightness = change @ np.array((0.299, 0.587, 0.114), np.float32)
+    mixed = low + chroma * change + (luma - chroma) * brightness[..., None]
+    above[...] = np.rint(mixed).clip(0, 255).astype(np.uint8).reshape(height, -1)

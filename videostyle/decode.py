@@ -1,0 +1,431 @@
+"""The first stage: what a file is (`probe`), and its frames, upright and in order (`decode`)."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+
+import av
+import av.error
+import av.filter
+import numpy as np
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.sidedata.sidedata import SideData
+from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from videostyle.color import flatten
+from videostyle.errors import MediaError
+from videostyle.media import HDR_TRANSFERS, MATRICES, ColorSpec, Frame, MediaInfo, StreamInfo
+
+# More decoder threads than this cost memory and gain nothing on the way to a network.
+MAX_THREADS = 4
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+
+_COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+_HEAD = 32  # packets looked at before decoding begins
+_MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
+# Signs of the display matrix (a, b, c, d), where x' = a x + c y and y' = b x + d y, to filters.
+_UPRIGHT = {
+    (-1, 0, 0, 1): ("hflip",),
+    (1, 0, 0, -1): ("vflip",),
+    (-1, 0, 0, -1): ("hflip", "vflip"),
+    (0, -1, 1, 0): ("transpose=cclock",),
+    (0, 1, -1, 0): ("transpose=clock",),
+    (0, 1, 1, 0): ("transpose=cclock_flip",),
+    (0, -1, -1, 0): ("transpose=clock_flip",),
+}
+
+
+@dataclass(slots=True)
+class DecodeReport:
+    """What went wrong on the way, counted while `decode` runs."""
+
+    skipped_packets: int = 0
+    damaged_frames: int = 0
+    cut_short: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each kind of fault."""
+        found = []
+        if self.skipped_packets:
+            found.append(f"skipped {self.skipped_packets} corrupt packets")
+        if self.damaged_frames:
+            found.append(f"{self.damaged_frames} frames are damaged in the input")
+        if self.cut_short:
+            found.append("the input breaks off")
+        return tuple(found)
+
+
+def probe(path: Path) -> MediaInfo:
+    """Say what a video or picture is.
+
+    The main video is the first that is not cover art, and the default one if several are. Raises
+    MediaError for what cannot be painted: missing, not a video, damaged, HDR.
+    """
+    _check_file(path)
+    picture = load_picture(path)
+    info = _probe_video(path) if picture is None else _picture_info(path, picture)
+    if info.color.is_hdr:
+        raise MediaError(
+            f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
+            "colours; convert it to SDR first"
+        )
+    if info.color.matrix not in MATRICES:
+        raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
+    return info
+
+
+def decode(
+    info: MediaInfo, *, threads: int | None = None, report: DecodeReport | None = None
+) -> Generator[Frame]:
+    """Yield every frame, upright, in its own pixel format, with strictly increasing pts.
+
+    Corrupt packets are skipped and counted in `report`; the frames after them keep their times.
+    Missing or repeated pts are counted on from the one before at the frame rate. Alpha is laid on
+    black in a video and left out of a picture. Raises MediaError if the file cannot be read.
+    """
+    report = report or DecodeReport()
+    if info.is_image:
+        picture = load_picture(info.path)
+        if picture is None:
+            raise MediaError(f"{info.path}: changed while it was in use")
+        pixels = np.asarray(picture.convert("RGB"))
+        yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
+        return
+    upright = _Upright(info)
+    with open_input(info.path) as container:
+        stream = container.streams[info.stream_index]
+        assert isinstance(stream, VideoStream)
+        first = None
+        for image, pts in _decode_stream(stream, threads, report):
+            first = pts if first is None else first
+            report.damaged_frames += image.is_corrupt
+            yield Frame(
+                image=upright(image),
+                pts=pts,
+                duration=image.duration or _ticks_per_frame(stream),
+                seconds=float((pts - first) * info.time_base),
+                is_corrupt=image.is_corrupt,
+            )
+
+
+def measure_duration(info: MediaInfo) -> float:
+    """Seconds from the first frame to the end of the last, found by reading the whole file.
+
+    For files that do not say. Raises MediaError if no frame has a time.
+    """
+    if info.is_image:
+        return 0.0
+    starts, ends = [], []
+    with open_input(info.path) as container:
+        stream = container.streams[info.stream_index]
+        assert isinstance(stream, VideoStream)
+        step = _ticks_per_frame(stream) or 0
+        for packet in _packets(stream, DecodeReport()):
+            if packet.pts is not None:
+                starts.append(packet.pts)
+                ends.append(packet.pts + (packet.duration or step))
+    if not starts:
+        raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
+    return float((max(ends) - min(starts)) * info.time_base)
+
+
+@contextmanager
+def open_input(path: Path) -> Iterator[InputContainer]:
+    """Open a file to read. Raises MediaError, also for faults FFmpeg finds later on."""
+    try:
+        # An absolute path, so that no name is taken for a protocol.
+        with av.open(str(path.absolute()), "r", metadata_errors="replace") as container:
+            # FFmpeg would type any text file onto a screen and call that a video.
+            if container.format.name == "tty":
+                raise MediaError(f"{path}: is text, not a video or picture")
+            yield container
+    except av.error.InvalidDataError as error:
+        raise MediaError(
+            f"{path}: cannot be read as video or picture; it is of another kind, cut off or damaged"
+        ) from error
+    except av.FFmpegError as error:
+        raise MediaError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def load_picture(path: Path) -> Image.Image | None:
+    """Read a still picture upright, as RGB or RGBA; None if the file is something else.
+
+    Raises MediaError for a damaged one.
+    """
+    try:
+        with Image.open(path, formats=PICTURE_FORMATS) as picture:
+            if picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False):
+                return None
+            return _to_rgb_mode(ImageOps.exif_transpose(picture))
+    except UnidentifiedImageError:
+        return None
+    except Exception as error:  # Pillow's readers raise almost anything on damaged files
+        raise MediaError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def _to_rgb_mode(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):
+        # Pillow clips 16-bit grey instead of scaling it.
+        scale = 1 if picture.mode == "F" else 256
+        grey = np.asarray(picture, np.float64) / scale
+        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+    converted = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    if picture.mode not in ("RGB", "RGBA", "P"):
+        converted.info.pop("icc_profile", None)  # of another colour model
+    return converted
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise MediaError(f"{path}: no such file")
+        if not path.is_file():
+            raise MediaError(f"{path}: is a folder or device, not a file")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path}: is empty")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _picture_info(path: Path, picture: Image.Image) -> MediaInfo:
+    width, height = picture.size
+    color = ColorSpec.resolve(2, 2, 2, full_range=True, is_rgb=True, height=height)
+    return MediaInfo(path, True, 0, width, height, picture.mode.lower(), color)
+
+
+def _probe_video(path: Path) -> MediaInfo:
+    with open_input(path) as container:
+        stream = _main_video(container, path)
+        first = next(_decode_stream(stream, 1, DecodeReport()), None)
+        if first is None:
+            raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
+        image, start_pts = first
+        sideways = any("transpose" in name for name in _filters(image))
+        aspect = stream.sample_aspect_ratio or None
+        return MediaInfo(
+            path=path,
+            is_image=False,
+            stream_index=stream.index,
+            width=image.height if sideways else image.width,
+            height=image.width if sideways else image.height,
+            pix_fmt=image.format.name,
+            color=_color(image),
+            time_base=_time_base(stream),
+            start_pts=start_pts,
+            duration_seconds=_duration(container, stream),
+            frame_count=stream.frames or None,
+            frame_rate=_frame_rate(stream),
+            rotation_degrees=image.rotation,
+            sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
+            other_streams=tuple(map(_describe, _others(container, stream))),
+        )
+
+
+def _main_video(container: InputContainer, path: Path) -> VideoStream:
+    videos = [item for item in container.streams.video if not item.disposition & _COVER]
+    videos = [item for item in videos if item.codec_context is not None]
+    if not videos:
+        kinds = ", ".join(sorted({item.type for item in container.streams}))
+        raise MediaError(f"{path}: holds no video that can be decoded, only {kinds or 'nothing'}")
+    return next((item for item in videos if item.disposition & Disposition.default), videos[0])
+
+
+def _others(container: InputContainer, main: VideoStream) -> list[Stream]:
+    return [stream for stream in container.streams if stream.index != main.index]
+
+
+def _describe(stream: Stream) -> StreamInfo:
+    context = stream.codec_context
+    language = stream.language if stream.language != "und" else None
+    return StreamInfo(stream.index, stream.type, context.name if context else "unknown", language)
+
+
+def _color(image: av.VideoFrame) -> ColorSpec:
+    name = image.format.name
+    tagged = {1: False, 2: True}.get(image.color_range)
+    full_by_format = name.startswith(("yuvj", "gray"))
+    return ColorSpec.resolve(
+        image.colorspace,
+        image.color_primaries,
+        image.color_trc,
+        full_range=full_by_format if tagged is None else tagged,
+        is_rgb=image.format.is_rgb or image.format.has_palette,
+        height=image.height,
+    )
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration:
+        return float(stream.duration * _time_base(stream))
+    if not container.duration:
+        return None
+    # Where only the container has a length (Matroska), that is the time of its end.
+    start = float((stream.start_time or 0) * _time_base(stream))
+    return max(0.0, container.duration / av.time_base - start) or None
+
+
+def _time_base(stream: VideoStream) -> Fraction:
+    return stream.time_base or Fraction(1, 90_000)
+
+
+def _frame_rate(stream: VideoStream) -> Fraction | None:
+    return stream.average_rate or stream.guessed_rate or None
+
+
+def _ticks_per_frame(stream: VideoStream) -> int | None:
+    rate = _frame_rate(stream)
+    return max(1, round(1 / (rate * _time_base(stream)))) if rate else None
+
+
+def _decode_stream(
+    stream: VideoStream, threads: int | None, report: DecodeReport
+) -> Iterator[tuple[av.VideoFrame, int]]:
+    """Frames as decoded, with pts that strictly increase."""
+    context = _decoder(stream, threads)
+    packets = _packets(stream, report)
+    head = list(islice(packets, _HEAD))
+    # B-frames with pts equal to dts: the writer of the file lost the reordering. The pictures come
+    # out of the decoder in order, and the stamps are right but for theirs.
+    shuffled = bool(context.reorder_depth) and all(
+        packet.pts is not None and packet.pts == packet.dts for packet in head
+    )
+    images = _images(context, chain(head, packets), report)
+    step = _ticks_per_frame(stream) or 1
+    return _stamp(images, _MOST_REORDERED if shuffled else 0, step, stream.start_time or 0)
+
+
+def _decoder(stream: VideoStream, threads: int | None) -> VideoCodecContext:
+    context = stream.codec_context
+    # FFmpeg's own VP8 and VP9 decoders leave the alpha layer out.
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    if tags.get("alpha_mode") == "1" and context.name in ("vp8", "vp9"):
+        layered = av.CodecContext.create(f"libvpx-{context.name}", "r")
+        assert isinstance(layered, VideoCodecContext)
+        context = layered
+    context.thread_type = ThreadType.AUTO
+    context.thread_count = threads or min(MAX_THREADS, os.cpu_count() or 1)
+    return context
+
+
+def _packets(stream: VideoStream, report: DecodeReport) -> Iterator[av.Packet[VideoStream]]:
+    container = stream.container
+    assert isinstance(container, InputContainer)
+    try:
+        # Only empty packets mark the end; one without dts is as good as any other.
+        yield from (packet for packet in container.demux(stream) if packet.size)
+    except (av.error.InvalidDataError, av.error.EOFError):
+        report.cut_short = True
+
+
+def _images(
+    context: VideoCodecContext, packets: Iterable[av.Packet[VideoStream]], report: DecodeReport
+) -> Iterator[av.VideoFrame]:
+    for packet in chain(packets, (None,)):
+        try:
+            images = context.decode(packet)
+        except av.FFmpegError:
+            report.skipped_packets += packet is not None
+            continue
+        yield from images
+
+
+def _stamp(
+    images: Iterable[av.VideoFrame], window: int, step: int, start: int
+) -> Iterator[tuple[av.VideoFrame, int]]:
+    """Give the next image the smallest pts among it and the `window` images after it.
+
+    Where that is missing, or not after the one before, it is counted on by `step`.
+    """
+    waiting: deque[av.VideoFrame] = deque()
+    stamps: list[int] = []
+    last = start - step
+    begun = False
+
+    def pop() -> tuple[av.VideoFrame, int]:
+        nonlocal last, begun
+        stamp = heapq.heappop(stamps) if stamps else None
+        last = last + step if stamp is None or (begun and stamp <= last) else stamp
+        begun = True
+        return waiting.popleft(), last
+
+    for image in images:
+        waiting.append(image)
+        if image.pts is not None:
+            heapq.heappush(stamps, image.pts)
+        if len(waiting) > window:
+            yield pop()
+    while waiting:
+        yield pop()
+
+
+def _filters(image: av.VideoFrame) -> tuple[str, ...]:
+    """FFmpeg filters that turn the picture upright."""
+    data = image.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return ()
+    assert isinstance(data, SideData)
+    matrix = np.frombuffer(memoryview(data), np.int32)[[0, 1, 3, 4]]  # 16.16 fixed point
+    signs = np.rint(matrix / max(1, np.abs(matrix).max())).astype(int)
+    return _UPRIGHT.get(tuple(signs.tolist()), ())
+
+
+class _Upright:
+    """Turns frames upright, brings them to one size where a file changes it on the way, and lays
+    alpha on black."""
+
+    def __init__(self, info: MediaInfo) -> None:
+        self._info = info
+        self._reformatter = VideoReformatter()
+        self._key: tuple[object, ...] = ()
+        self._graph: av.filter.Graph | None = None
+
+    def __call__(self, image: av.VideoFrame) -> av.VideoFrame:
+        names = _filters(image)
+        key = (names, image.format.name, image.width, image.height)
+        if key != self._key:
+            self._key, self._graph = key, self._make_graph(image, names)
+        if self._graph is not None:
+            image.pts = None  # the pts travel beside the image
+            self._graph.push(image)
+            turned = self._graph.pull()
+            assert isinstance(turned, av.VideoFrame)
+            image = turned
+        return flatten(self._reformatter, image, self._info.color)
+
+    def _make_graph(self, image: av.VideoFrame, names: tuple[str, ...]) -> av.filter.Graph | None:
+        size = (image.width, image.height)
+        upright = size[::-1] if any("transpose" in name for name in names) else size
+        wanted = (self._info.width, self._info.height)
+        if upright != wanted:
+            names = (*names, f"scale={wanted[0]}:{wanted[1]}")
+        if not names:
+            return None
+        graph = av.filter.Graph()
+        nodes = [
+            graph.add_buffer(
+                width=image.width,
+                height=image.height,
+                format=image.format,
+                time_base=self._info.time_base,
+            ),
+            *(graph.add(*name.split("=", 1)) for name in names),
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(*nodes).configure()
+        return graph

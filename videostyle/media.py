@@ -1,0 +1,173 @@
+"""What a video or picture is: facts that `probe` finds, and the frame that travels the pipeline.
+
+Colour numbers are those of ITU-T H.273, which FFmpeg uses too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import av
+
+MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m"}
+MATRICES |= {9: "bt2020nc"}
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+_UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
+# What goes with a matrix when only the matrix is known: (primaries, transfer).
+_COMPANIONS = {0: (1, 13), 1: (1, 1), 4: (4, 4), 5: (5, 6), 6: (6, 6), 7: (7, 7), 9: (9, 14)}
+
+
+@dataclass(frozen=True, slots=True)
+class ColorSpec:
+    """How pixel values stand for colours. guessed: the file does not tell the matrix."""
+
+    matrix: int
+    primaries: int
+    transfer: int
+    full_range: bool
+    guessed: bool = False
+
+    @classmethod
+    def resolve(
+        cls,
+        matrix: int,
+        primaries: int,
+        transfer: int,
+        *,
+        full_range: bool | None,
+        is_rgb: bool,
+        height: int,
+    ) -> ColorSpec:
+        """Fill in what a file leaves untagged, the way players do.
+
+        RGB is full range. Untagged YUV is BT.709 from a height of 720 on, else BT.601; untagged
+        range is limited. Primaries and transfer follow the matrix.
+        """
+        guessed = not is_rgb and matrix in _UNTAGGED
+        if is_rgb:
+            matrix = 0
+        elif guessed:
+            matrix = guess_matrix(height)
+        companions = _COMPANIONS.get(matrix, (2, 2))
+        return cls(
+            matrix=matrix,
+            primaries=companions[0] if primaries in _UNTAGGED else primaries,
+            transfer=companions[1] if transfer in _UNTAGGED else transfer,
+            full_range=is_rgb or bool(full_range),
+            guessed=guessed,
+        )
+
+    @property
+    def is_rgb(self) -> bool:
+        return self.matrix == 0
+
+    @property
+    def is_hdr(self) -> bool:
+        """PQ or HLG: values that mean something else than the network was trained on."""
+        return self.transfer in HDR_TRANSFERS
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: the matrix by name, the others by number."""
+        return {
+            "matrix": MATRICES.get(self.matrix, str(self.matrix)),
+            "primaries": self.primaries,
+            "transfer": self.transfer,
+            "range": "full" if self.full_range else "limited",
+            "guessed": self.guessed,
+        }
+
+
+def guess_matrix(height: int) -> int:
+    """BT.709 from 720 lines on, else BT.601: what players assume."""
+    return 1 if height >= 720 else 6
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """A stream beside the main video. kind: audio, subtitle, video (a second one, cover art),
+    data or attachment."""
+
+    index: int
+    kind: str
+    codec: str
+    language: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "index": self.index,
+            "kind": self.kind,
+            "codec": self.codec,
+            "language": self.language,
+        }
+
+    def __str__(self) -> str:
+        language = f", {self.language}" if self.language else ""
+        return f"stream {self.index} ({self.kind}, {self.codec}{language})"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """A video or picture as `decode` will give it.
+
+    width, height: pixels of the upright picture. rotation_degrees: counter-clockwise, already
+    applied. start_pts: of the first frame, in ticks of time_base. duration_seconds and
+    frame_count: what the file says, or None; a picture is a video of length 0.
+    """
+
+    path: Path
+    is_image: bool
+    stream_index: int
+    width: int
+    height: int
+    pix_fmt: str
+    color: ColorSpec
+    time_base: Fraction = Fraction(1)
+    start_pts: int = 0
+    duration_seconds: float | None = 0.0
+    frame_count: int | None = 1
+    frame_rate: Fraction | None = None
+    rotation_degrees: int = 0
+    sample_aspect_ratio: Fraction | None = None
+    other_streams: tuple[StreamInfo, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1 or self.time_base <= 0:
+            raise ValueError(f"{self.width}x{self.height} pixels, {self.time_base=}")
+
+    def streams(self, kind: str) -> tuple[StreamInfo, ...]:
+        """The other streams of one kind."""
+        return tuple(stream for stream in self.other_streams if stream.kind == kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, without the path."""
+        return {
+            "is_image": self.is_image,
+            "width": self.width,
+            "height": self.height,
+            "rotation_degrees": self.rotation_degrees,
+            "duration_seconds": self.duration_seconds,
+            "frame_count": self.frame_count,
+            "frame_rate": str(self.frame_rate) if self.frame_rate else None,
+            "pix_fmt": self.pix_fmt,
+            "color": self.color.to_dict(),
+            "other_streams": [stream.to_dict() for stream in self.other_streams],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One upright picture and its time.
+
+    pts, duration: ticks of the input's time_base. seconds: since the first frame.
+    is_corrupt: the decoder had to guess parts of it.
+    """
+
+    image: av.VideoFrame
+    pts: int
+    duration: int | None
+    seconds: float
+    is_corrupt: bool = False
