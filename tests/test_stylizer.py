@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,3 +131,16 @@ def test_a_style_the_model_lacks_is_named(small_model: Model) -> None:
 def test_what_the_machine_lacks_is_refused(small_model: Model, device: str, precision: str) -> None:
     with pytest.raises(UsageError):
         make_engine(small_model.network, device, precision)
+
+
+def test_painting_reports_to_nobody(tmp_path: Path) -> None:
+    program = (
+        "import sys, threading\n"
+        "from videostyle import Stylizer, load_model\n"
+        "Stylizer(load_model(), device='cpu')\n"
+        "assert sys.modules.get('openvino_telemetry') is None\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+    assert list(tmp_path.iterdir()) == []

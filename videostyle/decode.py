@@ -242,7 +242,9 @@ def _main_video(container: InputContainer, path: Path) -> VideoStream:
     videos = [item for item in videos if item.codec_context is not None]
     if not videos:
         kinds = ", ".join(sorted({item.type for item in container.streams}))
-        raise MediaError(f"{path}: holds no video that can be decoded, only {kinds or 'nothing'}")
+        raise MediaError(
+            f"{path}: holds no video that can be decoded (it has: {kinds or 'nothing'})"
+        )
     return next((item for item in videos if item.disposition & Disposition.default), videos[0])
 
 

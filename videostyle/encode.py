@@ -275,6 +275,7 @@ class Passthrough:
         self.notes: list[str] = []
         self._output = output
         self._known = output.supported_codecs
+        self._dropped = 0
         self._targets: dict[int, Stream] = {}
         self._transcoded: dict[int, AudioStream] = {}
         for fact in info.other_streams:
@@ -290,7 +291,9 @@ class Passthrough:
             self._next = self._read()
 
     def finish(self) -> None:
-        """Write what the audio encoders hold back."""
+        """Write what the audio encoders hold back, and note what was lost."""
+        if self._dropped:
+            self.notes.append(f"dropped {self._dropped} packets of sound or subtitles out of order")
         for index, source in self._transcoded.items():
             target = self._targets[index]
             assert isinstance(target, AudioStream)
@@ -341,7 +344,10 @@ class Passthrough:
         target = self._targets[index]
         if index not in self._transcoded:
             packet.stream = target
-            self._output.mux(packet)
+            try:
+                self._output.mux(packet)
+            except av.error.ArgumentError:  # its time is before that of the packet before
+                self._dropped += 1
             return
         assert isinstance(target, AudioStream)
         try:

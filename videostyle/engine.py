@@ -8,7 +8,9 @@ no memory of earlier frames.
 from __future__ import annotations
 
 import copy
+import importlib
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -102,8 +104,7 @@ class OpenVinoEngine:
     depth = 1
 
     def __init__(self, network: StyleNetwork, precision: str, threads: int) -> None:
-        import openvino
-
+        openvino = _import_openvino()
         hints = {
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(precision, precision),
             "PERFORMANCE_HINT": "LATENCY",
@@ -119,10 +120,16 @@ class OpenVinoEngine:
         return lambda: pastiches
 
 
+def _import_openvino() -> Any:
+    """Import OpenVINO without its telemetry package, which would report the import to a server
+    and leave files in the home folder. OpenVINO has a stub for where that package is missing."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
+
+
 def _openvino_graph(network: StyleNetwork) -> Any:
     """Trace the network on a small frame, then leave the frame size open."""
-    import openvino
-
+    openvino = _import_openvino()
     side, numbers = 8 * network.architecture.multiple, network.architecture.row_size
     example = (torch.zeros(1, side, side, 3, dtype=torch.uint8), torch.ones(1, 2, numbers))
     shapes = [openvino.PartialShape([-1, -1, -1, 3]), openvino.PartialShape([-1, 2, numbers])]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from videostyle.color import ColorConverter
-from videostyle.decode import decode, measure_duration, probe
+from videostyle.decode import DecodeReport, decode, measure_duration, probe
 from videostyle.encode import encode
 from videostyle.look import Look
 from videostyle.media import Frame, MediaInfo
@@ -77,11 +78,14 @@ def render(
     stylizer.check(looks.style_names)
     meter = Meter()
     converter = ColorConverter(info, options.pix_fmt)
-    decoded = prefetch(meter.watch("decoded", decode(info)), AHEAD)
+    faults = DecodeReport()
+    decoded = prefetch(meter.watch("decoded", decode(info, report=faults)), AHEAD)
     to_paint = meter.watch("to paint", _until(interrupted, decoded))
     painted = prefetch(meter.watch("painted", stylize(to_paint, stylizer, looks, converter)), AHEAD)
     to_encode = _count(meter.watch("to encode", painted), info, meter, on_progress)
-    result = encode(to_encode, info, Path(output), options, interrupted=interrupted)
+    # An error keeps the stages alive in its traceback; closing them ends their threads at once.
+    with closing(decoded), closing(painted):
+        result = encode(to_encode, info, Path(output), options, interrupted=interrupted)
     return Report(
         output=result.output,
         frames=result.frames,
@@ -89,7 +93,7 @@ def render(
         fps=result.frames / meter.seconds,
         limited_by=_limiting_stage(meter),
         complete=result.complete,
-        notes=(*warnings, *result.notes),
+        notes=(*warnings, *faults.notes, *result.notes),
     )
 
 

@@ -45,7 +45,7 @@ def prefetch(items: Iterable[T], ahead: int) -> Generator[T]:
             if isinstance(source, Generator):
                 source.close()
 
-    thread = Thread(target=work, args=(iter(items),), daemon=True)
+    thread = Thread(target=work, args=(iter(items),), name="prefetch", daemon=True)
     thread.start()
     try:
         while True:

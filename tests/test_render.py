@@ -1,0 +1,171 @@
+"""The whole job: lengths, times, memory of threads, errors of every stage."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from videostyle.decode import decode, probe
+from videostyle.errors import MediaError, UsageError, VideoStyleError
+from videostyle.look import ORIGINAL, Look
+from videostyle.model import Model
+from videostyle.render import Progress, render
+from videostyle.stylizer import Stylizer
+
+
+@pytest.fixture(scope="module")
+def stylizer(small_model: Model) -> Stylizer:
+    return Stylizer(small_model, device="cpu", precision="fp32", threads=1)
+
+
+def times(path: Path) -> list[Fraction]:
+    info = probe(path)
+    return [frame.pts * info.time_base for frame in decode(info)]
+
+
+def spacing(path: Path) -> list[Fraction]:
+    stamps = times(path)
+    return [stamp - stamps[0] for stamp in stamps]
+
+
+@pytest.mark.parametrize("pts", [range(8), [0, 3, 4, 9, 15], range(100, 108)])
+def test_every_frame_keeps_its_time(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path, pts: list[int]
+) -> None:
+    source, output = clip(pts=list(pts)), tmp_path / "out.mp4"
+    report = render(source, output, Look({"red": 1}), stylizer=stylizer)
+    assert times(output) == times(source)
+    assert report.frames == len(pts)
+    assert report.complete
+
+
+def test_a_timeline_paints_by_the_time_of_the_frame(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    timeline = tmp_path / "t.yaml"
+    timeline.write_text(
+        "version: 1\nkeyframes:\n  - {at: 0s, mix: original, ease: hold}\n  - {at: 50%, mix: red}\n"
+    )
+    source, output = clip(pts=list(range(10))), tmp_path / "out.mkv"
+    render(source, output, timeline, stylizer=stylizer)
+    before = [frame.image.to_ndarray(format="rgb24") for frame in decode(probe(source))]
+    after = [frame.image.to_ndarray(format="rgb24") for frame in decode(probe(output))]
+    changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(after, before, strict=True)]
+    assert max(changes[:5]) < 4
+    assert min(changes[5:]) > 8
+
+
+def test_progress_counts_every_frame(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    seen: list[Progress] = []
+    source = clip(pts=list(range(6)))
+    render(source, tmp_path / "o.mp4", Look({"red": 1}), stylizer=stylizer, on_progress=seen.append)
+    assert [progress.frame for progress in seen] == [1, 2, 3, 4, 5, 6]
+    assert {progress.total for progress in seen} == {6}
+    assert seen[-1].fps > 0
+
+
+def test_an_interruption_leaves_a_playable_part(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    count = 0
+
+    def interrupted() -> bool:
+        return count >= 5
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal count
+        count = progress.frame
+
+    source, output = clip(pts=list(range(60)), audio="aac"), tmp_path / "out.mp4"
+    report = render(
+        source,
+        output,
+        Look({"red": 1}),
+        stylizer=stylizer,
+        on_progress=on_progress,
+        interrupted=interrupted,
+    )
+    assert not report.complete
+    assert not output.exists()
+    assert report.output == tmp_path / "out.part.mp4"
+    assert 5 <= len(times(report.output)) < 60
+    assert threading.active_count() == 1
+
+
+def failing(*_: object, **__: object) -> None:
+    raise RuntimeError("the stage broke")
+
+
+@pytest.mark.parametrize("stage", ["to_rgb", "from_rgb"])
+def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
+    clip: Callable[..., Path],
+    stylizer: Stylizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+) -> None:
+    monkeypatch.setattr(f"videostyle.color.ColorConverter.{stage}", failing)
+    source, output = clip(pts=list(range(40))), tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    with pytest.raises(RuntimeError, match="the stage broke"):
+        render(source, output, Look({"red": 1}), stylizer=stylizer)
+    assert output.read_bytes() == b"precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
+    assert threading.active_count() == 1
+
+
+def test_an_error_while_encoding_ends_the_other_stages(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    def on_progress(_: Progress) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(MediaError, match="No space left"):
+        render(
+            clip(pts=list(range(40))),
+            tmp_path / "out.mp4",
+            Look({"red": 1}),
+            stylizer=stylizer,
+            on_progress=on_progress,
+        )
+    assert threading.active_count() == 1
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_an_unknown_style_fails_before_anything_is_written(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    with pytest.raises(VideoStyleError, match="puce"):
+        render(clip(), tmp_path / "out.mp4", Look({"puce": 1}), stylizer=stylizer)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_the_input_is_never_the_output(clip: Callable[..., Path], stylizer: Stylizer) -> None:
+    source = clip()
+    with pytest.raises(UsageError, match="input"):
+        render(source, source, Look({"red": 1}), stylizer=stylizer)
+
+
+def test_every_awkward_clip_comes_out_whole_or_is_refused(
+    shared_data: Path, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    refused = []
+    for source in sorted((shared_data / "clips").iterdir()):
+        output = tmp_path / f"{source.stem}.mp4"
+        try:
+            report = render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer)
+        except MediaError as error:
+            assert "\n" not in str(error)
+            refused.append(source.stem)
+            continue
+        assert report.frames == len(spacing(source)), source.name
+        assert spacing(output) == pytest.approx(spacing(source), abs=1e-4), source.name
+    # Two HDR files, and one that no program opens.
+    assert refused == ["bt2020_10bit", "testsrc2_hdr", "truncated_no_index"]
