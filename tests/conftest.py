@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -20,6 +21,9 @@ from av.video.stream import VideoStream
 
 from videostyle.color import convert
 from videostyle.media import ColorSpec
+
+if TYPE_CHECKING:
+    from videostyle.model import Model
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 BT601 = ColorSpec(6, 6, 6, full_range=False)
@@ -43,6 +47,27 @@ def _same_randomness() -> Iterator[None]:
 def _few_threads() -> None:
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> Model:
+    """Three made-up styles in a network of a quarter of the lean width, with random weights."""
+    import torch
+
+    from videostyle.model import Model
+    from videostyle.model_card import ModelCard, Style
+    from videostyle.network import ARCHITECTURES, StyleNetwork
+
+    architecture = ARCHITECTURES["lean"].scaled(0.25)
+    shape = (3, architecture.row_size)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = StyleNetwork(architecture).eval().requires_grad_(False)
+        styles = torch.stack((torch.rand(shape) + 0.5, torch.randn(shape) * 0.3), dim=1)
+    names = ("red", "green", "blue")
+    cards = tuple(Style(name, name.title(), "nobody", "2000", "made for tests") for name in names)
+    card = ModelCard("small", architecture.to_dict(), cards, "Apache-2.0")
+    return Model(card, network, styles)
 
 
 @pytest.fixture

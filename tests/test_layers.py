@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "videostyle"
 # From the ground up; a module imports only from lines above its own.
 LAYERS = [
     {"errors"},
-    {"look", "timecode", "easing", "stages", "options", "jobs", "media"},
-    {"timeline", "model_card", "network", "color"},
+    {"look", "timecode", "easing", "stages", "options", "media", "picture"},
+    {"timeline", "model_card", "network", "color", "jobs", "passthrough"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "decode"},
     {"timeline_schema", "encode", "stylizer"},
     {"stylize", "contact_sheet"},

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videostyle.decode import load_picture
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
+from videostyle.picture import load_picture
 from videostyle.stylizer import Stylizer
 
 CELL_WIDTH_PX = 640

@@ -23,15 +23,15 @@ from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from videostyle.color import flatten
 from videostyle.errors import MediaError
 from videostyle.media import HDR_TRANSFERS, MATRICES, ColorSpec, Frame, MediaInfo, StreamInfo
+from videostyle.picture import load_picture
 
 # More decoder threads than this cost memory and gain nothing on the way to a network.
 MAX_THREADS = 4
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 _HEAD = 32  # packets looked at before decoding begins
@@ -159,34 +159,6 @@ def open_input(path: Path) -> Iterator[InputContainer]:
         ) from error
     except av.FFmpegError as error:
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def load_picture(path: Path) -> Image.Image | None:
-    """Read a still picture upright, as RGB or RGBA; None if the file is something else.
-
-    Raises MediaError for a damaged one.
-    """
-    try:
-        with Image.open(path, formats=PICTURE_FORMATS) as picture:
-            if picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False):
-                return None
-            return _to_rgb_mode(ImageOps.exif_transpose(picture))
-    except UnidentifiedImageError:
-        return None
-    except Exception as error:  # Pillow's readers raise almost anything on damaged files
-        raise MediaError(f"{path}: cannot be read as a picture: {error}") from error
-
-
-def _to_rgb_mode(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):
-        # Pillow clips 16-bit grey instead of scaling it.
-        scale = 1 if picture.mode == "F" else 256
-        grey = np.asarray(picture, np.float64) / scale
-        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
-    converted = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    if picture.mode not in ("RGB", "RGBA", "P"):
-        converted.info.pop("icc_profile", None)  # of another colour model
-    return converted
 
 
 def _check_file(path: Path) -> None:

@@ -15,39 +15,27 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
-from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
 from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
-from av.stream import Stream
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
-from PIL import Image
 
 from videostyle.color import OUTPUT_PIX_FMTS, output_color, plane_array
-from videostyle.decode import load_picture, open_input
+from videostyle.decode import open_input
 from videostyle.errors import MediaError, UsageError
-from videostyle.media import MATRICES, Frame, MediaInfo, StreamInfo
+from videostyle.media import MATRICES, PICTURE_SUFFIXES, Frame, MediaInfo
 from videostyle.options import EncodeOptions
+from videostyle.passthrough import Passthrough, kept_tags
+from videostyle.picture import save_picture
 
 CODECS = ("libx264", "libx265")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
 )
 AUDIO = ("copy", "aac", "none")
 MAX_CRF = 51
-
-_WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
-_QUALITY = {".jpg": 92, ".jpeg": 92, ".webp": 90}
-_AAC_LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # by channels; any other number becomes stereo
-# Tags that describe the input's encoding and would be wrong of the output's.
-_STALE_TAGS = (
-    *("encoder", "duration", "bps", "number_of_", "_statistics", "alpha_mode"),
-    *("vendor_id", "major_brand", "minor_version", "compatible_brands"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +185,11 @@ def _add_video(
     if options.codec == "libx265" and container.format.name in ("mp4", "mov"):
         context.codec_tag = "hvc1"  # Apple's players know HEVC only by this name
     original = source.streams[info.stream_index]
-    stream.metadata.update(_kept_tags(original.metadata))
+    stream.metadata.update(kept_tags(original.metadata))
     stream.disposition = original.disposition
-    container.metadata.update(_kept_tags(source.metadata))
+    container.metadata.update(kept_tags(source.metadata))
     container.set_chapters(source.chapters())
     return stream
-
-
-def _kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    return {key: tags[key] for key in tags if not key.lower().startswith(_STALE_TAGS)}
 
 
 def _prepare(frame: Frame, info: MediaInfo, video: VideoStream) -> av.VideoFrame:
@@ -242,118 +226,8 @@ def _video_notes(info: MediaInfo, video: VideoStream) -> Iterator[str]:
 
 
 def _write_picture(frames: Iterable[Frame], info: MediaInfo, part: Path) -> int:
-    """The input's alpha and colour profile are put back, which the frames do not carry."""
     count = 0
     for frame in frames:
-        picture = Image.fromarray(frame.image.to_ndarray())
-        original = load_picture(info.path)
-        profile = original.info.get("icc_profile") if original else None
-        if original and original.mode == "RGBA":
-            picture.putalpha(original.getchannel("A"))
-            if part.suffix.lower() not in _WITH_ALPHA:
-                black = Image.new("RGBA", picture.size, "black")
-                picture = Image.alpha_composite(black, picture).convert("RGB")
-        quality = _QUALITY.get(part.suffix.lower(), 75)
-        try:
-            picture.save(part, quality=quality, icc_profile=profile)
-        except (OSError, ValueError) as error:  # ValueError: larger than the format can be
-            raise MediaError(f"{part}: cannot be written: {error}") from error
+        save_picture(frame.image.to_ndarray().astype(np.uint8, copy=False), info.path, part)
         count += 1
     return count
-
-
-class Passthrough:
-    """Copies the audio and subtitle streams of `source`, in step with the pictures.
-
-    It reads the input by a handle of its own, so that the frames' stages hold frames only. Audio
-    that the container cannot hold is transcoded; what cannot be kept is left out and noted.
-    """
-
-    def __init__(
-        self, source: InputContainer, output: OutputContainer, info: MediaInfo, audio: str
-    ) -> None:
-        self.notes: list[str] = []
-        self._output = output
-        self._known = output.supported_codecs
-        self._dropped = 0
-        self._targets: dict[int, Stream] = {}
-        self._transcoded: dict[int, AudioStream] = {}
-        for fact in info.other_streams:
-            self._route(source.streams[fact.index], fact, audio)
-        kept = [source.streams[index] for index in self._targets]
-        self._packets = source.demux(*kept) if kept else iter(())
-        self._next = self._read()
-
-    def until(self, seconds: float) -> None:
-        """Copy the packets up to a time on the input's clock."""
-        while self._next is not None and self._next[0] <= seconds:
-            self._copy(self._next[1])
-            self._next = self._read()
-
-    def finish(self) -> None:
-        """Write what the audio encoders hold back, and note what was lost."""
-        if self._dropped:
-            self.notes.append(f"dropped {self._dropped} packets of sound or subtitles out of order")
-        for index, source in self._transcoded.items():
-            target = self._targets[index]
-            assert isinstance(target, AudioStream)
-            for sound in (*source.decode(None), None):
-                self._output.mux(target.encode(sound))
-
-    def _route(self, stream: Stream, fact: StreamInfo, audio: str) -> None:
-        if fact.kind not in ("audio", "subtitle"):
-            self.notes.append(f"{fact} left out")
-            return
-        if fact.kind == "audio" and audio == "none":
-            return
-        if fact.codec in self._known and (fact.kind == "subtitle" or audio == "copy"):
-            target = self._output.add_stream_from_template(stream)
-        elif isinstance(stream, AudioStream) and stream.codec_context is not None:
-            target = self._add_aac(stream)
-            self._transcoded[stream.index] = stream
-            if audio == "copy":
-                self.notes.append(f"{fact} transcoded to AAC: this container cannot hold it")
-        else:
-            self.notes.append(f"{fact} left out: this container cannot hold it")
-            return
-        target.metadata.update(_kept_tags(stream.metadata))
-        target.disposition = stream.disposition
-        self._targets[stream.index] = target
-
-    def _add_aac(self, stream: AudioStream) -> AudioStream:
-        context = stream.codec_context
-        rates = av.Codec("aac", "w").audio_rates or ()
-        rate = context.sample_rate if context.sample_rate in rates else 48_000
-        target = self._output.add_stream("aac", rate=rate)
-        target.codec_context.layout = _AAC_LAYOUTS.get(context.layout.nb_channels, "stereo")
-        return target
-
-    def _read(self) -> tuple[float, av.Packet[Stream]] | None:
-        """The next packet and its time in seconds."""
-        try:
-            for packet in self._packets:
-                stamp = packet.pts if packet.dts is None else packet.dts
-                if packet.size and stamp is not None:
-                    return float(stamp * packet.time_base), packet
-        except av.FFmpegError:
-            self.notes.append("the input's sound or subtitles break off")
-        return None
-
-    def _copy(self, packet: av.Packet[Stream]) -> None:
-        index = packet.stream.index
-        target = self._targets[index]
-        if index not in self._transcoded:
-            packet.stream = target
-            try:
-                self._output.mux(packet)
-            except av.error.ArgumentError:  # its time is before that of the packet before
-                self._dropped += 1
-            return
-        assert isinstance(target, AudioStream)
-        try:
-            sounds = packet.decode()
-        except av.error.InvalidDataError:
-            return
-        for sound in sounds:
-            assert isinstance(sound, AudioFrame)
-            self._output.mux(target.encode(sound))

@@ -6,9 +6,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from videostyle.errors import MediaError, UsageError
+from videostyle.media import PICTURE_SUFFIXES
 
-STILL_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".gif"}
+VIDEO_INPUT_SUFFIXES = {
+    ".mp4",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".gif",
+}
 DEFAULT_TEMPLATE = "{stem}_{timeline}"
 
 
@@ -39,7 +50,7 @@ def _expand(path: Path) -> list[Path]:
         raise MediaError(f"{path}: no such file or folder")
     if not path.is_dir():
         return [path]
-    known = STILL_SUFFIXES | VIDEO_SUFFIXES
+    known = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
     found = sorted(child for child in path.iterdir() if child.suffix.lower() in known)
     if not found:
         raise MediaError(f"{path}: holds no pictures or videos")
@@ -48,7 +59,7 @@ def _expand(path: Path) -> list[Path]:
 
 def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Path:
     if into_folder:
-        still = source.suffix.lower() in STILL_SUFFIXES
+        still = source.suffix.lower() in PICTURE_SUFFIXES
         output = output / (DEFAULT_TEMPLATE + (".png" if still else ".mp4"))
     name = output.name.replace("{stem}", source.stem).replace("{timeline}", timeline)
     return output.with_name(name)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m"}
 MATRICES |= {9: "bt2020nc"}
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
 # What goes with a matrix when only the matrix is known: (primaries, transfer).

@@ -1,0 +1,62 @@
+"""Still pictures: read upright, and written with the alpha and colour profile of their source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from videostyle.errors import MediaError
+
+READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+
+_WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
+_QUALITY = {".jpg": 92, ".jpeg": 92, ".webp": 90}
+
+
+def load_picture(path: Path) -> Image.Image | None:
+    """Read a still picture upright, as RGB or RGBA; None if the file is something else.
+
+    Raises MediaError for a damaged one.
+    """
+    try:
+        with Image.open(path, formats=READ_FORMATS) as picture:
+            if picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False):
+                return None
+            return _to_rgb_mode(ImageOps.exif_transpose(picture))
+    except UnidentifiedImageError:
+        return None
+    except Exception as error:  # Pillow's readers raise almost anything on damaged files
+        raise MediaError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def _to_rgb_mode(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):
+        # Pillow clips 16-bit grey instead of scaling it.
+        scale = 1 if picture.mode == "F" else 256
+        grey = np.asarray(picture, np.float64) / scale
+        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+    converted = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    if picture.mode not in ("RGB", "RGBA", "P"):
+        converted.info.pop("icc_profile", None)  # of another colour model
+    return converted
+
+
+def save_picture(pixels: npt.NDArray[np.uint8], source: Path, output: Path) -> None:
+    """Write (H, W, 3) RGB. Alpha and profile come from the picture `source`; where the format has
+    no alpha, the picture is laid on black. Raises MediaError."""
+    picture = Image.fromarray(pixels)
+    original = load_picture(source)
+    profile = original.info.get("icc_profile") if original else None
+    if original and original.mode == "RGBA":
+        picture.putalpha(original.getchannel("A").resize(picture.size))
+        if output.suffix.lower() not in _WITH_ALPHA:
+            black = Image.new("RGBA", picture.size, "black")
+            picture = Image.alpha_composite(black, picture).convert("RGB")
+    quality = _QUALITY.get(output.suffix.lower(), 75)
+    try:
+        picture.save(output, quality=quality, icc_profile=profile)
+    except (OSError, ValueError) as error:  # ValueError: larger than the format can be
+        raise MediaError(f"{output}: cannot be written: {error}") from error
