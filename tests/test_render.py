@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, UsageError, VideoStyleError
@@ -58,6 +59,18 @@ def test_a_timeline_paints_by_the_time_of_the_frame(
     changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(after, before, strict=True)]
     assert max(changes[:5]) < 4
     assert min(changes[5:]) > 8
+
+
+def test_a_largest_side_scales_pictures_and_videos(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    picture = tmp_path / "a.png"
+    Image.new("RGBA", (300, 150), (200, 90, 20, 128)).save(picture)
+    for source, output in ((clip(size=(160, 96)), "out.mp4"), (picture, "out.png")):
+        path = tmp_path / output
+        render(source, path, Look({"red": 1}), stylizer=stylizer, max_size=80)
+        info = probe(path)
+        assert (info.width, info.height) == ((80, 48) if output == "out.mp4" else (80, 40))
 
 
 def test_progress_counts_every_frame(

@@ -72,10 +72,19 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
-    parser.add_argument("--threads", type=int, help="CPU threads of the network (default: cores)")
+    parser.add_argument(
+        "--threads", type=_positive, help="CPU threads of the network (default: cores)"
+    )
 
 
 # ---- render ---------------------------------------------------------------------------------
@@ -101,6 +110,9 @@ def _add_render(commands: Any) -> None:
     parser.add_argument("--strength", type=float, help="0 (original) to 1; with --style or --mix")
     parser.add_argument("--keep-color", type=float, help="0 to 1 (the original's colours)")
     parser.add_argument("--stroke", type=float, help="stroke size relative to the trained one")
+    parser.add_argument(
+        "--max-size", type=_positive, metavar="PIXELS", help="scale so that no side is longer"
+    )
     _add_model(parser)
     _add_device(parser)
     add_options(parser, EncodeOptions)
@@ -158,6 +170,7 @@ def _render_one(
             timeline,
             stylizer=stylizer,
             options=options,
+            max_size=arguments.max_size,
             on_progress=on_progress,
             interrupted=stop.is_set,
         )

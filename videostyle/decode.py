@@ -102,7 +102,7 @@ def decode(
         picture = load_picture(info.path)
         if picture is None:
             raise MediaError(f"{info.path}: changed while it was in use")
-        pixels = np.asarray(picture.convert("RGB"))
+        pixels = np.asarray(picture.convert("RGB").resize((info.width, info.height)))
         yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
         return
     upright = _Upright(info)

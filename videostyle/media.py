@@ -5,7 +5,7 @@ Colour numbers are those of ITU-T H.273, which FFmpeg uses too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +138,15 @@ class MediaInfo:
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.time_base <= 0:
             raise ValueError(f"{self.width}x{self.height} pixels, {self.time_base=}")
+
+    def fitted(self, max_size: int) -> MediaInfo:
+        """The same with neither side longer than `max_size` pixels; `decode` scales to it."""
+        scale = max_size / max(self.width, self.height)
+        if scale >= 1:
+            return self
+        # Even sides, which every encoder takes.
+        width, height = (max(2, round(s * scale / 2) * 2) for s in (self.width, self.height))
+        return replace(self, width=width, height=height)
 
     def streams(self, kind: str) -> tuple[StreamInfo, ...]:
         """The other streams of one kind."""

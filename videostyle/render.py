@@ -61,19 +61,22 @@ def render(
     *,
     stylizer: Stylizer | None = None,
     options: EncodeOptions | None = None,
+    max_size: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Paint a video or a picture.
 
-    timeline: a YAML file, a timeline, or one look throughout. on_progress is called after every
-    frame. Once `interrupted` returns true, no further frame is read and the part written so far
+    timeline: a YAML file, a timeline, or one look throughout. max_size: longest side of the
+    output in pixels; a larger input is scaled down. on_progress is called after every frame. Once `interrupted` returns true, no further frame is read and the part written so far
     is finished. Raises TimelineError, MediaError, ModelError or UsageError; the output is then
     as it was before.
     """
     stylizer = stylizer or Stylizer(load_model())
     options = options or EncodeOptions()
     info = probe(Path(source))
+    if max_size is not None:
+        info = info.fitted(max_size)
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     stylizer.check(looks.style_names)
     meter = Meter()
