@@ -83,7 +83,7 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     parser.add_argument(
-        "--threads", type=_positive, help="CPU threads of the network (default: cores)"
+        "--threads", type=_positive, help="CPU threads (default: cores)"
     )
 
 

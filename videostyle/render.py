@@ -68,9 +68,10 @@ def render(
     """Paint a video or a picture.
 
     timeline: a YAML file, a timeline, or one look throughout. max_size: longest side of the
-    output in pixels; a larger input is scaled down. on_progress is called after every frame. Once `interrupted` returns true, no further frame is read and the part written so far
-    is finished. Raises TimelineError, MediaError, ModelError or UsageError; the output is then
-    as it was before.
+    output in pixels; a larger input is scaled down. on_progress is called after every frame.
+    Once `interrupted` returns true, no further frame is read and the part written so far is
+    finished. Raises TimelineError, MediaError, ModelError or UsageError; the output is then as
+    it was before.
     """
     stylizer = stylizer or Stylizer(load_model())
     options = options or EncodeOptions()
