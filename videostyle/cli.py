@@ -82,9 +82,7 @@ def _positive(text: str) -> int:
 def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
-    parser.add_argument(
-        "--threads", type=_positive, help="CPU threads (default: cores)"
-    )
+    parser.add_argument("--threads", type=_positive, help="CPU threads (default: cores)")
 
 
 # ---- render ---------------------------------------------------------------------------------
