@@ -83,15 +83,15 @@ def choose_device(name: str) -> torch.device:
 class _Frames(nn.Module):
     """The network between uint8 frames: what every engine computes."""
 
-    def __init__(self, network: StyleNetwork) -> None:
+    def __init__(self, network: StyleNetwork, *, fused: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.fused = network, fused
 
     def forward(self, frames: Tensor, rows: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 and (N, 2, D) -> (N, H, W, 3) uint8."""
         dtype = next(self.network.parameters()).dtype
         pixels = frames.permute(0, 3, 1, 2).to(dtype) * (1 / 255)
-        pastiche: Tensor = self.network(pixels, rows)[0]
+        pastiche: Tensor = self.network(pixels, rows, fused=self.fused)[0]
         return (pastiche.float() * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
 
 
@@ -136,7 +136,9 @@ def _openvino_graph(network: StyleNetwork) -> Any:
     with torch.no_grad(), warnings.catch_warnings():
         # The only Python condition traced is the check that sides are multiples.
         warnings.simplefilter("ignore")
-        return openvino.convert_model(_Frames(network), example_input=example, input=shapes)
+        return openvino.convert_model(
+            _Frames(network, fused=True), example_input=example, input=shapes
+        )
 
 
 class _Slot:
@@ -171,7 +173,7 @@ class TorchEngine:
         self._next = 0
         precision = next(name for name, value in PRECISIONS.items() if value == dtype)
         self.description = f"{device}, PyTorch {precision}"
-        painter = _Frames(copy.deepcopy(network)).to(device, dtype)
+        painter = _Frames(copy.deepcopy(network), fused=False).to(device, dtype)
         self._painter = painter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
