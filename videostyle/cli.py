@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from videostyle.timeline_yaml import TimelineDocument
 
 INTERRUPTED = 130
+SECONDS_BETWEEN_LINES = 5.0
 SOME_FAILED = 3
 
 
@@ -132,19 +134,25 @@ def _render(arguments: argparse.Namespace) -> int:
         return _dry_run(jobs, timeline, arguments)
     jobs = [job for job in jobs if _may_write(job[1], arguments)]
     stylizer = _make_stylizer(arguments)
+    reports: list[Report] = []
     failed = 0
     with _interruptible() as stop:
         for source, output in jobs:
             try:
-                report = _render_one(source, output, timeline, stylizer, arguments, stop)
+                reports.append(_render_one(source, output, timeline, stylizer, arguments, stop))
             except VideoStyleError as error:
                 if len(jobs) == 1 or isinstance(error, UsageError):
                     raise
                 failed += 1
                 _say(f"videostyle: {error}")
                 continue
-            if not report.complete:
-                return _say_interrupted(report)
+            if not reports[-1].complete:
+                break
+    if arguments.json:
+        found = [report.to_dict() for report in reports]
+        print(json.dumps(found[0] if len(jobs) == 1 else {"files": found, "failed": failed}))
+    if reports and not reports[-1].complete:
+        return _say_interrupted(reports[-1])
     if failed:
         _say(f"videostyle: {failed} of {len(jobs)} files failed")
     return SOME_FAILED if failed else 0
@@ -174,9 +182,7 @@ def _render_one(
         )
     for note in report.notes:
         _say(f"{source}: {note}")
-    if arguments.json:
-        print(json.dumps(report.to_dict()))
-    else:
+    if not arguments.json:
         print(
             f"{report.output}  {report.frames} frames in {report.seconds:.1f} s, "
             f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
@@ -287,19 +293,23 @@ def _interruptible() -> Iterator[Event]:
 
 
 def _say_interrupted(report: Report) -> int:
-    command = " ".join(["videostyle", *sys.argv[1:]])
-    _say(f"stopped: {report.output} holds the first {report.frames} frames. Again: {command}")
+    kept = f"{report.output} holds the first {report.frames} frames" if report.frames else "no part"
+    _say(f"stopped: {kept}. Start again: {shlex.join(['videostyle', *sys.argv[1:]])}")
     return INTERRUPTED
 
 
 @contextmanager
 def _progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
-    """Yield a progress callback that draws with tqdm: frame, total, ETA, rate, limiting stage."""
+    """Yield a progress callback that draws with tqdm: frame, total, ETA, rate, limiting stage.
+
+    Where stderr is no terminal it writes a plain line every few seconds instead.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None if quiet else _progress_lines(name)
+        return
     from tqdm import tqdm
 
-    bar: Any = tqdm(
-        desc=name, unit=" frames", disable=quiet, dynamic_ncols=True, mininterval=_interval()
-    )
+    bar: Any = tqdm(desc=name, unit=" frames", dynamic_ncols=True, mininterval=0.2)
 
     def on_progress(progress: Progress) -> None:
         bar.total = progress.total
@@ -310,9 +320,21 @@ def _progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
         yield on_progress
 
 
-def _interval() -> float:
-    """Seconds between two progress lines: seldom where stderr is a log file."""
-    return 0.2 if sys.stderr.isatty() else 5.0
+def _progress_lines(name: str) -> Callable[[Progress], None]:
+    last = 0.0
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal last
+        if progress.seconds - last < SECONDS_BETWEEN_LINES:
+            return
+        last = progress.seconds
+        line = f"{name}: frame {progress.frame}"
+        if progress.total:
+            left = (progress.total - progress.frame) / progress.fps
+            line += f" of {progress.total}, {left:.0f} s left"
+        _say(f"{line}, {progress.fps:.1f} frames/s, limited by {progress.limited_by}")
+
+    return on_progress
 
 
 # ---- styles ---------------------------------------------------------------------------------
@@ -490,7 +512,7 @@ def _train(arguments: argparse.Namespace) -> int:
         device=arguments.device,
     )
     steps = trainer.run()
-    with tqdm(total=trainer.config.steps, unit=" steps", mininterval=_interval()) as bar:
+    with tqdm(total=trainer.config.steps, unit=" steps", mininterval=1) as bar:
         for step in steps:
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update(step.step - bar.n)
