@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from videostyle.cli import _parser
+from videostyle.cli import make_parser
 from videostyle.model_card import read_model_card
 from videostyle.timeline_yaml import parse_timeline
 
@@ -28,7 +28,7 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_in_the_documents_parses(command: str) -> None:
-    _parser().parse_args(shlex.split(command, comments=True)[1:])
+    make_parser().parse_args(shlex.split(command, comments=True)[1:])
 
 
 def test_links_lead_somewhere() -> None:

@@ -33,3 +33,8 @@ class MediaError(VideoStyleError):
 
 class TrainingError(VideoStyleError):
     pass
+
+
+# The other exit codes of the command line.
+SOME_FAILED = 3
+INTERRUPTED = 130

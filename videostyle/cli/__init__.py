@@ -1,0 +1,52 @@
+"""The command line: the only part that prints, and the only one that ends the process.
+
+Every command imports what it needs when it runs, so `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from videostyle import __version__
+from videostyle.cli.console import say
+from videostyle.cli.render import add_render
+from videostyle.cli.styles import add_styles
+from videostyle.cli.timeline import add_schema, add_timeline
+from videostyle.cli.train import add_train
+from videostyle.errors import INTERRUPTED, TimelineError, VideoStyleError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 failed, 2 usage or timeline, 3 some of a
+    batch failed, 130 interrupted."""
+    arguments = make_parser().parse_args(argv)
+    try:
+        return int(arguments.command(arguments))
+    except VideoStyleError as error:
+        say(str(error) if isinstance(error, TimelineError) else f"videostyle: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("videostyle: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left (`| head`); there is nobody to tell.
+        sys.stderr.close()
+        return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of every command; each sets `command` to a function that returns an exit code."""
+    parser = argparse.ArgumentParser(
+        prog="videostyle",
+        description="Paint a video: a timeline of keyframes morphs it through many paintings.",
+    )
+    parser.add_argument("--version", action="version", version=f"videostyle {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    add_render(commands)
+    add_styles(commands)
+    add_timeline(commands)
+    add_schema(commands)
+    add_train(commands)
+    return parser

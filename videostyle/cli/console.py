@@ -1,0 +1,54 @@
+"""What the commands share: speaking, and the options of models and devices."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from videostyle.model_card import DEFAULT_MODEL
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print to stderr: stdout is for results."""
+    print(text, file=sys.stderr, end=end, flush=True)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add --model."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME|PATH",
+        help="a shipped model's name or a model file (default: %(default)s)",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device, --precision and --threads."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: cores)")
+
+
+def positive(text: str) -> int:
+    """An integer above 0, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def make_stylizer(arguments: argparse.Namespace) -> Any:
+    """Load the model on the device the options name, and say so."""
+    from videostyle.model import load_model
+    from videostyle.stylizer import Stylizer
+
+    stylizer = Stylizer(
+        load_model(arguments.model),
+        device=arguments.device,
+        precision=arguments.precision,
+        threads=arguments.threads,
+    )
+    say(f"{stylizer.model.card.name} on {stylizer.engine.description}")
+    return stylizer

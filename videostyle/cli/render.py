@@ -1,0 +1,261 @@
+"""`videostyle render`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from videostyle.cli.console import add_device, add_model, make_stylizer, positive, say
+from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
+from videostyle.look import Look
+from videostyle.options import EncodeOptions, add_options, options_from
+
+if TYPE_CHECKING:
+    from videostyle.render import Progress, Report
+    from videostyle.timeline_yaml import TimelineDocument
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def add_render(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "render", help="paint a video, a picture or a folder of them", description=_render.__doc__
+    )
+    parser.set_defaults(command=_render)
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="file, folder or template such as out/{stem}_{timeline}.mp4",
+    )
+    look = parser.add_mutually_exclusive_group(required=True)
+    look.add_argument("-t", "--timeline", type=Path, help="a timeline (YAML)")
+    look.add_argument("--style", metavar="NAME", help="one style throughout")
+    look.add_argument("--mix", metavar="A=1,B=3", help="one mixture throughout")
+    parser.add_argument("--strength", type=float, help="0 (original) to 1; with --style or --mix")
+    parser.add_argument("--keep-color", type=float, help="0 to 1 (the original's colours)")
+    parser.add_argument("--stroke", type=float, help="stroke size relative to the trained one")
+    parser.add_argument(
+        "--max-size", type=positive, metavar="PIXELS", help="scale so that no side is longer"
+    )
+    add_model(parser)
+    add_device(parser)
+    add_options(parser, EncodeOptions)
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("-y", "--yes", action="store_true", help="overwrite existing outputs")
+    existing.add_argument("-n", "--no", action="store_true", help="never overwrite")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    """Decode, stylize and encode; audio, subtitles and every frame's time are kept."""
+    from videostyle.jobs import plan_jobs
+
+    timeline = _read_looks(arguments)
+    name = arguments.timeline.stem if arguments.timeline else arguments.style or "mix"
+    jobs = plan_jobs(arguments.inputs, arguments.output, name)
+    if arguments.dry_run:
+        return _dry_run(jobs, timeline, arguments)
+    jobs = [job for job in jobs if _may_write(job[1], arguments)]
+    stylizer = make_stylizer(arguments)
+    reports: list[Report] = []
+    failed = 0
+    with _interruptible() as stop:
+        for source, output in jobs:
+            try:
+                reports.append(_render_one(source, output, timeline, stylizer, arguments, stop))
+            except VideoStyleError as error:
+                if len(jobs) == 1 or isinstance(error, UsageError):
+                    raise
+                failed += 1
+                say(f"videostyle: {error}")
+                continue
+            if not reports[-1].complete:
+                break
+    if arguments.json:
+        found = [report.to_dict() for report in reports]
+        print(json.dumps(found[0] if len(jobs) == 1 else {"files": found, "failed": failed}))
+    if reports and not reports[-1].complete:
+        return _say_interrupted(reports[-1])
+    if failed:
+        say(f"videostyle: {failed} of {len(jobs)} files failed")
+    return SOME_FAILED if failed else 0
+
+
+def _render_one(
+    source: Path,
+    output: Path,
+    timeline: TimelineDocument | Look,
+    stylizer: Any,
+    arguments: argparse.Namespace,
+    stop: Event,
+) -> Report:
+    from videostyle.render import render
+
+    options = options_from(arguments, EncodeOptions)
+    with _progress_bar(source.name, quiet=arguments.json) as on_progress:
+        report = render(
+            source,
+            output,
+            timeline,
+            stylizer=stylizer,
+            options=options,
+            max_size=arguments.max_size,
+            on_progress=on_progress,
+            interrupted=stop.is_set,
+        )
+    for note in report.notes:
+        say(f"{source}: {note}")
+    if not arguments.json:
+        print(
+            f"{report.output}  {report.frames} frames in {report.seconds:.1f} s, "
+            f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
+        )
+    return report
+
+
+def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
+    from videostyle.model_card import read_model_card
+
+    names = read_model_card(arguments.model).style_names
+    tracks = {
+        track: getattr(arguments, track)
+        for track in ("strength", "keep_color", "stroke")
+        if getattr(arguments, track) is not None
+    }
+    if arguments.timeline:
+        if tracks:
+            flag = next(iter(tracks)).replace("_", "-")
+            raise UsageError(f"--{flag} goes with --style or --mix; a timeline has a track for it")
+        from videostyle.timeline_yaml import read_timeline
+
+        return read_timeline(arguments.timeline, names)
+    mix = {arguments.style: 1.0} if arguments.style else _parse_mix(arguments.mix)
+    _check_styles(mix, names)
+    return Look(mix, **tracks)
+
+
+def _parse_mix(text: str) -> dict[str, float]:
+    mix: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, weight = part.strip().partition("=")
+        try:
+            mix[name] = mix.get(name, 0.0) + float(weight or 1)
+        except ValueError as error:
+            raise UsageError(f"--mix: {part!r}: write NAME=WEIGHT,NAME=WEIGHT") from error
+    return mix
+
+
+def _check_styles(mix: dict[str, float], names: Sequence[str]) -> None:
+    from difflib import get_close_matches
+
+    from videostyle.look import ORIGINAL
+
+    for name in mix:
+        if name not in (*names, ORIGINAL):
+            close = get_close_matches(name, [*names, ORIGINAL], 1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise UsageError(f"unknown style {name!r} (have: {', '.join(names)}).{hint}")
+
+
+def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
+    if not output.exists() or arguments.yes:
+        return True
+    if arguments.no:
+        say(f"{output}: exists, skipped")
+        return False
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        say(f"{output} exists. Overwrite? [y/N] ", end="")
+        if input().strip().lower() in ("y", "yes"):
+            return True
+    raise UsageError(f"{output}: exists; -y overwrites it, -n skips it")
+
+
+def _dry_run(
+    jobs: list[tuple[Path, Path]], timeline: TimelineDocument | Look, arguments: argparse.Namespace
+) -> int:
+    from videostyle.render import describe
+
+    plans = [describe(source, output, timeline) for source, output in jobs]
+    if arguments.json:
+        print(json.dumps(plans))
+        return 0
+    for plan in plans:
+        for key, value in plan.items():
+            print(f"{key:>9}  {value if isinstance(value, str) else json.dumps(value)}")
+    return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[Event]:
+    """The first Ctrl-C sets the event; the second interrupts at once."""
+    stop = Event()
+
+    def on_interrupt(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("\nfinishing the frames in flight; Ctrl-C again aborts")
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _say_interrupted(report: Report) -> int:
+    kept = f"{report.output} holds the first {report.frames} frames" if report.frames else "no part"
+    say(f"stopped: {kept}. Start again: {shlex.join(['videostyle', *sys.argv[1:]])}")
+    return INTERRUPTED
+
+
+@contextmanager
+def _progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
+    """Yield a progress callback that draws with tqdm: frame, total, ETA, rate, limiting stage.
+
+    Where stderr is no terminal it writes a plain line every few seconds instead.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None if quiet else _progress_lines(name)
+        return
+    from tqdm import tqdm
+
+    bar: Any = tqdm(desc=name, unit=" frames", dynamic_ncols=True, mininterval=0.2)
+
+    def on_progress(progress: Progress) -> None:
+        bar.total = progress.total
+        bar.set_postfix_str(f"limited by {progress.limited_by}", refresh=False)
+        bar.update(progress.frame - bar.n)
+
+    with bar:
+        yield on_progress
+
+
+def _progress_lines(name: str) -> Callable[[Progress], None]:
+    last = 0.0
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal last
+        if progress.seconds - last < SECONDS_BETWEEN_LINES:
+            return
+        last = progress.seconds
+        line = f"{name}: frame {progress.frame}"
+        if progress.total:
+            left = (progress.total - progress.frame) / progress.fps
+            line += f" of {progress.total}, {left:.0f} s left"
+        say(f"{line}, {progress.fps:.1f} frames/s, limited by {progress.limited_by}")
+
+    return on_progress

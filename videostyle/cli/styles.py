@@ -1,0 +1,51 @@
+"""`videostyle styles`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from videostyle.cli.console import add_device, add_model, make_stylizer
+
+
+def add_styles(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "styles", help="list a model's styles, or draw them", description=_styles.__doc__
+    )
+    parser.set_defaults(command=_styles)
+    add_model(parser)
+    add_device(parser)
+    parser.add_argument("--json", action="store_true", help="a list of objects")
+    parser.add_argument(
+        "--sheet",
+        nargs=2,
+        type=Path,
+        metavar=("OUT.png", "IMAGE"),
+        help="draw IMAGE in every style as a labelled contact sheet",
+    )
+
+
+def _styles(arguments: argparse.Namespace) -> int:
+    """List names, titles, artists and credits of the styles a model has learned."""
+    from dataclasses import asdict
+
+    from videostyle.model_card import read_model_card
+
+    if arguments.sheet:
+        from videostyle.contact_sheet import draw_contact_sheet
+
+        output, image = arguments.sheet
+        draw_contact_sheet(output, image, make_stylizer(arguments))
+        print(output)
+        return 0
+    styles = read_model_card(arguments.model).styles
+    if arguments.json:
+        print(json.dumps([asdict(style) for style in styles], ensure_ascii=False))
+        return 0
+    width = max(len(style.name) for style in styles)
+    for style in styles:
+        print(f"{style.name:<{width}}  {style.title}, {style.artist}, {style.year}")
+    return 0

@@ -1,0 +1,53 @@
+"""`videostyle train`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_train(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "train", help="train a network on your own paintings", description=_train.__doc__
+    )
+    parser.set_defaults(command=_train)
+    parser.add_argument("config", type=Path, help="the run's settings (YAML)")
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
+    parser.add_argument(
+        "--paintings", type=Path, required=True, help="folder of paintings with a styles.csv"
+    )
+    parser.add_argument(
+        "--loss-network",
+        type=Path,
+        required=True,
+        help="VGG-16, VGG-19 or distilled VGG-19 (safetensors)",
+    )
+    parser.add_argument("--samples", type=Path, nargs="*", default=[], help="photos to paint")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    """Train N styles in one network. Run the same command again to resume."""
+    from tqdm import tqdm
+
+    from videostyle.training.train import make_trainer
+
+    trainer = make_trainer(
+        arguments.config,
+        photos=arguments.photos,
+        paintings=arguments.paintings,
+        loss_network=arguments.loss_network,
+        folder=arguments.output,
+        samples=arguments.samples,
+        device=arguments.device,
+    )
+    steps = trainer.run()
+    with tqdm(total=trainer.config.steps, unit=" steps", mininterval=1) as bar:
+        for step in steps:
+            bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
+            bar.update(step.step - bar.n)
+    print(trainer.model_path)
+    return 0
