@@ -36,6 +36,12 @@ def test_every_form_means_its_seconds(text: str, seconds: float) -> None:
     assert parse_time(text).resolve(20.0, RATE) == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize("text", ["1.5.5", ".", "-", "1.5.", "+2s"])
+def test_what_is_no_number_is_not_told_to_take_a_unit(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time"):
+        parse_time(text)
+
+
 @pytest.mark.parametrize(
     "text", ["", "s", "1:2:3:4:5", "12:99", "00:61:00", "1h", "-50%", "101%", "1,5s", "nan", "--1s"]
 )
@@ -66,6 +72,39 @@ def test_times_in_frames_need_the_rate(text: str) -> None:
 def test_seconds_read_back(seconds: Fraction) -> None:
     text = format_seconds(float(seconds))
     assert parse_time(text).resolve(None, None) == pytest.approx(float(seconds), abs=1e-9)
+
+
+def test_seconds_before_the_start_have_no_text() -> None:
+    # "-2s" would read back as two seconds before the end, and "-0s" as the end.
+    with pytest.raises(ValueError, match="before the start"):
+        format_seconds(-2.0)
+    assert format_seconds(-0.0) == "0s"
+
+
+amounts = st.decimals(0, 99_999, places=3).map(str)
+below_60 = st.integers(0, 59).map("{:02}".format)
+forms = st.one_of(
+    st.just("end"),
+    st.decimals(0, 100, places=2).map("{}%".format),
+    st.builds("{}{}{}".format, st.sampled_from(["", "-"]), amounts, st.sampled_from("sf")),
+    st.builds("{}:{}".format, st.integers(0, 600), below_60),
+    st.builds("{}{}:{}:{}.5".format, st.sampled_from(["", "-"]), below_60, below_60, below_60),
+    st.builds("{}:{}:{}:{}".format, below_60, below_60, below_60, st.integers(0, 24)),
+)
+
+
+@given(forms)
+def test_every_form_reads_back_from_its_text(text: str) -> None:
+    time = parse_time(text)
+    assert str(time) == text
+    assert parse_time(str(time)) == time
+    assert parse_time(f" {text} ").resolve(1e6, RATE) == time.resolve(1e6, RATE)
+
+
+@given(forms.filter(lambda text: text != "end" and not text.startswith("-") and "%" not in text))
+def test_a_minus_counts_back_from_the_end(text: str) -> None:
+    forward, back = parse_time(text), parse_time(f"-{text}")
+    assert back.resolve(1e6, RATE) == pytest.approx(1e6 - forward.resolve(1e6, RATE))
 
 
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from videostyle.easing import EASINGS, CubicBezier, Easing, hold, linear
+from videostyle.errors import MediaError
 from videostyle.look import ORIGINAL, Look, normalize_mixture
 from videostyle.timeline import Keyframe, Loop, Timeline, Track
+from videostyle.timeline_plot import _key_times, plot_timeline
 
 weights = st.dictionaries(
     st.sampled_from(["a", "b", "c", ORIGINAL]), st.floats(1e-3, 10), min_size=1
@@ -37,7 +40,14 @@ def test_weights_are_a_convex_combination_at_every_time(timeline: Timeline, at: 
     assert 0 <= look.strength <= 1
 
 
-@given(timelines(st.sampled_from([e for e in EASINGS.values() if e is not hold])), st.floats(0, 50))
+# Overshooting, but nowhere vertical, so that a jump can be told from a steep stretch.
+steady = st.builds(
+    CubicBezier, st.floats(0.2, 0.8), st.floats(-3, 4), st.floats(0.2, 0.8), st.floats(-3, 4)
+)
+without_hold = st.one_of(st.sampled_from([e for e in EASINGS.values() if e is not hold]), steady)
+
+
+@given(timelines(without_hold), st.floats(0, 50))
 def test_without_holds_nothing_jumps(timeline: Timeline, at: float) -> None:
     near, far = timeline.look_at(at), timeline.look_at(at + 1e-7)
     names = {*near.mix, *far.mix}
@@ -109,6 +119,24 @@ def test_a_constant_timeline_is_its_look() -> None:
     for at in (-1, 0, 1e6):
         assert timeline.look_at(at) == look
     assert timeline.style_names == ("a", "b")
+
+
+def test_a_plot_is_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "plot.png"
+    mix = Track([Keyframe(0, {"a": 1.0}), Keyframe(2, {ORIGINAL: 1.0})])
+    timeline = Timeline(mix, {"stroke": Track([Keyframe(0, 1.0), Keyframe(2, 2.0)])})
+    plot_timeline(timeline, 3, path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    for bad in (tmp_path / "none" / "plot.png", tmp_path / "plot.zzz"):
+        with pytest.raises(MediaError, match="cannot be written"):
+            plot_timeline(timeline, 3, bad)
+
+
+def test_a_plot_marks_the_keys_of_every_round_of_a_loop() -> None:
+    track = Track([Keyframe(time, 1.0) for time in (0, 1, 3, 9)])
+    assert _key_times(track, None, 5) == [0, 1, 3]
+    assert _key_times(track, Loop(4), 10) == [0, 1, 3, 4, 5, 7, 8, 9]
+    assert _key_times(track, Loop(4, bounce=True), 10) == [0, 1, 3, 5, 7, 8, 9]
 
 
 def test_keys_out_of_order_or_at_one_time_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from videostyle.errors import TimelineError
-from videostyle.timeline_schema import timeline_schema
+from videostyle.timecode import parse_time
+from videostyle.timeline_schema import TIME_PATTERN, timeline_schema
 from videostyle.timeline_yaml import DOCUMENT_KEYS, KEYFRAME_KEYS, LOOP_KEYS, parse_timeline
 
 STYLES = ("starry_night", "great_wave")
@@ -47,12 +49,12 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
         ["original", "great_wave", {"original": 1, "great_wave": 0.5}],
         ["nope", {}, {"nope": 1}, {"original": -1}, [], 3, None],
     ),
-    "strength": ([0, 0.5, 1], [-0.1, 2, "a", None, []]),
+    "strength": ([0, 0.5, 1], [-0.1, 2, "a", "0.5", True, None, []]),
     "keep_color": ([0, 1], [-1, "x"]),
-    "stroke": ([0.25, 1, 8], [0, 9, "big"]),
+    "stroke": ([0.25, 1, 8], [0, 9, "big", "1"]),
     "ease": (
         ["hold", "smooth", "ease-in-out", [0.4, -1, 0.6, 2]],
-        ["bounce", [0, 0, 1], [2, 0, 1, 1], 3, None],
+        ["bounce", [0, 0, 1], [2, 0, 1, 1], [0, 1e4, 1, 1], ["0", 0, 1, 1], 3, None],
     ),
 }
 
@@ -77,14 +79,18 @@ def documents(draw: st.DrawFn) -> tuple[Any, bool]:
         for name in sorted(tracks | ({"mix"} if index == 0 else {"stroke"})):
             keyframe[name] = pick(*VALUES[name])
         keyframes.append(keyframe)
-    document: dict[str, Any] = {"version": pick([1], [2, "one"]), "keyframes": keyframes}
+    document: dict[str, Any] = {"version": pick([1], [2, "one", "1", None]), "keyframes": keyframes}
     if draw(st.booleans()):
         document["loop"] = {"period": pick(["8s", "50%"], BAD_TIMES)}
         if draw(st.booleans()):
             document["loop"]["mode"] = pick(["repeat", "bounce"], ["once", 1])
     if draw(st.integers(0, 19)) == 0:
         fine = False
-        document["extra"] = 1
+        spoiled = draw(st.sampled_from([document, *keyframes]))
+        if draw(st.booleans()):
+            spoiled["extra"] = 1
+        else:
+            spoiled.clear()
     return document, fine
 
 
@@ -99,3 +105,14 @@ def test_the_schema_and_the_reader_agree(made: tuple[Any, bool]) -> None:
 @pytest.mark.parametrize("time", TIMES)
 def test_every_form_of_time_is_in_the_schema(time: str) -> None:
     assert VALIDATOR.is_valid({"version": 1, "keyframes": [{"at": time, "mix": "original"}]})
+
+
+@settings(max_examples=500)
+@given(st.text("019:.sf%-end ", max_size=12) | st.from_regex(TIME_PATTERN, fullmatch=True))
+def test_the_schemas_times_are_the_readers(text: str) -> None:
+    try:
+        parse_time(text)
+    except ValueError:
+        assert not re.search(TIME_PATTERN, text)
+    else:
+        assert re.search(TIME_PATTERN, text)

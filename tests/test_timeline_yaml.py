@@ -9,11 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videostyle import timeline_yaml
 from videostyle.easing import EASINGS, CubicBezier
-from videostyle.errors import TimelineError
+from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, normalize_mixture
 from videostyle.model_card import read_model_card
 from videostyle.timeline import Keyframe, Loop, Timeline, Track
@@ -50,52 +52,67 @@ def test_the_example_reads() -> None:
     assert timeline.look_at(10) == timeline.look_at(6)
 
 
-@pytest.mark.parametrize(
-    ("text", "place", "message"),
-    [
-        ("", "1:1", "empty"),
-        ("# nothing\n", "1:1", "empty"),
-        ("keyframes: []\n", "1:1", "'version' is missing"),
-        ("version: 2\nkeyframes:\n  - {at: 0s, mix: original}\n", "1:10", "version must be 1"),
-        ("version: 1\n", "1:1", "'keyframes' is missing"),
-        ("version: 1\nkeyframes: []\n", "2:12", "at least one"),
-        ("version: 1\nkeyframes: 3\n", "2:12", "must be a list"),
-        ("- 1\n", "1:1", "must be a mapping"),
-        (keys("{at: 0s, mix: great_wav}"), "3:19", "did you mean great_wave?"),
-        (keys("{at: 0s, mix: {great_wav: 1}}"), "3:20", "did you mean great_wave?"),
-        (keys("{at: 0s, mixx: original}"), "3:14", "unknown key 'mixx'; did you mean mix?"),
-        (keys("{at: 0s, mix: original, mix: original}"), "3:29", "'mix' stands twice"),
-        (keys("{at: 0s, mix: {original: 1, original: 2}}"), "3:33", "stands twice"),
-        (keys("{at: 1:75, mix: original}"), "3:10", "go to 59"),
-        (keys("{at: 3, mix: original}"), "3:10", "write 3s"),
-        (keys("{mix: original}"), "3:5", "needs 'at'"),
-        (keys("{at: 0s}"), "3:5", "at least one of mix"),
-        (keys("{at: 0s, strength: 1}"), "1:1", "no keyframe has a 'mix'"),
-        (keys("{at: 0s, mix: {original: 0}}"), "3:19", "must not all be 0"),
-        (keys("{at: 0s, mix: {original: -1}}"), "3:30", "not negative"),
-        (keys("{at: 0s, mix: {original: .nan}}"), "3:30", "must be a number"),
-        (keys("{at: 0s, mix: {original: .inf}}"), "3:30", "must be a number"),
-        (keys("{at: 0s, mix: {original: 1e999}}"), "3:30", "finite"),
-        (keys("{at: 0s, mix: {original: yes}}"), "3:30", "must be a number"),
-        (keys("{at: 0s, mix: []}"), "3:19", "style name or a mapping"),
-        (keys("{at: 0s, mix: original, strength: 2}"), "3:39", "from 0 to 1"),
-        (keys("{at: 0s, mix: original, stroke: 0}"), "3:37", "stroke is 0"),
-        (keys("{at: 0s, mix: original, ease: smoth}"), "3:35", "did you mean smooth?"),
-        (keys("{at: 0s, mix: original, ease: [1, 2, 3]}"), "3:35", "four numbers"),
-        (keys("{at: 0s, mix: original, ease: [2, 0, 0, 1]}"), "3:35", "from 0 to 1"),
-        (keys("{at: 0s, mix: &a original}"), "3:19", "anchors"),
-        (keys("{at: 0s, mix: !!str original}"), "3:19", "tags"),
-        (keys("{at: 0s, mix: original}", "*a"), "4:5", "aliases"),
-        (keys("{at: 0s, mix: original"), "4:1", "not YAML"),
-        (keys("{at: 0s, mix: original}") + "loop: {mode: repeat}\n", "4:7", "'period'"),
-        (keys("{at: 0s, mix: original}") + "loop: {period: 0s}\n", "4:16", "above 0"),
-        (keys("{at: 0s, mix: original}") + "loop: {period: 1s, mode: x}\n", "4:26", "repeat or"),
-        (keys("{at: 0s, mix: original}", "{at: 0f, mix: original}"), "4:5", "two keys of mix"),
-        ("version: 1\n---\nversion: 1\n", "2:1", "not YAML"),
-        ("[" * 1000, "1:17", "nested"),
-    ],
-)
-def test_a_mistake_is_named_with_its_place(text: str, place: str, message: str) -> None:
+MISTAKES = [
+    ("", "1:1", "empty"),
+    ("# nothing\n", "1:1", "empty"),
+    ("keyframes: []\n", "1:1", "needs 'version', which is 1"),
+    ("version: 2\nkeyframes:\n  - {at: 0s, mix: original}\n", "1:10", "version must be 1"),
+    ("version: 1\n", "1:1", "needs 'keyframes'"),
+    ("version:\nkeyframes: []\n", "1:9", "version must be 1"),
+    ('version: "1"\nkeyframes: []\n', "1:10", "version must be 1"),
+    (keys("{}"), "3:5", "needs 'at'"),
+    (keys("{}", "{at: 0s, mix: original}"), "3:5", "needs 'at'"),
+    (keys("{at: 0s, mix: original}", ""), "4:4", "must be a mapping"),
+    (keys("{at: 0s, mix: original}", "{at: 1s}"), "4:5", "at least one of mix"),
+    (keys('{at: 0s, mix: original, strength: "1"}'), "3:39", "without quotes"),
+    (keys("{at: 0s, mix: original, strength: true}"), "3:39", "must be a number"),
+    ("version: 1\nkeyframes: []\n", "2:12", "at least one"),
+    ("version: 1\nkeyframes: 3\n", "2:12", "must be a list"),
+    ("- 1\n", "1:1", "must be a mapping"),
+    (keys("{at: 0s, mix: great_wav}"), "3:19", "did you mean great_wave?"),
+    (keys("{at: 0s, mix: {great_wav: 1}}"), "3:20", "did you mean great_wave?"),
+    (keys("{at: 0s, mixx: original}"), "3:14", "unknown key 'mixx'; did you mean mix?"),
+    (keys("{at: 0s, mix: original, mix: original}"), "3:29", "'mix' stands twice"),
+    (keys("{at: 0s, mix: {original: 1, original: 2}}"), "3:33", "stands twice"),
+    (keys("{at: 1:75, mix: original}"), "3:10", "go to 59"),
+    (keys("{at: 3, mix: original}"), "3:10", "write 3s"),
+    (keys("{mix: original}"), "3:5", "needs 'at'"),
+    (keys("{at: 0s}"), "3:5", "at least one of mix"),
+    (keys("{at: 0s, strength: 1}"), "1:1", "no keyframe has a 'mix'"),
+    (keys("{at: 0s, mix: {original: 0}}"), "3:19", "must not all be 0"),
+    (keys("{at: 0s, mix: {original: -1}}"), "3:30", "not negative"),
+    (keys("{at: 0s, mix: {original: .nan}}"), "3:30", "must be a number"),
+    (keys("{at: 0s, mix: {original: .inf}}"), "3:30", "must be a number"),
+    (keys("{at: 0s, mix: {original: 1e999}}"), "3:30", "finite"),
+    (keys("{at: 0s, mix: {original: yes}}"), "3:30", "must be a number"),
+    (keys("{at: 0s, mix: []}"), "3:19", "style name or a mapping"),
+    (keys("{at: 0s, mix: original, strength: 2}"), "3:39", "from 0 to 1"),
+    (keys("{at: 0s, mix: original, stroke: 0}"), "3:37", "stroke is 0"),
+    (keys("{at: 0s, mix: original, ease: smoth}"), "3:35", "did you mean smooth?"),
+    (keys("{at: 0s, mix: original, ease: [1, 2, 3]}"), "3:35", "four numbers"),
+    (keys("{at: 0s, mix: original, ease: [2, 0, 0, 1]}"), "3:35", "from 0 to 1"),
+    (keys("{at: 0s, mix: &a original}"), "3:19", "anchors"),
+    (keys("{at: 0s, mix: !!str original}"), "3:19", "tags"),
+    (keys("{at: 0s, mix: original}", "*a"), "4:5", "aliases"),
+    (keys("{at: 0s, mix: original"), "4:1", "not YAML"),
+    (keys("{at: 0s, mix: original}") + "loop: {mode: repeat}\n", "4:7", "'period'"),
+    (keys("{at: 0s, mix: original}") + "loop: {period: 0s}\n", "4:16", "above 0"),
+    (keys("{at: 0s, mix: original}") + "loop: {period: 1s, mode: x}\n", "4:26", "repeat or"),
+    (keys("{at: 0s, mix: original}", "{at: 0f, mix: original}"), "4:5", "two keys of mix"),
+    ("version: 1\n---\nversion: 1\n", "2:1", "a second document"),
+    ("version: 1\nkeyframes:\n\t- 1\n", "3:1", "spaces, not tabs"),
+    ("version: 1\nkeyframes: \x07\n", "2:12", "the character '\\x07' is not text"),
+    ("version: 1\r\nkeyframes: \ud800\n", "2:12", "is not text"),
+    ("[" * 1000, "1:17", "nested"),
+]
+
+
+@pytest.mark.parametrize("loader", [timeline_yaml._Loader, yaml.SafeLoader])
+@pytest.mark.parametrize(("text", "place", "message"), MISTAKES)
+def test_a_mistake_is_named_with_its_place(
+    loader: type, monkeypatch: pytest.MonkeyPatch, text: str, place: str, message: str
+) -> None:
+    monkeypatch.setattr(timeline_yaml, "_Loader", loader)
     with pytest.raises(TimelineError) as raised:
         parse(text)
     first = str(raised.value).splitlines()[0]
@@ -110,6 +127,76 @@ def test_all_mistakes_are_listed_with_their_lines() -> None:
     assert re.findall(r"^t\.yaml:\d+:\d+", text, re.M) == ["t.yaml:3:19", "t.yaml:4:10"]
     assert "{at: 0s, mix: nope}" in text
     assert "^" in text
+
+
+def test_mistakes_stand_in_the_order_of_the_file() -> None:
+    text = "loop: {period: 3}\nkeyframes:\n  - {at: 0s, mix: nope, foo: 1, at: 1s}\nversion: 3\n"
+    with pytest.raises(TimelineError) as raised:
+        parse(text)
+    places = re.findall(r"^t\.yaml:(\d+:\d+)", str(raised.value), re.M)
+    assert places == ["1:16", "3:19", "3:25", "3:33", "4:10"]
+
+
+def test_one_mistake_is_not_told_twice() -> None:
+    for text in (keys("{at: 0s, mixx: original}"), keys("{att: 0s, mix: original}"), "- 1\n"):
+        with pytest.raises(TimelineError) as raised:
+            parse(text)
+        assert str(raised.value).count("t.yaml:") == 1
+
+
+def test_a_thousand_mistakes_are_counted_and_the_first_shown() -> None:
+    with pytest.raises(TimelineError) as raised:
+        parse(keys(*["{at: 1s, mix: nope}"] * 1000))
+    assert str(raised.value).count("t.yaml:") == 20
+    assert str(raised.value).endswith("... and 980 more")
+
+
+def test_the_caret_points_into_long_lines_and_lines_with_tabs() -> None:
+    many = ", ".join("{at: 0s, mix: original}" for _ in range(50))
+    for text in (f"version: 1\nkeyframes: [{many}, @]\n", "version: 1\nkeyframes:\t@\n"):
+        with pytest.raises(TimelineError) as raised:
+            parse(text)
+        _, line, caret = str(raised.value).splitlines()
+        assert line[caret.index("^")] == "@"
+        assert len(line) <= 164
+
+
+def test_a_picture_shows_the_first_key_of_each_track() -> None:
+    timeline, warnings = parse(EXAMPLE, duration=0.0)
+    assert warnings == []
+    assert dict(timeline.look_at(0).mix) == {ORIGINAL: 1}
+    percents = keys("{at: 10%, mix: great_wave}", "{at: 90%, mix: original}")
+    timeline, warnings = parse(percents + "loop: {period: 50%}\n", duration=0.0)
+    assert warnings == []
+    assert dict(timeline.look_at(0).mix) == {"great_wave": 1}
+
+
+@pytest.mark.parametrize("duration", [-1.0, float("inf"), float("nan")])
+def test_a_length_no_video_has_is_refused(duration: float) -> None:
+    with pytest.raises(UsageError, match="finite and not negative"):
+        parse(EXAMPLE, duration)
+
+
+def test_a_negative_frame_rate_is_refused() -> None:
+    with pytest.raises(UsageError, match="frame rate"):
+        parse_timeline(EXAMPLE, "t.yaml", STYLES).resolve(8.0, Fraction(-25))
+
+
+def test_a_key_before_the_start_is_a_warning_and_cannot_be_written() -> None:
+    timeline, warnings = parse(keys("{at: -10s, mix: original}"))
+    assert "before the start" in warnings[0]
+    with pytest.raises(ValueError, match="before the start"):
+        dump_timeline(timeline)
+
+
+@given(st.permutations(range(6)))
+def test_the_order_of_the_keys_changes_nothing(order: list[int]) -> None:
+    eases = ["hold", "linear", "smooth", "ease", "ease-in", "[0.3, -1, 0.6, 2]"]
+    items = [f"{{at: {i}s, mix: {STYLES[i % 3]}, ease: {eases[i]}}}" for i in range(6)]
+    ordered, _ = parse(keys(*items))
+    mixed, warnings = parse(keys(*(items[i] for i in order)))
+    assert bool(warnings) == (list(order) != sorted(order))
+    assert all(mixed.look_at(t / 7) == ordered.look_at(t / 7) for t in range(42))
 
 
 def test_keys_out_of_order_are_sorted_with_a_warning() -> None:
@@ -175,8 +262,6 @@ def test_a_written_timeline_reads_back(a: list[int], b: list[int], data: st.Data
     again, warnings = parse(dump_timeline(timeline), duration=1e5)
     assert warnings == []
     assert again.loop == loop
-    for before, after in ((timeline.mix, again.mix), (timeline.scalars["stroke"],) * 2):
-        assert len(before.keyframes) == len(after.keyframes)
     for key, twin in zip(timeline.mix.keyframes, again.mix.keyframes, strict=True):
         assert twin.seconds == key.seconds
         assert twin.ease == key.ease
@@ -217,6 +302,60 @@ def test_ten_thousand_broken_documents_give_only_clean_errors() -> None:
             accepted += 1
             timeline.look_at(source.uniform(-1, 20))
     assert 0 < accepted < 9_000
+
+
+GOOD = {
+    "at": ["0s", "1s", "25f", "50%", "end", "-2s", "00:00:03"],
+    "mix": ["original", "starry_night", "{great_wave: 1, original: 3}"],
+    "strength": ["0", "0.5", "1e-3"],
+    "stroke": ["1", "2.5"],
+    "ease": ["hold", "smooth", "[0.3, -1, 0.6, 2]"],
+}
+BAD = [
+    "{}",
+    "[]",
+    "",
+    "~",
+    "nan",
+    "-1",
+    "'1'",
+    "&a 1",
+    "*a",
+    "!!int 1",
+    "[{}]",
+    "{mix: {}}",
+    "1e999",
+]
+
+
+def shaped(source: random.Random) -> str:
+    """A document of a timeline's words, with a wrong value or key here and there."""
+
+    def value(good: list[str]) -> str:
+        return source.choice(BAD if source.random() < 0.03 else good)
+
+    items = []
+    for _ in range(source.randint(0, 4)):
+        names = [name for name in GOOD if source.random() < 0.7 or name in ("at", "mix")]
+        names = names if source.random() < 0.9 else source.choices([*GOOD, "period", "x"], k=3)
+        fields = ", ".join(f"{name}: {value(GOOD.get(name, BAD))}" for name in names)
+        items.append(value([f"{{{fields}}}"]))
+    loop = value(["", "loop: {period: 50%}\n", "loop: {period: 3s, mode: bounce}\n"])
+    return f"version: {value(['1'])}\nkeyframes: {value(['[' + ', '.join(items) + ']'])}\n{loop}"
+
+
+def test_random_shapes_of_a_timelines_words_give_only_clean_errors() -> None:
+    source = random.Random(1888)
+    accepted = 0
+    for _ in range(5_000):
+        try:
+            timeline, _ = parse(shaped(source), source.choice([0.0, 8.0]))
+        except TimelineError as error:
+            assert str(error).startswith("t.yaml:")
+        else:
+            accepted += 1
+            timeline.look_at(source.uniform(-1, 20))
+    assert 1_000 < accepted < 4_000
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "timelines").glob("*.yaml")), ids=lambda p: p.stem)

@@ -23,25 +23,27 @@ class Time:
     """A time not yet settled: seconds + frames / rate + percent / 100 x duration, counted from
     the start, or back from the end."""
 
+    text: str
     seconds: Fraction = Fraction(0)
     frames: Fraction = Fraction(0)
     percent: Fraction = Fraction(0)
     from_end: bool = False
-    text: str = ""
 
     @property
     def needs_duration(self) -> bool:
         return self.from_end or self.percent != 0
 
     def resolve(self, duration: float | None, rate: Fraction | None) -> float:
-        """Seconds from the first frame. duration in seconds, rate in frames a second.
+        """Seconds from the first frame. duration in finite seconds, rate in frames a second.
 
         Raises ValueError when the time needs one of them and it is unknown (None).
         """
         if self.needs_duration and duration is None:
-            raise ValueError(f"{self} needs the length of the video; give --duration SECONDS")
+            raise ValueError(
+                f"{self} needs the length of the video; write seconds, or give --duration"
+            )
         if self.frames and not rate:
-            raise ValueError(f"{self} needs the frame rate; give --fps RATE")
+            raise ValueError(f"{self} needs the frame rate; write seconds, or give --fps")
         offset = self.seconds + self.frames / (rate or 1)
         if duration is None:
             return float(offset)
@@ -76,14 +78,19 @@ def parse_time(text: str) -> Time:
         _check_sixty(text, minutes if match[1] else Fraction(0), seconds)
         total = hours * 3600 + minutes * 60 + seconds
         return Time(seconds=total, from_end=from_end, text=text)
-    if re.fullmatch(r"[\d.]+", body, re.ASCII):
+    if _NUMBER.fullmatch(body + "s"):
         raise ValueError(f"{text!r} has no unit; write {text}s for seconds or {text}f for frames")
     raise ValueError(f"{text!r} is not a time; write {FORMS}")
 
 
 def format_seconds(seconds: float) -> str:
-    """Text that reads back as these seconds, to the nanosecond."""
-    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
+    """Text that reads back as these seconds, to the nanosecond.
+
+    Raises ValueError below 0, which would read back as a time before the end.
+    """
+    if seconds < 0:
+        raise ValueError(f"{seconds:g} s is before the start; no form of a time says that")
+    return f"{abs(seconds):.9f}".rstrip("0").rstrip(".") + "s"
 
 
 def _check_sixty(text: str, minutes: Fraction, seconds: Fraction) -> None:

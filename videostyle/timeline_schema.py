@@ -12,60 +12,61 @@ from typing import Any
 from videostyle.easing import EASINGS
 from videostyle.look import ORIGINAL
 from videostyle.timecode import FORMS
-from videostyle.timeline import SCALAR_TRACKS
-from videostyle.timeline_yaml import LOOP_MODES, VERSION
+from videostyle.timeline import SCALAR_TRACKS, TRACKS
+from videostyle.timeline_yaml import LOOP_MODES, MAX_EASE, VERSION
 
-# One pattern for every form `parse_time` reads.
+# Every form `parse_time` reads and nothing else; [0-9], because some engines' \d is any digit.
 TIME_PATTERN = (
-    r"^\s*(end|-?(\d{1,12}(\.\d{0,12})?|\.\d{1,12})[sf]"
-    r"|(100(\.0{0,12})?|\d{1,2}(\.\d{0,12})?|\.\d{1,12})%"
-    r"|-?(\d{1,6}:)?\d{1,6}:\d{1,2}(\.\d{1,12})?|-?\d{1,6}:\d{1,2}:\d{1,2}:\d{1,4})\s*$"
+    r"^\s*(end"
+    r"|-?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})[sf]"
+    r"|(0{0,9}100(\.0{0,12})?|0{0,10}[0-9]{1,2}(\.[0-9]{0,12})?|\.[0-9]{1,12})%"
+    r"|-?([0-9]{1,6}:)?[0-5]?[0-9]:[0-5]?[0-9](\.[0-9]{1,12})?"
+    r"|-?[0-9]{1,6}:[0-5]?[0-9](\.[0-9]{1,12})?"
+    r"|-?[0-9]{1,6}:[0-5]?[0-9]:[0-5]?[0-9]:[0-9]{1,4}"
+    r")\s*$"
 )
 
 
 def timeline_schema(style_names: Sequence[str]) -> dict[str, Any]:
     """The schema for a model with these styles."""
-    styles = [ORIGINAL, *style_names]
-    scalars = {
-        name: {"type": "number", "minimum": low, "maximum": high, "default": default}
-        for name, (low, high, default) in SCALAR_TRACKS.items()
+    keyframes = {
+        "type": "array",
+        "minItems": 1,
+        "items": _keyframe([ORIGINAL, *style_names]),
+        "contains": {"required": ["mix"]},
     }
-    weights = {name: {"type": "number", "minimum": 0} for name in styles}
-    mixture = _object(weights, [], minProperties=1)
-    keyframe = {
-        "at": {"$ref": "#/definitions/time"},
-        "mix": {"anyOf": [{"enum": styles}, mixture]},
-        **scalars,
-        "ease": {"$ref": "#/definitions/ease"},
+    loop = {
+        "period": {"$ref": "#/definitions/time"},
+        "mode": {"enum": list(LOOP_MODES), "default": LOOP_MODES[0]},
+    }
+    document = {
+        "version": {"const": VERSION},
+        "keyframes": keyframes,
+        "loop": _object(loop, ["period"]),
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "videostyle timeline",
         "definitions": {"time": _time(), "ease": _ease()},
-        **_object(
-            {
-                "version": {"const": VERSION},
-                "keyframes": {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": _object(
-                        keyframe,
-                        ["at"],
-                        anyOf=[{"required": [track]} for track in ("mix", *SCALAR_TRACKS)],
-                    ),
-                    "contains": {"required": ["mix"]},
-                },
-                "loop": _object(
-                    {
-                        "period": {"$ref": "#/definitions/time"},
-                        "mode": {"enum": list(LOOP_MODES), "default": LOOP_MODES[0]},
-                    },
-                    ["period"],
-                ),
-            },
-            ["version", "keyframes"],
-        ),
+        **_object(document, ["version", "keyframes"]),
     }
+
+
+def _keyframe(styles: Sequence[str]) -> dict[str, Any]:
+    scalars = {
+        name: {**_number(low, high), "default": default}
+        for name, (low, high, default) in SCALAR_TRACKS.items()
+    }
+    weights = {name: {"type": "number", "minimum": 0} for name in styles}
+    mixture = _object(weights, [], minProperties=1)
+    properties = {
+        "at": {"$ref": "#/definitions/time"},
+        "mix": {"anyOf": [{"enum": list(styles)}, mixture]},
+        **scalars,
+        "ease": {"$ref": "#/definitions/ease"},
+    }
+    tracks = [{"required": [track]} for track in TRACKS]
+    return _object(properties, ["at"], anyOf=tracks)
 
 
 def _object(properties: dict[str, Any], required: list[str], **more: Any) -> dict[str, Any]:
@@ -73,11 +74,15 @@ def _object(properties: dict[str, Any], required: list[str], **more: Any) -> dic
     return {**schema, "required": required} if required else schema
 
 
+def _number(low: float, high: float) -> dict[str, Any]:
+    return {"type": "number", "minimum": low, "maximum": high}
+
+
 def _time() -> dict[str, Any]:
     return {"type": "string", "pattern": TIME_PATTERN, "description": FORMS}
 
 
 def _ease() -> dict[str, Any]:
-    x, y = {"type": "number", "minimum": 0, "maximum": 1}, {"type": "number"}
+    x, y = _number(0, 1), _number(-MAX_EASE, MAX_EASE)
     curve = {"type": "array", "items": [x, y, x, y], "minItems": 4, "maxItems": 4}
     return {"anyOf": [{"enum": list(EASINGS)}, curve], "default": "linear"}

@@ -2,7 +2,7 @@
 
 The reader walks YAML's node tree and never builds objects from it, so scalars keep the text a
 person wrote (1:30 is a time, not 90) and every mistake has its line and column. All mistakes are
-collected; a `TimelineError` lists them.
+collected; a `TimelineError` lists the first of them, in the order of the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -28,6 +28,9 @@ VERSION = 1
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 16
 MAX_MISTAKES = 20
+EXCERPT = 160
+# Far past any curve one can see, and far from overflow.
+MAX_EASE = 1000.0
 DOCUMENT_KEYS = ("version", "keyframes", "loop")
 KEYFRAME_KEYS = ("at", "mix", *SCALAR_TRACKS, "ease")
 LOOP_KEYS = ("period", "mode")
@@ -36,7 +39,7 @@ _NUMBER = re.compile(r"[-+]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,3})
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class _Place:
     """Where a node begins, counted from 1."""
 
@@ -57,27 +60,37 @@ class _Key:
 class _Mistakes:
     """Collects mistakes and raises them together."""
 
-    def __init__(self, name: str, text: str) -> None:
-        self.name, self.lines = name, text.splitlines()
-        self.found: list[str] = []
+    def __init__(self, name: str, lines: Sequence[str]) -> None:
+        self.name, self.lines = name, lines
+        self.found: list[tuple[_Place, str]] = []
 
     def add(self, place: _Place, message: str) -> None:
-        self.found.append(self.describe(place, message))
+        self.found.append((place, message))
 
-    def describe(self, place: _Place, message: str) -> str:
-        head = f"{self.name}:{place.line}:{place.column}: {message}"
-        if not 1 <= place.line <= len(self.lines):
-            return head
-        line = self.lines[place.line - 1]
-        if len(line) > 200 or not line.isprintable():
-            return head
-        return f"{head}\n    {line}\n    {' ' * (place.column - 1)}^"
+    def stop(self, place: _Place, message: str) -> NoReturn:
+        """Raise a mistake after which nothing more can be read."""
+        raise TimelineError(self.describe(place, message))
 
     def check(self) -> None:
         if self.found:
-            more = len(self.found) - MAX_MISTAKES
-            tail = [f"... and {more} more"] if more > 0 else []
-            raise TimelineError("\n".join([*self.found[:MAX_MISTAKES], *tail]))
+            self.found.sort(key=lambda mistake: mistake[0])
+            raise TimelineError("\n".join(self.describe_all(self.found)))
+
+    def describe_all(self, found: Sequence[tuple[_Place, str]]) -> list[str]:
+        more = len(found) - MAX_MISTAKES
+        tail = [f"... and {more} more"] if more > 0 else []
+        return [self.describe(*mistake) for mistake in found[:MAX_MISTAKES]] + tail
+
+    def describe(self, place: _Place, message: str) -> str:
+        """The message with its place, the line it is about and a caret below."""
+        head = f"{self.name}:{place.line}:{place.column}: {message}"
+        if place.line > len(self.lines):
+            return head
+        line, column = self.lines[place.line - 1], place.column - 1
+        start = max(0, column - EXCERPT // 2) if len(line) > EXCERPT else 0
+        # A tab or a control character becomes one space, so that the caret stays in its column.
+        shown = "".join(c if c.isprintable() else " " for c in line[start : start + EXCERPT])
+        return f"{head}\n    {shown}\n    {' ' * (column - start)}^"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +108,39 @@ class TimelineDocument:
         return any(time.needs_duration for time in times)
 
     def resolve(self, duration: float | None, rate: Fraction | None) -> tuple[Timeline, list[str]]:
-        """Settle every time. duration in seconds and rate in frames a second may be None when no
-        time needs them. Returns the timeline and warnings. Raises TimelineError."""
-        report = _Mistakes(self.mistakes.name, "")
-        report.lines = self.mistakes.lines
+        """Settle every time; return the timeline and warnings.
+
+        duration in seconds and rate in frames a second may be None when no time needs them. A
+        duration of 0 is a picture: it has the first of the keys that fall together at 0, and no
+        warnings. Raises TimelineError, and UsageError for a duration or rate no video has.
+        """
+        _check_video(duration, rate)
+        report = _Mistakes(self.mistakes.name, self.mistakes.lines)
         timed: list[tuple[float, _Key]] = []
         for key in self.keys:
             seconds = _settle(key.at, key.place, duration, rate, report)
             timed.append((0.0 if seconds is None else seconds, key))
-        loop = None
-        if self.loop:
-            time, bounce, place = self.loop
-            period = _settle(time, place, duration, rate, report)
-            if period is not None and period <= 0:
-                report.add(place, f"the period {time} is {period:g} s; it must be above 0")
-            elif period is not None:
-                loop = Loop(period, bounce)
+        loop = self._loop(duration, rate, report)
         report.check()
-        warnings = _warnings(timed, duration, report)
+        warnings = _warnings(timed, duration, report) if duration != 0 else []
         timed.sort(key=lambda item: item[0])
-        tracks = _tracks(timed, report)
+        tracks = _tracks(timed, duration == 0, report)
         report.check()
         mix = tracks.pop("mix")
         return Timeline(mix, tracks, loop), warnings
+
+    def _loop(
+        self, duration: float | None, rate: Fraction | None, report: _Mistakes
+    ) -> Loop | None:
+        if self.loop is None:
+            return None
+        time, bounce, place = self.loop
+        period = _settle(time, place, duration, rate, report)
+        if period is not None and period > 0:
+            return Loop(period, bounce)
+        if period is not None and duration != 0:
+            report.add(place, f"the period {time} is {period:g} s; it must be above 0")
+        return None
 
 
 def read_timeline(path: Path, style_names: Sequence[str]) -> TimelineDocument:
@@ -138,43 +161,56 @@ def read_timeline(path: Path, style_names: Sequence[str]) -> TimelineDocument:
 
 
 def parse_timeline(text: str, name: str, style_names: Sequence[str]) -> TimelineDocument:
-    """Read a timeline from text; `name` stands in messages where a file's name would."""
-    mistakes = _Mistakes(name, text)
-    root = _compose(text, mistakes)
-    mistakes.check()
-    assert root is not None
-    document = _Reader(mistakes, style_names).document(root)
+    """Read a timeline from text; `name` stands in messages where a file's name would.
+
+    Raises TimelineError.
+    """
+    mistakes = _Mistakes(name, text.splitlines())
+    document = _Reader(mistakes, style_names).document(_compose(text, mistakes))
     mistakes.check()
     return document
 
 
-def _compose(text: str, mistakes: _Mistakes) -> yaml.Node | None:
+def _compose(text: str, mistakes: _Mistakes) -> yaml.Node:
     """YAML's node tree, with anchors, tags and deep nesting refused before anything is built."""
-    start = _Place(1, 1)
+    if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
+        lines = (text[: bad.start()] + "^").splitlines()
+        place = _Place(len(lines), len(lines[-1]))
+        mistakes.stop(place, f"not YAML: the character {bad[0]!a} is not text; delete it")
     try:
-        depth = 0
-        for event in yaml.parse(text, Loader=_Loader):
-            problem = _refused(event)
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                problem = f"nested more than {MAX_DEPTH} deep"
-            if problem:
-                mark = event.start_mark
-                mistakes.add(_Place(mark.line + 1, mark.column + 1), problem)
-                return None
+        _check_events(text, mistakes)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = _Place(mark.line + 1, mark.column + 1) if mark else start
-        mistakes.add(place, f"not YAML: {error.problem or error.context}")
-        return None
+        place = _Place(mark.line + 1, mark.column + 1) if mark else _Place(1, 1)
+        mistakes.stop(place, f"not YAML: {_syntax_message(error)}")
     except (yaml.YAMLError, ValueError) as error:
-        mistakes.add(start, f"not YAML: {str(error).splitlines()[0]}")
-        return None
+        mistakes.stop(_Place(1, 1), f"not YAML: {str(error).splitlines()[0]}")
     if root is None:
-        mistakes.add(start, "empty; a timeline has 'version: 1' and 'keyframes:'")
+        mistakes.stop(_Place(1, 1), "empty; a timeline has 'version: 1' and 'keyframes:'")
     return root
+
+
+def _syntax_message(error: yaml.MarkedYAMLError) -> str:
+    problem = str(error.problem or error.context)
+    if "cannot start any token" in problem:
+        return f"{problem}; indent with spaces, not tabs, and quote text with @, ` or %"
+    return problem
+
+
+def _check_events(text: str, mistakes: _Mistakes) -> None:
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        problem = _refused(event)
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if documents > 1:
+            problem = "a second document begins; a timeline is one"
+        if depth > MAX_DEPTH:
+            problem = f"nested more than {MAX_DEPTH} deep"
+        if problem:
+            mistakes.stop(_place(event), problem)
 
 
 def _refused(event: Any) -> str | None:
@@ -195,24 +231,18 @@ class _Reader:
         self.styles = (*style_names, ORIGINAL)
 
     def document(self, root: yaml.Node) -> TimelineDocument:
-        fields = self.mapping(root, DOCUMENT_KEYS, "a timeline")
-        self.version(fields.get("version"), root)
+        required = {"version": f"which is {VERSION}", "keyframes": "a list"}
+        fields = self.mapping(root, DOCUMENT_KEYS, "a timeline", required)
+        if "version" in fields and self.plain(fields["version"]) != str(VERSION):
+            message = f"version must be {VERSION}; another one needs another videostyle"
+            self.wrong(fields["version"], message)
         loop = self.loop(fields["loop"]) if "loop" in fields else None
-        keys = self.keyframes(fields.get("keyframes"), root)
-        if keys and not any("mix" in key.values for key in keys) and not self.mistakes.found:
+        keys = self.keyframes(fields["keyframes"]) if "keyframes" in fields else []
+        if not self.mistakes.found and not any("mix" in key.values for key in keys):
             self.wrong(root, "no keyframe has a 'mix'; at least one must")
         return TimelineDocument(tuple(keys), loop, self.mistakes)
 
-    def version(self, node: yaml.Node | None, root: yaml.Node) -> None:
-        if node is None:
-            self.wrong(root, f"'version' is missing; write 'version: {VERSION}'")
-        elif self.text(node) != str(VERSION):
-            self.wrong(node, f"version must be {VERSION}; another one needs another videostyle")
-
-    def keyframes(self, node: yaml.Node | None, root: yaml.Node) -> list[_Key]:
-        if node is None:
-            self.wrong(root, "'keyframes' is missing")
-            return []
+    def keyframes(self, node: yaml.Node) -> list[_Key]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self.wrong(node, "keyframes must be a list with at least one item")
             return []
@@ -220,38 +250,42 @@ class _Reader:
         return [key for key in keys if key]
 
     def keyframe(self, node: yaml.Node) -> _Key | None:
-        fields = self.mapping(node, KEYFRAME_KEYS, "a keyframe")
-        if not fields:
-            return None
+        before = len(self.mistakes.found)
+        fields = self.mapping(node, KEYFRAME_KEYS, "a keyframe", {"at": "a time such as 1.5s"})
+        if not set(fields) & {"mix", *SCALAR_TRACKS} and len(self.mistakes.found) == before:
+            self.wrong(node, f"a keyframe sets at least one of mix, {', '.join(SCALAR_TRACKS)}")
         time = self.time(fields["at"]) if "at" in fields else None
-        if "at" not in fields:
-            self.wrong(node, "a keyframe needs 'at', its time")
         values: dict[str, Any] = {}
         if "mix" in fields:
             values["mix"] = self.mixture(fields["mix"])
         for track, (low, high, _) in SCALAR_TRACKS.items():
             if track in fields:
                 values[track] = self.number(fields[track], track, low, high)
-        if not values:
-            self.wrong(node, f"a keyframe sets at least one of mix, {', '.join(SCALAR_TRACKS)}")
         ease = self.ease(fields["ease"]) if "ease" in fields else EASINGS["linear"]
-        if time is None or ease is None or not values or None in values.values():
+        if time is None or ease is None or len(self.mistakes.found) > before:
             return None
         return _Key(time, values, ease, _place(node))
 
-    def mapping(self, node: yaml.Node, known: Sequence[str], what: str) -> dict[str, yaml.Node]:
+    def mapping(
+        self, node: yaml.Node, known: Sequence[str], what: str, required: Mapping[str, str]
+    ) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
             self.wrong(node, f"{what} must be a mapping with the keys {', '.join(known)}")
             return {}
-        fields = dict(self.pairs(node))
-        for key, _ in node.value:
-            name = self.text(key)
-            if name is not None and name not in known:
+        before = len(self.mistakes.found)
+        fields = {}
+        for key, name, value in self.pairs(node):
+            if name in known:
+                fields[name] = value
+            else:
                 self.wrong(key, f"unknown key {name!r}{_hint(name, known)}")
-                fields.pop(name, None)
+        # A key that is missing beside an unknown one is most likely the same mistake.
+        if len(self.mistakes.found) == before:
+            for name in (name for name in required if name not in fields):
+                self.wrong(node, f"{what} needs {name!r}, {required[name]}")
         return fields
 
-    def pairs(self, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
+    def pairs(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, str, yaml.Node]]:
         seen = set()
         for key, value in node.value:
             name = self.text(key)
@@ -261,7 +295,7 @@ class _Reader:
                 self.wrong(key, f"key {name!r} stands twice")
             else:
                 seen.add(name)
-                yield name, value
+                yield key, name, value
 
     def mixture(self, node: yaml.Node) -> Mixture | None:
         if isinstance(node, yaml.ScalarNode):
@@ -269,14 +303,12 @@ class _Reader:
         if not isinstance(node, yaml.MappingNode) or not node.value:
             self.wrong(node, "mix must be a style name or a mapping {style: weight}")
             return None
-        weights: dict[str, float] = {}
         before = len(self.mistakes.found)
-        for name, value in self.pairs(node):
+        weights: dict[str, float] = {}
+        for key, name, value in self.pairs(node):
+            self.style(key)
             weight = self.number(value, f"the weight of {name!r}", 0.0, math.inf)
             weights[name] = 0.0 if weight is None else weight
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                self.style(key)
         if len(self.mistakes.found) > before:
             return None
         try:
@@ -303,9 +335,9 @@ class _Reader:
             return None
 
     def number(self, node: yaml.Node, what: str, low: float, high: float) -> float | None:
-        text = self.text(node)
+        text = self.plain(node)
         if text is None or not _NUMBER.fullmatch(text):
-            self.wrong(node, f"{what} must be a number")
+            self.wrong(node, f"{what} must be a number such as 0.5, without quotes")
             return None
         value = float(text)
         if not (low <= value <= high) or math.isinf(value):
@@ -317,7 +349,9 @@ class _Reader:
     def ease(self, node: yaml.Node) -> Easing | None:
         names = tuple(EASINGS)
         if isinstance(node, yaml.SequenceNode) and len(node.value) == 4:
-            numbers = [self.number(n, "a number of ease", -1e6, 1e6) for n in node.value]
+            numbers = [
+                self.number(item, "a number of ease", -MAX_EASE, MAX_EASE) for item in node.value
+            ]
             if None in numbers:
                 return None
             try:
@@ -333,28 +367,30 @@ class _Reader:
         return None
 
     def loop(self, node: yaml.Node) -> tuple[Time, bool, _Place] | None:
-        fields = self.mapping(node, LOOP_KEYS, "loop")
-        if "period" not in fields:
-            if isinstance(node, yaml.MappingNode):
-                self.wrong(node, "loop needs a 'period' such as 8s")
-            return None
-        time = self.time(fields["period"])
-        mode = self.text(fields["mode"]) if "mode" in fields else "repeat"
+        fields = self.mapping(node, LOOP_KEYS, "loop", {"period": "a time such as 8s"})
+        time = self.time(fields["period"]) if "period" in fields else None
+        mode = self.text(fields["mode"]) if "mode" in fields else LOOP_MODES[0]
         if mode not in LOOP_MODES:
             self.wrong(fields["mode"], f"mode must be {' or '.join(LOOP_MODES)}")
-            return None
         return (time, mode == "bounce", _place(fields["period"])) if time else None
 
     def text(self, node: yaml.Node) -> str | None:
         """A scalar as it was written."""
         return str(node.value) if isinstance(node, yaml.ScalarNode) else None
 
+    def plain(self, node: yaml.Node) -> str | None:
+        """A scalar written without quotes: YAML's text "1" is not its number 1."""
+        return None if getattr(node, "style", None) else self.text(node)
+
     def wrong(self, node: yaml.Node, message: str) -> None:
         self.mistakes.add(_place(node), message)
 
 
 def dump_timeline(timeline: Timeline) -> str:
-    """YAML that reads back as the same timeline."""
+    """YAML that reads back as the same timeline, its times to the nanosecond.
+
+    Raises ValueError for what YAML cannot say: a key before 0 s, an easing of one's own.
+    """
     merged: dict[tuple[float, str], dict[str, Any]] = {}
     for track, keyframes in _dumped_tracks(timeline):
         for keyframe in keyframes:
@@ -397,6 +433,13 @@ def _ease_text(ease: Easing) -> str:
     raise ValueError(f"{ease} is not an easing a timeline can hold")
 
 
+def _check_video(duration: float | None, rate: Fraction | None) -> None:
+    if duration is not None and not 0 <= duration < math.inf:
+        raise UsageError(f"the duration is {duration} s; it must be finite and not negative")
+    if rate is not None and rate < 0:
+        raise UsageError(f"the frame rate is {rate}; it must not be negative")
+
+
 def _settle(
     time: Time, place: _Place, duration: float | None, rate: Fraction | None, report: _Mistakes
 ) -> float | None:
@@ -410,35 +453,38 @@ def _settle(
 def _warnings(
     timed: list[tuple[float, _Key]], duration: float | None, report: _Mistakes
 ) -> list[str]:
-    warnings = []
+    found = []
     latest = -math.inf
     for seconds, key in timed:
+        what = f"warning: the key at {key.at}"
         if seconds < latest:
-            message = f"warning: the key at {key.at} comes after a later one; sorted"
-            warnings.append(report.describe(key.place, message))
+            found.append((key.place, f"{what} comes after a later one; sorted"))
         if duration is not None and seconds > duration:
-            message = f"warning: the key at {key.at} lies past the end ({duration:.3f} s)"
-            warnings.append(report.describe(key.place, message))
+            found.append((key.place, f"{what} lies past the end ({duration:.3f} s)"))
         if seconds < 0:
-            message = f"warning: the key at {key.at} lies before the start"
-            warnings.append(report.describe(key.place, message))
+            found.append((key.place, f"{what} lies before the start"))
         latest = max(latest, seconds)
-    return warnings
+    return report.describe_all(found)
 
 
-def _tracks(timed: list[tuple[float, _Key]], report: _Mistakes) -> dict[str, Track[Any]]:
+def _tracks(
+    timed: list[tuple[float, _Key]], picture: bool, report: _Mistakes
+) -> dict[str, Track[Any]]:
     keyframes: dict[str, list[Keyframe[Any]]] = {}
+    lines: dict[str, int] = {}
     for seconds, key in timed:
         for track, value in key.values.items():
             keys = keyframes.setdefault(track, [])
-            if keys and keys[-1].seconds == seconds:
-                report.add(key.place, f"two keys of {track} at {seconds:g} s; keep one")
-            else:
+            if not keys or keys[-1].seconds != seconds:
                 keys.append(Keyframe(seconds, value, key.ease))
+                lines[track] = key.place.line
+            elif not picture:  # where every percentage is 0
+                message = f"two keys of {track} at {seconds:g} s (also line {lines[track]})"
+                report.add(key.place, f"{message}; keep one")
     return {track: Track(keys) for track, keys in keyframes.items()}
 
 
-def _place(node: yaml.Node) -> _Place:
+def _place(node: yaml.Node | yaml.Event) -> _Place:
     return _Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
