@@ -18,12 +18,17 @@ from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
+from hypothesis import settings
 
 from videostyle.color import convert
 from videostyle.media import ColorSpec
 
 if TYPE_CHECKING:
     from videostyle.model import Model
+
+# A loaded machine is slow at times; speed is measured in bench/.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 BT601 = ColorSpec(6, 6, 6, full_range=False)

@@ -55,5 +55,15 @@ def _lay_out(cells: list[tuple[Image.Image, str, str]], columns: int, height: in
         top = MARGIN_PX + index // columns * pitch[1]
         sheet.paste(image, (left, top))
         draw.text((left, top + height + 2), name, fill=INK, font=name_font)
+        title = _shortened(title, title_font)
         draw.text((left, top + height + 25), title, fill=FAINT, font=title_font)
     return sheet
+
+
+def _shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    """Cut a text to the width of a cell."""
+    if font.getlength(text) <= CELL_WIDTH_PX:
+        return text
+    while font.getlength(text + "...") > CELL_WIDTH_PX:
+        text = text[:-1]
+    return text + "..."

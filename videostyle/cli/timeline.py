@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,17 @@ def add_timeline(commands: Any) -> None:
         verb.add_argument("--duration", type=float, help="length of the video in seconds")
         verb.add_argument("--fps", help="frame rate, for times in frames: 25 or 30000/1001")
     show.add_argument(
-        "--at", type=float, action="append", metavar="SECONDS", help="repeat for several times"
+        "--at", type=_finite, action="append", metavar="SECONDS", help="repeat for several times"
     )
     show.add_argument("--json", action="store_true", help="a list of objects")
     plot.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
+
+
+def _finite(text: str) -> float:
+    seconds = float(text)
+    if not math.isfinite(seconds):
+        raise ValueError(text)
+    return seconds
 
 
 def _resolved(arguments: argparse.Namespace) -> Timeline:
