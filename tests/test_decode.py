@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -256,3 +257,14 @@ def test_the_layer_of_alpha_in_vp9_is_read(shared_data: Path) -> None:
     info = probe(shared_data / "clips" / "transparent.webm")
     assert info.pix_fmt == "yuva420p"
     assert next(iter(decode(info))).image.format.name == "rgb24"
+
+
+def test_no_frame_waits_for_the_garbage_collector(clip: Clip) -> None:
+    info = probe(clip(pts=range(60)))
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in decode(info)) == 60
+        assert gc.collect() < 60
+    finally:
+        gc.enable()

@@ -370,10 +370,11 @@ class _Upright:
         self._graph: av.filter.Graph | None = None
 
     def __call__(self, image: av.VideoFrame) -> av.VideoFrame:
-        names = _filters(image)
-        key = (names, image.format.name, image.width, image.height)
+        # Side data and frame hold each other until the garbage collector comes round, and a frame
+        # is large, so the display matrix is looked at only where something changes.
+        key = (image.rotation, image.format.name, image.width, image.height)
         if key != self._key:
-            self._key, self._graph = key, self._make_graph(image, names)
+            self._key, self._graph = key, self._make_graph(image, _filters(image))
         if self._graph is not None:
             image.pts = None  # the pts travel beside the image
             self._graph.push(image)
