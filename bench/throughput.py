@@ -17,6 +17,7 @@ import platform
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,8 +79,13 @@ def stages(info: MediaInfo, stylizer: Stylizer) -> dict[str, Callable[[], int]]:
     painted = list(stylize(decoded, stylizer, Timeline.constant(look), converter))
 
     def paint(frames: list[np.ndarray]) -> int:
+        pending: deque[Callable[[], np.ndarray]] = deque()
         for picture in frames:
-            stylizer(picture, look)
+            pending.append(stylizer.submit(picture, look))
+            if len(pending) == stylizer.depth:
+                pending.popleft()()
+        while pending:
+            pending.popleft()()
         return len(frames)
 
     def write(folder: str) -> int:
