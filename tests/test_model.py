@@ -93,6 +93,26 @@ def test_other_shapes_are_named(model_file: Path) -> None:
         load_model(model_file)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"skips": 10**6},
+        {"skips": "one"},
+        {"contract": []},
+        {"expand": [{"kernel": 9, "stride": 2, "channels": 3}] * 3},
+        {"unshuffle": None},
+        {"residual_blocks": 2.5},
+    ],
+)
+def test_a_broken_architecture_is_a_model_error(
+    model_file: Path, change: dict[str, object]
+) -> None:
+    architecture = {**read_model_card(model_file).architecture, **change}
+    rewrite(model_file, metadata={"architecture": architecture})
+    with pytest.raises(ModelError, match="broken architecture"):
+        load_model(model_file)
+
+
 def test_numbers_that_are_not_finite_are_refused(model_file: Path) -> None:
     metadata = read_model_card(model_file).to_metadata()
     tensors = load_file(model_file)

@@ -53,11 +53,18 @@ def make_engine(
     if precision == "auto":
         precision = "fp16" if chosen.type == "cuda" else "bf16" if cpu_has_bf16() else "fp32"
     if chosen.type == "cpu":
-        threads = threads or len(os.sched_getaffinity(0))
+        threads = threads or _cores()
         if find_spec("openvino") and precision != "fp16":
             return OpenVinoEngine(network, precision, threads)
         torch.set_num_threads(threads)
     return TorchEngine(network, chosen, PRECISIONS[precision])
+
+
+def _cores() -> int:
+    """Cores this process may use, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def cpu_has_bf16() -> bool:
@@ -177,7 +184,9 @@ class TorchEngine:
     def __init__(self, network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
         self._module = torch.get_device_module(device)
-        self._streams = [self._module.Stream() for _ in range(3)]
+        # Without its device a CUDA stream belongs to the current GPU, whichever that is.
+        where = {"device": device} if device.type == "cuda" else {}
+        self._streams = [self._module.Stream(**where) for _ in range(3)]
         self._slots: list[_Slot] = []
         self._next = 0
         precision = next(name for name, value in PRECISIONS.items() if value == dtype)
@@ -214,7 +223,8 @@ class TorchEngine:
 
     def _free_slot(self, frames: Tensor, rows: Tensor) -> _Slot:
         if not self._slots or self._slots[0].host_frames.shape != frames.shape:
-            self._module.synchronize()
+            for slot in self._slots:
+                slot.done.synchronize()
             self._slots = [
                 _Slot(frames, rows, self.device, self._module.Event()) for _ in range(self.depth)
             ]

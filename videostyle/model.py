@@ -19,7 +19,6 @@ from videostyle.errors import ModelError
 from videostyle.model_card import (
     DEFAULT_MODEL,
     ModelCard,
-    mixture_weights,
     model_path,
     read_model_card,
 )
@@ -42,7 +41,8 @@ class Model:
 
         Weights must already be a convex combination (`normalize_mixture`); paper, section 3.3.
         """
-        weights = [mixture_weights(mixture, self.card.style_names) for mixture in mixtures]
+        names = self.card.style_names
+        weights = [[mixture.get(name, 0.0) for name in names] for mixture in mixtures]
         return torch.einsum("ns,skd->nkd", torch.tensor(weights), self.styles)
 
 
@@ -52,13 +52,13 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
     card = read_model_card(path)
     try:
         architecture = Architecture.from_dict(card.architecture)
+        network = StyleNetwork(architecture)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: broken architecture ({error})") from error
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: truncated or damaged ({error}); fetch it again") from error
-    network = StyleNetwork(architecture)
     expected = {f"network.{k}": tuple(v.shape) for k, v in network.state_dict().items()}
     expected["styles"] = (len(card.styles), 2, architecture.row_size)
     _check_tensors(tensors, expected, path)

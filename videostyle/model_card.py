@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -117,11 +117,6 @@ def model_path(model: str | Path) -> Path:
             f"(have: {', '.join(shipped_models())})"
         )
     return path
-
-
-def mixture_weights(mixture: Mapping[str, float], names: Iterable[str]) -> list[float]:
-    """Weights in the order of `names`; styles the mixture leaves out get 0."""
-    return [mixture.get(name, 0.0) for name in names]
 
 
 def _read_header(path: Path) -> dict[str, Any]:

@@ -93,6 +93,10 @@ class Architecture:
 
     def check(self) -> None:
         """Raise ValueError on numbers out of bounds: a model file is untrusted input."""
+        if not (1 <= len(self.contract) <= 8 and 1 <= len(self.expand) <= 8):
+            raise ValueError("needs 1 to 8 contract and as many expand layers")
+        if self.expand[-1].channels != 3:
+            raise ValueError("the last expand layer must have 3 channels")
         up, down = 1, self.multiple
         for layer in (*self.contract, *self.expand):
             if layer.kernel not in (1, 3, 5, 7, 9):
@@ -105,11 +109,11 @@ class Architecture:
             raise ValueError(f"expand scales up {up} times, contract scales down {down} times")
         if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
             raise ValueError("unshuffle or residual_blocks out of bounds")
+        if not 0 <= self.skips < min(len(self.contract), len(self.expand)):
+            raise ValueError(f"{self.skips} skips are more than there are layers to join")
         for index in range(self.skips):
             if self.contract[-2 - index].channels != self.expand[index].channels:
                 raise ValueError("a skip joins maps of different widths")
-        if not self.contract or not self.expand or self.expand[-1].channels != 3:
-            raise ValueError("needs contract and expand layers, the last one with 3 channels")
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -123,7 +127,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         skips=0,
         normalize_output=True,
     ),
-    # A twelfth of the paper's operations: the body works at 1/8 of the resolution, which also
+    # A tenth of the paper's operations: the body works at 1/8 of the resolution, which also
     # widens the receptive field from 109 to about 190 pixels.
     "lean": Architecture(
         name="lean",

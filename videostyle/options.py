@@ -1,12 +1,9 @@
-"""Options as dataclasses: a default and its help text exist once, flags are made from them."""
+"""Encode options: a default and its help text exist once, the flags are made from them."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +24,10 @@ class EncodeOptions:
     )
 
 
-def add_options(parser: argparse.ArgumentParser, cls: type[Any]) -> None:
-    """Give the parser one flag for each field of an options dataclass."""
+def add_encode_options(parser: argparse.ArgumentParser) -> None:
+    """Give the parser one flag for each field of EncodeOptions."""
     group = parser.add_argument_group("output")
-    for item in fields(cls):
-        assert item.default is not MISSING
+    for item in fields(EncodeOptions):
         group.add_argument(
             f"--{item.name.replace('_', '-')}",
             type=type(item.default),
@@ -41,6 +37,8 @@ def add_options(parser: argparse.ArgumentParser, cls: type[Any]) -> None:
         )
 
 
-def options_from(arguments: argparse.Namespace, cls: type[T]) -> T:
+def encode_options(arguments: argparse.Namespace) -> EncodeOptions:
     """Build the options from what the parser read."""
-    return cls(**{item.name: getattr(arguments, item.name) for item in fields(cls)})  # type: ignore[arg-type]
+    return EncodeOptions(
+        **{item.name: getattr(arguments, item.name) for item in fields(EncodeOptions)}
+    )

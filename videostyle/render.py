@@ -10,7 +10,7 @@ from typing import Any
 
 from videostyle.color import ColorConverter
 from videostyle.decode import DecodeReport, decode, measure_duration, probe
-from videostyle.encode import encode
+from videostyle.encode import check_output, encode
 from videostyle.look import Look
 from videostyle.media import Frame, MediaInfo
 from videostyle.model import load_model
@@ -75,9 +75,7 @@ def render(
     """
     stylizer = stylizer or Stylizer(load_model())
     options = options or EncodeOptions()
-    info = probe(Path(source))
-    if max_size is not None:
-        info = info.fitted(max_size)
+    info = _probe(Path(source), max_size)
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     stylizer.check(looks.style_names)
     meter = Meter()
@@ -120,9 +118,19 @@ def timeline_for(
     return timeline.resolve(duration, info.frame_rate)
 
 
-def describe(source: Path, output: Path, timeline: TimelineDocument | Look) -> dict[str, Any]:
-    """Say what `render` would do: input, streams, colour, output, the mixture at some times."""
-    info = probe(source)
+def describe(
+    source: Path,
+    output: Path,
+    timeline: TimelineDocument | Look,
+    options: EncodeOptions,
+    max_size: int | None,
+) -> dict[str, Any]:
+    """Say what `render` would do: input, streams, colour, output, the mixture at some times.
+
+    Raises what `render` would raise before its first frame.
+    """
+    info = _probe(source, max_size)
+    check_output(info, output, options)
     looks, _ = timeline_for(info, timeline, ())
     length = info.duration_seconds or 0.0
     times = [round(length * part / 4, 3) for part in range(5)] if length else [0.0]
@@ -132,6 +140,11 @@ def describe(source: Path, output: Path, timeline: TimelineDocument | Look) -> d
         **info.to_dict(),
         "looks": [{"at": at, **looks.look_at(at).to_dict()} for at in times],
     }
+
+
+def _probe(source: Path, max_size: int | None) -> MediaInfo:
+    info = probe(source)
+    return info if max_size is None else info.fitted(max_size)
 
 
 def _until(stop: Callable[[], bool], frames: Iterable[Frame]) -> Iterator[Frame]:

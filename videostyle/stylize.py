@@ -10,22 +10,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol
 
 from videostyle.color import ColorConverter, blend_planes
 from videostyle.look import Look
 from videostyle.media import Frame
 from videostyle.stylizer import Stylizer
-
-
-class Looks(Protocol):
-    """What `stylize` needs of a timeline."""
-
-    def look_at(self, seconds: float) -> Look: ...
+from videostyle.timeline import Timeline
 
 
 def stylize(
-    frames: Iterable[Frame], stylizer: Stylizer, timeline: Looks, converter: ColorConverter
+    frames: Iterable[Frame], stylizer: Stylizer, timeline: Timeline, converter: ColorConverter
 ) -> Iterator[Frame]:
     """Paint frames in order, each in the look the timeline has at its time.
 

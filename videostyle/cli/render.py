@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from videostyle.cli.console import add_device, add_model, make_stylizer, positive, say
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import Look
-from videostyle.options import EncodeOptions, add_options, options_from
+from videostyle.options import add_encode_options, encode_options
 
 if TYPE_CHECKING:
     from videostyle.render import Progress, Report
@@ -51,7 +51,7 @@ def add_render(commands: Any) -> None:
     )
     add_model(parser)
     add_device(parser)
-    add_options(parser, EncodeOptions)
+    add_encode_options(parser)
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("-y", "--yes", action="store_true", help="overwrite existing outputs")
     existing.add_argument("-n", "--no", action="store_true", help="never overwrite")
@@ -69,6 +69,8 @@ def _render(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(jobs, timeline, arguments)
     jobs = [job for job in jobs if _may_write(job[1], arguments)]
+    if not jobs:
+        return 0
     stylizer = make_stylizer(arguments)
     reports: list[Report] = []
     failed = 0
@@ -104,14 +106,13 @@ def _render_one(
 ) -> Report:
     from videostyle.render import render
 
-    options = options_from(arguments, EncodeOptions)
     with _progress_bar(source.name, quiet=arguments.json) as on_progress:
         report = render(
             source,
             output,
             timeline,
             stylizer=stylizer,
-            options=options,
+            options=encode_options(arguments),
             max_size=arguments.max_size,
             on_progress=on_progress,
             interrupted=stop.is_set,
@@ -188,7 +189,10 @@ def _dry_run(
 ) -> int:
     from videostyle.render import describe
 
-    plans = [describe(source, output, timeline) for source, output in jobs]
+    options = encode_options(arguments)
+    plans = [
+        describe(source, output, timeline, options, arguments.max_size) for source, output in jobs
+    ]
     if arguments.json:
         print(json.dumps(plans))
         return 0

@@ -13,6 +13,7 @@ from videostyle.errors import UsageError
 
 if TYPE_CHECKING:
     from videostyle.timeline import Timeline
+    from videostyle.timeline_yaml import TimelineDocument
 
 
 def add_timeline(commands: Any) -> None:
@@ -42,17 +43,20 @@ def _finite(text: str) -> float:
     return seconds
 
 
-def _resolved(arguments: argparse.Namespace) -> Timeline:
-    from fractions import Fraction
-
+def _read(arguments: argparse.Namespace) -> TimelineDocument:
     from videostyle.model_card import read_model_card
     from videostyle.timeline_yaml import read_timeline
+
+    return read_timeline(arguments.timeline, read_model_card(arguments.model).style_names)
+
+
+def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timeline:
+    from fractions import Fraction
 
     try:
         rate = Fraction(arguments.fps) if arguments.fps else None
     except (ValueError, ZeroDivisionError) as error:
         raise UsageError(f"--fps {arguments.fps!r}: write 25 or 30000/1001") from error
-    document = read_timeline(arguments.timeline, read_model_card(arguments.model).style_names)
     timeline, warnings = document.resolve(arguments.duration, rate)
     for warning in warnings:
         say(warning)
@@ -60,20 +64,17 @@ def _resolved(arguments: argparse.Namespace) -> Timeline:
 
 
 def _check_command(arguments: argparse.Namespace) -> int:
-    from videostyle.model_card import read_model_card
-    from videostyle.timeline_yaml import read_timeline
-
-    names = read_model_card(arguments.model).style_names
-    if arguments.duration is None and read_timeline(arguments.timeline, names).needs_duration:
+    document = _read(arguments)
+    if arguments.duration is None and document.needs_duration:
         print(f"{arguments.timeline}: fine as far as it can be told without --duration")
         return 0
-    _resolved(arguments)
+    _resolve(document, arguments)
     print(f"{arguments.timeline}: fine")
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    timeline = _resolved(arguments)
+    timeline = _resolve(_read(arguments), arguments)
     looks = [{"at": at, **timeline.look_at(at).to_dict()} for at in arguments.at or [0.0]]
     if arguments.json:
         print(json.dumps(looks))
@@ -88,7 +89,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _plot(arguments: argparse.Namespace) -> int:
     from videostyle.timeline_plot import plot_timeline
 
-    timeline = _resolved(arguments)
+    timeline = _resolve(_read(arguments), arguments)
     plot_timeline(timeline, arguments.duration or timeline.end_seconds, arguments.output)
     print(arguments.output)
     return 0
