@@ -127,7 +127,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         skips=0,
         normalize_output=True,
     ),
-    # A tenth of the paper's operations: the body works at 1/8 of the resolution, which also
+    # An eighth of the paper's operations: the body works at 1/8 of the resolution, which also
     # widens the receptive field from 109 to about 190 pixels.
     "lean": Architecture(
         name="lean",
