@@ -198,7 +198,7 @@ def _dry_run(
         return 0
     for plan in plans:
         for key, value in plan.items():
-            print(f"{key:>9}  {value if isinstance(value, str) else json.dumps(value)}")
+            print(f"{key:>16}  {value if isinstance(value, str) else json.dumps(value)}")
     return 0
 
 
