@@ -24,7 +24,7 @@ from videostyle.training.losses import (
     style_loss,
     total_variation,
 )
-from videostyle.training.train import Trainer, make_trainer
+from videostyle.training.run import TrainingRun, make_run
 
 VGG16_CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
 VGG16_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
@@ -73,8 +73,8 @@ def studio(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def trainer(studio: Path, loss_network_file: Path, run: str = "run") -> Trainer:
-    return make_trainer(
+def make(studio: Path, loss_network_file: Path, run: str = "run") -> TrainingRun:
+    return make_run(
         studio / "config.yaml",
         photos=studio / "photos",
         paintings=studio / "paintings",
@@ -86,7 +86,7 @@ def trainer(studio: Path, loss_network_file: Path, run: str = "run") -> Trainer:
 
 
 def test_a_run_writes_a_model_curves_and_sheets(studio: Path, loss_network_file: Path) -> None:
-    steps = list(trainer(studio, loss_network_file).run())
+    steps = list(make(studio, loss_network_file).steps())
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
     model = load_model(studio / "run" / "tiny.safetensors")
     assert model.card.style_names == ("sea", "sky")
@@ -100,37 +100,37 @@ def test_a_run_writes_a_model_curves_and_sheets(studio: Path, loss_network_file:
 
 
 def test_a_killed_run_resumes_to_the_same_weights(studio: Path, loss_network_file: Path) -> None:
-    whole = trainer(studio, loss_network_file, "whole")
-    list(whole.run())
-    list(islice(trainer(studio, loss_network_file, "killed").run(), 5))
-    resumed = trainer(studio, loss_network_file, "killed")
-    assert [step.step for step in resumed.run()] == [5, 6]
-    assert torch.allclose(resumed.gamma, whole.gamma, atol=1e-6)
+    whole = make(studio, loss_network_file, "whole")
+    list(whole.steps())
+    list(islice(make(studio, loss_network_file, "killed").steps(), 5))
+    resumed = make(studio, loss_network_file, "killed")
+    assert [step.step for step in resumed.steps()] == [5, 6]
+    assert torch.allclose(resumed.trainer.rows, whole.trainer.rows, atol=1e-6)
     with (studio / "killed" / "losses.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_checkpoint_of_another_shape_is_refused(studio: Path, loss_network_file: Path) -> None:
-    list(islice(trainer(studio, loss_network_file).run(), 3))
+    list(islice(make(studio, loss_network_file).steps(), 3))
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("width: 0.25", "width: 0.5"))
     with pytest.raises(TrainingError, match="does not fit this configuration"):
-        next(trainer(studio, loss_network_file).run())
+        next(make(studio, loss_network_file).steps())
 
 
 def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("steps: 6", "steps: 30"))
-    run = trainer(studio, loss_network_file)
+    run = make(studio, loss_network_file)
     run.samples = ()
-    losses = [14 * step.style + step.content for step in run.run()]
+    losses = [14 * step.style + step.content for step in run.steps()]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
 def test_every_style_is_seen_before_any_comes_again(studio: Path, loss_network_file: Path) -> None:
-    run = trainer(studio, loss_network_file)
-    for run.step in range(5):
-        assert sorted(run._styles_of_step()) == [0, 1]
+    run = make(studio, loss_network_file)
+    for step in range(5):
+        assert sorted(run.trainer.styles_of_step(step)) == [0, 1]
 
 
 def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
@@ -167,7 +167,7 @@ def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_fi
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("sea:", "see:"))
     with pytest.raises(TrainingError, match=r"'see' is not in .*have: sea, sky"):
-        trainer(studio, loss_network_file)
+        make(studio, loss_network_file)
 
 
 def test_missing_inputs_are_named(studio: Path, tmp_path: Path) -> None:

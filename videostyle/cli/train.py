@@ -33,9 +33,9 @@ def _train(arguments: argparse.Namespace) -> int:
     """Train N styles in one network. Run the same command again to resume."""
     from tqdm import tqdm
 
-    from videostyle.training.train import make_trainer
+    from videostyle.training.run import make_run
 
-    trainer = make_trainer(
+    run = make_run(
         arguments.config,
         photos=arguments.photos,
         paintings=arguments.paintings,
@@ -44,10 +44,9 @@ def _train(arguments: argparse.Namespace) -> int:
         samples=arguments.samples,
         device=arguments.device,
     )
-    steps = trainer.run()
-    with tqdm(total=trainer.config.steps, unit=" steps", mininterval=1) as bar:
-        for step in steps:
+    with tqdm(total=run.config.steps, unit=" steps", mininterval=1) as bar:
+        for step in run.steps():
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update(step.step - bar.n)
-    print(trainer.model_path)
+    print(run.model_path)
     return 0

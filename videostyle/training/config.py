@@ -50,6 +50,8 @@ class TrainConfig:
     style_ramp_steps: int = 1000
     content_weight: float = 1.0
     tv_weight: float = 1.0
+    temporal_weight: float = 0.0
+    temporal_from_step: int = 0
     seed: int = 0
     checkpoint_every: int = 200
     sample_every: int = 500

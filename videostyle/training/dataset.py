@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from torch import Tensor
 from videostyle.errors import TrainingError
 from videostyle.model_card import Style
 
+# Photographs are kept in memory at this shorter side, in pixels, and zoomed by up to MAX_ZOOM.
+PHOTO_SIDE = 360
+MAX_ZOOM = 1.5
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -85,8 +90,13 @@ def crop_to_multiple(image: Image.Image, size: int, multiple: int) -> Image.Imag
     return image.crop((0, 0, width, height))
 
 
+def painting_pixels(path: Path, size: int) -> Tensor:
+    """(3, H, W): a painting with its shorter side at `size` pixels."""
+    return to_pixels(resize_shorter(open_picture(path), size))
+
+
 def content_batch(
-    photos: list[Path], step: int, *, seed: int, batch_size: int, crop: int
+    photos: Sequence[Path | Image.Image], step: int, *, seed: int, batch_size: int, crop: int
 ) -> Tensor:
     """(N, 3, crop, crop): the crops of one training step.
 
@@ -96,10 +106,20 @@ def content_batch(
     return torch.stack([_random_crop(photos, random, crop) for _ in range(batch_size)])
 
 
-def _random_crop(photos: list[Path], random: np.random.Generator, crop: int) -> Tensor:
-    image = open_picture(photos[random.integers(len(photos))])
-    image = resize_shorter(image, round(crop * random.uniform(1.0, 1.5)))
-    left = int(random.integers(image.width - crop + 1))
-    top = int(random.integers(image.height - crop + 1))
-    pixels = to_pixels(image.crop((left, top, left + crop, top + crop)))
+def _random_crop(
+    photos: Sequence[Path | Image.Image], random: np.random.Generator, crop: int
+) -> Tensor:
+    """A square of at least 1 / MAX_ZOOM of the shorter side, scaled to `crop` pixels."""
+    image = _photo(photos[random.integers(len(photos))])
+    side = min(image.size) / random.uniform(1.0, MAX_ZOOM)
+    left, top = (random.uniform(0, whole - side) for whole in image.size)
+    box = (left, top, left + side, top + side)
+    pixels = to_pixels(image.resize((crop, crop), Image.Resampling.LANCZOS, box))
     return pixels.flip(2) if random.random() < 0.5 else pixels
+
+
+@lru_cache(maxsize=4096)
+def _photo(photo: Path | Image.Image) -> Image.Image:
+    """A photograph ready for crops: decoding it again would cost more than the crop."""
+    image = photo if isinstance(photo, Image.Image) else open_picture(photo)
+    return resize_shorter(image, PHOTO_SIDE) if min(image.size) > PHOTO_SIDE else image

@@ -1,0 +1,86 @@
+"""What is minimised, by training and by optimising a picture alike: style, content and total
+variation of pastiches, seen by one loss network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from videostyle.training.loss_network import LossNetwork
+from videostyle.training.losses import (
+    Grams,
+    content_loss,
+    gram_matrix,
+    style_loss,
+    total_variation,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """One number a pastiche (N,), relative and before weighting (see `losses`)."""
+
+    style: Tensor
+    content: Tensor
+    total_variation: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The weights of the losses and the network that measures them.
+
+    Compare totals only between objectives with the same loss network and weights.
+    """
+
+    network: LossNetwork
+    style_weight: float = 14.0
+    content_weight: float = 1.0
+    tv_weight: float = 1.0
+    precision: torch.dtype = torch.float32
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.buffers()).device
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """What is computed inside runs in `precision` where that is safe."""
+        enabled = self.precision != torch.float32
+        return torch.autocast(self.device.type, self.precision, enabled=enabled)
+
+    @torch.no_grad()
+    def painting_grams(self, paintings: Sequence[Tensor]) -> Grams:
+        """{tap: (S, C, C)} of paintings (3, H, W), each at its own size, in fp32."""
+        seen = [self.network(painting[None].to(self.device)) for painting in paintings]
+        return {
+            tap: torch.cat([gram_matrix(features[tap]) for features in seen])
+            for tap in self.network.style_taps
+        }
+
+    @torch.no_grad()
+    def content_features(self, photos: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, C, h, w) at the content tap."""
+        with self.autocast():
+            return self.network(photos)[self.network.content_tap]
+
+    def losses(self, pastiches: Tensor, grams: Grams, content: Tensor) -> Losses:
+        """pastiches (N, 3, H, W); grams {tap: (N or 1, C, C)}; content as `content_features`."""
+        with self.autocast():
+            features = self.network(pastiches)
+            seen = {tap: gram_matrix(features[tap]) for tap in grams}
+        return Losses(
+            style_loss(seen, grams),
+            content_loss(features[self.network.content_tap], content),
+            total_variation(pastiches),
+        )
+
+    def total(self, losses: Losses, style_scale: Tensor | float = 1.0) -> Tensor:
+        """(N,): the weighted sum; style_scale multiplies the style weight, of each or of all."""
+        return (
+            self.style_weight * style_scale * losses.style
+            + self.content_weight * losses.content
+            + self.tv_weight * losses.total_variation
+        )

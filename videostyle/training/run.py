@@ -1,0 +1,190 @@
+"""A training run in a folder: `checkpoint.safetensors` (to resume), `losses.csv`, `losses.png`,
+`samples/`, and at the end the model."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from videostyle.engine import choose_device
+from videostyle.errors import TrainingError
+from videostyle.model import save_model
+from videostyle.model_card import ModelCard
+from videostyle.network import ARCHITECTURES, StyleNetwork
+from videostyle.training.config import TrainConfig, read_train_config
+from videostyle.training.dataset import (
+    Painting,
+    crop_to_multiple,
+    list_paintings,
+    list_photos,
+    open_picture,
+    painting_pixels,
+    to_pixels,
+)
+from videostyle.training.loss_network import LossNetwork, load_loss_network
+from videostyle.training.objective import Objective
+from videostyle.training.records import append_losses, plot_losses, save_sheet
+from videostyle.training.train import Step, Trainer, initial_rows
+
+log = logging.getLogger(__name__)
+
+
+class TrainingRun:
+    """Trains N styles in one new network; `steps` yields one `Step` an update.
+
+    paintings: in the order of the styles. samples: pictures painted in every style, every
+    `config.sample_every` steps.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        paintings: Sequence[Painting],
+        photos: Sequence[Path],
+        loss_network: LossNetwork,
+        folder: Path,
+        *,
+        samples: Sequence[Path] = (),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.paintings, self.folder, self.samples = config, paintings, folder, samples
+        architecture = ARCHITECTURES[config.architecture].scaled(config.width)
+        objective = Objective(
+            loss_network.to(device),
+            config.style_weight,
+            config.content_weight,
+            config.tv_weight,
+            precision=torch.bfloat16,
+        )
+        grams = objective.painting_grams(
+            [painting_pixels(p.path, config.paintings[p.style.name].size) for p in paintings]
+        )
+        rows = initial_rows(architecture, len(paintings))
+        self.trainer = Trainer(config, photos, objective, grams, StyleNetwork(architecture), rows)
+
+    def steps(self) -> Iterator[Step]:
+        """Train to `config.steps`, resuming from the folder's checkpoint if there is one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._restore()
+        config, trainer = self.config, self.trainer
+        recent: list[Step] = []
+        while trainer.step < config.steps:
+            step = trainer.update()
+            recent.append(step)
+            yield step
+            done = step.step == config.steps
+            if done or step.step % config.checkpoint_every == 0:
+                append_losses(self.folder / "losses.csv", [asdict(step) for step in recent])
+                recent = []
+                self._checkpoint()
+            if self.samples and (done or step.step % config.sample_every == 0):
+                plot_losses(self.folder / "losses.csv", self.folder / "losses.png")
+                self._sample_sheet()
+        self.export(self.model_path)
+
+    @property
+    def model_path(self) -> Path:
+        """Where the finished model goes."""
+        return self.folder / f"{self.config.name}.safetensors"
+
+    def export(self, path: Path) -> None:
+        """Write the model as it stands now."""
+        card = ModelCard(
+            name=self.config.name,
+            architecture=self.trainer.network.architecture.to_dict(),
+            styles=tuple(painting.style for painting in self.paintings),
+            licence="Apache-2.0",
+            recipe={**self.config.to_dict(), "final_step": self.trainer.step},
+        )
+        save_model(path, card, self.trainer.network, self.trainer.rows)
+
+    def _checkpoint(self) -> None:
+        parameters, optimizer = self.trainer.parameters, self.trainer.optimizer
+        tensors = {f"value.{k}": v.detach() for k, v in parameters.items()}
+        for name, parameter in parameters.items():
+            state = optimizer.state[parameter]
+            tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq")}
+        metadata = {"step": str(self.trainer.step), "config": json.dumps(self.config.to_dict())}
+        part = self.folder / "checkpoint.part.safetensors"
+        save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
+        part.replace(self.folder / "checkpoint.safetensors")
+
+    def _restore(self) -> None:
+        path = self.folder / "checkpoint.safetensors"
+        if not path.exists():
+            return
+        trainer = self.trainer
+        try:
+            with safe_open(path, framework="pt", device=str(trainer.device)) as file:
+                trainer.step = int(file.metadata()["step"])
+                for name, parameter in trainer.parameters.items():
+                    parameter.data.copy_(file.get_tensor(f"value.{name}"))
+                    trainer.optimizer.state[parameter] = {
+                        "step": torch.tensor(float(trainer.step)),
+                        "exp_avg": torch.empty_like(parameter).copy_(
+                            file.get_tensor(f"exp_avg.{name}")
+                        ),
+                        "exp_avg_sq": torch.empty_like(parameter).copy_(
+                            file.get_tensor(f"exp_avg_sq.{name}")
+                        ),
+                    }
+        except (OSError, SafetensorError, KeyError, RuntimeError, TypeError) as error:
+            raise TrainingError(
+                f"{path}: does not fit this configuration ({error}); choose another folder"
+            ) from error
+        log.info("resuming from %s at step %d", path, trainer.step)
+
+    @torch.no_grad()
+    def _sample_sheet(self) -> None:
+        trainer = self.trainer
+        multiple = trainer.network.architecture.multiple
+        pictures = [crop_to_multiple(open_picture(path), 256, multiple) for path in self.samples]
+        columns = []
+        for picture in pictures:
+            pixels = to_pixels(picture)[None].to(trainer.device)
+            with trainer.objective.autocast():
+                columns.append(
+                    [trainer.network(pixels, row[None])[0][0].float() for row in trainer.rows]
+                )
+        labels = [painting.style.name for painting in self.paintings]
+        folder = self.folder / "samples"
+        folder.mkdir(exist_ok=True)
+        save_sheet(folder / f"{trainer.step:06d}.png", pictures, columns, labels)
+
+
+def make_run(
+    config_path: Path,
+    *,
+    photos: Path,
+    paintings: Path,
+    loss_network: Path,
+    folder: Path,
+    samples: Sequence[Path] = (),
+    device: str = "auto",
+) -> TrainingRun:
+    """Read the configuration and the data it names. Raises TrainingError."""
+    config = read_train_config(config_path)
+    known = list_paintings(paintings)
+    for name in config.paintings:
+        if name not in known:
+            raise TrainingError(
+                f"{config_path}: painting {name!r} is not in {paintings / 'styles.csv'} "
+                f"(have: {', '.join(sorted(known))})"
+            )
+    return TrainingRun(
+        config,
+        [known[name] for name in config.paintings],
+        list_photos(photos),
+        load_loss_network(loss_network),
+        folder,
+        samples=samples,
+        device=choose_device(device),
+    )
