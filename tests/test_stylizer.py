@@ -15,7 +15,7 @@ from videostyle.engine import Engine, OpenVinoEngine, TorchEngine, make_engine
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import Look
 from videostyle.model import Model
-from videostyle.stylizer import Stylizer
+from videostyle.stylizer import Stylizer, resize
 
 CUDA = pytest.param(
     "cuda",
@@ -109,6 +109,35 @@ def test_any_size_comes_back_at_its_size(small_model: Model, size: tuple[int, in
         pastiche = stylizer(photo(*size), Look({"green": 1}, stroke=stroke))
         assert pastiche.shape == (*size, 3)
         assert pastiche.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("size", "stroke", "expected"),
+    [
+        ((360, 640), 1, (360, 640)),
+        ((720, 1280), 1, (512, 912)),
+        ((1920, 1080), 1, (912, 512)),
+        ((2160, 3840), 0.5, (1024, 1824)),
+        ((2160, 3840), 2, (256, 456)),
+        ((360, 640), 2, (184, 320)),
+        ((90, 90), 8, (64, 64)),
+    ],
+)
+def test_strokes_follow_the_frame(
+    small_model: Model, size: tuple[int, int], stroke: float, expected: tuple[int, int]
+) -> None:
+    assert small_model.network.architecture.multiple == 8
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    assert stylizer.working_size(*size, stroke) == expected
+
+
+def test_a_picture_looks_the_same_at_twice_the_resolution(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    small = photo(512, 520)
+    small_pastiche = stylizer(small, Look({"red": 1}))
+    large_pastiche = stylizer(resize(small, 1024, 1040), Look({"red": 1}))
+    assert large_pastiche.shape == (1024, 1040, 3)
+    assert difference(resize(large_pastiche, 512, 520), small_pastiche).mean() < 2
 
 
 def test_padding_leaves_the_rest_of_the_picture_alone(small_model: Model) -> None:

@@ -16,15 +16,11 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from videostyle.media import ColorSpec, MediaInfo, guess_matrix
 
 Picture = npt.NDArray[np.uint8]
+Size = tuple[int, int]
 Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 OUTPUT_PIX_FMTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 
-_EXACT = (
-    Interpolation.BILINEAR
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-)
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 _RGB = ColorSpec(0, 1, 13, full_range=True)
 # swscale's numbers are H.273's, but it knows BT.601 only as 5.
 _SWSCALE_MATRIX = {6: 5}
@@ -69,19 +65,22 @@ class ColorConverter:
             return image
         return convert(self._reformatter, image, self.pix_fmt, source, self.color)
 
-    def to_rgb(self, image: av.VideoFrame) -> Picture:
-        """Full-range RGB (H, W, 3) uint8, C-contiguous."""
-        rgb = convert(self._reformatter, image, "rgb24", self._color_of(image), _RGB)
+    def to_rgb(self, image: av.VideoFrame, size: Size | None = None) -> Picture:
+        """Full-range RGB (H, W, 3) uint8, C-contiguous, scaled to `size` (height, width)."""
+        color = self._color_of(image)
+        rgb = convert(self._reformatter, image, "rgb24", color, _RGB, size)
         rows: Picture = plane_array(rgb, 0).astype(np.uint8, copy=False)
         return np.ascontiguousarray(rows).reshape(rgb.height, rgb.width, 3)
 
-    def from_rgb(self, pixels: Picture) -> av.VideoFrame:
-        """A new frame in the output's format and colour from (H, W, 3) uint8 RGB."""
+    def from_rgb(self, pixels: Picture, size: Size | None = None) -> av.VideoFrame:
+        """A new frame in the output's format and colour from (H, W, 3) uint8 RGB, scaled to
+        `size` (height, width)."""
         pixels = np.ascontiguousarray(pixels)
-        if self.pix_fmt == "rgb24":
+        if self.pix_fmt == "rgb24" and size in (None, pixels.shape[:2]):
             return av.VideoFrame.from_ndarray(pixels, "rgb24")
         image = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
-        return convert(self._reformatter, image, self.pix_fmt, _RGB, self.color)
+        color = _RGB if self.pix_fmt == "rgb24" else self.color
+        return convert(self._reformatter, image, self.pix_fmt, _RGB, color, size)
 
     def _color_of(self, image: av.VideoFrame) -> ColorSpec:
         if image.format.is_rgb or image.format.has_palette:
@@ -95,16 +94,22 @@ def convert(
     pix_fmt: str,
     source: ColorSpec,
     target: ColorSpec,
+    size: Size | None = None,
 ) -> av.VideoFrame:
-    """Convert format, matrix and range; primaries and transfer stay as they are."""
+    """Convert format, matrix and range, and scale to `size` (height, width) if that differs;
+    primaries and transfer stay as they are."""
+    height, width = size or (image.height, image.width)
+    scaled = (height, width) != (image.height, image.width)
     return reformatter.reformat(
         image,
+        width=width,
+        height=height,
         format=pix_fmt,
         src_colorspace=_SWSCALE_MATRIX.get(source.matrix, source.matrix),
         dst_colorspace=_SWSCALE_MATRIX.get(target.matrix, target.matrix),
         src_color_range=_FULL if source.full_range else _LIMITED,
         dst_color_range=_FULL if target.full_range else _LIMITED,
-        interpolation=_EXACT,
+        interpolation=_EXACT | (Interpolation.BICUBIC if scaled else Interpolation.BILINEAR),
         threads=1,
     )
 

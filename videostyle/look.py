@@ -39,8 +39,8 @@ class Look:
 
     mix: weights that sum to 1. strength: 0 (the original) to 1 (the pastiche).
     keep_color: 0 (the painting's colours) to 1 (the original's chroma).
-    stroke: stroke size relative to the trained one, above 0; the network sees the frame at
-        1/stroke of its resolution.
+    stroke: stroke size; 1 is the look of a picture of 512 lines, at any resolution, and 2 that
+        of one of 256 lines.
     """
 
     mix: Mapping[str, float]

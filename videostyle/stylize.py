@@ -40,10 +40,12 @@ def _begin(
     if look.opacity == 0:
         untouched = replace(frame, image=converter.to_output(frame.image))
         return lambda: untouched
-    pastiche = stylizer.submit(converter.to_rgb(frame.image), look)
+    size = (frame.image.height, frame.image.width)
+    painting_size = stylizer.working_size(*size, look.stroke)
+    pastiche = stylizer.submit(converter.to_rgb(frame.image, painting_size), look.painted)
 
     def finish() -> Frame:
-        painted = converter.from_rgb(pastiche())
+        painted = converter.from_rgb(pastiche(), size)
         if look.opacity < 1 or look.keep_color > 0:
             original = converter.to_output(frame.image)
             chroma = look.opacity * (1 - look.keep_color)

@@ -1,13 +1,13 @@
 """The stylizer: frames and looks in, pastiches out, on one device.
 
-It sizes each frame for the network (stroke, padding), mixes the styles' gammas and betas, and
-keeps as many frames in flight as the engine overlaps. Strength, `original` and keep_color are
-applied afterwards, on the frame's own planes (`stylize.py`).
+It sizes frames for the network (stroke, padding), mixes the styles' gammas and betas, and keeps
+as many frames in flight as the engine overlaps. Strength, `original` and keep_color are applied
+afterwards, on the frame's own planes (`stylize.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from videostyle.look import Look
 from videostyle.model import Model
 
 Picture = npt.NDArray[np.uint8]
+# Lines (pixels of the shorter side) of the picture whose look stroke 1 gives to any frame.
+LOOK_LINES = 512
 # Below this many pixels a side the reflections inside the network have nothing to reflect.
 MIN_SIDE = 64
 
@@ -47,8 +49,12 @@ class Stylizer:
         return self.engine.depth
 
     def __call__(self, frame: Picture, look: Look) -> Picture:
-        """Paint one frame (H, W, 3) uint8 RGB in the styles of `look.painted`."""
-        return self.submit(frame, look)()
+        """Paint one frame (H, W, 3) uint8 RGB in the styles of `look.painted`, at its stroke."""
+        height, width = frame.shape[:2]
+        size = self.working_size(height, width, look.stroke)
+        if size == (height, width):
+            return self.submit(frame, look.painted)()
+        return resize(self.submit(resize(frame, *size), look.painted)(), height, width)
 
     def check(self, names: Iterable[str]) -> None:
         """Raise ModelError if the model lacks one of the styles."""
@@ -56,43 +62,53 @@ class Stylizer:
         if unknown := sorted(set(names) - set(have)):
             raise ModelError(f"no style {unknown[0]!r} in this model (have: {', '.join(have)})")
 
-    def submit(self, frame: Picture, look: Look) -> Callable[[], Picture]:
-        """Begin to paint a frame (H, W, 3); the function returned waits for the pastiche.
+    def working_size(self, height: int, width: int, stroke: float) -> tuple[int, int]:
+        """Height and width at which to paint a frame.
+
+        Strokes are so many pixels wide as they were trained, so the frame is brought to
+        LOOK_LINES / stroke lines (its shorter side), and the pastiche back to the frame. A frame
+        of fewer lines is painted at its own size / stroke.
+        """
+        shorter = min(height, width)
+        scale = min(shorter, LOOK_LINES) / shorter / stroke
+        if scale == 1:
+            return height, width
+        multiple = self.model.network.architecture.multiple
+        sides = (-(-round(side * scale) // multiple) * multiple for side in (height, width))
+        painted_height, painted_width = (max(MIN_SIDE, side) for side in sides)
+        return painted_height, painted_width
+
+    def submit(self, frame: Picture, mixture: Mapping[str, float]) -> Callable[[], Picture]:
+        """Begin to paint a frame (H, W, 3) at its own size; the function returned waits for the
+        pastiche.
 
         Raises ModelError for a style the model lacks.
         """
-        self.check(look.painted)
+        self.check(mixture)
         height, width = frame.shape[:2]
-        sized = self._size(frame, look.stroke)
-        rows = self.model.rows([look.painted])
-        result = self.engine.submit(torch.from_numpy(sized)[None], rows)
+        rows = self.model.rows([mixture])
+        result = self.engine.submit(torch.from_numpy(self._padded(frame))[None], rows)
 
         def finish() -> Picture:
             pastiche: Picture = result()[0].numpy()
-            if look.stroke != 1:
-                return resize(pastiche, height, width)
             return pastiche[:height, :width]
 
         return finish
 
-    def _size(self, frame: Picture, stroke: float) -> Picture:
-        """Bring a frame to sides the network takes: scaled by 1/stroke, or reflected past the
-        right and lower border."""
+    def _padded(self, frame: Picture) -> Picture:
+        """Reflect a frame past its right and lower border to sides the network takes."""
         multiple = self.model.network.architecture.multiple
-        height, width = (
-            max(MIN_SIDE, -(-round(side / stroke) // multiple) * multiple)
-            for side in frame.shape[:2]
+        height, width = frame.shape[:2]
+        bottom, right = (
+            max(MIN_SIDE, -(-side // multiple) * multiple) - side for side in (height, width)
         )
-        if frame.shape[:2] == (height, width):
+        if not (bottom or right):
             return np.require(frame, requirements=["C", "W"])
-        if stroke != 1:
-            return resize(frame, height, width)
-        margin = ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))
-        return np.pad(frame, margin, mode="reflect")
+        return np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="reflect")
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:
-    """Scale (H, W, 3) with an antialiased bilinear filter."""
+    """Scale (H, W, 3) with an antialiased bicubic filter."""
     pixels = torch.from_numpy(picture).permute(2, 0, 1)[None]
-    scaled = F.interpolate(pixels, size=(height, width), mode="bilinear", antialias=True)
+    scaled = F.interpolate(pixels, size=(height, width), mode="bicubic", antialias=True)
     return np.ascontiguousarray(scaled[0].permute(1, 2, 0).numpy())

@@ -45,7 +45,9 @@ def add_render(commands: Any) -> None:
     look.add_argument("--mix", metavar="A=1,B=3", help="one mixture throughout")
     parser.add_argument("--strength", type=float, help="0 (original) to 1; with --style or --mix")
     parser.add_argument("--keep-color", type=float, help="0 to 1 (the original's colours)")
-    parser.add_argument("--stroke", type=float, help="stroke size relative to the trained one")
+    parser.add_argument(
+        "--stroke", type=float, help="stroke size (1: as in a picture of 512 lines)"
+    )
     parser.add_argument(
         "--max-size", type=positive, metavar="PIXELS", help="scale so that no side is longer"
     )
