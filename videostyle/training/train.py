@@ -100,6 +100,31 @@ class Trainer:
         parts = (losses.style, losses.content, losses.total_variation, temporal)
         return Step(self.step, *torch.stack([part.detach().mean() for part in parts]).tolist())
 
+    @torch.no_grad()
+    def measure(self, batches: int = 4) -> list[tuple[float, float]]:
+        """Style and content loss of every style, each a mean over the same fresh crops."""
+        config = self.config
+        crops = [
+            content_batch(
+                self.photos, number, seed=config.seed + 1, batch_size=config.batch_size,
+                crop=config.crop,
+            ).to(self.device)
+            for number in range(batches)
+        ]  # fmt: skip
+        content = [self.objective.content_features(pixels) for pixels in crops]
+        result = []
+        for style, row in enumerate(self.rows):
+            grams = {tap: gram[style : style + 1] for tap, gram in self.grams.items()}
+            parts = []
+            for pixels, features in zip(crops, content, strict=True):
+                with self.objective.autocast():
+                    pastiche = self.network(pixels, row[None].expand(len(pixels), -1, -1))[0]
+                losses = self.objective.losses(pastiche.float(), grams, features)
+                parts.append(torch.stack((losses.style.mean(), losses.content.mean())))
+            style_loss, content_loss = torch.stack(parts).mean(0).tolist()
+            result.append((style_loss, content_loss))
+        return result
+
     def styles_of_step(self, step: int) -> list[int]:
         """Style indices of a batch: every style once before any comes again."""
         count, size = len(self.rows), self.config.batch_size

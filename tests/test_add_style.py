@@ -1,0 +1,198 @@
+"""Adding a style: the painting is learned, the other styles stay, mistakes cost nothing."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from videostyle.cli import main
+from videostyle.errors import TrainingError
+from videostyle.look import Look
+from videostyle.model import Model, load_model, save_model
+from videostyle.model_card import Style
+from videostyle.stylizer import Stylizer
+from videostyle.training.add_style import StyleTraining, content_pictures, loss_range
+from videostyle.training.config import PaintingConfig
+from videostyle.training.loss_network import load_loss_network
+from videostyle.training.vgg16 import _ArrayUnpickler
+
+
+def smooth(seed: int, tint: tuple[float, float, float] = (1, 1, 1)) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 255, (6, 8, 3)) * np.array(tint)
+    return Image.fromarray(noise.astype(np.uint8)).resize((96, 72))
+
+
+@pytest.fixture
+def painting(tmp_path: Path) -> Path:
+    path = tmp_path / "painting.png"
+    smooth(1, (1, 0.4, 0.2)).save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        smooth(seed + 10).save(folder / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture
+def model_file(tmp_path: Path, small_model: Model) -> Path:
+    path = tmp_path / "small.safetensors"
+    save_model(path, small_model.card, small_model.network, small_model.styles)
+    return path
+
+
+def training(
+    model: Model, painting: Path, photos: Path, loss_network_file: Path, steps: int
+) -> StyleTraining:
+    return StyleTraining(
+        model,
+        painting,
+        Style("ochre", "Ochre", "A. Painter", "1900", "A. Painter, Ochre, 1900"),
+        content_pictures(photos),
+        load_loss_network(loss_network_file),
+        steps=steps,
+        settings=PaintingConfig(size=64),
+    )
+
+
+def test_rows_alone_learn_the_painting(
+    small_model: Model, painting: Path, photos: Path, loss_network_file: Path
+) -> None:
+    learning = training(small_model, painting, photos, loss_network_file, 25)
+    losses = [step.style for step in learning.steps()]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    added = learning.model()
+    assert added.card.style_names == ("red", "green", "blue", "ochre")
+    assert added.styles.shape == (4, *small_model.styles.shape[1:])
+    assert added.card.recipe["losses"]["ochre"]["style"] > 0
+
+
+def test_the_other_styles_paint_as_before(
+    small_model: Model, painting: Path, photos: Path, loss_network_file: Path
+) -> None:
+    learning = training(small_model, painting, photos, loss_network_file, 2)
+    list(learning.steps())
+    frame = np.asarray(smooth(3))
+    before, after = (
+        Stylizer(model, device="cpu", precision="fp32")(frame, Look({"green": 1}))
+        for model in (small_model, learning.model())
+    )
+    assert np.array_equal(before, after)
+
+
+def test_the_command_writes_a_model_and_a_sample(
+    model_file: Path,
+    painting: Path,
+    clip: Callable[..., Path],
+    loss_network_file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = model_file.with_name("more.safetensors")
+    arguments = ["add-style", str(painting), "--name", "ochre", "--artist", "A. Painter"]
+    arguments += ["--content", str(clip()), "--loss-network", str(loss_network_file)]
+    arguments += ["--model", str(model_file), "--steps", "2", "--size", "64", "-o", str(output)]
+    assert main([*arguments, "--device", "cpu"]) == 0
+    assert load_model(output).card.styles[-1].artist == "A. Painter"
+    with Image.open(output.with_suffix(".png")) as sample:
+        assert sample.width > 2 * sample.height
+    assert "style loss" in capsys.readouterr().err
+    assert main([*arguments, "--device", "cpu"]) == 2
+    assert "exists; -y overwrites it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--name", "No Spaces"], "use lower-case letters"),
+        (["--name", "red"], "already has a style 'red'"),
+        (["--weight", "0"], "must be above 0"),
+        (["-o", "model.bin"], "ends in .safetensors"),
+        (["--loss-network", "nowhere.safetensors"], "--loss-network vgg16"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(
+    model_file: Path,
+    painting: Path,
+    photos: Path,
+    loss_network_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: list[str],
+    message: str,
+) -> None:
+    output = model_file.with_name("more.safetensors")
+    arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(photos)]
+    arguments += ["--loss-network", str(loss_network_file), "--model", str(model_file)]
+    arguments += ["-o", str(output), "--device", "cpu", *change]
+    assert main(arguments) in (1, 2)
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not output.exists()
+
+
+def test_content_comes_from_a_folder_a_picture_or_a_video(
+    photos: Path, painting: Path, clip: Callable[..., Path]
+) -> None:
+    assert len(content_pictures(photos)) == 3
+    assert content_pictures(painting) == [painting]
+    frames = content_pictures(clip())
+    assert frames
+    assert all(isinstance(frame, Image.Image) for frame in frames)
+
+
+def test_the_range_of_losses_is_read_from_the_card() -> None:
+    losses = {"a": {"style": 0.2, "content": 1.0}, "b": {"style": 0.1, "content": 1.0}}
+    assert loss_range({"losses": losses}) == (0.1, 0.2)
+    assert loss_range({}) is None
+
+
+def test_only_arrays_are_unpickled() -> None:
+    arrays = {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    data = pickle.dumps(arrays, protocol=2).replace(b"numpy._core", b"numpy.core")
+    assert np.array_equal(_ArrayUnpickler(io.BytesIO(data)).load()["kernel"], arrays["kernel"])
+    with pytest.raises(pickle.UnpicklingError, match=r"posix\.system|nt\.system"):
+        _ArrayUnpickler(io.BytesIO(pickle.dumps(Evil()))).load()
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        import os
+
+        return os.system, ("true",)
+
+
+def test_a_style_with_a_used_name_is_refused(
+    small_model: Model, painting: Path, photos: Path, loss_network_file: Path
+) -> None:
+    style = Style("red", "Red", "B", "1900", "B")
+    network = load_loss_network(loss_network_file)
+    with pytest.raises(TrainingError, match="already has a style"):
+        StyleTraining(
+            small_model,
+            painting,
+            style,
+            content_pictures(photos),
+            network,
+            steps=1,
+            settings=PaintingConfig(),
+        )
+
+
+def test_the_given_model_is_left_as_it_was(
+    small_model: Model, painting: Path, photos: Path, loss_network_file: Path
+) -> None:
+    before = {name: value.clone() for name, value in small_model.network.state_dict().items()}
+    list(training(small_model, painting, photos, loss_network_file, 2).steps())
+    after = small_model.network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)

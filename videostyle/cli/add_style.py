@@ -1,0 +1,132 @@
+"""`videostyle add-style`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from videostyle.cli.console import (
+    add_loss_network,
+    add_model,
+    find_loss_network,
+    positive,
+    say,
+)
+from videostyle.errors import UsageError
+
+DEFAULT_STEPS = 800
+
+
+def add_add_style(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "add-style", help="teach a model one more painting", description=_add_style.__doc__
+    )
+    parser.set_defaults(command=_add_style)
+    parser.add_argument("painting", type=Path, metavar="PAINTING", help="a picture of it")
+    parser.add_argument("--name", required=True, help="what timelines will call the style")
+    parser.add_argument("--title", help="title, for the credits (default: the name)")
+    parser.add_argument("--artist", default="unknown", help="artist, for the credits")
+    parser.add_argument("--year", default="", help="year, for the credits")
+    parser.add_argument(
+        "--content",
+        type=Path,
+        required=True,
+        metavar="FOLDER|VIDEO",
+        help="what to practise on: a folder of photographs, or the video to be painted",
+    )
+    add_loss_network(parser)
+    add_model(parser)
+    parser.add_argument(
+        "--steps", type=positive, default=DEFAULT_STEPS, help="updates (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--size",
+        type=positive,
+        default=448,
+        help="shorter side of the painting for the loss, in pixels: larger strokes with a larger "
+        "size (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weight",
+        type=float,
+        default=1.0,
+        help="below 1 where the painting drowns the scene (default: %(default)s)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("-y", "--yes", action="store_true", help="overwrite the output")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="the new model (.safetensors)"
+    )
+
+
+def _add_style(arguments: argparse.Namespace) -> int:
+    """Train the gammas and betas of a new painting and write a model that has it beside all its
+    other styles. A sample is drawn next to the model: painting, picture, pastiche."""
+    import numpy as np
+    from PIL import Image
+    from tqdm import tqdm
+
+    from videostyle.engine import choose_device
+    from videostyle.look import Look
+    from videostyle.model import load_model, save_model
+    from videostyle.model_card import Style
+    from videostyle.stylizer import Stylizer
+    from videostyle.training import add_style
+    from videostyle.training.config import PaintingConfig
+    from videostyle.training.dataset import open_picture
+    from videostyle.training.loss_network import load_loss_network
+
+    output = arguments.output
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output}: a model file ends in .safetensors")
+    if output.exists() and not arguments.yes:
+        raise UsageError(f"{output}: exists; -y overwrites it")
+    if not arguments.weight > 0:
+        raise UsageError(f"--weight is {arguments.weight}; it must be above 0")
+    title = arguments.title or arguments.name
+    credit = f"{arguments.artist}, {title}" + (f", {arguments.year}" if arguments.year else "")
+    try:
+        style = Style(arguments.name, title, arguments.artist, arguments.year, credit)
+    except ValueError as error:
+        raise UsageError(f"--name: {error}") from error
+    pictures = add_style.content_pictures(arguments.content)
+    training = add_style.StyleTraining(
+        load_model(arguments.model),
+        arguments.painting,
+        style,
+        pictures,
+        load_loss_network(find_loss_network(arguments)),
+        steps=arguments.steps,
+        settings=PaintingConfig(arguments.size, arguments.weight),
+        device=choose_device(arguments.device),
+    )
+    with tqdm(total=arguments.steps, unit=" steps", mininterval=1) as bar:
+        for step in training.steps():
+            bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
+            bar.update()
+    model = training.model()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    save_model(output, model.card, model.network, model.styles)
+    first = pictures[len(pictures) // 2]
+    picture = first if isinstance(first, Image.Image) else open_picture(first)
+    pastiche = Stylizer(model)(np.asarray(picture.convert("RGB")), Look({style.name: 1.0}))
+    sample = output.with_suffix(".png")
+    add_style.draw_sample(picture, arguments.painting, Image.fromarray(pastiche)).save(sample)
+    _say_losses(model.card.recipe, style.name)
+    print(f"{output}\n{sample}")
+    return 0
+
+
+def _say_losses(recipe: Any, name: str) -> None:
+    from videostyle.training.add_style import loss_range
+
+    loss = recipe["losses"][name]["style"]
+    others = {key: value for key, value in recipe["losses"].items() if key != name}
+    known = loss_range({"losses": others})
+    text = f"style loss {loss:.3f}"
+    if known:
+        measured = recipe.get("loss_network", "its own loss network")
+        text += f"; the model's other styles: {known[0]:.3f} to {known[1]:.3f} ({measured})"
+    say(text)

@@ -1,0 +1,151 @@
+"""Teaches a trained network one more painting: its row of gammas and betas alone is trained.
+
+Dumoulin et al., section 3.3 (figure 6): the shared weights stay as they are, so the model's other
+styles do not change, and a small fraction of the updates is enough.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from videostyle.decode import decode, probe
+from videostyle.errors import TrainingError
+from videostyle.media import PICTURE_SUFFIXES
+from videostyle.model import Model
+from videostyle.model_card import Style
+from videostyle.training.config import PaintingConfig, TrainConfig
+from videostyle.training.dataset import (
+    list_photos,
+    open_picture,
+    painting_pixels,
+    shrink_photo,
+)
+from videostyle.training.loss_network import LossNetwork
+from videostyle.training.objective import Objective
+from videostyle.training.train import Step, Trainer
+
+# Rows alone bear larger steps than the whole network does.
+LEARNING_RATE = 1e-2
+# Of a video, this many frames are looked at, evenly over at most so many at its beginning.
+VIDEO_FRAMES, VIDEO_SPAN = 60, 6000
+
+
+class StyleTraining:
+    """Trains the row of one painting; `steps` yields one `Step` an update, then `model` holds
+    the result.
+
+    painting: the picture. settings: the size it is shown to the loss at, and its weight. photos:
+    content pictures, or their paths. Losses are weighted as the model's own recipe says. Raises
+    TrainingError if the model already has a style of that name.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        painting: Path,
+        style: Style,
+        photos: Sequence[Path | Image.Image],
+        loss_network: LossNetwork,
+        *,
+        steps: int,
+        settings: PaintingConfig,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        if style.name in model.card.style_names:
+            raise TrainingError(f"the model already has a style {style.name!r}; choose another")
+        self._before, self._style, self._settings = model, style, settings
+        recipe = model.card.recipe
+        weights = {
+            key: float(recipe[key])
+            for key in ("style_weight", "content_weight", "tv_weight")
+            if key in recipe
+        }
+        objective = Objective(loss_network.to(device), **weights, precision=torch.bfloat16)
+        config = TrainConfig(
+            name=style.name,
+            paintings={style.name: settings},
+            steps=steps,
+            learning_rate=LEARNING_RATE,
+            style_ramp_steps=0,
+            seed=seed,
+        )
+        grams = objective.painting_grams([painting_pixels(painting, settings.size)])
+        network = copy.deepcopy(model.network).train().requires_grad_(False)
+        self._trainer = Trainer(config, photos, objective, grams, network, model.styles[:1])
+        self._trainer.rows.data.copy_(self._nearest_row(model.styles))
+
+    def steps(self) -> Iterator[Step]:
+        """Train."""
+        while self._trainer.step < self._trainer.config.steps:
+            yield self._trainer.update()
+
+    def model(self) -> Model:
+        """The model with the style added, as it stands now."""
+        before, losses = self._before, self._trainer.measure()[0]
+        recipe = dict(before.card.recipe)
+        recipe["paintings"] = {
+            **recipe.get("paintings", {}),
+            self._style.name: asdict(self._settings),
+        }
+        recipe["losses"] = {
+            **recipe.get("losses", {}),
+            self._style.name: {"style": losses[0], "content": losses[1]},
+        }
+        card = replace(before.card, styles=(*before.card.styles, self._style), recipe=recipe)
+        row = self._trainer.rows.detach().cpu()
+        return Model(card, before.network, torch.cat((before.styles, row)))
+
+    @torch.no_grad()
+    def _nearest_row(self, rows: Tensor) -> Tensor:
+        """(1, 2, D): the row among `rows` whose pastiches are nearest to the painting."""
+        trainer = self._trainer
+        losses = []
+        for row in rows:
+            trainer.rows.data.copy_(row[None])
+            losses.append(trainer.measure(batches=1)[0][0])
+        return rows[losses.index(min(losses))][None]
+
+
+def content_pictures(path: Path) -> Sequence[Path | Image.Image]:
+    """Content from a folder of pictures, one picture, or a video's frames.
+
+    Raises TrainingError or MediaError.
+    """
+    if path.is_dir():
+        return list_photos(path)
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return [path]
+    info = probe(path)
+    span = min(info.frame_count or VIDEO_SPAN, VIDEO_SPAN)
+    frames = islice(decode(info), 0, span, max(1, span // VIDEO_FRAMES))
+    return [shrink_photo(frame.image.to_image()) for frame in frames]  # type: ignore[no-untyped-call]
+
+
+def loss_range(recipe: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Lowest and highest style loss of a model's styles, as its card records them."""
+    losses = [entry["style"] for entry in recipe.get("losses", {}).values()]
+    return (min(losses), max(losses)) if losses else None
+
+
+def draw_sample(picture: Image.Image, painting: Path, pastiche: Image.Image) -> Image.Image:
+    """Painting, photograph and pastiche side by side, equally high."""
+    height = picture.height
+    painted = open_picture(painting)
+    painted = painted.resize((round(painted.width * height / painted.height), height))
+    cells = (painted, picture, pastiche)
+    sheet = Image.new("RGB", (sum(cell.width for cell in cells), height))
+    left = 0
+    for cell in cells:
+        sheet.paste(cell, (left, 0))
+        left += cell.width
+    return sheet
