@@ -81,7 +81,7 @@ def stages(info: MediaInfo, stylizer: Stylizer) -> dict[str, Callable[[], int]]:
     def paint(frames: list[np.ndarray]) -> int:
         pending: deque[Callable[[], np.ndarray]] = deque()
         for picture in frames:
-            pending.append(stylizer.submit(picture, look))
+            pending.append(stylizer.submit(picture, look.painted))
             if len(pending) == stylizer.depth:
                 pending.popleft()()
         while pending:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "videostyle"
 LAYERS = [
     {"errors"},
     {"look", "timecode", "easing", "stages", "options", "media", "picture"},
-    {"timeline", "model_card", "network", "color", "jobs", "passthrough"},
+    {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "passthrough"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "decode"},
     {"timeline_schema", "encode", "stylizer"},
     {"stylize", "contact_sheet"},

@@ -96,19 +96,6 @@ def test_a_frames_own_moments_given_back_change_nothing() -> None:
     torch.testing.assert_close(used, moments)
 
 
-def test_momentum_blends_given_moments_with_the_frames_own() -> None:
-    network = small()
-    first, second = torch.rand(2, 1, 3, 64, 64)
-    rows = random_rows(network, 1)
-    _, before = network(first, rows)
-    _, own = network(second, rows)
-    _, used = network(second, rows, before, momentum=0.25)
-    span = slice(0, network.architecture.contract[0].channels)
-    expected = own[..., span] + 0.25 * (before[..., span] - own[..., span])
-    torch.testing.assert_close(used[..., span], expected)
-    torch.testing.assert_close(network(second, rows, before, momentum=0.0)[1], own)
-
-
 def test_the_fused_norm_paints_the_same() -> None:
     network = small()
     frames, rows = torch.rand(2, 3, 64, 64), random_rows(network, 2)

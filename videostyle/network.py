@@ -236,7 +236,6 @@ class StyleNetwork(nn.Module):
         pixels: Tensor,
         rows: Tensor,
         moments: Tensor | None = None,
-        momentum: float | Tensor = 1.0,
         *,
         fused: bool = False,
     ) -> tuple[Tensor, Tensor]:
@@ -246,7 +245,6 @@ class StyleNetwork(nn.Module):
         rows: (N, 2, D) gammas and betas, one row a frame.
         moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them;
             None takes each frame's own (paper, equation 4).
-        momentum: weight in [0, 1] of `moments` against the frame's own.
         fused: normalise each frame by its own moments with PyTorch's instance norm, which graph
             compilers know; `moments` is then not used, and those returned are empty.
 
@@ -268,11 +266,9 @@ class StyleNetwork(nn.Module):
             if fused:
                 x = F.instance_norm(x, eps=EPSILON)
                 return x * gamma[:, :, None, None] + beta[:, :, None, None]
-            own = instance_moments(x)
-            if moments is not None:
-                own = own + (moments[:, :, span] - own) * momentum
-            used.append(own)
-            return conditional_instance_norm(x, gamma, beta, own)
+            these = instance_moments(x) if moments is None else moments[:, :, span]
+            used.append(these)
+            return conditional_instance_norm(x, gamma, beta, these)
 
         convs = iter(self.convs)
         contracted = []

@@ -62,16 +62,19 @@ def render(
     stylizer: Stylizer | None = None,
     options: EncodeOptions | None = None,
     max_size: int | None = None,
+    stabilize: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Paint a video or a picture.
 
     timeline: a YAML file, a timeline, or one look throughout. max_size: longest side of the
-    output in pixels; a larger input is scaled down. on_progress is called after every frame.
-    Once `interrupted` returns true, no further frame is read and the part written so far is
-    finished. Raises TimelineError, MediaError, ModelError or UsageError; the output is then as
-    it was before.
+    output in pixels; a larger input is scaled down. stabilize: hold the pastiche where the
+    picture stands still. on_progress is called after every frame. Once `interrupted` returns
+    true, no further frame is read and the part written so far is finished.
+
+    Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
+    before.
     """
     stylizer = stylizer or Stylizer(load_model())
     options = options or EncodeOptions()
@@ -83,7 +86,8 @@ def render(
     faults = DecodeReport()
     decoded = prefetch(meter.watch("decoded", decode(info, report=faults)), AHEAD)
     to_paint = meter.watch("to paint", _until(interrupted, decoded))
-    painted = prefetch(meter.watch("painted", stylize(to_paint, stylizer, looks, converter)), AHEAD)
+    painting = stylize(to_paint, stylizer, looks, converter, stabilize=stabilize)
+    painted = prefetch(meter.watch("painted", painting), AHEAD)
     to_encode = _count(meter.watch("to encode", painted), info, meter, on_progress)
     # An error keeps the stages alive in its traceback; closing them ends their threads at once.
     with closing(decoded), closing(painted):

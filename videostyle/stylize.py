@@ -14,20 +14,29 @@ from dataclasses import replace
 from videostyle.color import ColorConverter, blend_planes
 from videostyle.look import Look
 from videostyle.media import Frame
+from videostyle.stabilizer import Stabilizer
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline
 
 
 def stylize(
-    frames: Iterable[Frame], stylizer: Stylizer, timeline: Timeline, converter: ColorConverter
+    frames: Iterable[Frame],
+    stylizer: Stylizer,
+    timeline: Timeline,
+    converter: ColorConverter,
+    *,
+    stabilize: bool = True,
 ) -> Iterator[Frame]:
     """Paint frames in order, each in the look the timeline has at its time.
 
-    Frames come in their decoded format and leave in the converter's output format.
+    Frames come in their decoded format and leave in the converter's output format. stabilize:
+    hold the pastiche where the frame stands still (`stabilizer`).
     """
+    stabilizer = Stabilizer() if stabilize else None
     pending: deque[Callable[[], Frame]] = deque()
     for frame in frames:
-        pending.append(_begin(frame, stylizer, timeline.look_at(frame.seconds), converter))
+        look = timeline.look_at(frame.seconds)
+        pending.append(_begin(frame, stylizer, look, converter, stabilizer))
         if len(pending) == stylizer.depth:
             yield pending.popleft()()
     while pending:
@@ -35,17 +44,23 @@ def stylize(
 
 
 def _begin(
-    frame: Frame, stylizer: Stylizer, look: Look, converter: ColorConverter
+    frame: Frame,
+    stylizer: Stylizer,
+    look: Look,
+    converter: ColorConverter,
+    stabilizer: Stabilizer | None,
 ) -> Callable[[], Frame]:
     if look.opacity == 0:
-        untouched = replace(frame, image=converter.to_output(frame.image))
-        return lambda: untouched
+        return lambda: _untouched(frame, converter, stabilizer)
     size = (frame.image.height, frame.image.width)
-    painting_size = stylizer.working_size(*size, look.stroke)
-    pastiche = stylizer.submit(converter.to_rgb(frame.image, painting_size), look.painted)
+    rgb = converter.to_rgb(frame.image, stylizer.working_size(*size, look.stroke))
+    painting = stylizer.submit(rgb, look.painted)
 
     def finish() -> Frame:
-        painted = converter.from_rgb(pastiche(), size)
+        pastiche = painting()
+        if stabilizer:
+            pastiche = stabilizer(rgb, pastiche, look.painted)
+        painted = converter.from_rgb(pastiche, size)
         if look.opacity < 1 or look.keep_color > 0:
             original = converter.to_output(frame.image)
             chroma = look.opacity * (1 - look.keep_color)
@@ -53,3 +68,9 @@ def _begin(
         return replace(frame, image=painted)
 
     return finish
+
+
+def _untouched(frame: Frame, converter: ColorConverter, stabilizer: Stabilizer | None) -> Frame:
+    if stabilizer:
+        stabilizer.clear()
+    return replace(frame, image=converter.to_output(frame.image))

@@ -51,6 +51,12 @@ def add_render(commands: Any) -> None:
     parser.add_argument(
         "--max-size", type=positive, metavar="PIXELS", help="scale so that no side is longer"
     )
+    parser.add_argument(
+        "--no-stabilize",
+        dest="stabilize",
+        action="store_false",
+        help="paint every frame for itself, also where the picture stands still",
+    )
     add_model(parser)
     add_device(parser)
     add_encode_options(parser)
@@ -116,6 +122,7 @@ def _render_one(
             stylizer=stylizer,
             options=encode_options(arguments),
             max_size=arguments.max_size,
+            stabilize=arguments.stabilize,
             on_progress=on_progress,
             interrupted=stop.is_set,
         )

@@ -1,0 +1,105 @@
+"""The stabilizer: rest is held, motion is left alone, and only the last few frames count."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from videostyle.stabilizer import BLOCK, MEMORY, REACH, Stabilizer
+
+Picture = npt.NDArray[np.uint8]
+MIX = {"red": 1.0}
+
+
+def noisy(picture: Picture, random: np.random.Generator, sigma: float) -> Picture:
+    noise = random.normal(0, sigma, picture.shape)
+    return (picture + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def scene(random: np.random.Generator, height: int = 96, width: int = 120) -> Picture:
+    return random.integers(30, 220, (height, width, 3), dtype=np.uint8)
+
+
+def test_noise_over_a_still_scene_is_averaged_away() -> None:
+    random = np.random.default_rng(0)
+    frame, pastiche = scene(random), scene(random)
+    stabilizer = Stabilizer()
+    shown = [
+        stabilizer(noisy(frame, random, 1), noisy(pastiche, random, 8), MIX).astype(float)
+        for _ in range(30)
+    ]
+    flicker = np.mean([(a - b) ** 2 for a, b in pairwise(shown[4:])])
+    assert flicker < 2 * 8**2 / 12  # 2 sigma^2 unfiltered, 1/16 of that at best
+    assert abs(np.mean(shown[4:]) - pastiche.mean()) < 0.5
+
+
+def test_what_moves_leaves_no_trace() -> None:
+    random = np.random.default_rng(0)
+    background, pastiches = scene(random), [scene(random) for _ in range(8)]
+    stabilizer = Stabilizer()
+    for step, pastiche in enumerate(pastiches):
+        frame = background.copy()
+        left = 8 * step
+        frame[32:56, left : left + 24] = 255
+        shown = stabilizer(frame, pastiche, MIX)
+        near = np.s_[32 - BLOCK : 56 + BLOCK, max(0, left - 8 * MEMORY) : left + 24 + BLOCK]
+        assert np.array_equal(shown[near], pastiche[near])
+    margin = (REACH + 2) * BLOCK
+    assert not np.array_equal(shown[56 + margin :], pastiches[-1][56 + margin :])
+
+
+def test_a_cut_shows_nothing_of_the_scene_before() -> None:
+    random = np.random.default_rng(0)
+    stabilizer = Stabilizer()
+    for _ in range(MEMORY):
+        stabilizer(scene(random), scene(random), MIX)
+    pastiche = scene(random)
+    assert stabilizer(scene(random), pastiche, MIX) is pastiche
+
+
+def test_a_jump_of_the_mixture_shows_nothing_of_the_style_before() -> None:
+    random = np.random.default_rng(0)
+    frame, before, after = (scene(random) for _ in range(3))
+    stabilizer = Stabilizer()
+    stabilizer(frame, before, MIX)
+    assert np.array_equal(stabilizer(frame, after, {"red": 0.9, "blue": 0.1}), after)
+    held = stabilizer(frame, before, {"red": 0.89, "blue": 0.11})
+    assert not np.array_equal(held, before)
+
+
+def test_another_size_or_a_break_starts_afresh() -> None:
+    random = np.random.default_rng(0)
+    frame, pastiche, other = (scene(random) for _ in range(3))
+    stabilizer = Stabilizer()
+    stabilizer(frame, other, MIX)
+    stabilizer.clear()
+    assert stabilizer(frame, pastiche, MIX) is pastiche
+    cropped = np.ascontiguousarray(pastiche[:-8])
+    assert stabilizer(np.ascontiguousarray(frame[:-8]), cropped, MIX) is cropped
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1), st.integers(0, 9))
+def test_only_the_last_few_frames_count(height: int, width: int, seed: int, start: int) -> None:
+    random = np.random.default_rng(seed)
+    still = scene(random, height, width)
+    frames = [noisy(still, random, 3) for _ in range(14)]
+    pastiches = [scene(random, height, width) for _ in frames]
+    whole, part = Stabilizer(), Stabilizer()
+    expected = [whole(*pair, MIX) for pair in zip(frames, pastiches, strict=True)]
+    later = [part(*pair, MIX) for pair in zip(frames[start:], pastiches[start:], strict=True)]
+    for a, b in zip(expected[start + MEMORY :], later[MEMORY:], strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_flat_pictures_keep_their_value(value: int) -> None:
+    flat = np.full((33, 47, 3), value, np.uint8)
+    stabilizer = Stabilizer()
+    for _ in range(MEMORY + 2):
+        assert np.array_equal(stabilizer(flat, flat, MIX), flat)
