@@ -139,6 +139,24 @@ def test_a_wrong_setting_is_named(studio: Path, line: str, message: str) -> None
         read_train_config(config)
 
 
+def test_settings_can_be_changed_on_the_command_line(studio: Path) -> None:
+    config = read_train_config(
+        studio / "config.yaml", ["steps=9", "paintings={sky: {weight: 0.5}}"]
+    )
+    assert config.steps == 9
+    assert {name: each.weight for name, each in config.paintings.items()} == {"sky": 0.5}
+    with pytest.raises(TrainingError, match="unknown key 'stepz'"):
+        read_train_config(studio / "config.yaml", ["stepz=9"])
+
+
+def test_the_temporal_loss_begins_where_it_is_told(studio: Path, loss_network_file: Path) -> None:
+    config = studio / "config.yaml"
+    config.write_text(config.read_text() + "temporal_weight: 5\ntemporal_from_step: 2\n")
+    run = make(studio, loss_network_file)
+    run.samples = ()
+    assert [step.temporal > 0 for step in run.steps()] == [False, False, True, True, True, True]
+
+
 def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_file: Path) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("sea:", "see:"))

@@ -84,7 +84,7 @@ def _likeness(now: _Painted, earlier: _Painted) -> Weights:
     mean = lines.reshape(height, width, BLOCK).sum(2) / (BLOCK * BLOCK / 2)
     likeness = (1 - mean / DIFFERENCE**2).clip(0, 1) * np.float32(similarity)
     # The least likeness around, then softened, so that no edge of a block shows.
-    return _around(_around(likeness, REACH + 1, np.minimum), 1, np.add) / 9
+    return _around(_around(likeness, REACH + 1, np.minimum), 1, np.add) * np.float32(1 / 9)
 
 
 def _around(values: Weights, reach: int, combine: np.ufunc) -> Weights:

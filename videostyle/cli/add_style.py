@@ -63,7 +63,9 @@ def add_add_style(commands: Any) -> None:
 
 def _add_style(arguments: argparse.Namespace) -> int:
     """Train the gammas and betas of a new painting and write a model that has it beside all its
-    other styles. A sample is drawn next to the model: painting, picture, pastiche."""
+    other styles. Next to it go a sample (painting, picture, pastiche) and the losses."""
+    from dataclasses import asdict
+
     import numpy as np
     from PIL import Image
     from tqdm import tqdm
@@ -77,6 +79,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
     from videostyle.training.config import PaintingConfig
     from videostyle.training.dataset import open_picture
     from videostyle.training.loss_network import load_loss_network
+    from videostyle.training.records import write_losses
 
     output = arguments.output
     if output.suffix != ".safetensors":
@@ -102,13 +105,16 @@ def _add_style(arguments: argparse.Namespace) -> int:
         settings=PaintingConfig(arguments.size, arguments.weight),
         device=choose_device(arguments.device),
     )
+    steps = []
     with tqdm(total=arguments.steps, unit=" steps", mininterval=1) as bar:
         for step in training.steps():
+            steps.append(asdict(step))
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update()
     model = training.model()
     output.parent.mkdir(parents=True, exist_ok=True)
     save_model(output, model.card, model.network, model.styles)
+    write_losses(output.with_suffix(".csv"), steps)
     first = pictures[len(pictures) // 2]
     picture = first if isinstance(first, Image.Image) else open_picture(first)
     pastiche = Stylizer(model)(np.asarray(picture.convert("RGB")), Look({style.name: 1.0}))

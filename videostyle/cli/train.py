@@ -22,6 +22,13 @@ def add_train(commands: Any) -> None:
     )
     add_loss_network(parser)
     parser.add_argument("--samples", type=Path, nargs="*", default=[], help="photos to paint")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting: --set steps=4000, --set 'paintings={udnie: {size: 512}}'",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
 
@@ -39,6 +46,7 @@ def _train(arguments: argparse.Namespace) -> int:
         loss_network=find_loss_network(arguments),
         folder=arguments.output,
         samples=arguments.samples,
+        changes=arguments.set,
         device=arguments.device,
     )
     with tqdm(total=run.config.steps, unit=" steps", mininterval=1) as bar:

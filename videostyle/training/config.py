@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "
 class PaintingConfig:
     """How one painting is learned.
 
-    size: shorter side in pixels at which its Gram matrices are taken; larger means finer
+    size: shorter side in pixels at which its Gram matrices are taken; larger means larger
         strokes. weight: of its style loss against the other paintings'.
     """
 
@@ -60,10 +60,16 @@ class TrainConfig:
         return asdict(self)
 
 
-def read_train_config(path: Path) -> TrainConfig:
-    """Read a YAML configuration. Raises TrainingError naming the key that is wrong."""
+def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
+    """Read a YAML configuration, with `changes` of the form KEY=VALUE (YAML) on top.
+
+    Raises TrainingError naming the key that is wrong.
+    """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for change in changes:
+            key, _, value = change.partition("=")
+            data[key] = yaml.safe_load(value)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TrainingError(f"{path}: cannot be read ({error})") from error
     if not isinstance(data, dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,16 @@ def append_losses(path: Path, steps: Sequence[dict[str, float]]) -> None:
     if path.exists():
         with path.open(newline="") as file:
             kept = [row for row in csv.DictReader(file) if int(row["step"]) < steps[0]["step"]]
+    write_losses(path, [*kept, *steps])
+
+
+def write_losses(path: Path, steps: Sequence[Mapping[str, float | str]]) -> None:
+    """Write one line a step."""
     part = path.with_suffix(".part.csv")
     with part.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(steps[0]))
         writer.writeheader()
-        writer.writerows([*kept, *steps])
+        writer.writerows(steps)
     part.replace(path)
 
 

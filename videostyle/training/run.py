@@ -178,10 +178,12 @@ def make_run(
     loss_network: Path,
     folder: Path,
     samples: Sequence[Path] = (),
+    changes: Sequence[str] = (),
     device: str = "auto",
 ) -> TrainingRun:
-    """Read the configuration and the data it names. Raises TrainingError."""
-    config = read_train_config(config_path)
+    """Read the configuration, with `changes` on top, and the data it names. Raises
+    TrainingError."""
+    config = read_train_config(config_path, changes)
     known = list_paintings(paintings)
     for name in config.paintings:
         if name not in known:
