@@ -140,6 +140,29 @@ def test_a_picture_looks_the_same_at_twice_the_resolution(small_model: Model) ->
     assert difference(resize(large_pastiche, 512, 520), small_pastiche).mean() < 2
 
 
+def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    coarse = stylizer(photo(64, 80), Look({"red": 1}))
+    enough = stylizer.refine(coarse, {"red": 1}, 140)
+    assert enough is coarse
+    refined = stylizer.refine(coarse, {"red": 1}, 250)
+    assert refined.shape == (128, 160, 3)
+    assert np.array_equal(refined, stylizer.submit(resize(coarse, 128, 160), {"red": 1})())
+    assert stylizer.refine(coarse, {"red": 1}, 640).shape == (512, 640, 3)
+
+
+def test_painting_over_fades_in(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    coarse = stylizer(photo(64, 80), Look({"red": 1}))
+    heights = (145, 160, 175, 192)
+    refined = [stylizer.refine(coarse, {"red": 1}, height) for height in heights]
+    doubled = resize(coarse, 128, 160)
+    amounts = [difference(each, doubled).mean() for each in refined]
+    assert amounts == sorted(amounts)
+    assert amounts[0] < 0.1 * amounts[-1]
+    assert np.array_equal(refined[-1], stylizer.submit(doubled, {"red": 1})())
+
+
 def test_padding_leaves_the_rest_of_the_picture_alone(small_model: Model) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     frame = photo(77, 101)

@@ -60,6 +60,7 @@ def _begin(
         pastiche = painting()
         if stabilizer:
             pastiche = stabilizer(rgb, pastiche, look.painted)
+        pastiche = stylizer.refine(pastiche, look.painted, size[0])
         painted = converter.from_rgb(pastiche, size)
         if look.opacity < 1 or look.keep_color > 0:
             original = converter.to_output(frame.image)

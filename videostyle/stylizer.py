@@ -22,6 +22,9 @@ from videostyle.model import Model
 Picture = npt.NDArray[np.uint8]
 # Lines (pixels of the shorter side) of the picture whose look stroke 1 gives to any frame.
 LOOK_LINES = 512
+# A pastiche is enlarged at most so many times before it is painted over: 1080 lines are not, 1440
+# and 2160 are.
+MAX_ENLARGEMENT = 2.25
 # Below this many pixels a side the reflections inside the network have nothing to reflect.
 MIN_SIDE = 64
 
@@ -54,7 +57,8 @@ class Stylizer:
         size = self.working_size(height, width, look.stroke)
         if size == (height, width):
             return self.submit(frame, look.painted)()
-        return resize(self.submit(resize(frame, *size), look.painted)(), height, width)
+        pastiche = self.submit(resize(frame, *size), look.painted)()
+        return resize(self.refine(pastiche, look.painted, height), height, width)
 
     def check(self, names: Iterable[str]) -> None:
         """Raise ModelError if the model lacks one of the styles."""
@@ -94,6 +98,24 @@ class Stylizer:
             return pastiche[:height, :width]
 
         return finish
+
+    def refine(self, pastiche: Picture, mixture: Mapping[str, float], height: int) -> Picture:
+        """Paint over a pastiche (H, W, 3) that is to be enlarged to `height` lines.
+
+        Enlarged strokes are blurred ones. So a pastiche that would be enlarged more than
+        MAX_ENLARGEMENT times is doubled and painted again, which gives its strokes fine ones of
+        their own, until it is large enough (coarse to fine, after Gatys et al., "Controlling
+        Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6). The second layer
+        fades in while the enlargement grows by a third, so a stroke track never jumps.
+        """
+        while (enlargement := height / len(pastiche)) > MAX_ENLARGEMENT:
+            doubled = resize(pastiche, 2 * pastiche.shape[0], 2 * pastiche.shape[1])
+            pastiche = self.submit(doubled, mixture)()
+            weight = enlargement / MAX_ENLARGEMENT * 3 - 3
+            if weight < 1:
+                pastiche = np.rint(doubled + weight * (pastiche - doubled.astype(np.float32)))
+                pastiche = pastiche.astype(np.uint8)
+        return pastiche
 
     def _padded(self, frame: Picture) -> Picture:
         """Reflect a frame past its right and lower border to sides the network takes."""
