@@ -3,8 +3,9 @@
     python bench/throughput.py [VIDEO] [--device cpu] [--repeats 3] [--json OUT.json]
 
 Each stage runs alone on all cores with its input ready in memory: decode without a reader,
-stylize from RGB frames, encode of frames already painted (a painted frame costs an encoder far
-more than the photo did). Stylize is also measured at 640x360. The last line is one JSON object.
+stylize from decoded frames to painted ones, the network alone from RGB frames of a given size,
+encode of frames already painted (a painted frame costs an encoder far more than the photo did).
+The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,18 +77,20 @@ def stages(info: MediaInfo, stylizer: Stylizer) -> dict[str, Callable[[], int]]:
     converter = ColorConverter(info, options.pix_fmt)
     decoded = list(itertools.islice(decode(info), FRAMES_PAINTED_ALONE))
     pictures = [converter.to_rgb(frame.image) for frame in decoded]
-    small = [resize(picture, 360, 640) for picture in pictures]
     painted = list(stylize(decoded, stylizer, Timeline.constant(look), converter))
 
-    def paint(frames: list[np.ndarray]) -> int:
+    def paint(height: int, width: int) -> int:
         pending: deque[Callable[[], np.ndarray]] = deque()
-        for picture in frames:
+        for picture in sized[height, width]:
             pending.append(stylizer.submit(picture, look.painted))
             if len(pending) == stylizer.depth:
                 pending.popleft()()
         while pending:
             pending.popleft()()
-        return len(frames)
+        return len(pictures)
+
+    sizes = [stylizer.working_size(info.height, info.width, 1.0), (720, 1280), (360, 640)]
+    sized = {size: [resize(picture, *size) for picture in pictures] for size in sizes}
 
     def write(folder: str) -> int:
         return encode(_repeat(painted, info), info, Path(folder) / "out.mp4", options).frames
@@ -96,8 +100,10 @@ def stages(info: MediaInfo, stylizer: Stylizer) -> dict[str, Callable[[], int]]:
 
     return {
         "decode": lambda: sum(1 for _ in decode(info)),
-        "stylize": lambda: paint(pictures),
-        "stylize 640x360": lambda: paint(small),
+        "stylize": lambda: len(
+            list(stylize(decoded, stylizer, Timeline.constant(look), converter))
+        ),
+        **{f"network {width}x{height}": partial(paint, height, width) for height, width in sized},
         "encode": lambda: _in_folder(write),
         "end to end": lambda: _in_folder(end_to_end),
     }
