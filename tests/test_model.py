@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,17 @@ def test_a_truncated_file_is_named(model_file: Path) -> None:
         model_file.write_bytes(data[:length])
         with pytest.raises(ModelError, match=str(model_file)):
             load_model(model_file)
+
+
+def test_no_length_of_header_is_taken_for_a_pickle(tmp_path: Path, small_model: Model) -> None:
+    path = tmp_path / "padded.safetensors"
+    lengths = set()
+    for padding in range(0, 256, 8):
+        card = replace(small_model.card, recipe={"note": "x" * padding})
+        save_model(path, card, small_model.network, small_model.styles)
+        lengths.add(path.read_bytes()[0])
+        assert read_model_card(path).recipe["note"] == "x" * padding
+    assert 0x80 in lengths
 
 
 def test_a_pickle_is_refused_unopened(tmp_path: Path) -> None:

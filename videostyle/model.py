@@ -39,7 +39,7 @@ class Model:
     def rows(self, mixtures: Sequence[Mapping[str, float]]) -> Tensor:
         """(N, 2, D) for N mixtures: the convex combination of the styles' gammas and betas.
 
-        Weights must already be a convex combination (`normalize_mixture`); paper, section 3.3.
+        Weights must already be a convex combination (`normalize_mixture`); paper, section 3.5.
         """
         names = self.card.style_names
         weights = [[mixture.get(name, 0.0) for name in names] for mixture in mixtures]

@@ -125,12 +125,12 @@ def _read_header(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             prefix = file.read(8)
             size = int.from_bytes(prefix, "little")
-            if prefix[:4] in (b"PK\x03\x04",) or prefix[:1] == b"\x80":
-                raise ModelError(
-                    f"{path}: a pickle or PyTorch archive. Models are safetensors files, "
-                    "because a pickle can run code when it is opened"
-                )
             if len(prefix) < 8 or size > MAX_CARD_BYTES:
+                if prefix.startswith((b"PK\x03\x04", b"\x80")):
+                    raise ModelError(
+                        f"{path}: a pickle or PyTorch archive. Models are safetensors files, "
+                        "because a pickle can run code when it is opened"
+                    )
                 raise ModelError(f"{path}: not a safetensors file")
             text = file.read(size)
             if len(text) < size:

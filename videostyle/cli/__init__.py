@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from videostyle import __version__
 from videostyle.cli.add_style import add_add_style
 from videostyle.cli.console import say
+from videostyle.cli.evaluate import add_evaluate
+from videostyle.cli.reference import add_reference
 from videostyle.cli.render import add_render
 from videostyle.cli.styles import add_styles
 from videostyle.cli.timeline import add_schema, add_timeline
@@ -51,4 +53,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_schema(commands)
     add_train(commands)
     add_add_style(commands)
+    add_evaluate(commands)
+    add_reference(commands)
     return parser

@@ -1,6 +1,6 @@
 """Teaches a trained network one more painting: its row of gammas and betas alone is trained.
 
-Dumoulin et al., section 3.3 (figure 6): the shared weights stay as they are, so the model's other
+Dumoulin et al., section 3.4 (figure 6): the shared weights stay as they are, so the model's other
 styles do not change, and a small fraction of the updates is enough.
 """
 
@@ -64,13 +64,8 @@ class StyleTraining:
         if style.name in model.card.style_names:
             raise TrainingError(f"the model already has a style {style.name!r}; choose another")
         self._before, self._style, self._settings = model, style, settings
-        recipe = model.card.recipe
-        weights = {
-            key: float(recipe[key])
-            for key in ("style_weight", "content_weight", "tv_weight")
-            if key in recipe
-        }
-        objective = Objective(loss_network.to(device), **weights, precision=torch.bfloat16)
+        recipe, precision = model.card.recipe, torch.bfloat16
+        objective = Objective.from_recipe(loss_network.to(device), recipe, precision)
         config = TrainConfig(
             name=style.name,
             paintings={style.name: settings},

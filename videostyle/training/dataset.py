@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from videostyle.errors import TrainingError
@@ -66,7 +66,7 @@ def open_picture(path: Path) -> Image.Image:
     """Open as upright RGB. Raises TrainingError."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            return ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, UnidentifiedImageError) as error:
         raise TrainingError(f"{path}: cannot be read as a picture ({error})") from error
 

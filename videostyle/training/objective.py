@@ -3,13 +3,15 @@ variation of pastiches, seen by one loss network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from videostyle.errors import TrainingError
 from videostyle.training.loss_network import LossNetwork
 from videostyle.training.losses import (
     Grams,
@@ -41,6 +43,24 @@ class Objective:
     content_weight: float = 1.0
     tv_weight: float = 1.0
     precision: torch.dtype = torch.float32
+
+    @classmethod
+    def from_recipe(
+        cls,
+        network: LossNetwork,
+        recipe: Mapping[str, Any],
+        precision: torch.dtype = torch.float32,
+    ) -> Objective:
+        """With the weights a model was trained with, as its card's recipe records them. Raises
+        TrainingError if they are not numbers."""
+        names = ("style_weight", "content_weight", "tv_weight")
+        try:
+            weights = {name: float(recipe[name]) for name in names if name in recipe}
+        except (TypeError, ValueError) as error:
+            raise TrainingError(
+                f"the model's recipe has a weight that is no number ({error})"
+            ) from error
+        return cls(network, **weights, precision=precision)
 
     @property
     def device(self) -> torch.device:

@@ -57,12 +57,8 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         self.config, self.paintings, self.folder, self.samples = config, paintings, folder, samples
         architecture = ARCHITECTURES[config.architecture].scaled(config.width)
-        objective = Objective(
-            loss_network.to(device),
-            config.style_weight,
-            config.content_weight,
-            config.tv_weight,
-            precision=torch.bfloat16,
+        objective = Objective.from_recipe(
+            loss_network.to(device), config.to_dict(), precision=torch.bfloat16
         )
         grams = objective.painting_grams(
             [painting_pixels(p.path, config.paintings[p.style.name].size) for p in paintings]

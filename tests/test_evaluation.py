@@ -1,0 +1,304 @@
+"""Measuring: the reference is what it says, ratios and verdicts follow from the numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from videostyle.cli import main
+from videostyle.evaluation.gatys import optimize
+from videostyle.evaluation.interpolation import is_monotone
+from videostyle.evaluation.lpips import LAYERS, Lpips
+from videostyle.evaluation.quality import (
+    SINGLE_STYLE,
+    GatysRun,
+    StyleQuality,
+    compare_with_single_styles,
+    summarize,
+    summarize_gatys,
+)
+from videostyle.evaluation.ruler import make_ruler, spread
+from videostyle.model import Model, save_model
+from videostyle.training.dataset import list_paintings
+from videostyle.training.loss_network import load_loss_network
+from videostyle.training.objective import Objective
+
+NAMES = ("red", "green", "blue")
+
+
+def smooth(seed: int, size: int = 64) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((size, size))
+
+
+def as_photo(seed: int) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(smooth(seed)).copy()).permute(2, 0, 1)[None] / 255
+
+
+@pytest.fixture(scope="module")
+def objective(loss_network_file: Path) -> Objective:
+    return Objective(load_loss_network(loss_network_file))
+
+
+@pytest.fixture(scope="module")
+def lpips_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """AlexNet as LPIPS uses it, with random weights and a few channels."""
+    generator = torch.Generator().manual_seed(0)
+    tensors, cin = {}, 3
+    for head, (index, *_) in enumerate(LAYERS):
+        kernel, cout = {0: 11, 3: 5}.get(index, 3), 4 + head
+        weight = torch.randn((cout, cin, kernel, kernel), generator=generator)
+        tensors[f"alexnet.features.{index}.weight"] = weight / (cin * kernel**2) ** 0.5
+        tensors[f"alexnet.features.{index}.bias"] = torch.zeros(cout)
+        tensors[f"alexnet.lin{head}.weight"] = torch.rand((1, cout, 1, 1), generator=generator)
+        cin = cout
+    path = tmp_path_factory.mktemp("lpips") / "lpips.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, small_model: Model) -> Path:
+    """Photos, paintings of the small model's styles, the model, and one with `red` alone."""
+    for folder, names in (("photos", "ab"), ("paintings", NAMES)):
+        (tmp_path / folder).mkdir()
+        for seed, name in enumerate(names):
+            smooth(seed + len(names)).save(tmp_path / folder / f"{name}.png")
+    rows = "".join(f"{name}.png,{name},{name},nobody,2000\n" for name in NAMES)
+    (tmp_path / "paintings" / "styles.csv").write_text("file,name,title,artist,year\n" + rows)
+    recipe = {"style_weight": 5, "paintings": {n: {"size": 64, "weight": 0.5} for n in NAMES}}
+    card = replace(small_model.card, recipe=recipe)
+    save_model(tmp_path / "many.safetensors", card, small_model.network, small_model.styles)
+    alone = replace(card, styles=card.styles[:1])
+    save_model(tmp_path / "one.safetensors", alone, small_model.network, small_model.styles[:1])
+    return tmp_path
+
+
+def test_gatys_lowers_the_loss_and_keeps_pixels_in_range(objective: Objective) -> None:
+    grams = objective.painting_grams([as_photo(1)[0]])
+    for start in ("photo", "noise"):
+        steps = list(optimize(as_photo(0), grams, objective, steps=8, start=start))
+        assert [step.step for step in steps] == list(range(9))
+        assert steps[-1].total < 0.7 * steps[0].total
+        assert steps[0].seconds == 0 < steps[1].seconds < steps[-1].seconds
+        assert all(step.picture.min() >= 0 and step.picture.max() <= 1 for step in steps)
+    assert not torch.equal(steps[0].picture, as_photo(0))
+
+
+def test_gatys_reports_the_loss_training_would_see(objective: Objective) -> None:
+    photo, grams = as_photo(0), objective.painting_grams([as_photo(1)[0]])
+    *_, last = optimize(photo, grams, objective, steps=3, painting_weight=0.5)
+    losses = objective.losses(last.picture, grams, objective.content_features(photo))
+    assert last.style == pytest.approx(losses.style.item())
+    assert last.content == pytest.approx(losses.content.item())
+    assert last.total_variation == pytest.approx(losses.total_variation.item())
+    assert last.total == pytest.approx(objective.total(losses, 0.5).item())
+
+
+def test_lpips_is_zero_for_equals_symmetric_and_grows(lpips_file: Path) -> None:
+    lpips, photos = Lpips(lpips_file), torch.cat((as_photo(0), as_photo(1)))
+    noise = torch.randn(photos.shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(lpips(photos, photos), torch.zeros(2))
+    distances = [lpips(photos, photos + sigma * noise) for sigma in (0.01, 0.05, 0.2)]
+    assert (distances[0] < distances[1]).all()
+    assert (distances[1] < distances[2]).all()
+    torch.testing.assert_close(lpips(photos, photos.flip(0)), lpips(photos.flip(0), photos))
+
+
+def test_lpips_weighs_squared_differences_of_unit_features(tmp_path: Path) -> None:
+    """Only the first layer counts, and shows red and green: equal pictures but for the hue have
+    orthogonal unit features, so the distance is the sum of the two weights."""
+    tensors, cin = {}, 3
+    for head, (index, *_) in enumerate(LAYERS):
+        tensors[f"alexnet.features.{index}.weight"] = torch.zeros(2, cin, 3, 3)
+        tensors[f"alexnet.features.{index}.bias"] = torch.zeros(2)
+        tensors[f"alexnet.lin{head}.weight"] = torch.tensor((0.25, 0.5))[None, :, None, None]
+        cin = 2
+    first = torch.zeros(2, 3, 5, 5)
+    first[0, 0, 2:, 2:], first[1, 1, 2:, 2:] = 1, 1
+    tensors["alexnet.features.0.weight"] = first
+    path = tmp_path / "lpips.safetensors"
+    save_file(tensors, path)
+    red, green = torch.zeros(2, 1, 3, 64, 64)
+    red[:, 0], green[:, 1] = 1, 1
+    assert Lpips(path)(red, green).item() == pytest.approx(0.75)
+
+
+def quality(
+    model: str, style: str, style_loss: tuple[float, ...], content: tuple[float, ...]
+) -> StyleQuality:
+    total = tuple(10 * s + c for s, c in zip(style_loss, content, strict=True))
+    lpips, seconds = (0.4,) * len(total), (0.5,) * len(total)
+    series = SINGLE_STYLE if model.startswith("one") else model
+    return StyleQuality(
+        model, series, style, lpips, style_loss, content, (0.0,) * len(total), total, seconds
+    )
+
+
+def test_many_styles_are_compared_with_one_by_ratios_of_photo_means() -> None:
+    rows = [
+        quality("many", "red", (0.1, 0.3), (1.0, 1.0)),
+        quality("many", "green", (0.2, 0.2), (2.0, 2.0)),
+        quality("many", "blue", (9.0, 9.0), (9.0, 9.0)),
+        quality("one_red", "red", (0.1, 0.1), (1.0, 1.0)),
+        quality("one_green", "green", (0.2, 0.2), (1.0, 1.0)),
+    ]
+    (comparison,) = compare_with_single_styles(rows)
+    assert comparison.styles == ("red", "green")
+    assert comparison.style_ratio.mean == pytest.approx((2 + 1) / 2)
+    assert comparison.style_ratio.sd == pytest.approx(0.5**0.5)
+    assert comparison.content_ratio.mean == pytest.approx((1 + 2) / 2)
+    many, single = summarize(rows)
+    assert (many.styles, single.series, single.styles) == (3, SINGLE_STYLE, 2)
+    assert single.style_loss.mean == pytest.approx(0.15)
+
+
+def test_gatys_is_late_where_it_never_comes_as_low() -> None:
+    rows = [quality("many", "red", (0.1, 0.1), (1.0, 1.0))]
+
+    def run(photo: str, step: int | None) -> GatysRun:
+        curve = (3.0, 2.0, 1.0)
+        return GatysRun("red", photo, {"many": step}, {2: 0.2}, curve, curve, curve, (0, 5, 10))
+
+    (summary,) = summarize_gatys([run("a", 2), run("b", 2)], rows, ["a", "b"])
+    assert (summary.runs, summary.met, summary.steps, summary.speedup) == (2, 2, 2, 20)
+    assert (summary.gatys_lpips, summary.series_lpips) == (0.2, 0.4)
+    (summary,) = summarize_gatys([run("a", 2), run("b", None)], rows, ["a", "b"])
+    assert (summary.met, summary.steps, summary.speedup) == (1, None, None)
+
+
+def test_monotone_means_no_wrong_way_beyond_noise() -> None:
+    rising = np.linspace(0, 1, 11)
+    steady = np.stack([rising, rising + 0.5])
+    assert is_monotone(steady, rising=True)
+    assert not is_monotone(steady, rising=False)
+    dip = rising.copy()
+    dip[5] = dip[4] - 0.05
+    assert not is_monotone(np.stack([dip, dip]), rising=True)
+    assert is_monotone(np.stack([rising, dip]), rising=True)  # one photo's dip is noise
+    dip[5] = dip[4] - 0.005
+    assert is_monotone(dip[None], rising=True)
+    slide = np.concatenate([rising, 1 - 0.009 * np.arange(1, 8)])
+    assert not is_monotone(np.stack([slide, slide]), rising=True)  # small steps add up
+
+
+def test_the_first_models_recipe_is_the_ruler(
+    gallery: Path, small_model: Model, loss_network_file: Path
+) -> None:
+    recipe = {"style_weight": 5, "tv_weight": 0.5, "paintings": {"red": {"weight": 0.25}}}
+    first = replace(small_model.card, recipe=recipe)
+    second = replace(
+        first, recipe={"style_weight": 9, "paintings": {n: {"weight": 0.75} for n in NAMES}}
+    )
+    paintings, network = list_paintings(gallery / "paintings"), load_loss_network(loss_network_file)
+    ruler = make_ruler([first, second], paintings, ("red", "green"), network)
+    assert (ruler.objective.style_weight, ruler.objective.tv_weight) == (5, 0.5)
+    assert ruler.painting_weights == {"red": 0.25, "green": 0.75}
+
+
+def test_photos_are_taken_evenly() -> None:
+    assert spread("abcdef", 3) == ["a", "c", "e"]
+    assert spread("abc", 7) == spread("abc", None) == ["a", "b", "c"]
+
+
+def data(gallery: Path, loss_network_file: Path, output: str) -> list[str]:
+    arguments = ["--photos", str(gallery / "photos"), "--paintings", str(gallery / "paintings")]
+    arguments += ["--loss-network", str(loss_network_file), "--size", "64", "--device", "cpu"]
+    return [*arguments, "-o", str(gallery / output), "--plot", str(gallery / "plot.png")]
+
+
+def test_quality_writes_every_number_and_a_plot(
+    gallery: Path, loss_network_file: Path, lpips_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [f"--model={gallery / name}.safetensors" for name in ("many", "one")]
+    gatys = ["--gatys-styles", "red", "--gatys-photos", "1", "--gatys-steps", "3"]
+    arguments = [*models, *gatys, "--lpips", str(lpips_file)]
+    arguments += data(gallery, loss_network_file, "quality.json")
+    assert main(["evaluate", "quality", *arguments]) == 0
+    report = json.loads((gallery / "quality.json").read_text())
+    assert report["style_weight"] == 5
+    assert report["photos"] == ["a.png", "b.png"]
+    assert [(row["model"], row["style"]) for row in report["qualities"]] == [
+        *(("many", name) for name in NAMES),
+        ("one", "red"),
+    ]
+    (comparison,) = report["comparisons"]
+    assert comparison["style_ratio"] == {"mean": pytest.approx(1), "sd": 0}
+    (run,) = report["gatys_runs"]
+    assert len(run["total"]) == len(run["seconds"]) == 4
+    assert set(run["met"]) == {"many", "one"}
+    assert {"1", "2", "3"} <= set(run["lpips"])
+    with Image.open(gallery / "plot.png") as plot:
+        assert plot.width > 1000
+    assert "many against one network a style: style loss +0.0%" in capsys.readouterr().err
+
+
+def test_interpolation_ends_at_the_styles_themselves(
+    gallery: Path, loss_network_file: Path
+) -> None:
+    model = ["--model", str(gallery / "many.safetensors")]
+    rest = data(gallery, loss_network_file, "interpolation.json")
+    assert main(["evaluate", "interpolation", *model, *rest]) == 0
+    report = json.loads((gallery / "interpolation.json").read_text())
+    assert [(pair["start"], pair["end"]) for pair in report["pairs"]] == [
+        ("red", "green"),
+        ("green", "blue"),
+    ]
+    rest = data(gallery, loss_network_file, "quality.json")
+    assert main(["evaluate", "quality", *model, *rest]) == 0
+    qualities = json.loads((gallery / "quality.json").read_text())["qualities"]
+    own = {row["style"]: sum(row["style_loss"]) / 2 for row in qualities}
+    for pair in report["pairs"]:
+        assert pair["to_start"]["mean"][0] == pytest.approx(own[pair["start"]], rel=1e-4)
+        assert pair["to_end"]["mean"][-1] == pytest.approx(own[pair["end"]], rel=1e-4)
+
+
+def test_reference_paints_a_picture_and_records_its_losses(
+    gallery: Path, loss_network_file: Path
+) -> None:
+    photo, painting = gallery / "photos" / "a.png", gallery / "paintings" / "red.png"
+    output, losses = gallery / "out.png", gallery / "losses.csv"
+    arguments = ["reference", "gatys", str(photo), str(painting), "-o", str(output)]
+    arguments += ["--loss-network", str(loss_network_file), "--losses", str(losses)]
+    sizes = ["--steps", "3", "--size", "72", "--painting-size", "64", "--device", "cpu"]
+    assert main([*arguments, *sizes]) == 0
+    with Image.open(output) as picture:
+        assert picture.size == (72, 72)
+    with losses.open() as file:
+        totals = [float(row["total"]) for row in csv.DictReader(file)]
+    assert len(totals) == 4
+    assert totals[-1] < totals[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--styles", "red,mauve"], "no style 'mauve' to measure (have: red, green, blue)"),
+        (["--gatys-styles", "mauve"], "no style 'mauve' to measure"),
+        (["--size", "32"], "at least 64"),
+        (["--lpips", "nowhere.safetensors"], "not LPIPS on AlexNet"),
+        (["--model", "many.safetensors"], "no such model file"),
+        (["-o", "nowhere/result.json"], "no such folder"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(
+    gallery: Path,
+    loss_network_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: list[str],
+    message: str,
+) -> None:
+    model = f"--model={gallery / 'many.safetensors'}"
+    arguments = [*data(gallery, loss_network_file, "result.json"), *change]
+    assert main(["evaluate", "quality", model, *arguments]) in (1, 2)
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert message in line
+    assert not (gallery / "result.json").exists()

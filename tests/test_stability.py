@@ -1,0 +1,110 @@
+"""Measuring stability: the motion is known exactly, and the error is what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from videostyle.cli import main
+from videostyle.errors import TrainingError
+from videostyle.evaluation.motion import (
+    FRAMES,
+    MOTIONS,
+    NOISE,
+    Moving,
+    make_moving,
+    read_pairs,
+    warp_still,
+)
+from videostyle.evaluation.stability import StabilityReport, measure, warping_error
+from videostyle.model import Model, save_model
+from videostyle.stylizer import Stylizer
+
+
+def photo(height: int = 160, width: int = 200) -> torch.Tensor:
+    coarse = torch.rand(1, 3, 8, 10, generator=torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+    return (smooth * 0.6 + 0.2).clamp(0, 1)
+
+
+@pytest.mark.parametrize("motion", [motion for motion in MOTIONS if motion != "light"])
+def test_the_frames_themselves_differ_by_their_noise_alone(motion: str) -> None:
+    moving = make_moving(photo(), motion, 96)
+    assert len(moving.frames) == FRAMES
+    assert moving.frames[0].shape == (96, 96, 3)
+    error = warping_error(moving.frames, moving)
+    assert 1.5 * NOISE**2 < error < 3.5 * NOISE**2
+    if motion != "still":
+        frozen = Moving(motion, [moving.frames[0]] * FRAMES, moving.grids, moving.seen)
+        assert warping_error(frozen.frames, frozen) > 0.1 * error
+
+
+def test_a_still_moved_by_a_recorded_flow_matches_itself() -> None:
+    flow = np.zeros((120, 150, 2), np.float32)
+    flow[..., 0] = np.linspace(-3, 5, 150)
+    flow[..., 1] = 2.25
+    moving = warp_still(photo(), flow)
+    assert warping_error(moving.frames, moving) < 1e-4
+    assert moving.seen[0].mean() > 0.85
+
+
+def test_pairs_are_read_with_their_flow(tmp_path: Path) -> None:
+    picture = (photo(96, 128)[0].permute(1, 2, 0) * 255).byte().numpy()
+    shift = 6
+    Image.fromarray(picture[:, shift:]).save(tmp_path / "potL.jpg", quality=98)
+    Image.fromarray(picture[:, :-shift]).save(tmp_path / "potR.jpg", quality=98)
+    disparity = np.zeros((96, 128 - shift), np.uint8)
+    # The left picture's points lie further right in the right one: disparity is their difference.
+    disparity[20:70] = shift
+    Image.fromarray(disparity).save(tmp_path / "potGT.png")
+    (pair,) = read_pairs(tmp_path)
+    # In these two the scene moves the other way, so the flow must not match.
+    assert pair.seen[0][0, 0, :20].max() == 0
+    Image.fromarray(picture[:, :-shift]).save(tmp_path / "potL.jpg", quality=98)
+    Image.fromarray(picture[:, shift:]).save(tmp_path / "potR.jpg", quality=98)
+    (pair,) = read_pairs(tmp_path)
+    assert warping_error(pair.frames, pair) < 2e-4
+    with pytest.raises(TrainingError, match=r"no kitti_"):
+        read_pairs(tmp_path / "potL.jpg")
+
+
+def test_the_real_pairs_have_the_flow_they_claim(shared_data: Path) -> None:
+    for pair in read_pairs(shared_data / "flow"):
+        assert warping_error(pair.frames, pair) < 2e-3, pair.name
+
+
+def test_the_report_tells_the_stabilizer_apart(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    still = [make_moving(photo(), "still", 96)]
+    measures = measure("small", stylizer, still, ["red", "blue"])
+    report = StabilityReport(96, ("a.png",), ("red", "blue"), tuple(measures))
+    assert {each.stabilized for each in measures} == {False, True}
+    held, painted = (report.mean("small", stabilized=on) for on in (True, False))
+    assert held < painted / 4
+    assert all(each.moving > 0 for each in measures)
+
+
+def test_the_command_writes_numbers_and_a_plot(
+    tmp_path: Path, small_model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    picture = (photo()[0].permute(1, 2, 0) * 255).byte().numpy()
+    Image.fromarray(picture).save(tmp_path / "photos" / "a.png")
+    for name in ("calm", "wild"):
+        path = tmp_path / f"{name}.safetensors"
+        save_model(path, small_model.card, small_model.network, small_model.styles)
+    models = [f"--model={tmp_path / name}.safetensors" for name in ("calm", "wild")]
+    output, plot = tmp_path / "stability.json", tmp_path / "stability.png"
+    arguments = [*models, "--photos", str(tmp_path / "photos"), "--size", "96", "--device", "cpu"]
+    arguments += ["--styles", "red,blue", "-o", str(output), "--plot", str(plot)]
+    assert main(["evaluate", "stability", *arguments]) == 0
+    report = json.loads(output.read_text())
+    assert {each["motion"] for each in report["measures"]} == set(MOTIONS)
+    assert "calm: E_warp" in capsys.readouterr().err
+    with Image.open(plot) as drawn:
+        assert drawn.width > 500

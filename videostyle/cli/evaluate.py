@@ -1,0 +1,349 @@
+"""`videostyle evaluate`: one subcommand a measure."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from videostyle.cli.console import add_loss_network, add_model, find_loss_network, positive, say
+from videostyle.errors import MediaError, ModelError, UsageError
+
+# Below this AlexNet and VGG have nothing left to look at.
+MIN_SIZE = 64
+
+
+def add_evaluate(commands: Any) -> None:
+    """Declare the measures and their options."""
+    evaluate = commands.add_parser("evaluate", help="measure models on pictures they never saw")
+    measures = evaluate.add_subparsers(metavar="MEASURE", required=True)
+    _add_quality(measures)
+    _add_interpolation(measures)
+    _add_stability(measures)
+
+
+def _add_quality(measures: Any) -> None:
+    parser = measures.add_parser(
+        "quality", help="losses, LPIPS and time of every style", description=_quality.__doc__
+    )
+    parser.set_defaults(command=_quality)
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="NAME|PATH",
+        help="a shipped model's name or a model file; the first one's training weights measure "
+        "all. Repeat it to compare models, or one of many styles with models of one style each",
+    )
+    _add_data(parser)
+    parser.add_argument("--styles", type=_names, metavar="A,B", help="only these (default: all)")
+    parser.add_argument("--lpips", type=Path, metavar="FILE", help="LPIPS on AlexNet (safetensors)")
+    parser.add_argument(
+        "--gatys-styles",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="also optimise pixels in these styles, and say when that is as good as the models",
+    )
+    parser.add_argument(
+        "--gatys-photos", type=positive, default=2, help="on so many photos (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--gatys-steps", type=positive, default=300, help="L-BFGS iterations (default: %(default)s)"
+    )
+
+
+def _add_interpolation(measures: Any) -> None:
+    parser = measures.add_parser(
+        "interpolation",
+        help="style losses along mixtures of two styles",
+        description=_interpolation.__doc__,
+    )
+    parser.set_defaults(command=_interpolation)
+    add_model(parser)
+    _add_data(parser)
+    parser.add_argument(
+        "--styles",
+        type=_names,
+        metavar="A,B,C",
+        help="mix A with B, B with C and so on (default: all styles, in the model's order)",
+    )
+
+
+def _add_stability(measures: Any) -> None:
+    parser = measures.add_parser(
+        "stability", help="warping error on known motion", description=_stability.__doc__
+    )
+    parser.set_defaults(command=_stability)
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="NAME|PATH",
+        help="a shipped model's name or a model file; repeat it to compare the first with others",
+    )
+    _add_photos(parser, size=288)
+    parser.add_argument(
+        "--flow",
+        type=Path,
+        metavar="FOLDER",
+        help="also real pairs with true flow (KITTI, Middlebury) and recorded flows (*.npz)",
+    )
+    parser.add_argument("--styles", type=_names, metavar="A,B", help="only these (default: all)")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--paintings", type=Path, required=True, help="folder of paintings with a styles.csv"
+    )
+    add_loss_network(parser)
+    _add_photos(parser, size=256)
+
+
+def _add_photos(parser: argparse.ArgumentParser, size: int) -> None:
+    parser.add_argument("--photos", type=Path, required=True, help="folder of held-out photographs")
+    parser.add_argument("--count", type=positive, help="use so many photos (default: all)")
+    parser.add_argument(
+        "--size",
+        type=positive,
+        default=size,
+        help="shorter side of the photos, in pixels (default: %(default)s)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="RESULT.json", help="all numbers"
+    )
+    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw them")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def _quality(arguments: argparse.Namespace) -> int:
+    """Measure style, content and total loss, LPIPS to the photo, and the time of a picture, for
+    every style of every model; then models of many styles against models of one, and all against
+    the optimisation of Gatys et al. where it is asked for."""
+    from videostyle.evaluation.plots import plot_quality
+    from videostyle.evaluation.quality import make_report
+    from videostyle.model import load_model
+
+    _check_output(arguments)
+    models = {Path(name).stem: load_model(name) for name in arguments.model}
+    if len(models) < len(arguments.model):
+        raise UsageError(f"--model: two of the same name ({', '.join(arguments.model)})")
+    known = dict.fromkeys(name for model in models.values() for name in model.card.style_names)
+    styles = _check_styles(arguments.styles or known, known)
+    _check_styles(arguments.gatys_styles, styles)
+    ruler, photos = _ruler_and_photos(arguments, list(models.values()), styles)
+    qualities = _measure_models(models, styles, ruler, photos)
+    runs = _run_gatys(arguments, ruler, photos, qualities)
+    report = make_report(ruler, arguments.size, list(photos), qualities, runs)
+    _write(arguments.output, report)
+    if arguments.plot:
+        plot_quality(report, arguments.plot)
+    _say_quality(report)
+    print(arguments.output)
+    return 0
+
+
+def _measure_models(models: Any, styles: Any, ruler: Any, photos: Any) -> Any:
+    from tqdm import tqdm
+
+    from videostyle.evaluation.quality import measure_style
+
+    tasks = [
+        (name, model, style)
+        for name, model in models.items()
+        for style in styles
+        if style in model.card.style_names
+    ]
+    pixels = list(photos.values())
+    return [
+        measure_style(ruler, name, model, style, pixels)
+        for name, model, style in tqdm(tasks, unit=" styles")
+    ]
+
+
+def _run_gatys(arguments: argparse.Namespace, ruler: Any, photos: Any, qualities: Any) -> Any:
+    from tqdm import tqdm
+
+    from videostyle.evaluation.quality import run_gatys
+    from videostyle.evaluation.ruler import spread
+
+    names, runs = list(photos), []
+    chosen = spread(names, arguments.gatys_photos)
+    pairs = [(style, photo) for style in arguments.gatys_styles for photo in chosen]
+    for style, photo in tqdm(pairs, unit=" Gatys runs", disable=not pairs):
+        rows = [row for row in qualities if row.style == style]
+        totals = {row.model: row.total[names.index(photo)] for row in rows}
+        run = run_gatys(ruler, style, photo, photos[photo], totals, steps=arguments.gatys_steps)
+        runs.append(run)
+    return runs
+
+
+def _say_quality(report: Any) -> None:
+    for row in report.series:
+        lpips = f", LPIPS {row.lpips.mean:.3f}" if row.lpips else ""
+        say(
+            f"{row.series}: style {row.style_loss.mean:.4f}, content {row.content_loss.mean:.3f}, "
+            f"total {row.total.mean:.3f}{lpips}; {1000 * row.seconds:.0f} ms a picture "
+            f"({row.styles} styles)"
+        )
+    for row in report.comparisons:
+        style, content = row.style_ratio, row.content_ratio
+        say(
+            f"{row.model} against one network a style: style loss {style.mean - 1:+.1%} ± "
+            f"{style.sd:.1%}, content loss {content.mean - 1:+.1%} ± {content.sd:.1%} "
+            f"({len(row.styles)} styles)"
+        )
+    for row in report.gatys:
+        met = f"{row.met} of {row.runs} Gatys runs come as low as {row.series}"
+        if row.steps is not None and row.speedup is not None:
+            met += f"; median {row.steps:.0f} steps, {row.speedup:.0f} times its seconds"
+        if row.gatys_lpips is not None and row.series_lpips is not None:
+            met += f"; LPIPS {row.gatys_lpips:.3f} there against {row.series_lpips:.3f}"
+        say(met)
+
+
+def _interpolation(arguments: argparse.Namespace) -> int:
+    """Measure the style loss to either painting along eleven mixtures of two styles, and whether
+    one only rises and the other only falls."""
+    from itertools import pairwise
+
+    from tqdm import tqdm
+
+    from videostyle.evaluation.interpolation import STEPS, InterpolationReport, interpolate
+    from videostyle.evaluation.plots import plot_interpolation
+    from videostyle.model import load_model
+
+    _check_output(arguments)
+    model = load_model(arguments.model)
+    known = model.card.style_names
+    styles = _check_styles(arguments.styles or known, known)
+    if len(styles) < 2:
+        raise UsageError("--styles: give at least two")
+    ruler, photos = _ruler_and_photos(arguments, [model], styles)
+    pixels = list(photos.values())
+    ways = tqdm(list(pairwise(styles)), unit=" pairs")
+    pairs = tuple(interpolate(ruler, model, start, end, pixels) for start, end in ways)
+    name, network = Path(arguments.model).stem, ruler.objective.network.name
+    report = InterpolationReport(name, network, arguments.size, tuple(photos), STEPS, pairs)
+    _write(arguments.output, report)
+    if arguments.plot:
+        plot_interpolation(report, arguments.plot)
+    say(f"{report.monotone} of {2 * len(pairs)} curves are monotone")
+    print(arguments.output)
+    return 0
+
+
+def _stability(arguments: argparse.Namespace) -> int:
+    """Measure E_warp: how much pastiches of moving pictures differ once the known motion is taken
+    back, as painted and as the stabilizer holds them, with one style and between two."""
+    from tqdm import tqdm
+
+    from videostyle.evaluation.plots import plot_stability
+    from videostyle.evaluation.stability import StabilityReport, measure
+    from videostyle.model import load_model
+    from videostyle.stylizer import Stylizer
+
+    _check_output(arguments)
+    models = {Path(name).stem: load_model(name) for name in arguments.model}
+    first = next(iter(models.values()))
+    styles = _check_styles(arguments.styles or first.card.style_names, first.card.style_names)
+    photos, sequences = _moving_pictures(arguments)
+    measures = []
+    with tqdm(total=len(models) * len(sequences) * len(styles), unit=" parts") as bar:
+        for name, model in models.items():
+            _check_styles(styles, model.card.style_names)
+            stylizer = Stylizer(model, device=arguments.device)
+            measures += measure(name, stylizer, sequences, styles, bar.update)
+    report = StabilityReport(arguments.size, photos, styles, tuple(measures))
+    _write(arguments.output, report)
+    if arguments.plot:
+        plot_stability(report, arguments.plot)
+    first_name = next(iter(models))
+    for name in models:
+        painted, held = (report.mean(name, stabilized=on) for on in (False, True))
+        say(
+            f"{name}: E_warp {painted:.5f} as painted, {held:.5f} stabilized; "
+            f"{report.excess(name):.5f} more while the mixture moves"
+        )
+        share = report.mean(first_name, stabilized=True) / painted
+        say(f"  {first_name}, stabilized, has {share:.2f} of {name} as painted")
+    print(arguments.output)
+    return 0
+
+
+def _moving_pictures(arguments: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
+    import numpy as np
+
+    from videostyle.evaluation.motion import MOTIONS, make_moving, read_pairs, warp_still
+    from videostyle.evaluation.ruler import read_photos
+
+    # The window of a made sequence moves over a photo a third larger.
+    large = 4 * arguments.size // 3
+    photos = read_photos(
+        arguments.photos, count=arguments.count, size=large, multiple=1, device="cpu"
+    )
+    sequences = [
+        make_moving(photo, motion, arguments.size)
+        for photo in photos.values()
+        for motion in MOTIONS
+    ]
+    if arguments.flow:
+        for path in sorted(arguments.flow.glob("*.npz")):
+            flow = np.load(path)["flow"].astype(np.float32)
+            sequences += [warp_still(photo, flow) for photo in photos.values()]
+        sequences += read_pairs(arguments.flow)
+    return tuple(photos), sequences
+
+
+def _ruler_and_photos(arguments: argparse.Namespace, models: Any, styles: Any) -> tuple[Any, Any]:
+    """What the options of `_add_data` name, read."""
+    from math import lcm
+
+    from videostyle.engine import choose_device
+    from videostyle.evaluation.lpips import Lpips
+    from videostyle.evaluation.ruler import make_ruler, read_photos
+    from videostyle.training.dataset import list_paintings
+    from videostyle.training.loss_network import load_loss_network
+
+    device = choose_device(arguments.device)
+    lpips = getattr(arguments, "lpips", None)
+    ruler = make_ruler(
+        [model.card for model in models],
+        list_paintings(arguments.paintings),
+        styles,
+        load_loss_network(find_loss_network(arguments)),
+        lpips=Lpips(lpips) if lpips else None,
+        device=device,
+    )
+    multiple = lcm(*(model.network.architecture.multiple for model in models))
+    count, size = arguments.count, arguments.size
+    photos = read_photos(arguments.photos, count=count, size=size, multiple=multiple, device=device)
+    return ruler, photos
+
+
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Find out now what would otherwise fail after an hour."""
+    if arguments.size < MIN_SIZE:
+        raise UsageError(f"--size is {arguments.size}; it must be at least {MIN_SIZE}")
+    for path in filter(None, (arguments.output, arguments.plot)):
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: no such folder")
+
+
+def _check_styles(styles: Any, known: Any) -> tuple[str, ...]:
+    if unknown := [style for style in styles if style not in known]:
+        raise ModelError(f"no style {unknown[0]!r} to measure (have: {', '.join(known)})")
+    return tuple(styles)
+
+
+def _write(path: Path, report: Any) -> None:
+    try:
+        path.write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be written ({error})") from error

@@ -1,0 +1,90 @@
+"""`videostyle reference`: the slow methods the network is held against."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from videostyle.cli.console import add_loss_network, find_loss_network, positive
+from videostyle.errors import UsageError
+
+COLUMNS = ("step", "style", "content", "total_variation", "total", "seconds")
+
+
+def add_reference(commands: Any) -> None:
+    """Declare the commands and their options."""
+    reference = commands.add_parser("reference", help="paint with the slow method of Gatys et al.")
+    methods = reference.add_subparsers(metavar="METHOD", required=True)
+    parser = methods.add_parser(
+        "gatys", help="optimise a picture's pixels", description=_gatys.__doc__
+    )
+    parser.set_defaults(command=_gatys)
+    parser.add_argument("photo", type=Path, metavar="PHOTO", help="what to paint")
+    parser.add_argument("painting", type=Path, metavar="PAINTING", help="how to paint it")
+    add_loss_network(parser)
+    parser.add_argument(
+        "--steps", type=positive, default=500, help="L-BFGS iterations (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--size",
+        type=positive,
+        default=512,
+        help="shorter side of the result, in pixels (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--painting-size",
+        type=positive,
+        default=448,
+        help="shorter side of the painting for the loss, in pixels (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--losses", type=Path, metavar="OUT.csv", help="write the losses of every step"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the painted picture")
+
+
+def _gatys(arguments: argparse.Namespace) -> int:
+    """Paint a photo by optimising its pixels (Gatys, Ecker, Bethge, CVPR 2016): minutes a picture,
+    against the same loss that a network is trained with."""
+    import csv
+
+    from PIL import Image
+    from tqdm import tqdm
+
+    from videostyle.engine import choose_device
+    from videostyle.evaluation.gatys import optimize
+    from videostyle.picture import save_picture
+    from videostyle.training.dataset import (
+        open_picture,
+        painting_pixels,
+        resize_shorter,
+        to_pixels,
+    )
+    from videostyle.training.loss_network import load_loss_network
+    from videostyle.training.objective import Objective
+
+    output, table = arguments.output, arguments.losses
+    if output.suffix.lower() not in Image.registered_extensions():
+        raise UsageError(f"{output}: unknown picture format; use .png, .jpg or .webp")
+    for path in filter(None, (output, table)):
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: no such folder")
+    device = choose_device(arguments.device)
+    objective = Objective(load_loss_network(find_loss_network(arguments)).to(device))
+    grams = objective.painting_grams([painting_pixels(arguments.painting, arguments.painting_size)])
+    photo = to_pixels(resize_shorter(open_picture(arguments.photo), arguments.size))[None]
+    rows = []
+    with tqdm(total=arguments.steps, unit=" steps", mininterval=1) as bar:
+        for step in optimize(photo, grams, objective, steps=arguments.steps):
+            rows.append([getattr(step, name) for name in COLUMNS])
+            bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
+            bar.update(step.step - bar.n)
+    pixels = (step.picture[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    save_picture(pixels, arguments.photo, output)
+    if table:
+        with table.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([COLUMNS, *rows])
+    print(output)
+    return 0
