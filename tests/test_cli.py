@@ -174,7 +174,7 @@ def test_the_contact_sheet_has_a_cell_for_every_style(model_file: str, tmp_path:
     Image.effect_mandelbrot((80, 40), (-2, -1, 1, 1), 50).convert("RGB").save(picture)
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 0
     with Image.open(sheet) as image:
-        assert image.width > 3 * 640
+        assert image.width > 4 * 480
         assert image.height > 2 * 320
 
 

@@ -261,6 +261,27 @@ def test_interpolation_ends_at_the_styles_themselves(
         assert pair["to_end"]["mean"][-1] == pytest.approx(own[pair["end"]], rel=1e-4)
 
 
+def test_a_new_style_is_held_against_one_from_scratch(
+    gallery: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = ["--added", str(gallery / "many.safetensors")]
+    models += ["--from-scratch", str(gallery / "one.safetensors")]
+    rest = data(gallery, loss_network_file, "new.json")
+    assert main(["evaluate", "new-style", "red", *models, *rest]) == 1
+    assert "there is no many.csv or losses.csv beside it" in capsys.readouterr().err
+    for name, steps in (("many.csv", 5), ("losses.csv", 400)):
+        lines = [f"{step},{1 / step}" for step in range(1, steps + 1)]
+        (gallery / name).write_text("\n".join(["step,style", *lines]))
+    plot = gallery / "new.png"
+    assert main(["evaluate", "new-style", "red", *models, *rest, "--plot", str(plot)]) == 0
+    report = json.loads((gallery / "new.json").read_text())
+    assert report["ratio"] == pytest.approx(1)  # the same network and row
+    assert report["added_curve"]["style"] == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
+    assert report["from_scratch_curve"]["step"][-1] == 400
+    with Image.open(plot) as drawn:
+        assert drawn.width > 500
+
+
 def test_reference_paints_a_picture_and_records_its_losses(
     gallery: Path, loss_network_file: Path
 ) -> None:

@@ -12,13 +12,13 @@ from videostyle.look import Look
 from videostyle.picture import load_picture
 from videostyle.stylizer import Stylizer
 
-CELL_WIDTH_PX = 640
+CELL_WIDTH_PX = 480
 MARGIN_PX, LABEL_PX = 12, 44
 INK, FAINT, PAPER = (24, 24, 28), (110, 110, 118), (250, 249, 246)
 
 
-def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer, columns: int = 3) -> None:
-    """Paint `picture` at 640 pixels width in every style; the untouched picture comes first.
+def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer, columns: int = 4) -> None:
+    """Paint `picture` at 480 pixels width in every style; the untouched picture comes first.
 
     Raises MediaError if the picture cannot be read, UsageError for an unknown output format.
     """
@@ -49,7 +49,7 @@ def _lay_out(cells: list[tuple[Image.Image, str, str]], columns: int, height: in
         "RGB", (columns * pitch[0] + MARGIN_PX, rows * pitch[1] + MARGIN_PX), color=PAPER
     )
     draw = ImageDraw.Draw(sheet)
-    name_font, title_font = ImageFont.load_default(20), ImageFont.load_default(15)
+    name_font, title_font = ImageFont.load_default(18), ImageFont.load_default(13)
     for index, (image, name, title) in enumerate(cells):
         left = MARGIN_PX + index % columns * pitch[0]
         top = MARGIN_PX + index // columns * pitch[1]

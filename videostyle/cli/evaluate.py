@@ -22,6 +22,7 @@ def add_evaluate(commands: Any) -> None:
     _add_quality(measures)
     _add_interpolation(measures)
     _add_stability(measures)
+    _add_new_style(measures)
 
 
 def _add_quality(measures: Any) -> None:
@@ -92,6 +93,23 @@ def _add_stability(measures: Any) -> None:
         help="also real pairs with true flow (KITTI, Middlebury) and recorded flows (*.npz)",
     )
     parser.add_argument("--styles", type=_names, metavar="A,B", help="only these (default: all)")
+
+
+def _add_new_style(measures: Any) -> None:
+    parser = measures.add_parser(
+        "new-style",
+        help="an added style against a network trained from scratch",
+        description=_new_style.__doc__,
+    )
+    parser.set_defaults(command=_new_style)
+    parser.add_argument("style", metavar="STYLE", help="the style both models have")
+    parser.add_argument(
+        "--added", required=True, metavar="PATH", help="the model `add-style` wrote"
+    )
+    parser.add_argument(
+        "--from-scratch", required=True, metavar="PATH", help="the model `train` wrote"
+    )
+    _add_data(parser)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -273,6 +291,44 @@ def _stability(arguments: argparse.Namespace) -> int:
         )
         share = report.mean(first_name, stabilized=True) / painted
         say(f"  {first_name}, stabilized, has {share:.2f} of {name} as painted")
+    print(arguments.output)
+    return 0
+
+
+def _new_style(arguments: argparse.Namespace) -> int:
+    """Measure a style that was added by training gammas and betas alone against a network trained
+    for it from scratch: the style loss both end with, and against the steps it took."""
+    from statistics import fmean
+
+    from videostyle.evaluation.new_style import NewStyleReport, read_curve
+    from videostyle.evaluation.plots import plot_new_style
+    from videostyle.evaluation.quality import measure_style
+    from videostyle.model import load_model
+
+    _check_output(arguments)
+    paths = (arguments.added, arguments.from_scratch)
+    models = [load_model(path) for path in paths]
+    for model in models:
+        _check_styles([arguments.style], model.card.style_names)
+    curves = [read_curve(Path(path)) for path in paths]
+    ruler, photos = _ruler_and_photos(arguments, models, [arguments.style])
+    added, scratch = (
+        measure_style(ruler, Path(path).stem, model, arguments.style, list(photos.values()))
+        for path, model in zip(paths, models, strict=True)
+    )
+    ratio = fmean(added.style_loss) / fmean(scratch.style_loss)
+    name, size = ruler.objective.network.name, arguments.size
+    report = NewStyleReport(
+        arguments.style, name, size, tuple(photos), ratio, added, scratch, *curves
+    )
+    _write(arguments.output, report)
+    if arguments.plot:
+        plot_new_style(report, arguments.plot)
+    for way, quality, curve in zip(
+        ("gammas and betas", "from scratch"), (added, scratch), curves, strict=True
+    ):
+        say(f"{way}: style loss {fmean(quality.style_loss):.4f} after {curve.step[-1]} steps")
+    say(f"ratio {ratio:.2f}")
     print(arguments.output)
     return 0
 

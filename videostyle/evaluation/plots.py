@@ -11,6 +11,7 @@ import numpy as np
 
 from videostyle.errors import MediaError
 from videostyle.evaluation.interpolation import STEPS, Interpolation, InterpolationReport
+from videostyle.evaluation.new_style import NewStyleReport
 from videostyle.evaluation.quality import QualityReport, by_series
 from videostyle.evaluation.stability import StabilityReport
 from videostyle.timeline_plot import INK, PAPER, STYLE_COLORS
@@ -174,6 +175,25 @@ def plot_stability(report: StabilityReport, path: Path) -> None:
     axes.grid(axis="x", color=FAINT, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel("E_warp, mean square in [0, 1] RGB")
+    axes.legend(frameon=False, fontsize=9)
+    _tidy(axes)
+    _save(figure, path)
+
+
+def plot_new_style(report: NewStyleReport, path: Path) -> None:
+    """Draw the style loss against the steps for both ways of learning one painting.
+
+    Raises MediaError if `path` cannot be written.
+    """
+    figure = _figure(3.6)
+    axes = figure.subplots()
+    curves = {
+        "gammas and betas alone": report.added_curve,
+        "all weights, from scratch": report.from_scratch_curve,
+    }
+    for (label, curve), color in zip(curves.items(), STYLE_COLORS, strict=False):
+        axes.loglog(curve.step, curve.style, color=color, linewidth=1.5, label=label)
+    axes.set(xlabel="updates", ylabel=f"style loss, {report.style}")
     axes.legend(frameon=False, fontsize=9)
     _tidy(axes)
     _save(figure, path)
