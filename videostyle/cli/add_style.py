@@ -15,7 +15,7 @@ from videostyle.cli.console import (
 )
 from videostyle.errors import UsageError
 
-DEFAULT_STEPS = 800
+DEFAULT_STEPS = 400
 
 
 def add_add_style(commands: Any) -> None:
