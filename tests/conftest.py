@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -46,6 +47,11 @@ def _same_randomness() -> Iterator[None]:
     np.random.set_state(numpy_state)
     if torch and torch_state is not None:
         torch.set_rng_state(torch_state)
+
+
+def stage_threads() -> list[str]:
+    """Threads of pipeline stages that still run; other libraries may keep threads of their own."""
+    return [thread.name for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -166,7 +166,8 @@ def test_gatys_is_late_where_it_never_comes_as_low() -> None:
 
     def run(photo: str, step: int | None) -> GatysRun:
         curve = (3.0, 2.0, 1.0)
-        return GatysRun("red", photo, {"many": step}, {2: 0.2}, curve, curve, curve, (0, 5, 10))
+        numbers = (curve, curve, curve, (0, 5, 10))
+        return GatysRun("red", photo, "photo", {"many": step}, {2: 0.2}, *numbers)
 
     (summary,) = summarize_gatys([run("a", 2), run("b", 2)], rows, ["a", "b"])
     assert (summary.runs, summary.met, summary.steps, summary.speedup) == (2, 2, 2, 20)

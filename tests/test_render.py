@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import stage_threads
 from PIL import Image
 
 from videostyle.decode import decode, probe
@@ -109,7 +109,7 @@ def test_an_interruption_leaves_a_playable_part(
     assert not output.exists()
     assert report.output == tmp_path / "out.part.mp4"
     assert 5 <= len(times(report.output)) < 60
-    assert threading.active_count() == 1
+    assert not stage_threads()
 
 
 def failing(*_: object, **__: object) -> None:
@@ -131,7 +131,7 @@ def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
         render(source, output, Look({"red": 1}), stylizer=stylizer)
     assert output.read_bytes() == b"precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
-    assert threading.active_count() == 1
+    assert not stage_threads()
 
 
 def test_an_error_while_encoding_ends_the_other_stages(
@@ -148,7 +148,7 @@ def test_an_error_while_encoding_ends_the_other_stages(
             stylizer=stylizer,
             on_progress=on_progress,
         )
-    assert threading.active_count() == 1
+    assert not stage_threads()
     assert not list(tmp_path.glob("out*"))
 
 

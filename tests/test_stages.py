@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from conftest import stage_threads
 
 from videostyle.stages import Meter, prefetch
 
@@ -41,7 +42,7 @@ def test_an_error_reaches_the_reader_with_its_message() -> None:
     assert next(stage) == 1
     with pytest.raises(ValueError, match="broken here"):
         next(stage)
-    assert threading.active_count() == 1
+    assert not stage_threads()
 
 
 def test_leaving_early_closes_the_source_and_ends_every_thread() -> None:
@@ -61,7 +62,7 @@ def test_leaving_early_closes_the_source_and_ends_every_thread() -> None:
     assert next(stage) == 0
     stage.close()
     assert closed.wait(5)
-    assert threading.active_count() == 1
+    assert not stage_threads()
 
 
 def test_a_meter_tells_a_slow_stage_from_its_input() -> None:

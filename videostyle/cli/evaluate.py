@@ -52,6 +52,12 @@ def _add_quality(measures: Any) -> None:
         "--gatys-photos", type=positive, default=2, help="on so many photos (default: %(default)s)"
     )
     parser.add_argument(
+        "--gatys-start",
+        choices=("noise", "photo"),
+        default="noise",
+        help="what the optimisation begins with (default: %(default)s)",
+    )
+    parser.add_argument(
         "--gatys-steps", type=positive, default=300, help="L-BFGS iterations (default: %(default)s)"
     )
 
@@ -197,8 +203,8 @@ def _run_gatys(arguments: argparse.Namespace, ruler: Any, photos: Any, qualities
     for style, photo in tqdm(pairs, unit=" Gatys runs", disable=not pairs):
         rows = [row for row in qualities if row.style == style]
         totals = {row.model: row.total[names.index(photo)] for row in rows}
-        run = run_gatys(ruler, style, photo, photos[photo], totals, steps=arguments.gatys_steps)
-        runs.append(run)
+        steps, start = arguments.gatys_steps, arguments.gatys_start
+        runs.append(run_gatys(ruler, style, photo, photos[photo], totals, steps=steps, start=start))
     return runs
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -91,6 +92,7 @@ class GatysRun:
 
     style: str
     photo: str
+    start: str
     met: dict[str, int | None]
     lpips: dict[int, float]
     style_loss: tuple[float, ...]
@@ -169,21 +171,24 @@ def run_gatys(
     totals: dict[str, float],
     *,
     steps: int,
+    start: Literal["photo", "noise"],
 ) -> GatysRun:
-    """Optimise one photo, `pixels` (1, 3, H, W), from itself; `totals`: by model, the total loss
-    to meet."""
+    """Optimise one photo, `pixels` (1, 3, H, W); `totals`: by model, the total loss to meet;
+    start: what the optimisation begins with (noise in Johnson et al. 2016, section 4.1)."""
     grams, weight = ruler.grams[style], ruler.painting_weights[style]
     met: dict[str, int | None] = dict.fromkeys(totals)
     lpips: dict[int, float] = {}
     numbers = []
-    for step in optimize(pixels, grams, ruler.objective, steps=steps, painting_weight=weight):
+    for step in optimize(
+        pixels, grams, ruler.objective, steps=steps, start=start, painting_weight=weight
+    ):
         numbers.append((step.style, step.content, step.total, step.seconds))
         here = [name for name in totals if met[name] is None and step.total <= totals[name]]
         met |= dict.fromkeys(here, step.step)
         if ruler.lpips and (here or step.step in LPIPS_STEPS or step.step == steps):
             lpips[step.step] = ruler.lpips(step.picture, pixels).item()
     columns = (tuple(column) for column in zip(*numbers, strict=True))
-    return GatysRun(style, photo, met, lpips, *columns)
+    return GatysRun(style, photo, start, met, lpips, *columns)
 
 
 def summarize(qualities: Sequence[StyleQuality]) -> tuple[SeriesSummary, ...]:
