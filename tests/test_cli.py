@@ -107,6 +107,9 @@ def test_an_existing_output_is_kept_unless_told(
         (["--mix", "red=-1"], 2, "not negative"),
         (["--style", "red", "--strength", "2"], 2, "strength is 2"),
         (["--style", "red", "--codec", "libx999"], 2, "libx999"),
+        (["--style", "red", "-e", "tune=film", "-e", "gg=3"], 2, "libx264 has no option 'gg'"),
+        (["--style", "red", "--start", "9s"], 1, "start 9s is not before the end"),
+        (["--style", "red", "--end", "1"], 2, "end: '1' has no unit"),
         (["--style", "red", "--device", "abacus"], 2, "abacus"),
     ],
 )
@@ -175,12 +178,24 @@ def test_the_contact_sheet_has_a_cell_for_every_style(model_file: str, tmp_path:
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 0
     with Image.open(sheet) as image:
         assert image.width > 4 * 480
-        assert image.height > 2 * 320
+        assert image.height > 240
 
 
 def test_schema_prints_json(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", "--model", model_file]) == 0
     assert "draft-07" in json.loads(capsys.readouterr().out)["$schema"]
+
+
+def test_a_part_goes_into_numbered_pictures(
+    video: Path, timeline: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "f_%02d.png"
+    command = ["render", str(video), "-o", str(output), "-t", str(timeline), "--model", model_file]
+    assert main([*command, "--start", "2f", "--end=-0.2s", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 5
+    assert len(list(tmp_path.glob("f_*.png"))) == 5
+    assert main(command) == 2
+    assert "exists; -y overwrites it" in capsys.readouterr().err
 
 
 def test_a_dry_run_writes_nothing(
@@ -192,6 +207,7 @@ def test_a_dry_run_writes_nothing(
     (plan,) = json.loads(capsys.readouterr().out)
     assert plan["output"] == str(output)
     assert len(plan["looks"]) == 5
+    assert (plan["encoding"]["codec"], plan["encoding"]["settings"]["crf"]) == ("libx264", "20")
     assert not output.exists()
 
 

@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).parents[1] / "videostyle"
 LAYERS = [
     {"errors"},
     {"look", "timecode", "easing", "stages", "options", "media", "picture"},
-    {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "passthrough"},
-    {"timeline_yaml", "timeline_plot", "model", "engine", "decode"},
+    {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette", "passthrough"},
+    {"timeline_yaml", "timeline_plot", "model", "engine", "decode", "encoders"},
     {"timeline_schema", "encode", "stylizer"},
     {"stylize", "contact_sheet"},
     {"render", "training"},

@@ -18,6 +18,7 @@ from videostyle.media import ColorSpec, MediaInfo, guess_matrix
 Picture = npt.NDArray[np.uint8]
 Size = tuple[int, int]
 Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Alpha = npt.NDArray[np.uint16]
 OUTPUT_PIX_FMTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -38,19 +39,28 @@ def output_color(info: MediaInfo) -> ColorSpec:
     return replace(info.color, matrix=guess_matrix(info.height), full_range=False)
 
 
-def working_pix_fmt(info: MediaInfo, pix_fmt: str) -> str:
-    """The format frames leave `stylize` in: the output's, or RGB for a picture, which loses
-    nothing."""
-    return "rgb24" if info.is_image else pix_fmt
+def has_alpha(pix_fmt: str) -> bool:
+    """Whether a pixel format has an alpha channel; Pillow's modes of pictures count as none."""
+    try:
+        return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
+    except ValueError:
+        return False
+
+
+def working_pix_fmt(pix_fmt: str) -> str:
+    """The format frames have from `stylize` on, for an output of a format: without alpha, which
+    travels beside them, and RGB for all that is not YUV."""
+    return pix_fmt.replace("yuva", "yuv") if pix_fmt.startswith("yuv") else "rgb24"
 
 
 class ColorConverter:
     """Converts frames of one input. One per thread; a frame is never in two converters at once,
     because a conversion changes the source frame's tags while it runs."""
 
-    def __init__(self, info: MediaInfo, pix_fmt: str) -> None:
-        self.pix_fmt = working_pix_fmt(info, pix_fmt)
-        self.color = output_color(info)
+    def __init__(self, info: MediaInfo, pix_fmt: str, color: ColorSpec | None = None) -> None:
+        """pix_fmt, color: of the frames it gives, the latter `output_color(info)` by default."""
+        self.pix_fmt = "rgb24" if info.is_image else pix_fmt
+        self.color = color or output_color(info)
         self._input = info.color
         self._reformatter = VideoReformatter()
 
@@ -116,11 +126,49 @@ def convert(
 
 def flatten(reformatter: VideoReformatter, image: av.VideoFrame, color: ColorSpec) -> av.VideoFrame:
     """Lay a frame with alpha on black; without alpha it comes back as it is."""
-    if not any(component.is_alpha for component in image.format.components):
+    if not has_alpha(image.format.name):
         return image
     pixels = convert(reformatter, image, "rgba", color, _RGB).to_ndarray().astype(np.uint16)
     flat = ((pixels[..., :3] * pixels[..., 3:] + 127) // 255).astype(np.uint8)
     return av.VideoFrame.from_ndarray(flat, "rgb24")
+
+
+def split_alpha(
+    reformatter: VideoReformatter, image: av.VideoFrame, color: ColorSpec
+) -> tuple[av.VideoFrame, Alpha | None]:
+    """A frame's colours as they are, without alpha, and its alpha: (H, W) uint16, 65535 opaque.
+
+    YUV keeps its planes exactly; all else becomes rgb24.
+    """
+    name = image.format.name
+    if not has_alpha(name):
+        return image, None
+    if name.startswith("yuva"):
+        opaque = av.VideoFrame(image.width, image.height, working_pix_fmt(name))
+        _copy_planes(image, opaque)
+        return opaque, _spread(plane_array(image, 3), image.format.components[3].bits)
+    pixels = convert(reformatter, image, "rgba", color, _RGB).to_ndarray().astype(np.uint8)
+    opaque = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[..., :3]), "rgb24")
+    return opaque, _spread(pixels[..., 3], 8)
+
+
+def join_alpha(image: av.VideoFrame, alpha: Alpha) -> av.VideoFrame:
+    """The reverse of `split_alpha` for planar YUV."""
+    joined = av.VideoFrame(image.width, image.height, image.format.name.replace("yuv", "yuva"))
+    _copy_planes(image, joined)
+    plane_array(joined, 3)[...] = alpha >> (16 - joined.format.components[3].bits)
+    return joined
+
+
+def _copy_planes(source: av.VideoFrame, target: av.VideoFrame) -> None:
+    for index in range(3):
+        plane_array(target, index)[...] = plane_array(source, index)
+
+
+def _spread(values: Plane, bits: int) -> Alpha:
+    """Values of so many bits (at least 8) to 16, the highest to the highest."""
+    wide = values.astype(np.uint16)
+    return (wide << np.uint16(16 - bits)) | (wide >> np.uint16(2 * bits - 16))
 
 
 def plane_array(image: av.VideoFrame, index: int) -> Plane:

@@ -25,9 +25,17 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
-from videostyle.color import flatten
+from videostyle.color import Alpha, flatten, split_alpha
 from videostyle.errors import MediaError
-from videostyle.media import HDR_TRANSFERS, MATRICES, ColorSpec, Frame, MediaInfo, StreamInfo
+from videostyle.media import (
+    HDR_TRANSFERS,
+    MATRICES,
+    ColorSpec,
+    Cut,
+    Frame,
+    MediaInfo,
+    StreamInfo,
+)
 from videostyle.picture import load_picture
 
 # More decoder threads than this cost memory and gain nothing on the way to a network.
@@ -35,6 +43,7 @@ MAX_THREADS = 4
 
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 _HEAD = 32  # packets looked at before decoding begins
+_FIRST_SEEK_SECONDS = 0.5  # before a cut; enough for most files
 _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
 # Signs of the display matrix (a, b, c, d), where x' = a x + c y and y' = b x + d y, to filters.
 _UPRIGHT = {
@@ -89,15 +98,25 @@ def probe(path: Path) -> MediaInfo:
 
 
 def decode(
-    info: MediaInfo, *, threads: int | None = None, report: DecodeReport | None = None
+    info: MediaInfo,
+    *,
+    cut: Cut | None = None,
+    lead: int = 0,
+    keep_alpha: bool = False,
+    threads: int | None = None,
+    report: DecodeReport | None = None,
 ) -> Generator[Frame]:
     """Yield every frame, upright, in its own pixel format, with strictly increasing pts.
 
+    cut: only its frames, and up to `lead` frames before them. keep_alpha: a video's alpha comes
+    beside its colours; else it is laid on black. A picture's is left out.
+
     Corrupt packets are skipped and counted in `report`; the frames after them keep their times.
-    Missing or repeated pts are counted on from the one before at the frame rate. Alpha is laid on
-    black in a video and left out of a picture. Raises MediaError if the file cannot be read.
+    Missing or repeated pts are counted on from the one before at the frame rate. Raises
+    MediaError if the file cannot be read.
     """
     report = report or DecodeReport()
+    cut = cut or Cut()
     if info.is_image:
         picture = load_picture(info.path)
         if picture is None:
@@ -105,21 +124,21 @@ def decode(
         pixels = np.asarray(picture.convert("RGB").resize((info.width, info.height)))
         yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
         return
-    upright = _Upright(info)
-    with open_input(info.path) as container:
-        stream = container.streams[info.stream_index]
-        assert isinstance(stream, VideoStream)
-        first = None
-        for image, pts in _decode_stream(stream, threads, report):
-            first = pts if first is None else first
-            report.damaged_frames += image.is_corrupt
-            yield Frame(
-                image=upright(image),
-                pts=pts,
-                duration=image.duration or _ticks_per_frame(stream),
-                seconds=float((pts - first) * info.time_base),
-                is_corrupt=image.is_corrupt,
-            )
+    upright = _Upright(info, keep_alpha)
+    for image, pts, step in _decode_from(info, cut.start, lead, threads, report):
+        seconds = info.seconds(pts)
+        if seconds >= cut.end:
+            return
+        report.damaged_frames += image.is_corrupt
+        colors, alpha = upright(image)
+        yield Frame(
+            image=colors,
+            pts=pts,
+            duration=image.duration or step,
+            seconds=seconds,
+            is_corrupt=image.is_corrupt,
+            alpha=alpha,
+        )
 
 
 def measure_duration(info: MediaInfo) -> float:
@@ -267,21 +286,83 @@ def _ticks_per_frame(stream: VideoStream) -> int | None:
     return max(1, round(1 / (rate * _time_base(stream)))) if rate else None
 
 
+def _decode_from(
+    info: MediaInfo, start: float, lead: int, threads: int | None, report: DecodeReport
+) -> Generator[tuple[av.VideoFrame, int, int | None]]:
+    """Frames as decoded, pts and the ticks of one frame, from `lead` frames before a time on.
+
+    Seeks, ever farther back, until enough frames come before that time.
+    """
+    back = _FIRST_SEEK_SECONDS
+    while True:
+        report.skipped_packets = 0
+        with open_input(info.path) as container:
+            stream = container.streams[info.stream_index]
+            assert isinstance(stream, VideoStream)
+            seeking = start > back
+            if seeking and not _seek(stream, info.start_pts, start - back):
+                back = start
+                continue
+            images = _decode_stream(stream, threads, report, from_key_frame=seeking)
+            before: deque[tuple[av.VideoFrame, int]] = deque(maxlen=max(1, lead))
+            first = None
+            for first in images:
+                if start == 0 or info.seconds(first[1]) >= start:
+                    break
+                before.append(first)
+                first = None
+            if seeking and len(before) < max(1, lead):
+                back *= 8
+                continue
+            wanted = (*list(before)[len(before) - lead :], *([first] if first else []))
+            for image, pts in chain(wanted, images):
+                yield image, pts, _ticks_per_frame(stream)
+            return
+
+
+def _seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
+    """Go to a key frame before a time since the first frame; False where that cannot be trusted,
+    and the file must be opened anew."""
+    container = stream.container
+    assert isinstance(container, InputContainer)
+    head = list(islice(_packets(stream, DecodeReport()), _HEAD))
+    if any(packet.pts is None for packet in head) or _is_shuffled(stream.codec_context, head):
+        return False
+    try:
+        container.seek(start_pts + int(seconds / _time_base(stream)), stream=stream)
+    except av.FFmpegError:
+        return False
+    return True
+
+
 def _decode_stream(
-    stream: VideoStream, threads: int | None, report: DecodeReport
+    stream: VideoStream,
+    threads: int | None,
+    report: DecodeReport,
+    *,
+    from_key_frame: bool = False,
 ) -> Iterator[tuple[av.VideoFrame, int]]:
     """Frames as decoded, with pts that strictly increase."""
     context = _decoder(stream, threads)
     packets = _packets(stream, report)
     head = list(islice(packets, _HEAD))
-    # B-frames with pts equal to dts: the writer of the file lost the reordering. The pictures come
-    # out of the decoder in order, and the stamps are right but for theirs.
-    shuffled = bool(context.reorder_depth) and all(
-        packet.pts is not None and packet.pts == packet.dts for packet in head
-    )
     images = _images(context, chain(head, packets), report)
     step = _ticks_per_frame(stream) or 1
-    return _stamp(images, _MOST_REORDERED if shuffled else 0, step, stream.start_time or 0)
+    window = _MOST_REORDERED if _is_shuffled(context, head) else 0
+    stamped = _stamp(images, window, step, stream.start_time or 0)
+    if not from_key_frame or not head or head[0].pts is None:
+        return stamped
+    # Frames shown before the key frame may need others that come before it in the file.
+    first_pts = head[0].pts
+    return (item for item in stamped if item[1] >= first_pts)
+
+
+def _is_shuffled(context: VideoCodecContext, head: list[av.Packet[VideoStream]]) -> bool:
+    """B-frames with pts equal to dts: the writer of the file lost the reordering. The pictures
+    come out of the decoder in order, and the stamps are right but for theirs."""
+    return bool(context.reorder_depth) and all(
+        packet.pts is not None and packet.pts == packet.dts for packet in head
+    )
 
 
 def _decoder(stream: VideoStream, threads: int | None) -> VideoCodecContext:
@@ -361,15 +442,16 @@ def _filters(image: av.VideoFrame) -> tuple[str, ...]:
 
 class _Upright:
     """Turns frames upright, brings them to one size where a file changes it on the way, and lays
-    alpha on black."""
+    alpha on black or takes it out."""
 
-    def __init__(self, info: MediaInfo) -> None:
+    def __init__(self, info: MediaInfo, keep_alpha: bool) -> None:
         self._info = info
+        self._keep_alpha = keep_alpha
         self._reformatter = VideoReformatter()
         self._key: tuple[object, ...] = ()
         self._graph: av.filter.Graph | None = None
 
-    def __call__(self, image: av.VideoFrame) -> av.VideoFrame:
+    def __call__(self, image: av.VideoFrame) -> tuple[av.VideoFrame, Alpha | None]:
         # Side data and frame hold each other until the garbage collector comes round, and a frame
         # is large, so the display matrix is looked at only where something changes.
         key = (image.rotation, image.format.name, image.width, image.height)
@@ -381,7 +463,9 @@ class _Upright:
             turned = self._graph.pull()
             assert isinstance(turned, av.VideoFrame)
             image = turned
-        return flatten(self._reformatter, image, self._info.color)
+        if self._keep_alpha:
+            return split_alpha(self._reformatter, image, self._info.color)
+        return flatten(self._reformatter, image, self._info.color), None
 
     def _make_graph(self, image: av.VideoFrame, names: tuple[str, ...]) -> av.filter.Graph | None:
         size = (image.width, image.height)

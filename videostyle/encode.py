@@ -6,36 +6,38 @@ that was there before stays as it is.
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import av
 import av.error
 import numpy as np
-from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
+from PIL import Image
 
-from videostyle.color import OUTPUT_PIX_FMTS, output_color, plane_array
+from videostyle.color import join_alpha, plane_array
 from videostyle.decode import open_input
-from videostyle.errors import MediaError, UsageError
-from videostyle.media import MATRICES, PICTURE_SUFFIXES, Frame, MediaInfo
-from videostyle.options import EncodeOptions
-from videostyle.passthrough import Passthrough, kept_tags
-from videostyle.picture import save_picture
-
-CODECS = ("libx264", "libx265")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
-PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
-    *("medium", "slow", "slower", "veryslow", "placebo"),
+from videostyle.encoders import (
+    EncodingPlan,
+    is_sequence,
+    numbered,
+    plan_encoding,
+    sequence_numbers,
 )
-AUDIO = ("copy", "aac", "none")
-MAX_CRF = 51
+from videostyle.errors import MediaError, UsageError
+from videostyle.media import MATRICES, Cut, Frame, MediaInfo
+from videostyle.options import EncodeOptions
+from videostyle.palette import PalettePicker
+from videostyle.passthrough import Passthrough, Span, kept_tags
+from videostyle.picture import save_picture, write_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,53 +54,55 @@ def encode(
     frames: Iterable[Frame],
     info: MediaInfo,
     output: Path,
-    options: EncodeOptions | None = None,
+    plan: EncodingPlan,
     *,
+    cut: Cut | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> EncodeReport:
-    """Write the frames, which are in the format `ColorConverter(info, options.pix_fmt)` gives.
+    """Write the frames, which are in the plan's working_pix_fmt and colour.
 
-    The frames' pts and the other streams' times stay as they are. If `interrupted` is true once
-    the frames end, the part is finished, playable, and keeps its .part name. On any error it is
-    removed. Raises UsageError before the first frame is read if the options cannot work,
-    MediaError if the file cannot be written, and what reading `frames` raises.
+    The frames' pts and the other streams' times stay as they are; `cut` says that the frames are
+    those of a part, which begins when the input does. If `interrupted` is true once the frames
+    end, the part is finished, playable, and keeps its .part name. On any error it is removed.
+    Raises MediaError if the file cannot be written, and what reading `frames` raises.
     """
-    options = options or EncodeOptions()
-    check_output(info, output, options)
     part = part_path(output)
     with ExitStack() as on_error:
-        on_error.callback(part.unlink, missing_ok=True)
+        on_error.callback(_remove, part)
         on_error.callback(_close, frames)
         if info.is_image:
             count, notes = _write_picture(frames, info, part), list[str]()
+        elif plan.codec is None:
+            count, notes = _write_sequence(frames, info, output, part)
         else:
-            count, notes = _write_video(frames, info, part, options, interrupted)
+            count, notes = _write_video(frames, info, part, plan, cut or Cut(), interrupted)
         complete = not interrupted()
         if complete and not count:
             raise MediaError(f"{output}: not written, because there was no frame to write")
         if complete:
             with _writing(part):
-                part.replace(output)
+                _finish(part, output)
         if count:
             on_error.pop_all()
     return EncodeReport(output if complete else part, count, complete, tuple(notes))
 
 
 def part_path(output: Path) -> Path:
-    """Where an output is written until it is whole."""
+    """Where an output is written until it is whole; a folder for a sequence of pictures."""
     return output.with_name(f"{output.stem}.part{output.suffix}")
 
 
-def check_output(info: MediaInfo, output: Path, options: EncodeOptions) -> None:
-    """Raise UsageError or MediaError for what would fail later, without touching any file."""
-    kind, suffixes = ("picture", PICTURE_SUFFIXES) if info.is_image else ("video", VIDEO_SUFFIXES)
-    _check_one_of(f"{output}: ending of a {kind}", output.suffix.lower(), suffixes)
-    _check_one_of("codec", options.codec, CODECS)
-    _check_one_of("preset", options.preset, PRESETS)
-    _check_one_of("pixel format", options.pix_fmt, OUTPUT_PIX_FMTS)
-    _check_one_of("audio", options.audio, AUDIO)
-    if not 0 <= options.crf <= MAX_CRF:
-        raise UsageError(f"crf is {options.crf}; it must be from 0 (lossless) to {MAX_CRF}")
+def exists(output: Path) -> bool:
+    """Whether a file, or a picture of a sequence, is there already."""
+    return bool(sequence_numbers(output)) if is_sequence(output) else output.exists()
+
+
+def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:
+    """The plan of `plan_encoding`, for an output that can be written.
+
+    Raises UsageError or MediaError for what would fail later, without touching any file.
+    """
+    plan = plan_encoding(info, output, options)
     for path in (output, part_path(output)):
         if path.exists() and info.path.exists() and path.samefile(info.path):
             raise UsageError(f"{output}: would overwrite the input; choose another output")
@@ -109,11 +113,23 @@ def check_output(info: MediaInfo, output: Path, options: EncodeOptions) -> None:
         raise MediaError(f"{folder}: no such folder; make it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise MediaError(f"{folder}: cannot be written to")
+    return plan
 
 
-def _check_one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{what} is {value!r}; it must be one of {', '.join(allowed)}")
+def _remove(part: Path) -> None:
+    if part.is_dir() and not part.is_symlink():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
+
+
+def _finish(part: Path, output: Path) -> None:
+    if not part.is_dir():
+        part.replace(output)
+        return
+    for path in part.iterdir():
+        path.replace(output.with_name(path.name))
+    part.rmdir()
 
 
 @contextmanager
@@ -135,70 +151,129 @@ def _write_video(
     frames: Iterable[Frame],
     info: MediaInfo,
     part: Path,
-    options: EncodeOptions,
+    plan: EncodingPlan,
+    cut: Cut,
     interrupted: Callable[[], bool],
 ) -> tuple[int, list[str]]:
     count = 0
-    with open_input(info.path) as source, _open_output(part) as container:
-        video = _add_video(container, source, info, options)
-        others = Passthrough(source, container, info, options.audio)
-        for frame in frames:
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        return 0, []
+    span = _span(first, info, cut)
+    with open_input(info.path) as source, _open_output(part, plan) as container:
+        video = _Video(container, source, info, plan, span)
+        fallback = next(iter(plan.container.audio), None)
+        others = Passthrough(source, container, info, plan.audio, fallback, span)
+        for frame in chain([first], frames):
             others.until(float(frame.pts * info.time_base))
-            container.mux(video.encode(_prepare(frame, info, video)))
+            video.write(frame)
             count += 1
-        container.mux(video.encode(None))
+        video.finish()
         if not interrupted():
-            others.until(float("inf"))
+            others.until(math.inf)
         others.finish()
-    return count, [*_video_notes(info, video), *others.notes]
+    return count, [*video.notes(), *others.notes]
+
+
+def _span(first: Frame, info: MediaInfo, cut: Cut) -> Span:
+    if cut.is_whole:
+        return Span()
+    start = info.start_pts * info.time_base
+    begin = first.pts * info.time_base
+    return Span(
+        -math.inf if cut.start == 0 else float(begin), float(start) + cut.end, begin - start
+    )
 
 
 @contextmanager
-def _open_output(part: Path) -> Iterator[OutputContainer]:
-    with _writing(part), av.open(str(part.absolute()), "w") as container:
+def _open_output(part: Path, plan: EncodingPlan) -> Iterator[OutputContainer]:
+    options = dict(plan.container.options)
+    with _writing(part), av.open(str(part.absolute()), "w", options=options) as container:
         yield container
 
 
-def _add_video(
-    container: OutputContainer, source: InputContainer, info: MediaInfo, options: EncodeOptions
-) -> VideoStream:
-    settings = {"crf": str(options.crf), "preset": options.preset}
-    if options.codec == "libx265":
-        settings["x265-params"] = "log-level=none"  # it would write to stderr by itself
-    stream = container.add_stream(options.codec, rate=info.frame_rate or 25, options=settings)
-    assert isinstance(stream, VideoStream)
-    context = stream.codec_context
-    chroma = av.VideoFormat(options.pix_fmt, 2, 2)
-    context.width = info.width + (info.width % 2 if chroma.chroma_width() == 1 else 0)
-    context.height = info.height + (info.height % 2 if chroma.chroma_height() == 1 else 0)
-    context.pix_fmt = options.pix_fmt
-    context.time_base = info.time_base
-    if info.sample_aspect_ratio:
-        context.sample_aspect_ratio = info.sample_aspect_ratio
-    # MP4 gets the length of a variable-rate track wrong with B-frames or without durations, and
-    # that the rate is constant is only known at the end.
-    context.max_b_frames = 0
-    context.flags |= Flags.frame_duration
-    color = output_color(info)
-    context.colorspace, context.color_range = color.matrix, 2 if color.full_range else 1
-    context.color_primaries, context.color_trc = color.primaries, color.transfer
-    if options.codec == "libx265" and container.format.name in ("mp4", "mov"):
-        context.codec_tag = "hvc1"  # Apple's players know HEVC only by this name
-    original = source.streams[info.stream_index]
-    stream.metadata.update(kept_tags(original.metadata))
-    stream.disposition = original.disposition
-    container.metadata.update(kept_tags(source.metadata))
-    container.set_chapters(source.chapters())
-    return stream
+class _Video:
+    """The output's video stream."""
 
+    def __init__(
+        self,
+        container: OutputContainer,
+        source: InputContainer,
+        info: MediaInfo,
+        plan: EncodingPlan,
+        span: Span,
+    ) -> None:
+        self._container, self._info, self._plan = container, info, plan
+        self._earlier = round(span.earlier / info.time_base)
+        self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
+        self._last_pts: int | None = None
+        self._left_out = 0
+        # The durations of the frames the encoder holds, by pts; not every encoder returns them.
+        self._durations: dict[int, int] = {}
+        assert plan.codec is not None
+        rate = info.frame_rate or 25
+        stream = container.add_stream(plan.codec, rate=rate, options=dict(plan.settings))
+        assert isinstance(stream, VideoStream)
+        plan.configure(stream.codec_context, info)
+        original = source.streams[info.stream_index]
+        stream.metadata.update(kept_tags(original.metadata))
+        stream.disposition = original.disposition
+        container.metadata.update(kept_tags(source.metadata))
+        container.set_chapters(span.chapters(source))
+        self._stream = stream
 
-def _prepare(frame: Frame, info: MediaInfo, video: VideoStream) -> av.VideoFrame:
-    context = video.codec_context
-    image = _pad(frame.image, context.width, context.height)
-    image.pts, image.time_base = frame.pts, info.time_base
-    image.duration = frame.duration or 0
-    image.pict_type = PictureType.NONE  # or the decoder's sync frames would be copied
-    return image
+    def write(self, frame: Frame) -> None:
+        pts, duration = self._times(frame)
+        if self._last_pts is not None and pts <= self._last_pts:
+            self._left_out += 1
+            return
+        self._last_pts = pts
+        image = frame.image if frame.alpha is None else join_alpha(frame.image, frame.alpha)
+        context = self._stream.codec_context
+        image = _pad(image, context.width, context.height)
+        if self._palette:
+            image = self._palette(image)
+        image.pts, image.time_base, image.duration = pts, context.time_base, duration
+        image.pict_type = PictureType.NONE  # or the decoder's sync frames would be copied
+        self._durations[pts] = duration
+        self._mux(self._stream.encode(image))
+
+    def finish(self) -> None:
+        self._mux(self._stream.encode(None))
+
+    def notes(self) -> Iterator[str]:
+        info, context = self._info, self._stream.codec_context
+        if info.color.guessed:
+            name = MATRICES[info.color.matrix]
+            yield f"the input does not say its colour matrix; taken as {name} by its height"
+        if (context.width, context.height) != (info.width, info.height):
+            yield (
+                f"{info.width}x{info.height} padded to {context.width}x{context.height}, "
+                f"because {self._plan.pix_fmt} needs even sizes"
+            )
+        name, tick = self._plan.container.name, self._plan.container.time_base
+        if tick and info.sample_aspect_ratio not in (None, 1):
+            yield f"pixels of {info.sample_aspect_ratio} come out square: {name} knows no others"
+        if self._left_out:
+            yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
+
+    def _times(self, frame: Frame) -> tuple[int, int]:
+        """Pts and duration in the output's ticks."""
+        pts, duration = frame.pts - self._earlier, frame.duration or 0
+        tick = self._plan.container.time_base
+        if tick is None:
+            return pts, duration
+        # A container with a clock of its own begins at 0.
+        ratio = self._info.time_base / tick
+        begin = (pts - self._info.start_pts) * ratio
+        return round(begin), max(1, round(begin + duration * ratio) - round(begin))
+
+    def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
+        for packet in packets:
+            duration = self._durations.pop(packet.pts or 0, 0)
+            packet.duration = packet.duration or duration
+            self._container.mux(packet)
 
 
 def _pad(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -213,21 +288,28 @@ def _pad(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     return padded
 
 
-def _video_notes(info: MediaInfo, video: VideoStream) -> Iterator[str]:
-    if info.color.guessed:
-        name = MATRICES[info.color.matrix]
-        yield f"the input does not say its colour matrix; taken as {name} by its height"
-    width, height = video.codec_context.width, video.codec_context.height
-    if (width, height) != (info.width, info.height):
-        yield (
-            f"{info.width}x{info.height} padded to {width}x{height}, "
-            f"because {video.codec_context.pix_fmt} needs even sizes"
-        )
-
-
 def _write_picture(frames: Iterable[Frame], info: MediaInfo, part: Path) -> int:
     count = 0
     for frame in frames:
         save_picture(frame.image.to_ndarray().astype(np.uint8, copy=False), info.path, part)
         count += 1
     return count
+
+
+def _write_sequence(
+    frames: Iterable[Frame], info: MediaInfo, output: Path, part: Path
+) -> tuple[int, list[str]]:
+    count = 0
+    with _writing(part):
+        _remove(part)  # what an interruption left
+        part.mkdir()
+    for count, frame in enumerate(frames, 1):
+        picture = Image.fromarray(frame.image.to_ndarray().astype(np.uint8, copy=False))
+        if frame.alpha is not None:
+            picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
+        write_picture(picture, part / numbered(output, count).name)
+    notes = [f"{stream} left out: pictures cannot hold it" for stream in info.other_streams]
+    stale = sum(number > count for number in sequence_numbers(output))
+    if stale:
+        notes.append(f"{stale} pictures of an earlier, longer run are still there")
+    return count, notes

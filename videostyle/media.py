@@ -5,6 +5,7 @@ Colour numbers are those of ITU-T H.273, which FFmpeg uses too.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import av
+    import numpy as np
+    import numpy.typing as npt
 
 MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m"}
 MATRICES |= {9: "bt2020nc"}
@@ -152,6 +155,10 @@ class MediaInfo:
         """The other streams of one kind."""
         return tuple(stream for stream in self.other_streams if stream.kind == kind)
 
+    def seconds(self, pts: int) -> float:
+        """Time of a pts since the first frame."""
+        return float((pts - self.start_pts) * self.time_base)
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON, without the path."""
         return {
@@ -173,7 +180,8 @@ class Frame:
     """One upright picture and its time.
 
     pts, duration: ticks of the input's time_base. seconds: since the first frame.
-    is_corrupt: the decoder had to guess parts of it.
+    is_corrupt: the decoder had to guess parts of it. alpha: (H, W) uint16, 65535 opaque, where
+    the output keeps it.
     """
 
     image: av.VideoFrame
@@ -181,3 +189,21 @@ class Frame:
     duration: int | None
     seconds: float
     is_corrupt: bool = False
+    alpha: npt.NDArray[np.uint16] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The part of a video that is asked for, from `start` up to but not with `end`, in seconds
+    since the first frame."""
+
+    start: float = 0.0
+    end: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"{self.start=}, {self.end=}")
+
+    @property
+    def is_whole(self) -> bool:
+        return (self.start, self.end) == (0.0, math.inf)

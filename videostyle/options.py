@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
 class EncodeOptions:
-    """How the output video is written. A picture ignores them.
+    """How the output video is written. A still picture ignores them.
 
-    Painted frames are full of texture, so the presets cost more than on camera pictures: at
-    veryfast the encoder takes a small share of the time.
+    None leaves the choice to the container and the encoder (`encoders`).
     """
 
-    codec: str = field(default="libx264", metadata={"help": "video encoder"})
-    crf: int = field(default=20, metadata={"help": "quality: lower is better and larger"})
-    preset: str = field(default="veryfast", metadata={"help": "encoder speed against file size"})
-    pix_fmt: str = field(default="yuv420p", metadata={"help": "pixel format of the output"})
+    codec: str | None = field(default=None, metadata={"help": "video encoder"})
+    crf: int | None = field(
+        default=None, metadata={"help": "quality: lower is better and larger", "type": int}
+    )
+    preset: str | None = field(default=None, metadata={"help": "encoder speed against file size"})
+    pix_fmt: str | None = field(default=None, metadata={"help": "pixel format of the output"})
     audio: str = field(
         default="copy",
-        metadata={"help": "audio streams", "choices": ("copy", "aac", "none")},
+        metadata={"help": "audio streams", "choices": ("copy", "aac", "opus", "none")},
     )
+    encoder_options: Mapping[str, str] = field(default_factory=dict)
 
 
 def add_encode_options(parser: argparse.ArgumentParser) -> None:
     """Give the parser one flag for each field of EncodeOptions."""
-    group = parser.add_argument_group("output")
+    group = parser.add_argument_group("output", "docs/output.md says what each container holds.")
     for item in fields(EncodeOptions):
+        if "help" not in item.metadata:
+            continue
+        default = "by the container" if item.default is None else item.default
         group.add_argument(
             f"--{item.name.replace('_', '-')}",
-            type=type(item.default),
+            type=item.metadata.get("type", str),
             default=item.default,
             choices=item.metadata.get("choices"),
-            help=f"{item.metadata['help']} (default: %(default)s)",
+            help=f"{item.metadata['help']} (default: {default})",
         )
+    group.add_argument(
+        "-e",
+        dest="encoder_options",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="an option of the encoder, as FFmpeg names it; may be repeated",
+    )
 
 
 def encode_options(arguments: argparse.Namespace) -> EncodeOptions:
     """Build the options from what the parser read."""
-    return EncodeOptions(
-        **{item.name: getattr(arguments, item.name) for item in fields(EncodeOptions)}
-    )
+    values = {item.name: getattr(arguments, item.name) for item in fields(EncodeOptions)}
+    return EncodeOptions(**{**values, "encoder_options": dict(arguments.encoder_options)})
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"{text!r}: write KEY=VALUE")
+    return key, value

@@ -5,6 +5,12 @@ Knows nothing of frames or styles.
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
 import av
 import av.error
 from av.audio.frame import AudioFrame
@@ -14,12 +20,80 @@ from av.stream import Stream
 
 from videostyle.media import MediaInfo, StreamInfo
 
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
+_INTERLEAVED_SECONDS = 10  # packets of one time are at most so far apart in a file
+_LONGEST_SUBTITLE_SECONDS = 60
 # Tags that describe the input's encoding and would be wrong of the output's.
 _STALE_TAGS = (
     *("encoder", "duration", "bps", "number_of_", "_statistics", "alpha_mode"),
     *("vendor_id", "major_brand", "minor_version", "compatible_brands"),
 )
-_AAC_LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # by channels; any other number becomes stereo
+_ENCODERS = {"aac": "aac", "opus": "libopus"}
+_NAMES = {"aac": "AAC", "opus": "Opus"}
+_LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # by channels; any other number becomes stereo
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of the input that is wanted, in seconds on the input's clock, and by how much its
+    times are less in the output."""
+
+    begin: float = -math.inf
+    end: float = math.inf
+    earlier: Fraction = Fraction(0)
+
+    @property
+    def is_whole(self) -> bool:
+        return (self.begin, self.end) == (-math.inf, math.inf)
+
+    def seek(self, source: InputContainer, subtitles: bool) -> None:
+        """Go to before the part; a subtitle still on show may have begun well before."""
+        if self.begin == -math.inf:
+            return
+        margin = _LONGEST_SUBTITLE_SECONDS if subtitles else _INTERLEAVED_SECONDS
+        # A file that cannot seek is read from its start.
+        with suppress(av.FFmpegError):
+            source.seek(int((self.begin - margin) * av.time_base))
+
+    def take(self, packet: av.Packet[Stream]) -> bool:
+        """Whether a packet begins in the part; subtitles are shortened to it."""
+        if self.is_whole or packet.pts is None or packet.time_base is None:
+            return True
+        begin = float(packet.pts * packet.time_base)
+        if packet.stream.type != "subtitle" or not packet.duration:
+            return self.begin <= begin < self.end
+        end = min(begin + float(packet.duration * packet.time_base), self.end)
+        begin = max(begin, self.begin)
+        packet.pts = packet.dts = round(begin / packet.time_base)
+        packet.duration = max(0, round(end / packet.time_base) - packet.pts)
+        return begin < end
+
+    def shift(self, item: av.Packet[Stream] | AudioFrame) -> None:
+        """Move a packet or sound to its time in the output."""
+        if not self.earlier or not item.time_base:
+            return
+        ticks = round(self.earlier / item.time_base)
+        if item.pts is not None:
+            item.pts -= ticks
+        if isinstance(item, av.Packet) and item.dts is not None:
+            item.dts -= ticks
+
+    def chapters(self, source: InputContainer) -> list[Chapter]:
+        """The chapters of the part, at their times in the output."""
+        if self.is_whole:
+            return source.chapters()
+        found = []
+        for chapter in source.chapters():
+            tick = chapter["time_base"] or Fraction(1, av.time_base)
+            begin = max(float(chapter["start"] * tick), self.begin)
+            end = min(float(chapter["end"] * tick), self.end)
+            if begin < end:
+                found.append(chapter)
+                chapter["start"] = round((begin - float(self.earlier)) / tick)
+                chapter["end"] = round((end - float(self.earlier)) / tick)
+        return found
 
 
 class Passthrough:
@@ -30,9 +104,19 @@ class Passthrough:
     """
 
     def __init__(
-        self, source: InputContainer, output: OutputContainer, info: MediaInfo, audio: str
+        self,
+        source: InputContainer,
+        output: OutputContainer,
+        info: MediaInfo,
+        audio: str,
+        fallback: str | None,
+        span: Span,
     ) -> None:
+        """audio: copy, none, or the codec to transcode to. fallback: the codec for what cannot be
+        copied, None where the container holds no sound."""
         self.notes: list[str] = []
+        self._span = span
+        self._fallback = fallback
         self._output = output
         self._known = output.supported_codecs
         self._dropped = 0
@@ -41,6 +125,7 @@ class Passthrough:
         for fact in info.other_streams:
             self._route(source.streams[fact.index], fact, audio)
         kept = [source.streams[index] for index in self._targets]
+        span.seek(source, any(stream.type == "subtitle" for stream in kept))
         self._packets = source.demux(*kept) if kept else iter(())
         self._next = self._read()
 
@@ -57,8 +142,9 @@ class Passthrough:
         for index, source in self._transcoded.items():
             target = self._targets[index]
             assert isinstance(target, AudioStream)
-            for sound in (*source.decode(None), None):
-                self._output.mux(target.encode(sound))
+            for sound in source.decode(None):
+                self._encode(target, sound)
+            self._output.mux(target.encode(None))
 
     def _route(self, stream: Stream, fact: StreamInfo, audio: str) -> None:
         if fact.kind not in ("audio", "subtitle"):
@@ -68,11 +154,13 @@ class Passthrough:
             return
         if fact.codec in self._known and (fact.kind == "subtitle" or audio == "copy"):
             target = self._output.add_stream_from_template(stream)
-        elif isinstance(stream, AudioStream) and stream.codec_context is not None:
-            target = self._add_aac(stream)
+        elif isinstance(stream, AudioStream) and stream.codec_context and self._fallback:
+            codec = self._fallback if audio == "copy" else audio
+            target = self._add_audio(stream, _ENCODERS[codec])
             self._transcoded[stream.index] = stream
             if audio == "copy":
-                self.notes.append(f"{fact} transcoded to AAC: this container cannot hold it")
+                name = _NAMES[codec]
+                self.notes.append(f"{fact} transcoded to {name}: this container cannot hold it")
         else:
             self.notes.append(f"{fact} left out: this container cannot hold it")
             return
@@ -80,21 +168,27 @@ class Passthrough:
         target.disposition = stream.disposition
         self._targets[stream.index] = target
 
-    def _add_aac(self, stream: AudioStream) -> AudioStream:
+    def _add_audio(self, stream: AudioStream, encoder: str) -> AudioStream:
         context = stream.codec_context
-        rates = av.Codec("aac", "w").audio_rates or ()
+        rates = av.Codec(encoder, "w").audio_rates or ()
         rate = context.sample_rate if context.sample_rate in rates else 48_000
-        target = self._output.add_stream("aac", rate=rate)
-        target.codec_context.layout = _AAC_LAYOUTS.get(context.layout.nb_channels, "stereo")
+        target = self._output.add_stream(encoder, rate=rate)
+        assert isinstance(target, AudioStream)
+        target.codec_context.layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
         return target
 
     def _read(self) -> tuple[float, av.Packet[Stream]] | None:
-        """The next packet and its time in seconds."""
+        """The next packet and its time in seconds, both on the input's clock."""
         try:
             for packet in self._packets:
                 stamp = packet.pts if packet.dts is None else packet.dts
-                if packet.size and stamp is not None:
-                    return float(stamp * packet.time_base), packet
+                if not packet.size or stamp is None:
+                    continue
+                seconds = float(stamp * packet.time_base)
+                if seconds > self._span.end + _INTERLEAVED_SECONDS:
+                    return None
+                if self._span.take(packet):
+                    return seconds, packet
         except av.FFmpegError:
             self.notes.append("the input's sound or subtitles break off")
         return None
@@ -103,6 +197,7 @@ class Passthrough:
         index = packet.stream.index
         target = self._targets[index]
         if index not in self._transcoded:
+            self._span.shift(packet)
             packet.stream = target
             try:
                 self._output.mux(packet)
@@ -116,7 +211,11 @@ class Passthrough:
             return
         for sound in sounds:
             assert isinstance(sound, AudioFrame)
-            self._output.mux(target.encode(sound))
+            self._encode(target, sound)
+
+    def _encode(self, target: AudioStream, sound: AudioFrame) -> None:
+        self._span.shift(sound)
+        self._output.mux(target.encode(sound))
 
 
 def kept_tags(tags: dict[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from videostyle.errors import MediaError
 
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
-_WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
+ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 _QUALITY = {".jpg": 92, ".jpeg": 92, ".webp": 90}
 
 
@@ -52,11 +52,16 @@ def save_picture(pixels: npt.NDArray[np.uint8], source: Path, output: Path) -> N
     profile = original.info.get("icc_profile") if original else None
     if original and original.mode == "RGBA":
         picture.putalpha(original.getchannel("A").resize(picture.size))
-        if output.suffix.lower() not in _WITH_ALPHA:
+        if output.suffix.lower() not in ALPHA_SUFFIXES:
             black = Image.new("RGBA", picture.size, "black")
             picture = Image.alpha_composite(black, picture).convert("RGB")
+    write_picture(picture, output, icc_profile=profile)
+
+
+def write_picture(picture: Image.Image, output: Path, icc_profile: bytes | None = None) -> None:
+    """Write in the format the name ends with. Raises MediaError."""
     quality = _QUALITY.get(output.suffix.lower(), 75)
     try:
-        picture.save(output, quality=quality, icc_profile=profile)
+        picture.save(output, quality=quality, icc_profile=icc_profile)
     except (OSError, ValueError) as error:  # ValueError: larger than the format can be
         raise MediaError(f"{output}: cannot be written: {error}") from error

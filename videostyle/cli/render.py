@@ -37,7 +37,8 @@ def add_render(commands: Any) -> None:
         "--output",
         type=Path,
         required=True,
-        help="file, folder or template such as out/{stem}_{timeline}.mp4",
+        help="file, folder or template such as out/{stem}_{timeline}.mp4; "
+        "out/frame_%%05d.png is a picture of every frame",
     )
     look = parser.add_mutually_exclusive_group(required=True)
     look.add_argument("-t", "--timeline", type=Path, help="a timeline (YAML)")
@@ -51,6 +52,13 @@ def add_render(commands: Any) -> None:
     parser.add_argument(
         "--max-size", type=positive, metavar="PIXELS", help="scale so that no side is longer"
     )
+    parser.add_argument(
+        "--start",
+        metavar="TIME",
+        help="paint from here on, as a timeline writes times: 12.5s, 01:30, 00:01:30:12, 120f, "
+        "50%%, --start=-2s; the timeline keeps the input's clock, so a part looks as in the whole",
+    )
+    parser.add_argument("--end", metavar="TIME", help="paint up to here, without this frame")
     parser.add_argument(
         "--no-stabilize",
         dest="stabilize",
@@ -122,6 +130,8 @@ def _render_one(
             stylizer=stylizer,
             options=encode_options(arguments),
             max_size=arguments.max_size,
+            start=arguments.start,
+            end=arguments.end,
             stabilize=arguments.stabilize,
             on_progress=on_progress,
             interrupted=stop.is_set,
@@ -181,7 +191,9 @@ def _check_styles(mix: dict[str, float], names: Sequence[str]) -> None:
 
 
 def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
-    if not output.exists() or arguments.yes:
+    from videostyle.encode import exists
+
+    if not exists(output) or arguments.yes:
         return True
     if arguments.no:
         say(f"{output}: exists, skipped")
@@ -198,9 +210,10 @@ def _dry_run(
 ) -> int:
     from videostyle.render import describe
 
-    options = encode_options(arguments)
+    options, part = encode_options(arguments), (arguments.start, arguments.end)
     plans = [
-        describe(source, output, timeline, options, arguments.max_size) for source, output in jobs
+        describe(source, output, timeline, options, arguments.max_size, *part)
+        for source, output in jobs
     ]
     if arguments.json:
         print(json.dumps(plans))

@@ -1,0 +1,252 @@
+"""A part of a video: exactly the frames of the whole, with their sound, subtitles and chapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from videostyle.decode import decode, probe
+from videostyle.errors import MediaError, UsageError
+from videostyle.look import Look
+from videostyle.media import Cut
+from videostyle.model import Model
+from videostyle.options import EncodeOptions
+from videostyle.render import cut_for, render
+from videostyle.stylizer import Stylizer
+
+Clip = Callable[..., Path]
+LOSSLESS = EncodeOptions(codec="ffv1")
+TIMELINE = """version: 1
+keyframes:
+  - {at: 0s, mix: original}
+  - {at: 30%, mix: red}
+  - {at: end, mix: green}
+"""
+
+
+@pytest.fixture(scope="module")
+def stylizer(small_model: Model) -> Stylizer:
+    return Stylizer(small_model, device="cpu", precision="fp32", threads=1)
+
+
+def still(number: int) -> np.ndarray:
+    """Noise over a picture that stands still, so that the stabilizer has something to hold."""
+    noise = np.random.default_rng(number).integers(0, 9, (64, 96, 3))
+    return (np.mgrid[:64, :96].sum(0)[..., None] + noise).astype(np.uint8)
+
+
+def frames(path: Path) -> list[tuple[Fraction, np.ndarray]]:
+    info = probe(path)
+    return [(f.pts * info.time_base, f.image.to_ndarray()) for f in decode(info)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last"),
+    [
+        ("1s", "1.52s", 25, 37),
+        ("0.9s", None, 23, 49),
+        (None, "3f", 0, 2),
+        ("7f", "8f", 7, 7),
+        ("50%", "75%", 25, 37),
+        ("-10f", "end", 40, 49),
+        ("00:00:00:12", "00:01", 12, 24),
+        ("2f", "00:00.200", 2, 4),
+    ],
+)
+def test_a_part_is_the_same_stretch_of_the_whole_frame_by_frame(
+    clip: Clip,
+    stylizer: Stylizer,
+    tmp_path: Path,
+    start: str | None,
+    end: str | None,
+    first: int,
+    last: int,
+) -> None:
+    timeline = tmp_path / "t.yaml"
+    timeline.write_text(TIMELINE)
+    source = clip(pts=range(50), pixels=still, b_frames=2)
+    whole, part = tmp_path / "whole.mkv", tmp_path / "part.mkv"
+    render(source, whole, timeline, stylizer=stylizer, options=LOSSLESS)
+    report = render(
+        source, part, timeline, stylizer=stylizer, options=LOSSLESS, start=start, end=end
+    )
+    assert report.frames == last - first + 1
+    expected = frames(whole)[first : last + 1]
+    for (time, image), (full_time, full_image) in zip(frames(part), expected, strict=True):
+        assert time == full_time - Fraction(first, 25)
+        assert np.array_equal(image, full_image)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts", "clip.avi", "clip.h264"])
+def test_seeking_finds_the_frames_that_reading_everything_finds(clip: Clip, name: str) -> None:
+    path = clip(name, pts=range(700), size=(32, 32), b_frames=2, pixels=small)
+    info = probe(path)
+    everything = [(frame.pts, frame.image.to_ndarray()) for frame in decode(info)]
+    for start in (0, 3, 200, 251, 499, 698):
+        seconds = info.seconds(everything[start][0])
+        found = list(decode(info, cut=Cut(seconds, seconds + 0.18), lead=3))
+        expected = everything[max(0, start - 3) : start + 5]
+        assert [frame.pts for frame in found] == [pts for pts, _ in expected]
+        for frame, (_, image) in zip(found, expected, strict=True):
+            assert np.array_equal(frame.image.to_ndarray(), image)
+
+
+def small(number: int) -> np.ndarray:
+    return np.full((32, 32, 3), (number * 7 % 256, number // 3, 255 - number % 256), np.uint8)
+
+
+def test_a_variable_rate_part_has_its_frames_and_their_times(clip: Clip) -> None:
+    pts = [0, 40, 41, 200, 1000, 9000, 9040, 9300]
+    info = probe(clip(pts=pts, time_base=Fraction(1, 1000)))
+    found = list(decode(info, cut=Cut(1.0, 9.3), lead=2))
+    assert [round(frame.pts * info.time_base * 1000) for frame in found] == [
+        41,
+        200,
+        1000,
+        9000,
+        9040,
+    ]
+    assert [round(frame.seconds * 1000) for frame in found] == [41, 200, 1000, 9000, 9040]
+
+
+def test_decoding_a_part_reads_little_of_what_comes_before(
+    clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = probe(clip(pts=range(2000), size=(32, 32), pixels=small))
+    read = []
+    monkeypatch.setattr(
+        "videostyle.decode._packets",
+        lambda stream, report: (
+            read.append(packet) or packet
+            for packet in stream.container.demux(stream)
+            if packet.size
+        ),
+    )
+    list(decode(info, cut=Cut(60.0, 60.2)))
+    assert len(read) < 500
+
+
+@pytest.fixture
+def talkie(clip: Clip, tmp_path: Path) -> Path:
+    """Four seconds with sound, a subtitle from 0.5 s to 2.5 s, and two chapters."""
+    plain, path = clip(pts=range(100), audio="aac"), tmp_path / "talkie.mkv"
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,500 --> 00:00:02,500\nHello\n")
+    tick = Fraction(1, 1000)
+    chapters = [("A", 0, 1500), ("B", 1500, 4000)]
+    with av.open(str(plain)) as film, av.open(str(words)) as text, av.open(str(path), "w") as out:
+        streams = {s: out.add_stream_from_template(s) for s in (*film.streams, *text.streams)}
+        out.set_chapters(
+            [
+                {"id": id_, "start": a, "end": b, "time_base": tick, "metadata": {"title": name}}
+                for id_, (name, a, b) in enumerate(chapters)
+            ]
+        )
+        for packet in (*text.demux(), *film.demux()):
+            if packet.size:
+                packet.stream = streams[packet.stream]
+                out.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".webm"])
+def test_sound_subtitles_and_chapters_are_cut_to_match(
+    talkie: Path, stylizer: Stylizer, tmp_path: Path, suffix: str
+) -> None:
+    output = tmp_path / f"out{suffix}"
+    render(talkie, output, Look({"red": 1}), stylizer=stylizer, start="2s", end="3s")
+    with av.open(str(output)) as container:
+        times: dict[str, list[float]] = {}
+        words = []
+        for packet in container.demux():
+            if packet.size:
+                times.setdefault(packet.stream.type, []).append(
+                    float(packet.pts * packet.time_base)
+                )
+                if packet.stream.type == "subtitle" and b"Hello" in bytes(packet):
+                    words.append((packet.pts, packet.duration))
+        assert len(times["video"]) == 25
+        assert abs(times["audio"][0] - times["video"][0]) < 0.03
+        assert 0.95 < times["audio"][-1] < 1.03
+        (chapter,) = container.chapters()
+        assert chapter["time_base"]
+        begin, end = (float(chapter[side] * chapter["time_base"]) for side in ("start", "end"))
+    # The encoder's lead-in of the sound makes the pictures begin a little after 0.
+    begin_of_video = times["video"][0]
+    assert chapter["metadata"]["title"] == "B"
+    assert begin == pytest.approx(begin_of_video, abs=0.025)
+    assert end == pytest.approx(begin_of_video + 1, abs=0.025)
+    if suffix == ".mkv":
+        assert words == [(round(begin_of_video * 1000), 500)]
+
+
+def test_a_flash_and_its_click_stay_together(
+    tmp_path: Path, stylizer: Stylizer, clip: Clip
+) -> None:
+    """A white frame and a click at 2.0 s, looked for in a part that begins at 1.2 s."""
+    source, output = tmp_path / "clap.mkv", tmp_path / "out.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        sound = container.add_stream("flac", rate=48_000, layout="mono")
+        for number in range(75):
+            image = np.full((64, 64, 3), 255 if number == 50 else 20, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(frame))
+            samples = np.zeros((1, 1920), np.int16)
+            samples[0, :50] = 30_000 if number == 50 else 0
+            noise = av.AudioFrame.from_ndarray(samples, "s16", "mono")
+            noise.sample_rate, noise.pts = 48_000, number * 1920
+            noise.time_base = Fraction(1, 48_000)
+            container.mux(sound.encode(noise))
+        for stream in (video, sound):
+            container.mux(stream.encode(None))
+    for audio in ("copy", "aac", "opus"):
+        options = EncodeOptions(audio=audio)
+        look = Look({"original": 1})
+        render(source, output, look, stylizer=stylizer, options=options, start="1.2s")
+        with av.open(str(output)) as container:
+            flash = next(
+                frame.time for frame in container.decode(video=0) if frame.to_ndarray()[32, 32] > 99
+            )
+        with av.open(str(output)) as container:
+            click = next(
+                frame.time + np.abs(frame.to_ndarray()[0]).argmax() / 48_000
+                for frame in container.decode(audio=0)
+                if np.abs(frame.to_ndarray().astype(float)).max()
+                > (9000 if audio == "copy" else 0.3)
+            )
+        assert flash == pytest.approx(0.8, abs=0.03)
+        assert click == pytest.approx(flash, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "error", "message"),
+    [
+        ("2", None, UsageError, "start: '2' has no unit"),
+        (None, "soon", UsageError, "end: 'soon' is not a time"),
+        ("3s", None, MediaError, "start 3s is not before the end, 2.000 s"),
+        ("1s", "1s", MediaError, "start 1s is not before end 1s"),
+        ("-3s", None, MediaError, "start -3s lies before its start"),
+    ],
+)
+def test_a_part_that_is_none_is_refused(
+    clip: Clip, start: str | None, end: str | None, error: type[Exception], message: str
+) -> None:
+    info = probe(clip(pts=range(50)))
+    with pytest.raises(error, match=message):
+        cut_for(info, start, end)
+
+
+def test_frames_count_exactly_where_the_container_rounds_their_times(clip: Clip) -> None:
+    info = probe(clip("clip.mkv", pts=range(90), time_base=Fraction(1, 30)))
+    for first in range(0, 80, 7):
+        _, cut = cut_for(info, f"{first}f", f"{first + 2}f")
+        stamps = [round(frame.seconds * 30) for frame in decode(info, cut=cut)]
+        assert stamps == [first, first + 1]

@@ -1,0 +1,368 @@
+"""Every container and encoder: what is refused before the run, and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import BT601, BT709
+from PIL import Image
+
+from videostyle.color import ColorConverter, split_alpha
+from videostyle.decode import decode, probe
+from videostyle.encode import EncodeReport, encode, exists, part_path, plan_output
+from videostyle.encoders import CONTAINERS, ENCODERS, EncodingPlan, is_sequence, plan_encoding
+from videostyle.errors import MediaError, UsageError
+from videostyle.media import Frame, MediaInfo
+from videostyle.options import EncodeOptions
+
+Clip = Callable[..., Path]
+VARIABLE = [0, 40, 80, 250, 1000, 1040, 1200]  # ms
+SOFTWARE = [
+    (suffix, codec)
+    for suffix, container in CONTAINERS.items()
+    for codec in container.codecs
+    if not ENCODERS[codec].hardware
+]
+
+
+def untouched(info: MediaInfo, plan: EncodingPlan) -> Iterator[Frame]:
+    converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
+    for frame in decode(info, keep_alpha=plan.keeps_alpha):
+        yield replace(frame, image=converter.to_output(frame.image))
+
+
+def copy(source: Path, output: Path, **options: object) -> EncodeReport:
+    info = probe(source)
+    plan = plan_output(info, output, EncodeOptions(**options))  # type: ignore[arg-type]
+    return encode(untouched(info, plan), info, output, plan)
+
+
+def milliseconds(path: Path) -> list[float]:
+    """Every frame's time since the first."""
+    if path.suffix == ".webp":  # FFmpeg cannot read animated ones
+        return list(np.cumsum([0, *durations(path)])[:-1])
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        times = [frame.pts * stream.time_base * 1000 for frame in container.decode(video=0)]
+    return [float(time - times[0]) for time in times]
+
+
+def durations(path: Path) -> list[int]:
+    with Image.open(path) as picture:
+        found = []
+        for number in range(picture.n_frames):
+            picture.seek(number)
+            picture.load()
+            found.append(round(picture.info["duration"]))
+        return found
+
+
+def rgb(path: Path) -> np.ndarray:
+    """The first frame as a player shows it."""
+    if path.suffix in (".webp", ".gif", ".png"):
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB")).astype(int)
+    info = probe(path)
+    frame = next(iter(decode(info)))
+    return ColorConverter(info, "yuv420p").to_rgb(frame.image).astype(int)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), SOFTWARE)
+def test_variable_frame_times_survive_in_every_container(
+    clip: Clip, tmp_path: Path, suffix: str, codec: str
+) -> None:
+    source = clip(pts=VARIABLE, time_base=Fraction(1, 1000), audio="aac")
+    report = copy(source, tmp_path / f"out{suffix}", codec=codec)
+    assert report.frames == len(VARIABLE)
+    assert milliseconds(report.output) == VARIABLE
+    if suffix in (".mp4", ".mov"):
+        assert probe(report.output).duration_seconds == pytest.approx(1.36)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), SOFTWARE)
+def test_colours_survive_in_every_container(
+    clip: Clip, tmp_path: Path, suffix: str, codec: str
+) -> None:
+    for color in (BT709, replace(BT601, full_range=True)):
+        source = clip(pts=range(2), color=color)
+        report = copy(source, tmp_path / f"out{suffix}", codec=codec)
+        # Two codecs halve the chroma of a gradient in their own ways.
+        assert np.abs(rgb(source) - rgb(report.output)).mean() < (5 if suffix == ".gif" else 3)
+
+
+def test_the_table_names_no_codec_its_container_refuses(tmp_path: Path) -> None:
+    for suffix, facts in CONTAINERS.items():
+        with av.open(str(tmp_path / f"x{suffix}"), "w") as container:
+            names = {av.Codec(codec, "w").canonical_name for codec in facts.codecs}
+            assert names <= container.supported_codecs
+            assert set(facts.audio) <= container.supported_codecs
+
+
+def test_the_table_names_no_pixel_format_its_encoder_refuses() -> None:
+    for codec, encoder in ENCODERS.items():
+        taken = {item.name for item in av.Codec(codec, "w").video_formats or ()}
+        layouts = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
+        assert all(name in taken or layouts.get(name) in taken for name in encoder.pix_fmts), codec
+
+
+def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
+    info = probe(clip(pts=range(2)))
+    found = {
+        suffix: plan_encoding(info, tmp_path / f"out{suffix}", EncodeOptions()).codec
+        for suffix in CONTAINERS
+    }
+    assert found == {
+        ".mp4": "libx264",
+        ".mov": "libx264",
+        ".mkv": "libx264",
+        ".webm": "libvpx-vp9",
+        ".gif": "gif",
+        ".webp": "libwebp_anim",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("a.webm", {"codec": "libx264"}, r"WebM cannot hold codec 'libx264' \(have: libvpx-vp9, l"),
+        ("a.gif", {"codec": "libx264"}, r"GIF cannot hold codec 'libx264' \(have: gif\)"),
+        ("a.mp4", {"codec": "ffv1"}, "MP4 cannot hold codec 'ffv1'"),
+        ("a.webm", {"pix_fmt": "yuv420p10le"}, "is 'yuv420p10le'; it must be one of yuv420p, yuv4"),
+        ("a.mp4", {"codec": "libvpx-vp9", "pix_fmt": "yuva420p"}, "vp9 in MP4 is 'yuva420p'"),
+        ("a.webm", {"crf": 64}, r"crf is 64; libvpx-vp9 takes 0 \(best\) to 63"),
+        ("a.mp4", {"codec": "libsvtav1", "crf": 0}, r"crf is 0; libsvtav1 takes 1 \(best\) to 63"),
+        ("a.mkv", {"codec": "ffv1", "crf": 10}, "ffv1 has no crf"),
+        ("a.webm", {"preset": "veryfast"}, "preset of libvpx-vp9 is 'veryfast'; it .* 0, 1, 2"),
+        ("a.mov", {"codec": "prores_ks", "preset": "fast"}, "prores_ks has no presets"),
+        ("a.webm", {"audio": "aac"}, "audio in WebM is 'aac'; it must be one of copy, opus, none"),
+        ("a.gif", {"audio": "aac"}, "audio in GIF is 'aac'; it must be one of copy, none"),
+        ("a.webm", {"encoder_options": {"cpu-used": "4"}}, "-e cpu-used: is set by --preset"),
+        ("a.webm", {"encoder_options": {"lagg": "4"}}, r"no option 'lagg'; .*have: aq-mode"),
+        ("a.webp", {"encoder_options": {"quality": "101"}}, "does not take -e quality=101: "),
+        ("f%d.png", {"crf": 3}, "pictures have no --crf"),
+        ("f%d.png", {"encoder_options": {"dpi": "3"}}, "pictures have no encoder options"),
+        ("f.png", {}, r"such as f_%05d\.png"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line_with_what_exists(
+    clip: Clip, tmp_path: Path, name: str, options: dict[str, object], message: str
+) -> None:
+    info = probe(clip(pts=range(2)))
+    with pytest.raises(UsageError, match=message) as caught:
+        plan_output(info, tmp_path / name, EncodeOptions(**options))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_qsv"])
+def test_hardware_is_opened_or_refused_with_the_reason(
+    clip: Clip, tmp_path: Path, codec: str
+) -> None:
+    info = probe(clip(pts=range(2), size=(640, 360)))
+    try:
+        plan = plan_encoding(info, tmp_path / "out.mp4", EncodeOptions(codec=codec))
+    except UsageError as error:
+        assert f"codec {codec} cannot be opened on this machine: " in str(error)
+        assert "(have: libx264, libx265" in str(error)
+    else:
+        assert plan.codec == codec
+
+
+def test_a_size_the_encoder_cannot_hold_is_named_before_the_run(clip: Clip, tmp_path: Path) -> None:
+    info = replace(probe(clip(pts=range(2))), width=20_000, height=20_000)
+    with pytest.raises(MediaError, match="libsvtav1 does not take 20000x20000 at 25 frames/s"):
+        plan_encoding(info, tmp_path / "out.mp4", EncodeOptions(codec="libsvtav1"))
+
+
+def test_an_option_of_the_encoder_reaches_it(clip: Clip, tmp_path: Path) -> None:
+    source = clip(pts=range(12))
+    options = {"g": "3", "sc_threshold": "0"}
+    report = copy(source, tmp_path / "out.mp4", encoder_options=options)
+    with av.open(str(report.output)) as container:
+        keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
+    assert keys == [True, False, False] * 4
+
+
+def test_prores_and_ffv1_take_the_format_that_loses_least(clip: Clip, tmp_path: Path) -> None:
+    def chosen(codec: str, pix_fmt: str) -> str:
+        info = replace(probe(source), pix_fmt=pix_fmt)
+        return plan_encoding(info, tmp_path / "out.mkv", EncodeOptions(codec=codec)).pix_fmt
+
+    source = clip(pts=range(2))
+    assert chosen("ffv1", "yuv422p10le") == "yuv422p10le"
+    assert chosen("ffv1", "yuva444p10le") == "yuva444p10le"
+    assert chosen("prores_ks", "yuv420p") == "yuv422p10le"
+    assert chosen("prores_ks", "yuv444p") == "yuv444p10le"
+    assert chosen("prores_ks", "argb") == "yuva444p10le"
+    assert chosen("libx264", "yuv422p10le") == "yuv420p"
+
+
+@pytest.fixture
+def see_through(tmp_path: Path) -> Path:
+    """A clip whose left half is a fifth opaque, its right half wholly."""
+    path = tmp_path / "alpha.mov"
+    pixels = np.full((48, 64, 4), (200, 100, 50, 51), np.uint8)
+    pixels[:, 32:, 3] = 255
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("qtrle", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "argb"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgba")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.webm", None), ("a.mkv", "ffv1"), ("a.mov", "prores_ks"), ("a.mkv", "libvpx-vp9")],
+)
+def test_alpha_is_kept_where_the_output_carries_it(
+    see_through: Path, tmp_path: Path, name: str, codec: str | None
+) -> None:
+    output = copy(see_through, tmp_path / name, codec=codec).output
+    frame = next(iter(decode(probe(output), keep_alpha=True)))
+    assert frame.alpha is not None
+    assert abs(frame.alpha[24, 8] / 65_535 - 0.2) < 0.01
+    assert frame.alpha[24, 56] > 65_000
+    colors = ColorConverter(probe(output), "yuv420p").to_rgb(frame.image)
+    assert np.abs(colors[24, [8, 56]].astype(int) - (200, 100, 50)).max() < 12
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a_%d.png", "a_%d.webp"])
+def test_alpha_is_kept_in_pictures(see_through: Path, tmp_path: Path, name: str) -> None:
+    copy(see_through, tmp_path / name)
+    with Image.open(tmp_path / name.replace("%d", "1")) as picture:
+        pixels = np.asarray(picture.convert("RGBA"))
+    assert (pixels[24, 8, 3], pixels[24, 56, 3]) == (51, 255)
+    assert np.abs(pixels[24, [8, 56], :3].astype(int) - (200, 100, 50)).max() < 12
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a_%d.jpg"])
+def test_alpha_is_laid_on_black_elsewhere(see_through: Path, tmp_path: Path, name: str) -> None:
+    copy(see_through, tmp_path / name)
+    path = tmp_path / name.replace("%d", "1")
+    if path.suffix == ".mp4":
+        pixels = rgb(path)
+    else:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert np.abs(pixels[24, 8] - (40, 20, 10)).max() < 12
+    assert np.abs(pixels[24, 56] - (200, 100, 50)).max() < 24
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuva420p", "yuva444p10le"])
+def test_parted_alpha_and_planes_are_the_frames_own(clip: Clip, pix_fmt: str) -> None:
+    path = clip("a.mkv", pts=range(2), codec="ffv1", pix_fmt=pix_fmt)
+    info = probe(path)
+    with av.open(str(path)) as container:
+        whole = next(container.decode(video=0))
+        frame = next(iter(decode(info, keep_alpha=True)))
+        opaque, alpha = split_alpha(ColorConverter(info, "yuv420p")._reformatter, whole, info.color)
+    assert opaque.format.name == frame.image.format.name == pix_fmt.replace("yuva", "yuv")
+    assert alpha is not None
+    assert (alpha == 65_535).all()
+    for before, after in zip(whole.planes, frame.image.planes, strict=False):
+        assert bytes(before)[: before.width] == bytes(after)[: before.width]
+
+
+def test_sound_becomes_opus_in_webm_and_keeps_in_step(clip: Clip, tmp_path: Path) -> None:
+    source = clip(pts=range(25), audio="aac")
+    report = copy(source, tmp_path / "out.webm")
+    assert report.notes == (
+        "stream 1 (audio, aac, deu) transcoded to Opus: this container cannot hold it",
+    )
+    with av.open(str(report.output)) as container:
+        (sound,) = container.streams.audio
+        video = container.streams.video[0]
+        assert (sound.codec_context.name, sound.language) == ("opus", "deu")
+        first = [
+            min(float(p.pts * p.time_base) for p in packets if p.stream == stream)
+            for packets in [[p for p in container.demux() if p.size]]
+            for stream in (video, sound)
+        ]
+    assert abs(first[0] - first[1]) < 0.03
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out.webp", "out_%d.png"])
+def test_what_holds_no_sound_says_so(clip: Clip, tmp_path: Path, name: str) -> None:
+    report = copy(clip(pts=range(3), audio="aac"), tmp_path / name)
+    assert any("stream 1 (audio, aac, deu) left out" in note for note in report.notes)
+
+
+def test_opus_is_made_on_request(clip: Clip, tmp_path: Path) -> None:
+    source = clip(pts=range(5), audio="aac")
+    for suffix in (".mp4", ".mkv"):
+        output = copy(source, tmp_path / f"out{suffix}", audio="opus").output
+        assert [stream.codec for stream in probe(output).streams("audio")] == ["opus"]
+
+
+def test_frames_too_close_for_a_gif_are_left_out_and_counted(clip: Clip, tmp_path: Path) -> None:
+    source = clip(pts=[0, 2, 20, 40], time_base=Fraction(1, 1000))
+    report = copy(source, tmp_path / "out.gif")
+    assert milliseconds(report.output) == [0, 20, 40]
+    assert report.notes == ("1 frames left out: GIF counts time in steps of 1/100 s",)
+    with Image.open(report.output) as picture:
+        assert picture.info["loop"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(("f_%05d.png", True), ("%d.JPG", True), ("f_%05d.mp4", False), ("f_%s.png", False)),
+        *(("f_%d_%d.png", False), ("100%.png", False), ("f.png", False), ("%3d.png", False)),
+    ],
+)
+def test_a_sequence_is_a_pictures_ending_and_one_number(name: str, expected: bool) -> None:
+    assert is_sequence(Path(name)) == expected
+
+
+def test_a_sequence_is_numbered_from_1_and_appears_whole(clip: Clip, tmp_path: Path) -> None:
+    source, folder = clip(pts=[0, 3, 4]), tmp_path / "out"
+    folder.mkdir()
+    output = folder / "f_%03d.png"
+    assert not exists(output)
+    report = copy(source, output)
+    assert (report.output, report.frames) == (output, 3)
+    assert sorted(path.name for path in folder.iterdir()) == [f"f_00{n}.png" for n in (1, 2, 3)]
+    assert np.abs(rgb(folder / "f_001.png") - rgb(source)).max() <= 1
+    assert exists(output)
+
+
+def test_a_sequence_that_fails_leaves_the_old_one(clip: Clip, tmp_path: Path) -> None:
+    info, folder = probe(clip(pts=range(5))), tmp_path / "out"
+    folder.mkdir()
+    output = folder / "%d.png"
+    for number in (1, 9):
+        (folder / f"{number}.png").write_bytes(b"precious")
+
+    def failing(plan: EncodingPlan) -> Iterator[Frame]:
+        frames = untouched(info, plan)
+        yield next(frames)
+        raise MediaError("broken")
+
+    plan = plan_output(info, output, EncodeOptions())
+    with pytest.raises(MediaError, match="broken"):
+        encode(failing(plan), info, output, plan)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "1.png": b"precious",
+        "9.png": b"precious",
+    }
+    report = copy(info.path, output)
+    assert report.notes == ("1 pictures of an earlier, longer run are still there",)
+    assert (folder / "9.png").read_bytes() == b"precious"
+    assert not part_path(output).exists()
+
+
+def test_an_interrupted_sequence_keeps_its_pictures_in_the_part(clip: Clip, tmp_path: Path) -> None:
+    info, output = probe(clip(pts=range(5))), tmp_path / "%d.png"
+    plan = plan_output(info, output, EncodeOptions())
+    report = encode(untouched(info, plan), info, output, plan, interrupted=lambda: True)
+    assert (report.complete, report.output) == (False, part_path(output))
+    assert len(list(report.output.iterdir())) == 5
+    assert not exists(output)

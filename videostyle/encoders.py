@@ -1,0 +1,469 @@
+"""What the output can be: a table of containers, a table of encoders, and the plan they make.
+
+`plan_encoding` settles everything about the output before the first frame: what the options leave
+open follows the container, and what cannot work is refused with what exists. The encoder is
+opened once on trial, so that no option fails later.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import av
+import av.error
+import av.logging
+from av.codec.codec import find_best_pix_fmt_of_list
+from av.codec.context import Flags, ThreadType
+from av.video.codeccontext import VideoCodecContext
+
+from videostyle.color import OUTPUT_PIX_FMTS, has_alpha, output_color, working_pix_fmt
+from videostyle.errors import MediaError, UsageError
+from videostyle.media import PICTURE_SUFFIXES, ColorSpec, MediaInfo
+from videostyle.options import EncodeOptions
+from videostyle.picture import ALPHA_SUFFIXES
+
+# SVT-AV1 writes its settings to stderr by itself; 1 leaves errors.
+os.environ.setdefault("SVT_LOG", "1")
+
+_X26_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
+_QSV_PRESETS = ("veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+# Hardware takes the same samples with U and V interleaved.
+_LAYOUTS = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
+# Options of every encoder that `-e` may set beside the encoder's own.
+_COMMON_OPTIONS = (
+    *("b", "bufsize", "compression_level", "g", "global_quality", "keyint_min"),
+    *("level", "maxrate", "profile", "qmax", "qmin", "refs", "slices", "threads"),
+)
+_NUMBER = re.compile(r"%(?:0(\d))?d")
+
+
+def _frozen(**settings: str) -> Mapping[str, str]:
+    return MappingProxyType({key.replace("_", "-"): value for key, value in settings.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Facts about one encoder.
+
+    pix_fmts: what it takes; the first is the default, or, where `faithful`, the one that loses
+    least of the input. crf: the values it takes, none if it has no such scale; crf_option and
+    preset_option: what the encoder calls them. settings: always set, unless `-e` says otherwise.
+    matrix, full_range: colour the format has whatever the input's; None is the input's own.
+    """
+
+    pix_fmts: tuple[str, ...] = ("yuv420p",)
+    crf: range = range(0)
+    default_crf: int | None = None
+    crf_option: str = "crf"
+    presets: tuple[str, ...] = ()
+    default_preset: str | None = None
+    preset_option: str = "preset"
+    settings: Mapping[str, str] = field(default_factory=_frozen)
+    faithful: bool = False
+    hardware: bool = False
+    matrix: int | None = None
+    full_range: bool | None = None
+
+
+def _nvenc(*pix_fmts: str, highest_crf: int = 51) -> Encoder:
+    return Encoder(
+        pix_fmts=pix_fmts,
+        crf=range(1, highest_crf + 1),
+        default_crf=24,
+        crf_option="cq",
+        presets=tuple(f"p{number}" for number in range(1, 8)),
+        default_preset="p4",
+        settings=_frozen(rc="vbr", b="0"),
+        hardware=True,
+    )
+
+
+def _qsv(*pix_fmts: str) -> Encoder:
+    return Encoder(
+        pix_fmts=pix_fmts,
+        crf=range(1, 52),
+        default_crf=24,
+        crf_option="global_quality",
+        presets=_QSV_PRESETS,
+        default_preset="faster",
+        hardware=True,
+    )
+
+
+# Painted frames are full of texture, so slow presets cost more than on camera pictures. The crf
+# defaults give about one quality (38 dB on painted frames); docs/output.md has the numbers.
+ENCODERS: Mapping[str, Encoder] = {
+    "libx264": Encoder(
+        OUTPUT_PIX_FMTS, range(52), 20, presets=_X26_PRESETS, default_preset="veryfast"
+    ),
+    "libx265": Encoder(
+        OUTPUT_PIX_FMTS,
+        range(52),
+        24,
+        presets=_X26_PRESETS,
+        default_preset="veryfast",
+        settings=_frozen(x265_params="log-level=none"),  # it would write to stderr by itself
+    ),
+    "libsvtav1": Encoder(
+        ("yuv420p", "yuv420p10le"),
+        range(1, 64),
+        28,
+        presets=tuple(map(str, range(14))),
+        default_preset="10",
+    ),
+    "libvpx-vp9": Encoder(
+        ("yuv420p", "yuv422p", "yuv444p", "yuva420p"),
+        range(64),
+        26,
+        presets=tuple(map(str, range(9))),
+        default_preset="6",
+        preset_option="cpu-used",
+        # On painted frames `good` is eight times slower and a tenth smaller. Frames that are not
+        # shown, which alt-ref adds, cannot carry alpha.
+        settings=_frozen(deadline="realtime", row_mt="1", auto_alt_ref="0"),
+    ),
+    "prores_ks": Encoder(
+        ("yuv422p10le", "yuv444p10le", "yuva444p10le"), faithful=True, full_range=False
+    ),
+    "ffv1": Encoder(
+        (*OUTPUT_PIX_FMTS, "yuva420p", "yuva444p", "yuva444p10le"),
+        settings=_frozen(level="3", slicecrc="1"),
+        faithful=True,
+    ),
+    "gif": Encoder(("pal8",)),
+    "libwebp_anim": Encoder(
+        ("yuv420p", "yuva420p"), settings=_frozen(quality="85"), matrix=6, full_range=False
+    ),
+    "h264_nvenc": _nvenc("yuv420p", "yuv444p"),
+    "hevc_nvenc": _nvenc("yuv420p", "yuv420p10le", "yuv444p"),
+    "av1_nvenc": _nvenc("yuv420p", "yuv420p10le", highest_crf=63),
+    "h264_qsv": _qsv("yuv420p"),
+    "hevc_qsv": _qsv("yuv420p", "yuv420p10le"),
+    "av1_qsv": _qsv("yuv420p", "yuv420p10le"),
+}
+_H26 = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "h264_qsv", "hevc_qsv")
+_AV1 = ("libsvtav1", "av1_nvenc", "av1_qsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Facts about one kind of output file.
+
+    codecs: encoders whose streams it holds, the default first. audio: what sound is transcoded
+    to, the default first; none where it holds no sound. time_base: the only one it has, in
+    seconds; such a container has square pixels only. options: of the muxer.
+    """
+
+    name: str
+    codecs: tuple[str, ...]
+    audio: tuple[str, ...] = ()
+    alpha: bool = True
+    time_base: Fraction | None = None
+    options: Mapping[str, str] = field(default_factory=_frozen)
+
+
+CONTAINERS: Mapping[str, Container] = {
+    ".mp4": Container("MP4", (*_H26, *_AV1, "libvpx-vp9"), ("aac", "opus"), alpha=False),
+    ".mov": Container("MOV", (*_H26, "prores_ks"), ("aac",)),
+    ".mkv": Container(
+        "Matroska", (*_H26, *_AV1, "libvpx-vp9", "prores_ks", "ffv1"), ("aac", "opus")
+    ),
+    ".webm": Container("WebM", ("libvpx-vp9", *_AV1), ("opus",)),
+    ".gif": Container("GIF", ("gif",), alpha=False, time_base=Fraction(1, 100)),
+    ".webp": Container(
+        "WebP", ("libwebp_anim",), time_base=Fraction(1, 1000), options=_frozen(loop="0")
+    ),
+}
+PICTURES = Container("a picture", ())
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingPlan:
+    """Everything about an output that is known before its first frame.
+
+    codec: the encoder, or None for pictures. pix_fmt: of the file. settings: the encoder's
+    options. audio: copy, none, or the codec all sound is transcoded to.
+    """
+
+    container: Container
+    codec: str | None
+    pix_fmt: str
+    color: ColorSpec
+    settings: Mapping[str, str]
+    audio: str
+    working_pix_fmt: str
+
+    @property
+    def keeps_alpha(self) -> bool:
+        return has_alpha(self.pix_fmt)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "container": self.container.name,
+            "codec": self.codec,
+            "pix_fmt": self.pix_fmt,
+            "settings": dict(self.settings),
+            "audio": self.audio,
+        }
+
+    def configure(self, context: VideoCodecContext, info: MediaInfo) -> None:
+        """Set everything but the options on an encoder that is not open yet."""
+        assert self.codec is not None
+        chroma = av.VideoFormat(self.pix_fmt, 2, 2)
+        context.width = info.width + (info.width % 2 if chroma.chroma_width() == 1 else 0)
+        context.height = info.height + (info.height % 2 if chroma.chroma_height() == 1 else 0)
+        taken = {format.name for format in context.codec.video_formats or ()}
+        context.pix_fmt = self.pix_fmt if self.pix_fmt in taken else _LAYOUTS[self.pix_fmt]
+        context.time_base = self.container.time_base or info.time_base
+        if info.sample_aspect_ratio and not self.container.time_base:
+            context.sample_aspect_ratio = info.sample_aspect_ratio
+        # MP4 gets the length of a variable-rate track wrong with B-frames or without durations,
+        # and that the rate is constant is only known at the end.
+        context.max_b_frames = 0
+        context.flags |= Flags.frame_duration
+        context.thread_type = ThreadType.AUTO  # as many threads as cores
+        context.colorspace, context.color_range = (
+            self.color.matrix,
+            2 if self.color.full_range else 1,
+        )
+        context.color_primaries, context.color_trc = self.color.primaries, self.color.transfer
+        if context.codec.canonical_name == "hevc" and self.container.name in ("MP4", "MOV"):
+            context.codec_tag = "hvc1"  # Apple's players know HEVC only by this name
+
+
+def is_sequence(output: Path) -> bool:
+    """Whether a name means numbered pictures: it ends like a picture and holds one %d or %05d."""
+    name = output.name
+    return (
+        output.suffix.lower() in PICTURE_SUFFIXES
+        and name.count("%") == 1
+        and bool(_NUMBER.search(name))
+    )
+
+
+def numbered(output: Path, number: int) -> Path:
+    """The name of one picture of a sequence."""
+
+    def digits(match: re.Match[str]) -> str:
+        return f"{number:0{match[1] or 1}d}"
+
+    return output.with_name(_NUMBER.sub(digits, output.name))
+
+
+def sequence_numbers(output: Path) -> list[int]:
+    """The numbers of a sequence's pictures that are there."""
+    before, after = (re.escape(part) for part in _NUMBER.split(output.name)[::2])
+    name = re.compile(f"{before}([0-9]+){after}")
+    folder = output.absolute().parent
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return [int(match[1]) for path in paths if (match := name.fullmatch(path.name))]
+
+
+def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:
+    """Settle what the options leave open, and try the encoder.
+
+    Raises UsageError for options that do not exist or do not fit each other, MediaError for a
+    frame size the encoder does not take.
+    """
+    if info.is_image:
+        _check_ending(output, "picture", PICTURE_SUFFIXES)
+        return _pictures("rgb24", output_color(info))
+    if is_sequence(output):
+        return _plan_sequence(info, output, options)
+    if output.suffix.lower() in PICTURE_SUFFIXES and output.suffix.lower() != ".webp":
+        raise UsageError(
+            f"{output}: is one picture, but {info.path} is a video; for a picture of every frame "
+            f"put a number into the name, such as {output.stem}_%05d{output.suffix}"
+        )
+    _check_ending(output, "video", tuple(CONTAINERS))
+    container = CONTAINERS[output.suffix.lower()]
+    codec = options.codec or container.codecs[0]
+    if codec not in container.codecs:
+        have = [name for name in container.codecs if _is_here(name)]
+        raise UsageError(
+            f"{output}: {container.name} cannot hold codec {codec!r} (have: {', '.join(have)})"
+        )
+    audio = ("copy", *container.audio, "none")
+    _check_one_of(f"audio in {container.name}", options.audio, audio)
+    encoder = ENCODERS[codec]
+    pix_fmt = _choose_pix_fmt(codec, container, info, options.pix_fmt)
+    working = working_pix_fmt(pix_fmt)
+    plan = EncodingPlan(
+        container=container,
+        codec=codec,
+        pix_fmt=pix_fmt,
+        color=_color(info, encoder, working),
+        settings=_settings(codec, options),
+        audio=options.audio,
+        working_pix_fmt=working,
+    )
+    _try(plan, info, options)
+    return plan
+
+
+def _pictures(pix_fmt: str, color: ColorSpec) -> EncodingPlan:
+    return EncodingPlan(PICTURES, None, pix_fmt, color, {}, "none", "rgb24")
+
+
+def _plan_sequence(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:
+    given = {
+        "codec": options.codec,
+        "crf": options.crf,
+        "preset": options.preset,
+        "pix-fmt": options.pix_fmt,
+        "audio": None if options.audio in ("copy", "none") else options.audio,
+    }
+    for flag in [f"--{name}" for name in given if given[name] is not None]:
+        raise UsageError(f"{output}: pictures have no {flag}; leave it out")
+    if options.encoder_options:
+        raise UsageError(f"{output}: pictures have no encoder options; leave -e out")
+    keeps_alpha = has_alpha(info.pix_fmt) and output.suffix.lower() in ALPHA_SUFFIXES
+    return _pictures("rgba" if keeps_alpha else "rgb24", _rgb(info.color))
+
+
+def _rgb(color: ColorSpec) -> ColorSpec:
+    return replace(color, matrix=0, full_range=True)
+
+
+def _color(info: MediaInfo, encoder: Encoder, working: str) -> ColorSpec:
+    color = output_color(info)
+    if working == "rgb24":
+        return _rgb(color)
+    return replace(
+        color,
+        matrix=color.matrix if encoder.matrix is None else encoder.matrix,
+        full_range=color.full_range if encoder.full_range is None else encoder.full_range,
+    )
+
+
+def _choose_pix_fmt(codec: str, container: Container, info: MediaInfo, asked: str | None) -> str:
+    encoder = ENCODERS[codec]
+    allowed = [name for name in encoder.pix_fmts if container.alpha or not has_alpha(name)]
+    if asked is not None:
+        _check_one_of(f"pixel format of {codec} in {container.name}", asked, allowed)
+        return asked
+    alpha = has_alpha(info.pix_fmt)
+    found = [name for name in allowed if has_alpha(name) == alpha] or allowed
+    if encoder.faithful:
+        best, _ = find_best_pix_fmt_of_list(found, info.pix_fmt, alpha)
+        return best.name if best else found[0]
+    return found[0]
+
+
+def _settings(codec: str, options: EncodeOptions) -> dict[str, str]:
+    """The encoder's options. Raises UsageError for values it does not have."""
+    encoder = ENCODERS[codec]
+    settings = dict(encoder.settings)
+    if encoder.crf:
+        crf = encoder.default_crf if options.crf is None else options.crf
+        if crf not in encoder.crf:
+            low, high = encoder.crf[0], encoder.crf[-1]
+            raise UsageError(f"crf is {crf}; {codec} takes {low} (best) to {high}")
+        settings[encoder.crf_option] = str(crf)
+    elif options.crf is not None:
+        raise UsageError(f"{codec} has no crf; leave it out (docs/output.md says what it has)")
+    if encoder.presets:
+        preset = options.preset or encoder.default_preset or ""
+        _check_one_of(f"preset of {codec}", preset, encoder.presets)
+        settings[encoder.preset_option] = preset
+    elif options.preset is not None:
+        raise UsageError(f"{codec} has no presets; leave --preset out")
+    return settings | _checked(codec, encoder, options.encoder_options)
+
+
+def _checked(codec: str, encoder: Encoder, given: Mapping[str, str]) -> dict[str, str]:
+    if not given:
+        return {}
+    own = {option.name for option in _context(codec).supported_options.private}
+    flags = {encoder.crf_option: "--crf"} if encoder.crf else {}
+    flags |= {encoder.preset_option: "--preset"} if encoder.presets else {}
+    known = sorted((own | set(_COMMON_OPTIONS)) - set(flags))
+    for name in given:
+        if name in flags:
+            raise UsageError(f"-e {name}: is set by {flags[name]}; use that")
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise UsageError(f"{codec} has no option {name!r}; {hint}(have: {', '.join(known)})")
+    # What the table sets in a list of its own stays in it.
+    return {
+        name: f"{encoder.settings[name]}:{value}"
+        if name.endswith("-params") and name in encoder.settings
+        else value
+        for name, value in given.items()
+    }
+
+
+def _context(codec: str) -> VideoCodecContext:
+    context = av.CodecContext.create(codec, "w")
+    assert isinstance(context, VideoCodecContext)
+    return context
+
+
+def _is_here(codec: str) -> bool:
+    """Whether this machine has what the encoder needs."""
+    encoder = ENCODERS[codec]
+    if not encoder.hardware:
+        return True
+    context = _context(codec)
+    context.width, context.height, context.time_base = 640, 360, Fraction(1, 25)
+    context.pix_fmt = _LAYOUTS["yuv420p"]
+    return _open(context) is None
+
+
+def _open(context: VideoCodecContext) -> str | None:
+    """Open an encoder; return why that failed."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as log:
+            context.open()
+    except av.FFmpegError as error:
+        return log[0][2].strip().rstrip(".") if log else error.strerror or str(error)
+    finally:
+        av.logging.set_level(level)
+    return None
+
+
+def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
+    """Open the encoder as the run will."""
+    assert plan.codec is not None
+    context = _context(plan.codec)
+    plan.configure(context, info)
+    context.framerate = info.frame_rate or Fraction(25)
+    context.options = dict(plan.settings)
+    why = _open(context)
+    if why is None:
+        return
+    if not _is_here(plan.codec):
+        have = [name for name in plan.container.codecs if _is_here(name)]
+        raise UsageError(
+            f"codec {plan.codec} cannot be opened on this machine: {why} (have: {', '.join(have)})"
+        )
+    what = f"{plan.codec} does not take"
+    if options.encoder_options:
+        given = " ".join(f"-e {key}={value}" for key, value in options.encoder_options.items())
+        raise UsageError(f"{what} {given}: {why}")
+    rate = f" at {float(info.frame_rate):g} frames/s" if info.frame_rate else ""
+    raise MediaError(f"{info.path}: {what} {info.width}x{info.height}{rate}: {why}")
+
+
+def _check_ending(output: Path, kind: str, suffixes: Sequence[str]) -> None:
+    _check_one_of(f"{output}: ending of a {kind}", output.suffix.lower(), suffixes)
+
+
+def _check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{what} is {value!r}; it must be one of {', '.join(allowed)}")
