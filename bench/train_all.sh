@@ -24,7 +24,7 @@ train lean lean &
 train lean_without_temporal lean temporal_weight=0 &
 train paper paper &
 for style in starry_night great_wave composition_vii the_kiss; do
-    train "single_$style" lean "paintings={$style: {}}" &
+    train "single_$style" lean temporal_weight=0 "paintings={$style: {}}" &
 done
 paintings=$data/paintings_extra train irises_from_scratch lean \
     steps=40000 temporal_weight=0 "paintings={irises: {}}" &
