@@ -36,20 +36,22 @@ def stylize(
     pending: deque[Callable[[], Frame]] = deque()
     for frame in frames:
         look = timeline.look_at(frame.seconds)
-        pending.append(_begin(frame, stylizer, look, converter, stabilizer))
+        pending.append(paint(frame, stylizer, look, converter, stabilizer))
         if len(pending) == stylizer.depth:
             yield pending.popleft()()
     while pending:
         yield pending.popleft()()
 
 
-def _begin(
+def paint(
     frame: Frame,
     stylizer: Stylizer,
     look: Look,
     converter: ColorConverter,
     stabilizer: Stabilizer | None,
 ) -> Callable[[], Frame]:
+    """Begin to paint one frame; the function returned waits for it. As many frames may be begun
+    as the stylizer is deep, and they are finished in order, all in one thread."""
     if look.opacity == 0:
         return lambda: _untouched(frame, converter, stabilizer)
     size = (frame.image.height, frame.image.width)

@@ -1,0 +1,77 @@
+"""`videostyle live`."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from videostyle.cli.console import add_device, add_model, make_stylizer, say
+from videostyle.errors import UsageError
+
+CAMERA_WORDS = ("webcam", "camera")
+
+
+def add_live(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "live",
+        help="paint moving video by hand, in the browser",
+        description=_live.__doc__,
+    )
+    parser.set_defaults(command=_live)
+    parser.add_argument(
+        "input",
+        nargs="?",
+        default=".",
+        metavar="VIDEO|IMAGE|FOLDER|webcam",
+        help="what to show; files of its folder can be opened from the page, and results are "
+        "saved there (default: this folder)",
+    )
+    parser.add_argument("-t", "--timeline", type=Path, help="a timeline (YAML) to begin with")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen at (default: %(default)s, this machine alone)",
+    )
+    parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument("--no-browser", action="store_true", help="print the address only")
+    add_model(parser)
+    add_device(parser)
+
+
+def _live(arguments: argparse.Namespace) -> int:
+    """Open a page in the browser: sliders mix the paintings while the video plays, and what the
+    hands do becomes a timeline."""
+    try:
+        from videostyle.live.serve import serve
+    except ImportError as error:
+        raise UsageError(
+            f"{error.name} is missing; install the page's packages: pip install 'videostyle[live]'"
+        ) from error
+    if arguments.host in ("0.0.0.0", "::"):
+        raise UsageError(f"--host {arguments.host}: name the address other devices know you by")
+    from videostyle.live.library import Library
+
+    if arguments.input in CAMERA_WORDS:
+        root, name = Path(), "camera"
+    else:
+        path = Path(arguments.input)
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+        root, name = (path, "") if path.is_dir() else (path.parent, path.name)
+    with suppress(KeyboardInterrupt):
+        serve(
+            make_stylizer(arguments),
+            Library(root),
+            name,
+            arguments.timeline,
+            host=arguments.host,
+            port=arguments.port,
+            device=arguments.device,
+            open_browser=not arguments.no_browser,
+            on_address=lambda address: say(f"Live at {address}  (Ctrl-C ends it)"),
+        )
+    return 0

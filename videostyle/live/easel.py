@@ -1,0 +1,137 @@
+"""The easel: paints the frames of one scene as they come and makes JPEGs of them.
+
+It keeps as many frames in work as the stylizer overlaps, and knows about when each will be ready.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
+from PIL import Image
+
+from videostyle.color import ColorConverter, convert
+from videostyle.live.controls import Controls
+from videostyle.look import Look
+from videostyle.media import ColorSpec, Frame, MediaInfo
+from videostyle.stabilizer import Stabilizer
+from videostyle.stylize import paint
+from videostyle.stylizer import Stylizer
+
+Pixels = npt.NDArray[np.uint8]
+JPEG_QUALITY = 85
+RGB = ColorSpec.resolve(0, 2, 2, full_range=True, is_rgb=True, height=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What was painted. jpeg, original: JPEG files, the latter empty unless it is wanted.
+
+    serial: that of the controls it shows. as_rendered: painted as `render` would.
+    """
+
+    seconds: float
+    look: Look
+    serial: int
+    jpeg: bytes
+    original: bytes = b""
+    as_rendered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    finish: Callable[[], Frame]
+    frame: Frame
+    look: Look
+    controls: Controls
+    submitted: float
+
+
+class Easel:
+    """Paints frames of one size, in order, all in one thread.
+
+    as_rendered: blend on the planes of yuv420p, as `render` does, instead of RGB, which saves two
+    conversions.
+    """
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        info: MediaInfo,
+        on_picture: Callable[[Picture], None],
+        *,
+        as_rendered: bool = False,
+    ) -> None:
+        self.info, self._as_rendered = info, as_rendered
+        self._stylizer, self._on_picture = stylizer, on_picture
+        self._converter = ColorConverter(
+            info, "yuv420p" if as_rendered else "rgb24", None if as_rendered else RGB
+        )
+        self._to_rgb = VideoReformatter()
+        self._stabilizer = Stabilizer()
+        self._pending: deque[_Pending] = deque()
+        self._busy_seconds = 0.05
+
+    def make_room(self) -> None:
+        """Wait until a frame more can be begun."""
+        if len(self._pending) == self._stylizer.depth:
+            self.finish()
+
+    def offer(self, frame: Frame, controls: Controls) -> None:
+        """Begin to paint a frame in the controls' look. There must be room."""
+        look = controls.look_at(frame.seconds)
+        finish = paint(frame, self._stylizer, look, self._converter, self._stabilizer)
+        self._pending.append(_Pending(finish, frame, look, controls, time.perf_counter()))
+
+    @property
+    def ready_at(self) -> float | None:
+        """When the oldest frame in work should be nearly ready, on time.perf_counter; None if none
+        is in work."""
+        # Asked for a little early, so that the mean of what it took can also fall.
+        return self._pending[0].submitted + 0.85 * self._busy_seconds if self._pending else None
+
+    def finish(self, *, show: bool = True) -> None:
+        """Wait for the oldest frame in work and hand its picture out."""
+        item = self._pending.popleft()
+        painted = item.finish()
+        took = time.perf_counter() - item.submitted
+        self._busy_seconds += 0.1 * (took - self._busy_seconds)
+        if not show:
+            return
+        original = b""
+        if item.controls.original:
+            original = self._jpeg(self._converter.to_output(item.frame.image))
+        self._on_picture(
+            Picture(
+                seconds=item.frame.seconds,
+                look=item.look,
+                serial=item.controls.serial,
+                jpeg=self._jpeg(painted.image),
+                original=original,
+                as_rendered=self._as_rendered,
+            )
+        )
+
+    def drain(self) -> None:
+        """Finish everything in work."""
+        while self._pending:
+            self.finish()
+
+    def _jpeg(self, image: av.VideoFrame) -> bytes:
+        if not image.format.is_rgb:
+            image = convert(self._to_rgb, image, "rgb24", self._converter.color, RGB)
+        return encode_jpeg(image.to_ndarray().astype(np.uint8, copy=False))
+
+
+def encode_jpeg(pixels: Pixels) -> bytes:
+    """(H, W, 3) RGB to a JPEG file."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()

@@ -1,0 +1,47 @@
+"""Checks the fields of the page's messages. Every function raises UsageError."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping
+from typing import Any
+
+from videostyle.errors import UsageError
+
+
+def number(message: Mapping[str, Any], name: str, low: float, high: float) -> float:
+    """A finite number within limits."""
+    value = message.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise UsageError(f"{name[:80]!r} must be a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def integer(message: Mapping[str, Any], name: str, low: int, high: int) -> int:
+    """A whole number within limits."""
+    value = number(message, name, low, high)
+    if value != math.floor(value):
+        raise UsageError(f"{name!r} must be a whole number")
+    return int(value)
+
+
+def boolean(message: Mapping[str, Any], name: str) -> bool:
+    value = message.get(name)
+    if not isinstance(value, bool):
+        raise UsageError(f"{name!r} must be true or false")
+    return value
+
+
+def text(message: Mapping[str, Any], name: str, most: int) -> str:
+    """Text of at most so many characters."""
+    value = message.get(name)
+    if not isinstance(value, str) or len(value) > most:
+        raise UsageError(f"{name!r} must be text of at most {most} characters")
+    return value
+
+
+def choice(message: Mapping[str, Any], name: str, known: Container[str]) -> str:
+    value = text(message, name, 80)
+    if value not in known:
+        raise UsageError(f"{name!r} is {value!r}, which does not exist")
+    return value

@@ -1,0 +1,92 @@
+// The timeline as text: edit, mistakes at their line, load and save.
+
+import { on, send, withToken } from "./connection.mjs";
+import { $, element, notice, state } from "./state.mjs";
+import { sendText } from "./strip.mjs";
+
+const text = $("yaml");
+let isEdited = false;
+
+text.oninput = () => { isEdited = true; };
+text.onkeydown = (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
+};
+
+function apply() {
+  $("mistakes").replaceChildren();
+  sendText(text.value);
+}
+$("apply").onclick = apply;
+
+on("timeline", ({ yaml }) => {
+  // What somebody is typing is not taken from under their hands.
+  if (isEdited && document.activeElement === text && yaml !== text.value) return;
+  text.value = yaml;
+  isEdited = false;
+  $("mistakes").replaceChildren();
+});
+
+on("timeline_error", ({ mistakes, message }) => {
+  document.getElementById("tab-yaml").click();
+  const items = mistakes.length ? mistakes : [{ line: 1, column: 1, message }];
+  $("mistakes").replaceChildren(...items.map((mistake) => {
+    const button = element("button", { textContent: `Line ${mistake.line}, column ${mistake.column}: ${mistake.message}` });
+    button.onclick = () => goTo(mistake);
+    return element("li", {}, button);
+  }));
+  goTo(items[0]);
+});
+
+function goTo({ line, column }) {
+  const lines = text.value.split("\n");
+  const begin = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + column - 1;
+  text.focus();
+  text.setSelectionRange(begin, begin + Math.max(1, (lines[line - 1] ?? "").length - column + 1));
+  text.scrollTop = Math.max(0, (line - 4) * 18);
+}
+
+async function load(source) {
+  text.value = source;
+  isEdited = true;
+  apply();
+}
+
+$("timeline-file").onchange = async ({ target }) => {
+  const name = target.value;
+  target.selectedIndex = 0;
+  const response = await fetch(withToken(`/timelines/${name.split("/").map(encodeURIComponent).join("/")}`));
+  if (!response.ok) { notice(await response.text()); return; }
+  $("timeline-name").value = name.split("/").pop();
+  load(await response.text());
+};
+
+$("save").onclick = () => save(false);
+
+async function save(overwrite) {
+  if (!text.value.trim()) { notice("There is no timeline to save yet."); return; }
+  const name = $("timeline-name").value;
+  const path = withToken(`/timelines/${encodeURIComponent(name)}${overwrite ? "?overwrite=yes" : ""}`);
+  const response = await fetch(path, { method: "PUT", body: text.value });
+  if (response.status === 409 && !overwrite) {
+    if (confirm(`${name} exists. Overwrite it?`)) save(true);
+    return;
+  }
+  notice(response.ok ? `Saved as ${(await response.json()).path}` : await response.text());
+}
+
+on("hello", () => {
+  $("timeline-file").replaceChildren(element("option", { value: "", textContent: "Open…" }),
+    ...state.timelines.map((name) => element("option", { value: name, textContent: name })));
+});
+
+const isTimeline = (file) => /\.ya?ml$/i.test(file.name);
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", async (event) => {
+  event.preventDefault();
+  const file = event.dataTransfer?.files[0];
+  if (!file) return;
+  if (!isTimeline(file)) { notice("Drop a timeline, a .yaml file."); return; }
+  if (file.size > 1_000_000) { notice("That file is too large for a timeline."); return; }
+  document.getElementById("tab-yaml").click();
+  load(await file.text());
+});

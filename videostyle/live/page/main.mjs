@@ -1,0 +1,124 @@
+// Puts the page together: tabs, transport, keyboard, and what the server says.
+
+import { connect, drop, on, send } from "./connection.mjs";
+import { $, duration, element, play, state } from "./state.mjs";
+import { measured, nextView } from "./viewer.mjs";
+import { mixer, toggleSolo } from "./mixer.mjs";
+import "./pad.mjs";
+import { addKey, deleteKey, redo, toggleFollow, undo } from "./strip.mjs";
+import "./editor.mjs";
+import "./output.mjs";
+import "./paintings.mjs";
+import "./camera.mjs";
+
+let noticeTimer = 0;
+const say = (text, seconds = 6) => {
+  $("notice").textContent = text;
+  $("notice").hidden = !text;
+  clearTimeout(noticeTimer);
+  if (text && seconds) noticeTimer = setTimeout(() => { $("notice").hidden = true; }, 1000 * seconds);
+};
+on("notice", ({ text, seconds }) => say(text, seconds));
+on("failure", ({ message }) => { if (!/exists; choose another name/.test(message)) say(message); });
+on("disconnected", () => { say("The connection is lost; trying again…", 0); document.body.dataset.connection = "lost"; });
+on("connected", () => { say("", 0); document.body.dataset.connection = "here"; });
+on("role", ({ conducts }) => {
+  $("take-controls").hidden = conducts;
+  if (!conducts) say("Another tab has the controls; this one follows.", 0);
+  else if (/Another tab/.test($("notice").textContent)) say("", 0);
+});
+$("take-controls").onclick = () => send({ type: "take_controls" });
+
+on("hello", ({ lines, model, engine }) => {
+  $("source").replaceChildren(element("option", { value: "", textContent: "Choose…", disabled: true }),
+    ...state.media.map((name) => element("option", { value: name, textContent: name })),
+    element("option", { value: "camera", textContent: "Camera" }));
+  $("lines").replaceChildren(...lines.map((each) => element("option", { value: each, textContent: `${each} lines` })));
+  $("meter").title = `${model} on ${engine}`;
+});
+on("source", ({ name, kind }) => {
+  $("source").value = name;
+  $("empty").hidden = Boolean(name);
+  const isVideo = kind === "video";
+  for (const id of ["play", "back", "forward", "loop"]) $(id).disabled = !isVideo;
+  $("record").disabled = kind === "picture";
+  document.querySelector(".timeline").classList.toggle("still", kind === "picture");
+});
+$("source").onchange = ({ target }) => send({ type: "open", name: target.value });
+$("lines").onchange = ({ target }) => send({ type: "set", lines: Number(target.value) });
+
+const toggles = {
+  play: () => play(!state.playing),
+  loop: () => send({ type: "set", loop: !state.loop }),
+  record: () => send({ type: "record", recording: !state.recording }),
+};
+for (const [id, toggle] of Object.entries(toggles)) $(id).onclick = toggle;
+$("back").onclick = () => send({ type: "step", frames: -1 });
+$("forward").onclick = () => send({ type: "step", frames: 1 });
+
+on("state", () => {
+  $("play").textContent = state.playing ? "Pause" : "Play";
+  $("play").setAttribute("aria-pressed", state.playing);
+  $("loop").setAttribute("aria-pressed", state.loop);
+  $("record").textContent = state.recording ? "Stop" : "Record";
+  $("record").setAttribute("aria-pressed", state.recording);
+  $("lines").value = state.lines;
+});
+
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(2).padStart(5, "0")}`;
+function showClock() {
+  const length = state.source?.kind === "video" ? ` / ${clock(duration())}` : "";
+  $("clock").textContent = clock(state.seconds) + length;
+}
+on("picture", showClock);
+on("source", showClock);
+
+const tabs = [...document.querySelectorAll('[role="tab"]')];
+for (const tab of tabs) {
+  tab.onclick = () => {
+    for (const each of tabs) {
+      each.setAttribute("aria-selected", each === tab);
+      each.tabIndex = each === tab ? 0 : -1;
+      $(each.getAttribute("aria-controls")).hidden = each !== tab;
+    }
+  };
+  tab.onkeydown = (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
+    next.click();
+    next.focus();
+    event.stopPropagation();
+  };
+}
+
+$("open-help").onclick = () => $("help").showModal();
+$("close-help").onclick = () => $("help").close();
+
+const shortcuts = {
+  " ": toggles.play, r: toggles.record, l: toggles.loop, t: toggleFollow, k: addKey, v: nextView,
+  ",": $("back").onclick, ".": $("forward").onclick, "?": $("open-help").onclick, Delete: deleteKey,
+};
+document.addEventListener("keydown", (event) => {
+  const writes = event.target.closest('textarea, select, dialog, input:not([type="range"])');
+  if (writes) return;
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+    event.preventDefault();
+    (event.shiftKey ? redo : undo)();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (/^[0-9]$/.test(event.key)) {
+    const name = mixer.chosen[(Number(event.key) + 9) % 10];
+    if (name) toggleSolo(name);
+    return;
+  }
+  const act = shortcuts[event.key];
+  // A button in focus is pressed by Space itself.
+  if (!act || (event.key === " " && event.target.closest("button"))) return;
+  event.preventDefault();
+  act();
+});
+
+window.videostyle = { state, measured, drop };
+connect();

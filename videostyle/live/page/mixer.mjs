@@ -1,0 +1,228 @@
+// The sliders: a weight for every chosen painting, solo and mute, and what goes with the mixture.
+
+import { on, send, withToken } from "./connection.mjs";
+import { $, ORIGINAL, SCALARS, colorOf, element, state, titleOf } from "./state.mjs";
+import { noteSent } from "./viewer.mjs";
+
+const CHOSEN_AT_FIRST = 13;
+const NUDGE = 0.01;
+const INTERVAL_MS = 20;
+export const mixer = { chosen: [], values: new Map(), muted: new Set(), solo: null, scalars: {} };
+const rows = new Map();
+const scalarInputs = new Map();
+let serial = Date.now() % 1e9 * 1000;
+let isScheduled = false;
+let lastSent = 0;
+
+export function thumbnail(name) {
+  return withToken(`/thumbnails/${encodeURIComponent(name)}?of=${encodeURIComponent(state.source?.name ?? "")}`);
+}
+
+// Weights that sound: solo and mute applied, not yet divided by their sum.
+function sounding() {
+  const names = mixer.solo ? [mixer.solo] : mixer.chosen.filter((name) => !mixer.muted.has(name));
+  const weights = {};
+  for (const name of names) {
+    const value = mixer.solo === name ? Math.max(mixer.values.get(name) ?? 0, 0.01) : mixer.values.get(name) ?? 0;
+    if (value > 0) weights[name] = value;
+  }
+  return weights;
+}
+
+export function look() {
+  const weights = sounding();
+  const mix = Object.keys(weights).length ? weights : { [ORIGINAL]: 1 };
+  return { mix, ...mixer.scalars };
+}
+
+function shares() {
+  const { mix } = state.follow || !state.conducts ? state.look : look();
+  const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
+  return Object.fromEntries(Object.entries(mix).map(([name, weight]) => [name, weight / total]));
+}
+
+// The first move goes out at once, then at most one message every INTERVAL_MS, always the newest.
+export function commit() {
+  state.follow = false;
+  if (isScheduled) return;
+  isScheduled = true;
+  setTimeout(flush, Math.max(0, lastSent + INTERVAL_MS - performance.now()));
+}
+
+function flush() {
+  isScheduled = false;
+  lastSent = performance.now();
+  serial += 1;
+  noteSent(serial);
+  send({ type: "look", serial, ...look() });
+  requestAnimationFrame(refresh);
+}
+
+export function setMix(mix) {
+  for (const name of Object.keys(mix)) if (!mixer.chosen.includes(name)) mixer.chosen.push(name);
+  for (const name of mixer.chosen) mixer.values.set(name, mix[name] ?? 0);
+  mixer.solo = null;
+  mixer.muted.clear();
+  if (mixer.chosen.some((name) => !rows.has(name))) build();
+}
+
+function refresh() {
+  const part = shares();
+  for (const [name, row] of rows) {
+    const value = mixer.values.get(name) ?? 0;
+    if (document.activeElement !== row.range || state.follow) row.range.value = value;
+    row.range.style.setProperty("--part", `${value * 100}%`);
+    row.range.setAttribute("aria-valuetext", `${Math.round((part[name] ?? 0) * 100)} percent of the mixture`);
+    row.weight.textContent = `${((part[name] ?? 0) * 100).toFixed(0)} %`;
+    row.weight.classList.toggle("sounds", (part[name] ?? 0) > 0);
+    row.item.classList.toggle("silent", mixer.solo ? mixer.solo !== name : mixer.muted.has(name));
+    row.solo.setAttribute("aria-pressed", mixer.solo === name);
+    row.mute.setAttribute("aria-pressed", mixer.muted.has(name));
+  }
+  for (const [name, { input, output }] of scalarInputs) {
+    const { low, high } = SCALARS[name];
+    const value = mixer.scalars[name];
+    if (document.activeElement !== input || state.follow) input.value = value;
+    input.style.setProperty("--part", `${100 * (value - low) / (high - low)}%`);
+    output.textContent = value.toFixed(2);
+  }
+}
+
+function build() {
+  const list = $("sliders");
+  rows.clear();
+  const wanted = $("search").value.trim().toLowerCase();
+  list.replaceChildren(...mixer.chosen.map((name) => {
+    const title = titleOf(name);
+    const label = `Weight of ${title}`;
+    const range = element("input", { type: "range", min: 0, max: 1, step: NUDGE, ariaLabel: label });
+    range.dataset.style = name;
+    range.style.setProperty("--fill", colorOf(name));
+    range.oninput = () => { mixer.values.set(name, Number(range.value)); commit(); };
+    range.onkeydown = (event) => nudge(event, range);
+    const weight = element("output", { className: "weight" });
+    const solo = element("button", { className: "small", textContent: "S", title: `Solo ${title}`, ariaLabel: `Solo ${title}` });
+    solo.onclick = () => toggleSolo(name);
+    const mute = element("button", { className: "small", textContent: "M", title: `Mute ${title}`, ariaLabel: `Mute ${title}` });
+    mute.onclick = () => { mixer.muted.has(name) ? mixer.muted.delete(name) : mixer.muted.add(name); commit(); };
+    const grip = element("button", { className: "grip", textContent: "⠿", title: "Drag, or arrow keys, to reorder", ariaLabel: `Move ${title}` });
+    const picture = element("img", { alt: "", width: 56, height: 34 });
+    if (state.source?.name && name !== ORIGINAL) picture.src = thumbnail(name);
+    const item = element("li", {}, grip, picture,
+      element("div", {}, element("span", { className: "title", textContent: title }), range), weight, solo, mute);
+    item.hidden = !title.toLowerCase().includes(wanted);
+    makeMovable(item, grip, name);
+    rows.set(name, { item, range, weight, solo, mute });
+    return item;
+  }));
+  refresh();
+}
+
+function nudge(event, range) {
+  if (!event.shiftKey || !event.key.startsWith("Arrow")) return;
+  const sign = ["ArrowUp", "ArrowRight"].includes(event.key) ? 1 : -1;
+  range.value = Number(range.value) + sign * 10 * NUDGE;
+  range.oninput();
+  event.preventDefault();
+}
+
+export function toggleSolo(name) {
+  mixer.solo = mixer.solo === name ? null : name;
+  if (mixer.solo && !mixer.values.get(name)) mixer.values.set(name, 1);
+  commit();
+}
+
+function move(name, to) {
+  const from = mixer.chosen.indexOf(name);
+  const target = Math.min(mixer.chosen.length - 1, Math.max(0, to));
+  if (from === target) return false;
+  mixer.chosen.splice(target, 0, ...mixer.chosen.splice(from, 1));
+  const list = $("sliders");
+  for (const each of mixer.chosen) list.append(rows.get(each).item);
+  return true;
+}
+
+function makeMovable(item, grip, name) {
+  grip.onpointerdown = (event) => {
+    grip.setPointerCapture(event.pointerId);
+    item.classList.add("dragged");
+  };
+  grip.onpointermove = (event) => {
+    if (!grip.hasPointerCapture(event.pointerId)) return;
+    const over = document.elementFromPoint(event.clientX, event.clientY)?.closest("#sliders li");
+    const other = [...rows].find(([, row]) => row.item === over)?.[0];
+    if (other && other !== name) move(name, mixer.chosen.indexOf(other));
+  };
+  grip.onpointerup = grip.onpointercancel = () => item.classList.remove("dragged");
+  grip.onkeydown = (event) => {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (step && move(name, mixer.chosen.indexOf(name) + step)) grip.focus();
+    if (step) event.preventDefault();
+  };
+}
+
+export function choose(name, isChosen) {
+  mixer.chosen = isChosen ? [...mixer.chosen, name] : mixer.chosen.filter((each) => each !== name);
+  if (!isChosen) { mixer.values.delete(name); mixer.muted.delete(name); if (mixer.solo === name) mixer.solo = null; }
+  build();
+  commit();
+}
+
+function buildScalars() {
+  for (const [name, { label, low, high, initial, step }] of Object.entries(SCALARS)) {
+    mixer.scalars[name] = initial;
+    const input = element("input", { type: "range", min: low, max: high, step });
+    input.dataset.scalar = name;
+    const output = element("output");
+    input.oninput = () => { mixer.scalars[name] = Number(input.value); commit(); };
+    $("scalars").append(element("label", {}, label, input, output));
+    scalarInputs.set(name, { input, output });
+  }
+}
+
+$("search").oninput = build;
+$("clear").onclick = () => { setMix({}); commit(); };
+$("equalise").onclick = () => {
+  const names = Object.keys(sounding());
+  setMix(Object.fromEntries((names.length ? names : mixer.chosen).map((name) => [name, 1])));
+  commit();
+};
+$("random").onclick = () => {
+  // Two to four paintings: more of them look like none.
+  const names = [...mixer.chosen].sort(() => Math.random() - 0.5).slice(0, 2 + Math.floor(3 * Math.random()));
+  setMix(Object.fromEntries(names.map((name) => [name, 0.2 + 0.8 * Math.random()])));
+  commit();
+};
+
+buildScalars();
+let isFirst = true;
+on("hello", () => {
+  if (!mixer.chosen.length) {
+    mixer.chosen = [...state.styles.slice(0, CHOSEN_AT_FIRST).map((style) => style.name), ORIGINAL];
+  }
+  build();
+});
+on("source", build);
+on("state", (message) => {
+  if (isFirst) {
+    isFirst = false;
+    const { mix, strength, keep_color, stroke } = message.look;
+    Object.assign(mixer.scalars, { strength, keep_color, stroke });
+    const untouched = Object.keys(mix).join() === ORIGINAL;
+    if (untouched && !message.follow && state.conducts && mixer.chosen.length) {
+      setMix({ [mixer.chosen[0]]: 1 });
+      commit();
+    } else {
+      setMix(mix);
+    }
+  }
+  refresh();
+});
+on("picture", () => {
+  // The faders move by themselves where somebody else moves them: the timeline or another tab.
+  if (!state.follow && state.conducts) return;
+  const { mix, ...scalars } = state.look;
+  setMix(mix);
+  Object.assign(mixer.scalars, scalars);
+  refresh();
+});

@@ -1,0 +1,62 @@
+// Rendering from the page: options, progress, stop, and the result.
+
+import { on, send, withToken } from "./connection.mjs";
+import { $, element, state } from "./state.mjs";
+
+let status = "idle";
+let hasOwnName = false;
+
+function describe() {
+  const what = state.follow && state.timeline ? "the timeline" : "the look of the sliders, throughout";
+  $("render-what").textContent = `Renders ${what}, in full quality, into the folder ${state.folder || "."}.`;
+  $("render-start").disabled = !["video", "picture"].includes(state.source?.kind) || status === "running";
+}
+
+function start(overwrite = false) {
+  const number = (id) => ($(id).value === "" ? null : Number($(id).value));
+  send({
+    type: "render", output: $("render-name").value, overwrite,
+    crf: number("render-crf"), max_size: number("render-size"),
+  });
+}
+$("render-start").onclick = () => start(false);
+$("render-stop").onclick = () => send({ type: "stop_render" });
+$("render-name").oninput = () => { hasOwnName = true; };
+
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
+
+on("render", (message) => {
+  status = message.status;
+  $("render-stop").disabled = status !== "running";
+  const { frame, total, fps, eta } = message;
+  $("render-progress").value = status === "done" ? 1 : total ? frame / total : 0;
+  const texts = {
+    idle: "Nothing rendered yet.",
+    running: frame ? `Frame ${frame}${total ? ` of ${total}` : ""}, ${fps} frames/s${eta === null ? "" : `, ${clock(eta)} left`} (${message.message})` : `${message.message}…`,
+    done: `Done: ${frame} frames. `,
+    stopped: `Stopped after ${frame} frames; this part plays. `,
+    failed: message.message,
+  };
+  $("render-status").textContent = texts[status];
+  if (["done", "stopped"].includes(status)) {
+    $("render-status").append(element("a", {
+      href: withToken(`/results/${encodeURIComponent(message.output)}`), target: "_blank",
+      textContent: `Open ${message.output}`, style: "color: var(--accent)",
+    }));
+  }
+  describe();
+});
+
+on("failure", ({ message }) => {
+  const exists = /^(.*) exists; choose another name/.exec(message);
+  if (exists && confirm(`${exists[1]} exists. Overwrite it?`)) start(true);
+});
+on("state", describe);
+on("source", (source) => {
+  if (!hasOwnName && source.name) {
+    const stem = source.name.split("/").pop().replace(/\.[^.]*$/, "");
+    $("render-name").value = `${stem}_painted.${source.kind === "picture" ? "png" : "mp4"}`;
+  }
+  describe();
+});
+on("timeline", describe);

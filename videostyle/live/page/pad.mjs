@@ -1,0 +1,63 @@
+// The pad: a point between four corners is a mixture of four paintings (bilinear weights).
+
+import { on } from "./connection.mjs";
+import { $, element, state, titleOf } from "./state.mjs";
+import { commit, setMix, thumbnail } from "./mixer.mjs";
+
+const corners = [...document.querySelectorAll("#pad select")];
+const at = { x: 0.5, y: 0.5 };
+
+function weights() {
+  const { x, y } = at;
+  return [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y];
+}
+
+function apply() {
+  const mix = {};
+  weights().forEach((weight, corner) => {
+    const name = corners[corner].value;
+    mix[name] = (mix[name] ?? 0) + weight;
+  });
+  setMix(mix);
+  show();
+  commit();
+}
+
+function show() {
+  $("dot").style.left = `${at.x * 100}%`;
+  $("dot").style.top = `${at.y * 100}%`;
+  const parts = weights().map((weight, corner) => `${titleOf(corners[corner].value)} ${Math.round(100 * weight)} %`);
+  $("field").setAttribute("aria-valuetext", parts.join(", "));
+  $("field").style.backgroundImage = corners
+    .map((select) => `url("${thumbnail(select.value)}")`).join(", ");
+}
+
+function move(event) {
+  if (event.type === "pointermove" && !event.buttons) return;
+  const box = $("field").getBoundingClientRect();
+  at.x = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  at.y = Math.min(1, Math.max(0, (event.clientY - box.top) / box.height));
+  apply();
+}
+
+$("field").onpointerdown = (event) => { $("field").setPointerCapture(event.pointerId); move(event); };
+$("field").onpointermove = move;
+$("field").onkeydown = (event) => {
+  const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const size = event.shiftKey ? 0.1 : 0.02;
+  at.x = Math.min(1, Math.max(0, at.x + step[0] * size));
+  at.y = Math.min(1, Math.max(0, at.y + step[1] * size));
+  apply();
+};
+for (const select of corners) select.onchange = apply;
+
+on("hello", () => {
+  if (corners[0].options.length) return;
+  corners.forEach((select, corner) => {
+    select.append(...state.styles.map(({ name, title }) => element("option", { value: name, textContent: title })));
+    select.selectedIndex = Math.min(corner, state.styles.length - 1);
+  });
+});
+on("source", (source) => { if (source.name) show(); });

@@ -1,0 +1,61 @@
+// What the page knows. Messages of the server fill it in; the modules read it.
+
+import { on, emit, send } from "./connection.mjs";
+
+export const SCALARS = {
+  strength: { label: "Strength", low: 0, high: 1, initial: 1, step: 0.01 },
+  keep_color: { label: "Keep colour", low: 0, high: 1, initial: 0, step: 0.01 },
+  stroke: { label: "Stroke", low: 0.25, high: 4, initial: 1, step: 0.05 },
+};
+export const ORIGINAL = "original";
+
+export const state = {
+  styles: [], media: [], timelines: [], source: null, conducts: true,
+  playing: false, loop: true, follow: false, recording: false, lines: 360,
+  seconds: 0,
+  look: { mix: { [ORIGINAL]: 1 }, strength: 1, keep_color: 0, stroke: 1 },  // of the last picture
+  timeline: null,
+};
+
+on("hello", (message) => Object.assign(state, {
+  styles: message.styles, media: message.media, timelines: message.timelines,
+  heights: message.lines, engine: message.engine, folder: message.folder,
+}));
+on("source", (message) => { state.source = message; state.seconds = 0; });
+on("role", (message) => { state.conducts = message.conducts; state.viewers = message.viewers; });
+on("state", ({ look, type, ...rest }) => { Object.assign(state, rest); state.hands = look; });
+on("timeline", (message) => { state.timeline = message.tracks ? message : null; });
+on("picture", (picture) => {
+  state.seconds = picture.seconds;
+  const { mix, strength, keep_color, stroke } = picture;
+  state.look = { mix, strength, keep_color, stroke };
+});
+
+export const duration = () =>
+  state.source?.duration || state.timeline?.curve.duration || 10;
+
+export const titleOf = (name) =>
+  name === ORIGINAL ? "Original" : (state.styles.find((style) => style.name === name)?.title ?? name);
+
+// Colours of the area and the sliders: evenly around the wheel, the original in grey.
+export function colorOf(name) {
+  if (name === ORIGINAL) return "#8d929b";
+  const index = state.styles.findIndex((style) => style.name === name);
+  return `hsl(${(index * 137.5 + 30) % 360} 55% 60%)`;
+}
+
+export const play = (playing) => send({ type: "play", playing });
+export const seek = (seconds) => send({ type: "seek", seconds: Math.max(0, seconds) });
+
+export function notice(text, seconds = 6) {
+  emit("notice", { text, seconds });
+}
+
+export const $ = (id) => document.getElementById(id);
+
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  for (const [key, value] of Object.entries(properties.attributes ?? {})) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}

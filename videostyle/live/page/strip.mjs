@@ -1,0 +1,288 @@
+// The timeline strip: a lane a track, keys to drag, the mixture as a stacked area, undo and redo.
+
+import { on, send } from "./connection.mjs";
+import { $, SCALARS, colorOf, duration, element, notice, seek, state, titleOf } from "./state.mjs";
+import { look } from "./mixer.mjs";
+
+const EASES = ["linear", "hold", "smooth", "ease", "ease-in", "ease-out"];
+const CURVES = {
+  linear: [0, 0, 1, 1], smooth: [0.42, 0, 0.58, 1], "ease-in-out": [0.42, 0, 0.58, 1],
+  ease: [0.25, 0.1, 0.25, 1], "ease-in": [0.42, 0, 1, 1], "ease-out": [0, 0, 0.58, 1],
+};
+const TRACKS = ["mix", ...Object.keys(SCALARS)];
+const SAME_MOMENT_SECONDS = 0.0005;
+const history = { undo: [], redo: [], isStepping: false };
+let tracks = null;
+let selected = null;  // { track, at }
+let yaml = "";
+
+// YAML takes JSON's strings and numbers, so a key is written as JSON in flow style.
+function toYaml(edited) {
+  const items = [];
+  for (const track of TRACKS) {
+    for (const { at, value, ease } of edited[track] ?? []) {
+      const what = typeof value === "number" ? value : `{${Object.entries(value)
+        .map(([name, weight]) => `${JSON.stringify(name)}: ${Number(weight.toFixed(4))}`).join(", ")}}`;
+      items.push(`  - {at: ${Math.max(0, at).toFixed(4)}s, ${track}: ${what}, ease: ${JSON.stringify(ease)
+        .replaceAll('"', "")}}`);
+    }
+  }
+  const { loop } = state.timeline ?? {};
+  const tail = loop ? [`loop: {period: ${loop.period}s, mode: ${loop.bounce ? "bounce" : "repeat"}}`] : [];
+  return items.length ? ["version: 1", "keyframes:", ...items, ...tail, ""].join("\n") : "";
+}
+
+function edit(change) {
+  const edited = structuredClone(tracks ?? {});
+  change(edited);
+  for (const track of TRACKS) edited[track]?.sort((a, b) => a.at - b.at);
+  if (!edited.mix?.length) { sendText(""); return; }
+  send({ type: "timeline", text: toYaml(edited) });
+}
+
+export function sendText(text, keepText = true) {
+  send({ type: "timeline", text, keep_text: keepText });
+}
+
+on("timeline", (message) => {
+  if (message.yaml !== yaml) {
+    if (!history.isStepping) { history.undo.push(yaml); history.redo.length = 0; }
+    if (history.undo.length > 500) history.undo.shift();
+    history.isStepping = false;
+    yaml = message.yaml;
+  }
+  tracks = message.tracks;
+  const isThere = selected && tracks?.[selected.track]?.some((key) => isAt(key, selected.at));
+  if (!isThere) selected = null;
+  show();
+  if (message.warnings?.length) notice(message.warnings[0].split("\n")[0].replace(/^timeline:/, "Timeline, line "));
+});
+on("source", () => { history.undo.length = history.redo.length = 0; yaml = ""; selected = null; show(); });
+
+function step(from, to) {
+  if (!history[from].length) return;
+  history[to].push(yaml);
+  history.isStepping = true;
+  sendText(history[from].pop());
+}
+export const undo = () => step("undo", "redo");
+export const redo = () => step("redo", "undo");
+
+const isAt = (key, at) => Math.abs(key.at - at) < SAME_MOMENT_SECONDS;
+const find = (edited) => edited[selected.track].find((key) => isAt(key, selected.at));
+
+function put(edited, track, key) {
+  edited[track] = (edited[track] ?? []).filter((each) => !isAt(each, key.at));
+  edited[track].push(key);
+}
+
+export function addKey() {
+  const at = state.seconds;
+  const { mix, ...scalars } = state.follow ? state.look : look();
+  edit((edited) => {
+    put(edited, "mix", { at, value: normalised(mix), ease: "linear" });
+    for (const [name, { initial }] of Object.entries(SCALARS)) {
+      if (edited[name] || scalars[name] !== initial) put(edited, name, { at, value: scalars[name], ease: "linear" });
+    }
+  });
+  selected = { track: "mix", at };
+}
+
+function normalised(mix) {
+  const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
+  return Object.fromEntries(Object.entries(mix).map(([name, weight]) => [name, weight / total]));
+}
+
+export function deleteKey() {
+  if (!selected) return;
+  edit((edited) => {
+    edited[selected.track] = edited[selected.track].filter((key) => !isAt(key, selected.at));
+    if (!edited[selected.track].length) delete edited[selected.track];
+  });
+}
+
+function moveKey(to) {
+  const target = Math.max(0, Number(to.toFixed(4)));
+  if (tracks[selected.track].some((key) => isAt(key, target))) return;
+  const { track, at } = selected;
+  edit((edited) => { edited[track].find((key) => isAt(key, at)).at = target; });
+  selected = { track, at: target };
+}
+
+function show() {
+  $("no-keys").hidden = Boolean(tracks);
+  $("undo").disabled = !history.undo.length;
+  $("redo").disabled = !history.redo.length;
+  for (const track of TRACKS) showLane(track);
+  drawArea();
+  drawRuler();
+  showKeyTools();
+}
+
+function showLane(track) {
+  const lane = document.querySelector(`.lane[data-track="${track}"]`);
+  const focused = document.activeElement?.classList.contains("key")
+    ? [document.activeElement.dataset.track, document.activeElement.dataset.at] : null;
+  for (const old of lane.querySelectorAll(".key")) old.remove();
+  for (const key of tracks?.[track] ?? []) {
+    const name = typeof key.value === "number" ? key.value.toFixed(2)
+      : Object.keys(key.value).map(titleOf).join(", ");
+    const button = element("button", {
+      className: "key", title: `${key.at.toFixed(2)} s: ${name}`,
+      ariaLabel: `Key of ${track} at ${key.at.toFixed(2)} seconds: ${name}`,
+    });
+    button.dataset.track = track;
+    button.dataset.at = key.at;
+    button.style.left = `${100 * Math.min(1, key.at / duration())}%`;
+    const isSelected = selected?.track === track && isAt(key, selected.at);
+    button.setAttribute("aria-pressed", Boolean(isSelected));
+    makeDraggable(button, track, key);
+    lane.append(button);
+    if (focused && focused[0] === track && isSelected) button.focus();
+  }
+}
+
+function makeDraggable(button, track, key) {
+  const select = () => { selected = { track, at: key.at }; markSelected(); showKeyTools(); };
+  let moved = null;
+  button.onpointerdown = (event) => { button.setPointerCapture(event.pointerId); moved = null; select(); };
+  button.onpointermove = (event) => {
+    if (!button.hasPointerCapture(event.pointerId)) return;
+    moved = timeAt(event);
+    button.style.left = `${100 * moved / duration()}%`;
+  };
+  button.onpointerup = () => { if (moved !== null && Math.abs(moved - key.at) > 0.01) moveKey(moved); };
+  button.onfocus = select;
+  button.onclick = () => { if (moved === null) seek(key.at); };
+  button.onkeydown = (event) => {
+    const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const interval = 1 / (state.source?.fps || 25);
+    if (sign) moveKey(key.at + sign * interval * (event.shiftKey ? 10 : 1));
+    else if (event.key === "Delete" || event.key === "Backspace") deleteKey();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+}
+
+function markSelected() {
+  for (const button of document.querySelectorAll(".key")) {
+    const isSelected = selected && button.dataset.track === selected.track && isAt({ at: Number(button.dataset.at) }, selected.at);
+    button.setAttribute("aria-pressed", Boolean(isSelected));
+  }
+}
+
+function showKeyTools() {
+  const key = selected && tracks?.[selected.track]?.find((each) => isAt(each, selected.at));
+  $("key-tools").hidden = !key;
+  if (!key) return;
+  $("key-at").value = key.at.toFixed(3);
+  const isOwn = Array.isArray(key.ease);
+  $("key-ease").value = isOwn ? "bezier" : key.ease === "ease-in-out" ? "smooth" : key.ease;
+  $("key-bezier").hidden = !isOwn;
+  $("key-bezier").value = isOwn ? key.ease.join(", ") : "";
+  drawEase(key.ease);
+}
+
+function drawEase(ease) {
+  const path = document.querySelector("#key-curve path");
+  if (ease === "hold") { path.setAttribute("d", "M0 24 H40 V0"); return; }
+  const [x1, y1, x2, y2] = Array.isArray(ease) ? ease : CURVES[ease];
+  path.setAttribute("d", `M0 24 C${40 * x1} ${24 - 24 * y1} ${40 * x2} ${24 - 24 * y2} 40 0`);
+}
+
+$("key-ease").append(...[...EASES, "bezier"].map((name) => element("option", { value: name, textContent: name })));
+$("key-ease").onchange = ({ target }) => {
+  const ease = target.value === "bezier" ? [0.3, 0, 0.1, 1] : target.value;
+  edit((edited) => { find(edited).ease = ease; });
+};
+$("key-bezier").onchange = ({ target }) => {
+  const numbers = target.value.split(",").map(Number);
+  if (numbers.length === 4 && numbers.every(Number.isFinite)) edit((edited) => { find(edited).ease = numbers; });
+  else notice("A curve is four numbers: x1, y1, x2, y2; x from 0 to 1.");
+};
+$("key-at").onchange = ({ target }) => { if (Number.isFinite(Number(target.value))) moveKey(Number(target.value)); };
+$("key-set").onclick = () => edit((edited) => {
+  const { mix, ...scalars } = state.follow ? state.look : look();
+  find(edited).value = selected.track === "mix" ? normalised(mix) : scalars[selected.track];
+});
+$("key-copy").onclick = () => {
+  const at = state.seconds;
+  edit((edited) => put(edited, selected.track, { ...find(edited), at }));
+  selected = { track: selected.track, at };
+};
+$("key-delete").onclick = deleteKey;
+$("add-key").onclick = addKey;
+$("undo").onclick = undo;
+$("redo").onclick = redo;
+$("follow").onclick = () => toggleFollow();
+
+export function toggleFollow() {
+  send({ type: "set", follow: !state.follow });
+}
+
+function drawArea() {
+  const canvas = $("area");
+  const { width, height } = canvas.getBoundingClientRect();
+  const scale = devicePixelRatio;
+  canvas.width = Math.max(1, width * scale);
+  canvas.height = Math.max(1, height * scale);
+  const context = canvas.getContext("2d");
+  const mix = state.timeline?.curve.mix;
+  if (!mix) return;
+  const names = Object.keys(mix);
+  const points = mix[names[0]].length;
+  const base = new Array(points).fill(0);
+  for (const name of names) {
+    context.beginPath();
+    for (let i = 0; i < points; i += 1) context.lineTo(canvas.width * i / (points - 1), canvas.height * (1 - base[i]));
+    mix[name].forEach((weight, i) => { base[i] += weight; });
+    for (let i = points - 1; i >= 0; i -= 1) context.lineTo(canvas.width * i / (points - 1), canvas.height * (1 - base[i]));
+    context.fillStyle = colorOf(name);
+    context.fill();
+  }
+}
+
+function drawRuler() {
+  const length = duration();
+  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
+  const gap = steps.find((each) => length / each <= 12) ?? 7200;
+  const marks = [];
+  for (let at = 0; at < length; at += gap) {
+    const mark = element("span", { textContent: gap < 1 ? at.toFixed(1) : `${Math.floor(at / 60)}:${String(Math.round(at % 60)).padStart(2, "0")}` });
+    mark.style.left = `${100 * at / length}%`;
+    marks.push(mark);
+  }
+  $("ruler").replaceChildren(...marks);
+  $("ruler").setAttribute("aria-valuemax", length.toFixed(2));
+}
+
+function timeAt(event) {
+  const box = $("lanes").getBoundingClientRect();
+  return duration() * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+}
+
+function scrub(event) {
+  if (event.target.closest(".key") || (event.type === "pointermove" && !event.buttons)) return;
+  if (state.source?.kind === "video") seek(timeAt(event));
+}
+$("lanes").onpointerdown = (event) => {
+  if (event.target.closest(".key")) return;
+  $("lanes").setPointerCapture(event.pointerId);
+  scrub(event);
+};
+$("lanes").onpointermove = (event) => { if ($("lanes").hasPointerCapture(event.pointerId)) scrub(event); };
+$("ruler").onkeydown = (event) => {
+  const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!sign) return;
+  event.preventDefault();
+  if (event.shiftKey) seek(state.seconds + sign);
+  else send({ type: "step", frames: sign });
+};
+
+on("picture", () => {
+  $("playhead").style.left = `${100 * Math.min(1, state.seconds / duration())}%`;
+  $("ruler").setAttribute("aria-valuenow", state.seconds.toFixed(2));
+});
+on("state", () => $("follow").setAttribute("aria-pressed", state.follow));
+new ResizeObserver(show).observe($("lanes"));

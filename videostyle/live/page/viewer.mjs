@@ -1,0 +1,118 @@
+// The picture: draws the newest, acknowledges it, and measures speed and delay.
+
+import { on, send } from "./connection.mjs";
+import { $, state } from "./state.mjs";
+
+const canvas = $("picture");
+const context = canvas.getContext("2d", { alpha: false });
+const VIEWS = ["painted", "original", "side", "wipe"];
+let wipe = 0.5;
+let last = null;
+const drawn = [];
+const delays = [];
+const sent = new Map();
+
+export const measured = { fps: 0, delay: null, frames: 0 };
+
+export function view() { return $("view").value; }
+
+export function noteSent(serial) {
+  sent.set(serial, performance.now());
+  if (sent.size > 200) sent.delete(sent.keys().next().value);
+}
+
+const wantsOriginal = () => view() !== "painted";
+const bitmap = (bytes) => bytes.length ? createImageBitmap(new Blob([bytes], { type: "image/jpeg" })) : null;
+
+let queue = Promise.resolve();
+on("picture", (picture) => {
+  queue = queue.then(async () => {
+    try {
+      const [painted, original] = await Promise.all([bitmap(picture.jpeg), bitmap(picture.original)]);
+      last?.painted?.close();
+      last?.original?.close();
+      last = { painted, original, picture };
+      draw();
+      measure(picture);
+    } catch {
+      // A picture that cannot be drawn is left out; the next one comes.
+    } finally {
+      send({ type: "drawn" });
+    }
+  });
+});
+
+function draw() {
+  if (!last) return;
+  const { painted, original, picture } = last;
+  const side = view() === "side" && original;
+  const width = painted.width * (side ? 2 : 1);
+  if (canvas.width !== width || canvas.height !== painted.height) {
+    canvas.width = width;
+    canvas.height = painted.height;
+  }
+  const first = view() === "original" && original ? original : painted;
+  if (side) {
+    context.drawImage(original, 0, 0);
+    context.drawImage(painted, painted.width, 0);
+  } else {
+    context.drawImage(first, 0, 0);
+  }
+  if (view() === "wipe" && original) {
+    const edge = Math.round(wipe * width);
+    if (edge > 0) context.drawImage(original, 0, 0, edge, painted.height, 0, 0, edge, painted.height);
+    context.fillStyle = "#fff";
+    context.fillRect(edge - 1, 0, 2, painted.height);
+  }
+  $("empty").hidden = true;
+  $("badge").hidden = state.playing;
+  $("badge").textContent = picture.as_rendered ? "as rendered" : "preview";
+  canvas.dataset.seconds = picture.seconds;
+  canvas.dataset.serial = picture.serial;
+  canvas.dataset.rendered = picture.as_rendered;
+}
+
+function measure(picture) {
+  const now = performance.now();
+  drawn.push(now);
+  while (drawn.length && drawn[0] < now - 2000) drawn.shift();
+  const since = sent.get(picture.serial);
+  if (since !== undefined) {
+    sent.delete(picture.serial);
+    delays.push(now - since);
+    if (delays.length > 31) delays.shift();
+  }
+  const sorted = [...delays].sort((a, b) => a - b);
+  measured.fps = state.playing && drawn.length > 1
+    ? 1000 * (drawn.length - 1) / (now - drawn[0]) : 0;
+  measured.delay = sorted.length ? sorted[sorted.length >> 1] : null;
+  measured.frames += 1;
+}
+
+setInterval(() => {
+  const rate = state.playing ? `${measured.fps.toFixed(0)} frames/s` : "standing still";
+  const delay = measured.delay === null ? "" : ` · hand to picture ${measured.delay.toFixed(0)} ms`;
+  $("meter").textContent = rate + delay;
+}, 500);
+
+function tellView() {
+  send({ type: "view", original: wantsOriginal() });
+  draw();
+}
+$("view").onchange = tellView;
+on("connected", tellView);
+
+export function nextView() {
+  $("view").value = VIEWS[(VIEWS.indexOf(view()) + 1) % VIEWS.length];
+  tellView();
+}
+
+function moveWipe(event) {
+  if (view() !== "wipe" || (event.type === "pointermove" && !event.buttons)) return;
+  const box = canvas.getBoundingClientRect();
+  const shown = Math.min(box.width, box.height * canvas.width / canvas.height);
+  wipe = Math.min(1, Math.max(0, (event.clientX - box.left - (box.width - shown) / 2) / shown));
+  draw();
+}
+canvas.onpointerdown = (event) => { canvas.setPointerCapture(event.pointerId); moveWipe(event); };
+canvas.onpointermove = moveWipe;

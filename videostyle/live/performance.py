@@ -1,0 +1,151 @@
+"""A performance becomes keyframes: every frame's look, thinned to what a person can read.
+
+The samples are cut into stretches that one eased curve follows within TOLERANCE, each as long as
+can be; the ends of the stretches are the keyframes. This is the sliding window of Keogh et al.,
+"An Online Algorithm for Segmenting Time Series" (ICDM 2001, section 2.1), with eased curves
+instead of lines alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from videostyle.easing import EASINGS, Easing
+from videostyle.look import Look
+from videostyle.timeline import SCALAR_TRACKS, Keyframe, Timeline, Track
+
+# Largest error of a weight or of another track's value at any frame, before rounding.
+TOLERANCE = 0.012
+DECIMALS = 3
+# Where a performance is laid into a timeline, the timeline is cut so many seconds from it.
+CUT = 0.001
+_CURVES: tuple[Easing, ...] = tuple(EASINGS[name] for name in ("linear", "smooth", "ease-out"))
+_GROWTH = 1.2
+_SAMPLES_OF_A_CURVE = 48
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The look one frame was shown in. seconds: since the first frame of the video."""
+
+    seconds: float
+    look: Look
+
+
+def to_timeline(samples: Sequence[Sample], before: Timeline | None = None) -> Timeline:
+    """Turn a performance into a timeline, inside another one if `before` is given.
+
+    samples: in order of time, at least one. The stretch they cover is replaced in every track;
+    outside it `before` goes where it went. Raises ValueError for samples that are not in order.
+    """
+    times = np.array([sample.seconds for sample in samples])
+    if not len(times) or (np.diff(times) <= 0).any():
+        raise ValueError("a performance needs samples in order of time")
+    tracks = {}
+    for name in ("mix", *SCALAR_TRACKS):
+        if not _is_used(name, samples, before):
+            continue
+        keys = _keys(name, samples)
+        if before is not None:
+            keys = [
+                *_until(before, name, times[0] - CUT),
+                *keys,
+                *_from(before, name, times[-1] + CUT),
+            ]
+        while len(keys) > 1 and keys[-1].value == keys[-2].value:
+            keys.pop()
+        keys[-1] = Keyframe(keys[-1].seconds, keys[-1].value)
+        tracks[name] = Track(keys)
+    return Timeline(tracks.pop("mix"), tracks, before.loop if before else None)
+
+
+def _is_used(name: str, samples: Sequence[Sample], before: Timeline | None) -> bool:
+    if name == "mix" or (before is not None and name in before.scalars):
+        return True
+    default = SCALAR_TRACKS[name][2]
+    return any(getattr(sample.look, name) != default for sample in samples)
+
+
+def _until(before: Timeline, name: str, end: float) -> list[Keyframe[Any]]:
+    """A track's keys up to a time, with its value there as the last key."""
+    if end < 0:
+        return []
+    keys = [key for key in _own_keys(before, name) if key.seconds < end]
+    return [*keys[:-1], *_keys(name, _sampled(before, keys[-1].seconds if keys else end, end))]
+
+
+def _from(before: Timeline, name: str, begin: float) -> list[Keyframe[Any]]:
+    """A track's keys from a time on, with its value there as the first key."""
+    keys = [key for key in _own_keys(before, name) if key.seconds > begin]
+    lead = _keys(name, _sampled(before, begin, keys[0].seconds if keys else begin))
+    return [*lead[:-1], *keys] if keys else lead
+
+
+def _own_keys(timeline: Timeline, name: str) -> Sequence[Keyframe[Any]]:
+    if name == "mix":
+        return timeline.mix.keyframes
+    return timeline.scalars[name].keyframes if name in timeline.scalars else ()
+
+
+def _sampled(timeline: Timeline, begin: float, end: float) -> list[Sample]:
+    once = replace(timeline, loop=None)
+    times = np.unique(np.linspace(begin, end, _SAMPLES_OF_A_CURVE if end > begin else 1))
+    return [Sample(float(time), once.look_at(float(time))) for time in times]
+
+
+def _keys(name: str, samples: Sequence[Sample]) -> list[Keyframe[Any]]:
+    """Keyframes of one track whose curves stay near the samples."""
+    values, read = _values(name, [sample.look for sample in samples])
+    times = np.array([sample.seconds for sample in samples])
+    keys, start, last = [], 0, len(times) - 1
+    while start < last:
+        end, ease = _longest(times, values, start)
+        keys.append(Keyframe(float(times[start]), read(values[start]), ease))
+        start = end
+    return [*keys, Keyframe(float(times[last]), read(values[last]))]
+
+
+def _values(name: str, looks: Sequence[Look]) -> tuple[Values, Callable[[Values], Any]]:
+    """(n, d) numbers of one track, and what reads a row of them back, rounded."""
+    if name != "mix":
+        numbers = np.array([[getattr(look, name)] for look in looks], np.float64)
+        return numbers, lambda row: round(float(row[0]), DECIMALS)
+    names = list(dict.fromkeys(style for look in looks for style in look.mix))
+    weights = np.array([[look.mix.get(style, 0.0) for style in names] for look in looks])
+
+    def read(row: Values) -> Mapping[str, float]:
+        rounded = (round(float(weight), DECIMALS) for weight in row)
+        return {style: weight for style, weight in zip(names, rounded, strict=True) if weight > 0}
+
+    return weights, read
+
+
+def _longest(times: Values, values: Values, start: int) -> tuple[int, Easing]:
+    """The end of a stretch that one curve follows, and the curve. Lengths grow geometrically."""
+    best, ease, length = start + 1, _CURVES[0], 2
+    while start + length < len(times) and length <= 8 * (best - start):
+        if found := _curve(times, values, start, start + length):
+            best, ease = start + length, found
+        length = max(length + 1, int(length * _GROWTH))
+    while best + 1 < len(times) and (found := _curve(times, values, start, best + 1)):
+        best, ease = best + 1, found
+    return best, ease
+
+
+def _curve(times: Values, values: Values, start: int, end: int) -> Easing | None:
+    """The first curve from one sample to another that passes near all between them."""
+    between = slice(start + 1, end)
+    parts = (times[between] - times[start]) / (times[end] - times[start])
+    for ease in _CURVES:
+        fractions = np.array([ease(float(part)) for part in parts])[:, None]
+        curve = values[start] + fractions * (values[end] - values[start])
+        if (np.abs(curve - values[between]) <= TOLERANCE).all():
+            return ease
+    return None

@@ -1,0 +1,393 @@
+"""The player: one thread that decodes, paints and hands out pictures, steered from others.
+
+Playing keeps to the clock: a frame is painted when it is due and left out when it is late. Each
+frame takes the look of the moment it is submitted in, so a slider shows with the next frame.
+Standing still, a change is painted at once at the preview's size, and soon after as `render`
+would paint it, at the size and with the earlier frames that it would use.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Any, TypeVar
+
+import av
+import numpy as np
+from PIL import Image
+
+from videostyle.color import ColorConverter
+from videostyle.decode import decode, probe
+from videostyle.errors import MediaError, VideoStyleError
+from videostyle.live.controls import Controls
+from videostyle.live.easel import RGB, Easel, Picture, Pixels, encode_jpeg
+from videostyle.live.performance import Sample
+from videostyle.look import Look
+from videostyle.media import Cut, Frame, MediaInfo
+from videostyle.model import Model
+from videostyle.stabilizer import MEMORY
+from videostyle.stages import prefetch
+from videostyle.stylizer import Stylizer
+
+T = TypeVar("T")
+# After so long without a change a frame is painted as `render` does.
+SETTLE_SECONDS = 0.3
+MAX_SETTLED_SIDE = 1920
+# After so many late frames in a row the clock is set back: painting cannot follow it.
+MOST_LATE = 6
+THUMBNAIL_SIDE = 256
+_DECODED_AHEAD = 2
+_CAMERA_POLL_SECONDS = 0.005
+
+
+class Player:
+    """Plays one source at a time. Its methods may be called from any thread.
+
+    on_picture, on_end and on_failure are called in the player's thread: with every picture, when
+    the video came to its end, and with what went wrong with the source.
+    """
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        *,
+        on_picture: Callable[[Picture], None],
+        on_end: Callable[[], None],
+        on_failure: Callable[[VideoStyleError], None],
+    ) -> None:
+        self.stylizer = stylizer
+        self._on_picture, self._on_end, self._on_failure = on_picture, on_end, on_failure
+        self._changed = Condition()
+        self._controls = Controls()
+        self._info: MediaInfo | None = None
+        self._start_seconds = 0.0
+        self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
+        self._camera: tuple[Pixels, float] | None = None
+        self._take: list[Sample] = []
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._closed = False
+        self.seconds = 0.0
+        self._thread = Thread(target=self._run, name="player", daemon=True)
+        self._thread.start()
+
+    @property
+    def controls(self) -> Controls:
+        with self._changed:
+            return self._controls
+
+    @property
+    def info(self) -> MediaInfo | None:
+        """Facts about the source; None for a camera."""
+        return self._info
+
+    def open(self, path: Path | None) -> MediaInfo | None:
+        """Show a video or a picture from its start, or what is given to `see` if None.
+
+        The timeline is forgotten. Raises MediaError; the source is then as before.
+        """
+        info = probe(path) if path else None
+        with self._changed:
+            self._info, self._camera, self._take = info, None, []
+            self._start_seconds = self.seconds = 0.0
+            self._controls = replace(
+                self._controls, playing=False, recording=False, timeline=None, follow=False
+            )
+            self._begin_scene()
+        return info
+
+    def see(self, pixels: Pixels, seconds: float) -> None:
+        """Give the camera's newest frame, (H, W, 3) RGB, and its time since the camera began."""
+        with self._changed:
+            if self._info is None:
+                self._camera = (pixels, seconds)
+                self._changed.notify_all()
+
+    def update(self, **changes: Any) -> None:
+        """Change some of the controls."""
+        with self._changed:
+            before, now = self._controls, replace(self._controls, **changes)
+            self._controls = now
+            if now.lines != before.lines:
+                self._start_seconds = self.seconds
+                self._begin_scene()
+            if now.recording and not before.recording:
+                self._take = []
+            self._changed.notify_all()
+
+    def seek(self, seconds: float) -> None:
+        """Go to the first frame at or after a time."""
+        with self._changed:
+            self._start_seconds = max(0.0, seconds)
+            self._begin_scene()
+
+    def step(self, frames: int) -> None:
+        """Stop, and go so many frames on or back."""
+        with self._changed:
+            self._controls = replace(self._controls, playing=False)
+            rate = self._info.frame_rate if self._info else None
+            # From between two frames on, so that uneven steps of time still lead to the next.
+            self.seek(self.seconds + (frames - 0.5) / float(rate or 25))
+
+    def take(self) -> list[Sample]:
+        """The look of every frame shown since recording began, in order of time; they are then
+        forgotten."""
+        with self._changed:
+            take, self._take = self._take, []
+            return take
+
+    def thumbnail(self, style: str) -> Future[bytes]:
+        """A JPEG of a frame of the source in one style."""
+        return self._do(lambda: encode_jpeg(self.stylizer(self._small(), Look({style: 1.0}))))
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _begin_scene(self) -> None:
+        self._scene += 1
+        self._changed.notify_all()
+
+    def _do(self, job: Callable[[], T]) -> Future[T]:
+        """Run a job between frames: the stylizer belongs to the player's thread."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(job())
+            except Exception as error:  # whoever asked gets it
+                future.set_exception(error)
+
+        with self._changed:
+            self._jobs.append(run)
+            self._changed.notify_all()
+        return future
+
+    # From here on everything runs in the player's thread.
+
+    def _run(self) -> None:
+        while not self._closed:
+            with self._changed:
+                scene, info, start = self._scene, self._info, self._start_seconds
+            try:
+                if info is None:
+                    self._watch(scene)
+                else:
+                    self._show(scene, info, start)
+            except VideoStyleError as error:
+                self._on_failure(error)
+                self._wait_for_scene_after(scene)
+
+    def _wait_for_scene_after(self, scene: int) -> None:
+        self._wait(lambda: not self._lasts(scene))
+
+    def _lasts(self, scene: int) -> bool:
+        return self._scene == scene and not self._closed
+
+    def _wait(self, until: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait for a change that makes `until` true; False if the time passed instead."""
+        with self._changed:
+            return self._changed.wait_for(until, seconds)
+
+    def _run_jobs(self) -> None:
+        while self._jobs:
+            self._jobs.popleft()()
+
+    def _show(self, scene: int, info: MediaInfo, start: float) -> None:
+        """Play and stand still from a time on, until another scene begins."""
+        preview = _of_lines(info, self.controls.lines)
+        easel = Easel(self.stylizer, preview, self._hand_out)
+        with closing(prefetch(decode(preview, cut=_from(info, start)), _DECODED_AHEAD)) as frames:
+            shown = next(frames, None)
+            if shown is None:
+                self._go_back(scene, info, start)
+                return
+            while self._lasts(scene):
+                self._stand(scene, easel, info, shown)
+                if self._lasts(scene):
+                    shown = self._play(scene, easel, frames, shown)
+                    easel.drain()
+                    if shown is None:
+                        self._end(scene)
+                        return
+
+    def _play(
+        self, scene: int, easel: Easel, frames: Generator[Frame], shown: Frame
+    ) -> Frame | None:
+        """Show frames when they are due, and return the last one shown; None at the video's end."""
+        zero = time.perf_counter() - shown.seconds
+        interval, late = 1 / float(easel.info.frame_rate or 25), 0
+        for frame in frames:
+            if self._jobs:
+                easel.drain()
+                self._run_jobs()
+            while (wait := zero + frame.seconds - time.perf_counter()) > 0:
+                if easel.ready_at and easel.ready_at < zero + frame.seconds:
+                    time.sleep(max(0.0, easel.ready_at - time.perf_counter()))
+                    easel.finish()
+                else:
+                    self._wait(lambda: not self._plays(scene), wait)
+                if not self._plays(scene):
+                    break
+            is_late = -wait > interval
+            late = late + 1 if is_late else 0
+            if is_late and late < MOST_LATE:
+                continue
+            if is_late:
+                zero, late = time.perf_counter() - frame.seconds, 0
+            self._offer(easel, frame)
+            shown = frame
+            if not self._plays(scene):
+                return shown
+        return None
+
+    def _plays(self, scene: int) -> bool:
+        return self._lasts(scene) and self.controls.playing
+
+    def _stand(self, scene: int, easel: Easel, info: MediaInfo, frame: Frame) -> None:
+        """Show one frame in every look it is given, until playing or another scene."""
+        shown: tuple[Controls, Model] | None = None
+        is_settled = False
+        while self._lasts(scene):
+            self._run_jobs()
+            now = (self.controls, self.stylizer.model)
+            if now[0].playing and not info.is_image:
+                return
+            if now != shown:
+                self._offer(easel, frame)
+                easel.drain()
+                shown, is_settled = now, False
+            news = self._news_after(scene, now)
+            if is_settled:
+                self._wait(news)
+            elif not self._wait(news, SETTLE_SECONDS):
+                self._settle(scene, info, frame, now[0])
+                is_settled = True
+
+    def _news_after(self, scene: int, shown: tuple[Controls, Model]) -> Callable[[], bool]:
+        return lambda: (
+            not self._lasts(scene)
+            or bool(self._jobs)
+            or (self._controls, self.stylizer.model) != shown
+        )
+
+    def _settle(self, scene: int, info: MediaInfo, frame: Frame, controls: Controls) -> None:
+        """Paint one frame as `render` does: at its own size, after the frames it leans on."""
+        whole = info.fitted(MAX_SETTLED_SIDE)
+        easel = Easel(self.stylizer, whole, self._hand_out, as_rendered=True)
+        cut = _from(info, frame.seconds)
+        with closing(decode(whole, cut=cut, lead=MEMORY)) as frames:
+            for each in frames:
+                if self.controls != controls or not self._lasts(scene):
+                    return
+                easel.offer(each, controls)
+                is_last = each.seconds >= cut.start
+                easel.finish(show=is_last)
+                if is_last:
+                    return
+
+    def _watch(self, scene: int) -> None:
+        """Paint the camera's newest frame, ever again."""
+        easel: Easel | None = None
+        seen: tuple[Pixels, float] | None = None
+        while self._lasts(scene):
+            self._run_jobs()
+            if easel and easel.ready_at and easel.ready_at <= time.perf_counter():
+                easel.finish()
+            newest = self._camera
+            if newest is None or newest is seen:
+                with self._changed:
+                    self._changed.wait(_CAMERA_POLL_SECONDS)
+                continue
+            seen = newest
+            pixels, seconds = newest
+            if easel is None or (easel.info.height, easel.info.width) != pixels.shape[:2]:
+                easel = Easel(self.stylizer, _camera_info(*pixels.shape[:2]), self._hand_out)
+            self._offer(easel, Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, seconds))
+        if easel:
+            easel.drain()
+
+    def _offer(self, easel: Easel, frame: Frame) -> None:
+        """Begin to paint a frame, and keep its look while recording."""
+        easel.make_room()
+        controls = self.controls  # only now: the newest
+        easel.offer(frame, controls)
+        with self._changed:
+            if controls.recording and (not self._take or frame.seconds > self._take[-1].seconds):
+                self._take.append(Sample(frame.seconds, controls.look_at(frame.seconds)))
+
+    def _hand_out(self, picture: Picture) -> None:
+        self.seconds = picture.seconds
+        self._on_picture(picture)
+
+    def _end(self, scene: int) -> None:
+        """At the end of the video: from the start again, or stop on the last frame."""
+        with self._changed:
+            if not self._lasts(scene):
+                return
+            controls = self._controls
+            goes_on = controls.loop and not controls.recording
+            self._controls = replace(controls, playing=goes_on, recording=False)
+            self._start_seconds = 0.0 if goes_on else self.seconds
+            self._begin_scene()
+        self._on_end()
+
+    def _go_back(self, scene: int, info: MediaInfo, start: float) -> None:
+        """Nothing is shown from a time on: begin a little earlier."""
+        if start <= 0:
+            raise MediaError(f"{info.path}: has no frames to show")
+        with self._changed:
+            if self._lasts(scene):
+                length = info.duration_seconds or start
+                interval = 1 / float(info.frame_rate or 25)
+                self._start_seconds = max(0.0, min(start - interval, length - 1.5 * interval))
+                self._begin_scene()
+
+    def _small(self) -> Pixels:
+        """A small picture of the source, (H, W, 3) RGB."""
+        info = self._info
+        if info is None:
+            if self._camera is None:
+                raise MediaError("the camera shows nothing yet")
+            picture = Image.fromarray(self._camera[0])
+            picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            return np.asarray(picture)
+        small = info.fitted(THUMBNAIL_SIDE)
+        with closing(decode(small, cut=_from(info, (info.duration_seconds or 0.0) / 3))) as frames:
+            frame = next(frames, None)
+            if frame is None:
+                raise MediaError(f"{info.path}: has no frames to show")
+            return ColorConverter(small, "yuv420p").to_rgb(frame.image)
+
+
+def _from(info: MediaInfo, seconds: float) -> Cut:
+    """From the frame at a time on; frame times are rounded to ticks."""
+    if info.is_image:
+        return Cut()
+    return Cut(max(0.0, seconds - min(float(info.time_base), 0.001)))
+
+
+def _of_lines(info: MediaInfo, lines: int) -> MediaInfo:
+    """The same with a shorter side of at most so many pixels."""
+    shorter, longer = sorted((info.width, info.height))
+    return info.fitted(round(longer * lines / shorter)) if lines < shorter else info
+
+
+def _camera_info(height: int, width: int) -> MediaInfo:
+    return MediaInfo(
+        path=Path("camera"),
+        is_image=True,
+        stream_index=0,
+        width=width,
+        height=height,
+        pix_fmt="rgb24",
+        color=RGB,
+    )

@@ -1,0 +1,108 @@
+"""Runs the live page: a session, its server, and the threads between them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from videostyle.errors import TimelineError, UsageError
+from videostyle.live.easel import Picture
+from videostyle.live.library import Library
+from videostyle.live.server import MAX_MESSAGE_BYTES, Server
+from videostyle.live.session import Session
+from videostyle.live.viewers import Viewers
+from videostyle.stylizer import Stylizer
+
+
+def serve(
+    stylizer: Stylizer,
+    library: Library,
+    name: str,
+    timeline: Path | None,
+    *,
+    host: str,
+    port: int,
+    device: str,
+    open_browser: bool,
+    on_address: Callable[[str], None],
+) -> None:
+    """Serve until interrupted. name: what to show first, in the library, or 'camera'; on_address
+    gets the page's address once it can be opened.
+
+    Raises UsageError if the address is taken, and what opening the source or timeline raises.
+    """
+    asyncio.run(
+        _serve(stylizer, library, name, timeline, host, port, device, open_browser, on_address)
+    )
+
+
+async def _serve(
+    stylizer: Stylizer,
+    library: Library,
+    name: str,
+    timeline: Path | None,
+    host: str,
+    port: int,
+    device: str,
+    open_browser: bool,
+    on_address: Callable[[str], None],
+) -> None:
+    loop = asyncio.get_running_loop()
+    viewers = Viewers()
+
+    def tell(message: dict[str, Any]) -> None:
+        loop.call_soon_threadsafe(viewers.tell, message)
+
+    def show(picture: Picture) -> None:
+        loop.call_soon_threadsafe(viewers.show, picture)
+
+    listening = _listen(host, port)
+    session = Session(stylizer, library, device=device, tell=tell, show=show)
+    try:
+        if name:
+            session.open(name)
+        elif media := library.media():
+            session.open(media[0])
+        if timeline:
+            session.command({"type": "timeline", "text": _read(timeline), "keep_text": True})
+            session.command({"type": "set", "follow": True})
+        port = listening.getsockname()[1]
+        hosts = [f"{host}:{port}"] + ([f"localhost:{port}"] if host == "127.0.0.1" else [])
+        server = uvicorn.Server(
+            uvicorn.Config(
+                Server(session, viewers).app(hosts),
+                log_level="warning",
+                lifespan="off",
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_max_queue=8,
+                ws_per_message_deflate=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        address = f"http://{host}:{port}/?token={session.token}"
+        on_address(address)
+        if open_browser:
+            webbrowser.open(address)
+        await server.serve(sockets=[listening])
+    finally:
+        session.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise UsageError(f"cannot listen at {host}:{port}: {error.strerror}") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TimelineError(f"{path}: cannot be read ({error})") from error

@@ -1,0 +1,236 @@
+"""The live page's server: HTTP for the page and its files, one WebSocket for everything else.
+
+Whoever does not know the session's token gets nothing but the page's own code. Requests whose
+Host or Origin is another one are refused, so that no other site can reach the server through the
+browser (DNS rebinding, cross-site WebSockets).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from videostyle.errors import UsageError, VideoStyleError
+from videostyle.live.session import MAX_TIMELINE_CHARACTERS, Session, failure_message
+from videostyle.live.viewers import Viewer, Viewers
+
+PAGE = Path(__file__).parent / "page"
+# Larger messages end the connection: a camera's frame, or a timeline, is smaller.
+MAX_MESSAGE_BYTES = 4 << 20
+# A tab that sends so many messages that make no sense is let go.
+MOST_MISTAKES = 20
+_HEADERS = {
+    b"content-security-policy": b"default-src 'self'; img-src 'self' blob: data:; "
+    b"connect-src 'self'; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+    b"cache-control": b"no-store",
+}
+
+
+class Guard:
+    """Refuses requests for other hosts and from other origins, and sets safe headers."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self.app = app
+        self.hosts = set(hosts)
+        self.origins = {f"http://{host}" for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        origin = headers.get(b"origin")
+        if headers.get(b"host") not in self.hosts or origin not in (None, *self.origins):
+            response = PlainTextResponse("This address is not served here.", 421)
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await response(scope, receive, send)
+            return
+
+        async def with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS.items()]
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class Server:
+    """Routes of one session."""
+
+    def __init__(self, session: Session, viewers: Viewers) -> None:
+        self.session, self.viewers = session, viewers
+
+    def app(self, hosts: Sequence[str]) -> ASGIApp:
+        """The ASGI application, for requests to these hosts ('127.0.0.1:8000')."""
+        routes = [
+            Route("/", self.page),
+            WebSocketRoute("/socket", self.socket),
+            Route("/thumbnails/{style}", self.thumbnail),
+            Route("/timelines/{name:path}", self.read_timeline, methods=["GET"]),
+            Route("/timelines/{name}", self.save_timeline, methods=["PUT"]),
+            Route("/results/{name}", self.result),
+            Mount("/page", StaticFiles(directory=PAGE)),
+        ]
+        return Guard(Starlette(routes=routes), hosts)
+
+    def knows_token(self, token: str) -> bool:
+        return secrets.compare_digest(token.encode(), self.session.token.encode())
+
+    def check(self, request: Request) -> None:
+        if not self.knows_token(request.query_params.get("token", "")):
+            raise HTTPException(
+                403, "This page needs the address that `videostyle live` printed in the terminal."
+            )
+
+    async def page(self, request: Request) -> Response:
+        self.check(request)
+        return FileResponse(PAGE / "index.html")
+
+    async def thumbnail(self, request: Request) -> Response:
+        self.check(request)
+        style = request.path_params["style"]
+        if style not in self.session.player.stylizer.model.card.style_names:
+            raise HTTPException(404)
+        try:
+            future = self.session.player.thumbnail(style)
+            jpeg = await asyncio.wait_for(asyncio.wrap_future(future), 60)
+        except VideoStyleError as error:
+            raise HTTPException(409, str(error)) from error
+        return Response(jpeg, media_type="image/jpeg")
+
+    async def read_timeline(self, request: Request) -> Response:
+        self.check(request)
+        try:
+            path = self.session.library.find(request.path_params["name"])
+        except VideoStyleError as error:
+            raise HTTPException(404, str(error)) from error
+        if path.suffix not in (".yaml", ".yml") or path.stat().st_size > MAX_TIMELINE_CHARACTERS:
+            raise HTTPException(404, f"{path.name} is not a timeline")
+        return PlainTextResponse(path.read_bytes())
+
+    async def save_timeline(self, request: Request) -> Response:
+        self.check(request)
+        try:
+            path = self.session.library.new(request.path_params["name"], {".yaml"})
+        except UsageError as error:
+            raise HTTPException(400, str(error)) from error
+        if path.exists() and request.query_params.get("overwrite") != "yes":
+            raise HTTPException(409, f"{path.name} exists")
+        data = bytearray()
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > MAX_TIMELINE_CHARACTERS:
+                raise HTTPException(413, "too large for a timeline")
+        part = path.with_name(f"{path.stem}.part{path.suffix}")
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError as error:
+            raise HTTPException(409, f"{path.name}: {error.strerror}") from error
+        return JSONResponse({"path": str(path)})
+
+    async def result(self, request: Request) -> Response:
+        self.check(request)
+        state = self.session.rendering.state
+        name = request.path_params["name"]
+        if name != state.output or state.status not in ("done", "stopped"):
+            raise HTTPException(404, "No such result.")
+        return FileResponse(self.session.library.root / name)
+
+    async def socket(self, websocket: WebSocket) -> None:
+        """One tab."""
+        if not self.knows_token(websocket.query_params.get("token", "")):
+            await websocket.close(1008)
+            return
+        await websocket.accept()
+        viewer = self.viewers.add()
+        if viewer is None:
+            await websocket.close(1013, "too many tabs")
+            return
+        for message in self.session.greeting():
+            viewer.tell(message)
+        sending = asyncio.create_task(_send(websocket, viewer))
+        try:
+            await self._receive(websocket, viewer)
+        finally:
+            sending.cancel()
+            self.viewers.remove(viewer)
+            self._ask_for_original()
+            with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+                await sending
+
+    async def _receive(self, websocket: WebSocket, viewer: Viewer) -> None:
+        mistakes = 0
+        while mistakes < MOST_MISTAKES:
+            received = await websocket.receive()
+            if received["type"] == "websocket.disconnect":
+                return
+            try:
+                if received.get("bytes") is not None:
+                    if viewer is self.viewers.conductor:
+                        await asyncio.to_thread(self.session.see, received["bytes"])
+                else:
+                    await self._obey(viewer, _parse(received["text"]))
+            except VideoStyleError as error:
+                viewer.tell(failure_message(error))
+            except ValueError:
+                mistakes += 1
+        await websocket.close(1008, "too many messages that make no sense")
+
+    async def _obey(self, viewer: Viewer, message: dict[str, Any]) -> None:
+        kind = message.get("type")
+        if kind == "drawn":
+            viewer.drawn()
+        elif kind == "view":
+            viewer.wants_original = message.get("original") is True
+            self._ask_for_original()
+        elif kind == "take_controls":
+            self.viewers.take_controls(viewer)
+        elif viewer is self.viewers.conductor:
+            await asyncio.to_thread(self.session.command, message)
+        else:
+            viewer.tell({"type": "failure", "message": "another tab has the controls; take them"})
+
+    def _ask_for_original(self) -> None:
+        wanted = self.viewers.want_original
+        if self.session.player.controls.original != wanted:
+            self.session.player.update(original=wanted)
+
+
+async def _send(websocket: WebSocket, viewer: Viewer) -> None:
+    while True:
+        item = await viewer.next()
+        if isinstance(item, str):
+            await websocket.send_text(item)
+        else:
+            await websocket.send_bytes(item)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Raises ValueError for anything but a JSON object."""
+    try:
+        message = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    if not isinstance(message, dict):
+        raise ValueError("not an object")
+    return message

@@ -1,0 +1,312 @@
+"""What all tabs of one live page share: the player, the timeline, and who has the controls."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from videostyle.encoders import CONTAINERS
+from videostyle.errors import MediaError, TimelineError, UsageError, VideoStyleError
+from videostyle.live.easel import Picture
+from videostyle.live.library import Library
+from videostyle.live.message import boolean, choice, integer, number, text
+from videostyle.live.performance import to_timeline
+from videostyle.live.player import Player
+from videostyle.live.rendering import Rendering
+from videostyle.live.timeline_view import describe_timeline, places
+from videostyle.look import MAX_STROKE, MIN_STROKE, Look
+from videostyle.media import PICTURE_SUFFIXES
+from videostyle.options import EncodeOptions
+from videostyle.stylizer import Stylizer
+from videostyle.timeline import Timeline
+from videostyle.timeline_yaml import dump_timeline, parse_timeline
+
+LINES = (180, 270, 360, 540, 720)
+MAX_TIMELINE_CHARACTERS = 1_000_000
+MAX_WEIGHTS = 256
+MAX_CAMERA_SIDE = 1280
+# A timeline of a source without a length, a camera, is drawn so long at least.
+SHORTEST_STRIP_SECONDS = 10.0
+CAMERA = "camera"
+
+Message = dict[str, Any]
+
+
+class Session:
+    """Carries out the page's commands. `tell` is called, from any thread, with every message that
+    all tabs should have, `show` with every picture."""
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        library: Library,
+        *,
+        device: str,
+        tell: Callable[[Message], None],
+        show: Callable[[Picture], None],
+    ) -> None:
+        self.library = library
+        self.token = secrets.token_urlsafe(24)
+        self._tell = tell
+        self._source = ""
+        self._timeline: Timeline | None = None
+        self._yaml = ""
+        self._camera_began = 0.0
+        self._lock = Lock()
+        self.player = Player(
+            stylizer, on_picture=show, on_end=self._ended, on_failure=self._say_failure
+        )
+        self.rendering = Rendering(device, self._say_rendering)
+        self._commands: Mapping[str, Callable[[Message], None]] = {
+            "open": self._open,
+            "look": self._set_look,
+            "play": self._play,
+            "seek": lambda message: self.player.seek(number(message, "seconds", 0, 1e7)),
+            "step": lambda message: self.player.step(integer(message, "frames", -1000, 1000)),
+            "set": self._set,
+            "record": self._record,
+            "timeline": self._read_timeline,
+            "render": self._render,
+            "stop_render": lambda _: self.rendering.stop(),
+        }
+
+    def close(self) -> None:
+        """End the threads."""
+        self.rendering.close()
+        self.player.close()
+
+    def command(self, message: Message) -> None:
+        """Carry out one command. Raises VideoStyleError for what cannot be done."""
+        kind = choice(message, "type", self._commands)
+        with self._lock:
+            self._commands[kind](message)
+
+    def open(self, name: str) -> None:
+        """Show a file of the library, or the camera."""
+        self._open({"name": name})
+
+    def see(self, data: bytes) -> None:
+        """Take a frame of the browser's camera, a JPEG. Raises MediaError for anything else."""
+        if self._source != CAMERA:
+            return
+        try:
+            with Image.open(BytesIO(data), formats=("JPEG",)) as image:
+                if max(image.size) > MAX_CAMERA_SIDE or min(image.size) < 16:
+                    raise MediaError(f"a camera frame of {image.width}x{image.height} is refused")
+                pixels = np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise MediaError("a camera frame that is no JPEG") from error
+        self.player.see(pixels, time.perf_counter() - self._camera_began)
+
+    def greeting(self) -> list[Message]:
+        """Everything a new tab needs."""
+        card = self.player.stylizer.model.card
+        hello = {
+            "type": "hello",
+            "model": card.name,
+            "engine": self.player.stylizer.engine.description,
+            "styles": [
+                {"name": s.name, "title": s.title, "artist": s.artist, "year": s.year}
+                for s in card.styles
+            ],
+            "folder": str(self.library.root.name),
+            "media": self.library.media(),
+            "timelines": self.library.timelines(),
+            "lines": LINES,
+        }
+        return [
+            hello,
+            self._source_message(),
+            self._timeline_message(),
+            self.state(),
+            self._rendering_message(),
+        ]
+
+    def state(self) -> Message:
+        """What changes while it plays."""
+        controls = self.player.controls
+        return {
+            "type": "state",
+            "playing": controls.playing,
+            "loop": controls.loop,
+            "follow": controls.follow,
+            "recording": controls.recording,
+            "lines": controls.lines,
+            "look": controls.look.to_dict(),
+        }
+
+    def _open(self, message: Message) -> None:
+        name = text(message, "name", 1000)
+        self.player.open(None if name == CAMERA else self.library.find(name))
+        self._source, self._timeline, self._yaml = name, None, ""
+        self._camera_began = time.perf_counter()
+        for each in (self._source_message(), self._timeline_message(), self.state()):
+            self._tell(each)
+
+    def _set_look(self, message: Message) -> None:
+        mix = message.get("mix")
+        if not isinstance(mix, dict) or len(mix) > MAX_WEIGHTS:
+            raise UsageError("a look needs 'mix', {style: weight}")
+        weights = {name: number(mix, name, 0, 1e6) for name in mix}
+        look = Look(
+            weights,
+            strength=number(message, "strength", 0, 1),
+            keep_color=number(message, "keep_color", 0, 1),
+            stroke=number(message, "stroke", MIN_STROKE, MAX_STROKE),
+        )
+        self.player.stylizer.check(look.painted)
+        followed = self.player.controls.follow
+        serial = integer(message, "serial", 0, 1 << 52)
+        self.player.update(look=look, follow=False, serial=serial)
+        if followed:
+            self._tell(self.state())
+
+    def _play(self, message: Message) -> None:
+        playing = boolean(message, "playing")
+        if playing and self.rendering.is_running:
+            raise UsageError("a render is running; stop it, or wait, to play")
+        if not playing and self.player.controls.recording:
+            self._finish_take()
+        if playing:
+            self._rewind_at_end()
+        self.player.update(playing=playing)
+        self._tell(self.state())
+
+    def _set(self, message: Message) -> None:
+        changes: dict[str, Any] = {
+            name: boolean(message, name) for name in ("loop", "follow") if name in message
+        }
+        if "lines" in message:
+            changes["lines"] = integer(message, "lines", LINES[0], LINES[-1])
+        if changes.get("follow") and self._timeline is None:
+            raise UsageError("there is no timeline to follow yet; add a key or record one")
+        self.player.update(**changes)
+        self._tell(self.state())
+
+    def _record(self, message: Message) -> None:
+        if boolean(message, "recording"):
+            if self.player.info and self.player.info.is_image:
+                raise UsageError("a picture has one moment; there is nothing to record")
+            self._rewind_at_end()
+            self.player.update(recording=True, playing=True, follow=False)
+        else:
+            self._finish_take()
+            self.player.update(playing=False)
+        self._tell(self.state())
+
+    def _rewind_at_end(self) -> None:
+        info = self.player.info
+        if info and info.duration_seconds and info.frame_rate:
+            left = info.duration_seconds - self.player.seconds
+            if left < 1.5 / float(info.frame_rate):
+                self.player.seek(0)
+
+    def _finish_take(self) -> None:
+        self.player.update(recording=False)
+        take = self.player.take()
+        if take:
+            self._keep(to_timeline(take, self._timeline))
+            self.player.update(follow=True)
+
+    def _ended(self) -> None:
+        """The video came to its end, and with it the recording."""
+        with self._lock:
+            self._finish_take()
+        self._tell(self.state())
+
+    def _read_timeline(self, message: Message) -> None:
+        """Take the text a tab has written, or its keys; the text is kept as it is."""
+        source = text(message, "text", MAX_TIMELINE_CHARACTERS)
+        if not source.strip():
+            self._timeline, self._yaml = None, ""
+            self.player.update(timeline=None, follow=False)
+            self._tell(self._timeline_message())
+            self._tell(self.state())
+            return
+        names = self.player.stylizer.model.card.style_names
+        info = self.player.info
+        document = parse_timeline(source, "timeline", names)
+        timeline, warnings = document.resolve(
+            info.duration_seconds if info else None, info.frame_rate if info else None
+        )
+        is_text = message.get("keep_text") is True
+        self._keep(timeline, source if is_text else None, warnings)
+
+    def _keep(self, timeline: Timeline, yaml: str | None = None, warnings: Any = ()) -> None:
+        self._timeline = timeline
+        self._yaml = dump_timeline(timeline) if yaml is None else yaml
+        self.player.update(timeline=timeline)
+        self._tell({**self._timeline_message(), "warnings": list(warnings)})
+
+    def _render(self, message: Message) -> None:
+        info = self.player.info
+        if info is None:
+            raise UsageError("a camera cannot be rendered; save the timeline, and render a video")
+        if self.rendering.is_running:
+            raise UsageError("a render is running; stop it first")
+        suffixes = set(PICTURE_SUFFIXES if info.is_image else CONTAINERS)
+        output = self.library.new(text(message, "output", 200), suffixes)
+        if output.exists() and message.get("overwrite") is not True:
+            raise UsageError(f"{output.name} exists; choose another name, or overwrite it")
+        crf = None if message.get("crf") is None else integer(message, "crf", 0, 63)
+        size = message.get("max_size")
+        max_size = None if size is None else integer(message, "max_size", 16, 16384)
+        controls = self.player.controls
+        follows = controls.follow and self._timeline is not None
+        self.player.update(playing=False, recording=False)
+        self.rendering.start(
+            info.path,
+            output,
+            self._timeline if follows and self._timeline else controls.look,
+            self.player.stylizer.model,
+            EncodeOptions(crf=crf),
+            max_size,
+        )
+        self._tell(self.state())
+        self._say_rendering()
+
+    def _say_rendering(self) -> None:
+        self._tell(self._rendering_message())
+
+    def _say_failure(self, error: VideoStyleError) -> None:
+        self._tell({"type": "failure", "message": str(error)})
+
+    def _rendering_message(self) -> Message:
+        return {"type": "render", **self.rendering.state.to_dict()}
+
+    def _source_message(self) -> Message:
+        info = self.player.info
+        facts: Message = {"type": "source", "name": self._source, "kind": CAMERA}
+        if info:
+            rate = float(info.frame_rate) if info.frame_rate else None
+            facts |= {
+                "kind": "picture" if info.is_image else "video",
+                "width": info.width,
+                "height": info.height,
+                "duration": info.duration_seconds,
+                "fps": rate,
+            }
+        return facts
+
+    def _timeline_message(self) -> Message:
+        if self._timeline is None:
+            return {"type": "timeline", "yaml": "", "tracks": None}
+        info = self.player.info
+        length = info.duration_seconds if info else None
+        duration = length or max(self._timeline.end_seconds, SHORTEST_STRIP_SECONDS)
+        view = describe_timeline(self._timeline, duration)
+        return {"type": "timeline", "yaml": self._yaml, **view}
+
+
+def failure_message(error: VideoStyleError) -> Message:
+    """An error as the tab that caused it hears of it."""
+    if isinstance(error, TimelineError):
+        return {"type": "timeline_error", "mistakes": places(str(error)), "message": str(error)}
+    return {"type": "failure", "message": str(error)}

@@ -1,0 +1,121 @@
+"""The tabs that watch: each gets the newest picture when it is ready for one, and never a queue.
+
+A tab acknowledges every picture it has drawn; AHEAD pictures may be on their way. Messages wait
+one of a kind, the newest. So a tab that reads slowly, or not at all, holds a bounded amount.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from videostyle.live.easel import Picture
+
+AHEAD = 2
+MOST_VIEWERS = 8
+
+
+class Viewer:
+    """One tab, in the event loop's thread."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.wants_original = False
+        self._messages: dict[str, dict[str, Any]] = {}
+        self._picture: Picture | None = None
+        self._on_their_way = 0
+        self._news = asyncio.Event()
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Have a message sent, in place of one of its type that still waits."""
+        self._messages[message["type"]] = message
+        self._news.set()
+
+    def show(self, picture: Picture) -> None:
+        """Have a picture sent, in place of one that still waits."""
+        self._picture = picture
+        self._news.set()
+
+    def drawn(self) -> None:
+        """The tab has drawn a picture."""
+        self._on_their_way = max(0, self._on_their_way - 1)
+        self._news.set()
+
+    async def next(self) -> str | bytes:
+        """Wait for what is to be sent next: JSON text, or a picture."""
+        while True:
+            self._news.clear()
+            if self._messages:
+                return json.dumps(self._messages.pop(next(iter(self._messages))))
+            if self._picture and self._on_their_way < AHEAD:
+                picture, self._picture = self._picture, None
+                self._on_their_way += 1
+                return pack(picture, with_original=self.wants_original)
+            await self._news.wait()
+
+
+class Viewers:
+    """All tabs. The first has the controls, until it leaves or another takes them."""
+
+    def __init__(self) -> None:
+        self.all: list[Viewer] = []
+        self.conductor: Viewer | None = None
+        self._count = 0
+        self._last: Picture | None = None
+
+    def add(self) -> Viewer | None:
+        """A new tab, or None if there are too many."""
+        if len(self.all) >= MOST_VIEWERS:
+            return None
+        self._count += 1
+        viewer = Viewer(self._count)
+        self.all.append(viewer)
+        self.conductor = self.conductor or viewer
+        if self._last:
+            viewer.show(self._last)
+        self._tell_roles()
+        return viewer
+
+    def remove(self, viewer: Viewer) -> None:
+        self.all.remove(viewer)
+        if self.conductor is viewer:
+            self.conductor = self.all[0] if self.all else None
+        self._tell_roles()
+
+    def take_controls(self, viewer: Viewer) -> None:
+        self.conductor = viewer
+        self._tell_roles()
+
+    def tell(self, message: dict[str, Any]) -> None:
+        for viewer in self.all:
+            viewer.tell(message)
+
+    def show(self, picture: Picture) -> None:
+        self._last = picture
+        for viewer in self.all:
+            viewer.show(picture)
+
+    @property
+    def want_original(self) -> bool:
+        return any(viewer.wants_original for viewer in self.all)
+
+    def _tell_roles(self) -> None:
+        for viewer in self.all:
+            conducts = viewer is self.conductor
+            viewer.tell({"type": "role", "conducts": conducts, "viewers": len(self.all)})
+
+
+def pack(picture: Picture, *, with_original: bool) -> bytes:
+    """A picture on the wire: the header's length (4 bytes, little-endian), the header (JSON), the
+    painted JPEG, and the original's, if wanted."""
+    header = {
+        "seconds": picture.seconds,
+        "serial": picture.serial,
+        "as_rendered": picture.as_rendered,
+        "bytes": len(picture.jpeg),
+        **picture.look.to_dict(),
+    }
+    encoded = json.dumps(header).encode()
+    original = picture.original if with_original else b""
+    return b"".join([len(encoded).to_bytes(4, "little"), encoded, picture.jpeg, original])
