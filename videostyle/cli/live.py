@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from videostyle.cli.console import add_device, add_model, make_stylizer, say
+from videostyle.cli.console import (
+    add_device,
+    add_loss_network,
+    add_model,
+    find_loss_network,
+    make_stylizer,
+    say,
+)
 from videostyle.errors import UsageError
 
 CAMERA_WORDS = ("webcam", "camera")
@@ -30,6 +39,7 @@ def add_live(commands: Any) -> None:
         "saved there (default: this folder)",
     )
     parser.add_argument("-t", "--timeline", type=Path, help="a timeline (YAML) to begin with")
+    add_loss_network(parser, required=False)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -62,16 +72,24 @@ def _live(arguments: argparse.Namespace) -> int:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
         root, name = (path, "") if path.is_dir() else (path.parent, path.name)
+
+    def on_address(address: str) -> None:
+        say(f"Live at {address}  (Ctrl-C ends it)")
+        if not arguments.no_browser:
+            webbrowser.open(address)
+
     with suppress(KeyboardInterrupt):
-        serve(
-            make_stylizer(arguments),
-            Library(root),
-            name,
-            arguments.timeline,
-            host=arguments.host,
-            port=arguments.port,
-            device=arguments.device,
-            open_browser=not arguments.no_browser,
-            on_address=lambda address: say(f"Live at {address}  (Ctrl-C ends it)"),
+        asyncio.run(
+            serve(
+                make_stylizer(arguments),
+                Library(root),
+                name,
+                timeline=arguments.timeline,
+                host=arguments.host,
+                port=arguments.port,
+                device=arguments.device,
+                loss_network=arguments.loss_network and find_loss_network(arguments),
+                on_address=on_address,
+            )
         )
     return 0

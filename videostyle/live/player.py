@@ -28,7 +28,7 @@ from videostyle.errors import MediaError, VideoStyleError
 from videostyle.live.controls import Controls
 from videostyle.live.easel import RGB, Easel, Picture, Pixels, encode_jpeg
 from videostyle.live.performance import Sample
-from videostyle.look import Look
+from videostyle.look import ORIGINAL, Look
 from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.model import Model
 from videostyle.stabilizer import MEMORY
@@ -41,7 +41,7 @@ SETTLE_SECONDS = 0.3
 MAX_SETTLED_SIDE = 1920
 # After so many late frames in a row the clock is set back: painting cannot follow it.
 MOST_LATE = 6
-THUMBNAIL_SIDE = 256
+THUMBNAIL_SIDE = 384
 _DECODED_AHEAD = 2
 _CAMERA_POLL_SECONDS = 0.005
 
@@ -120,6 +120,11 @@ class Player:
                 self._take = []
             self._changed.notify_all()
 
+    def repaint(self) -> None:
+        """Look again: the stylizer has another model."""
+        with self._changed:
+            self._changed.notify_all()
+
     def seek(self, seconds: float) -> None:
         """Go to the first frame at or after a time."""
         with self._changed:
@@ -142,8 +147,14 @@ class Player:
             return take
 
     def thumbnail(self, style: str) -> Future[bytes]:
-        """A JPEG of a frame of the source in one style."""
-        return self._do(lambda: encode_jpeg(self.stylizer(self._small(), Look({style: 1.0}))))
+        """A JPEG of a frame of the source in one style, or untouched for `original`."""
+
+        def paint() -> bytes:
+            frame = self._small()
+            painted = frame if style == ORIGINAL else self.stylizer(frame, Look({style: 1.0}))
+            return encode_jpeg(painted)
+
+        return self._do(paint)
 
     def close(self) -> None:
         """End the thread."""

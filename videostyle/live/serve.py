@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,16 @@ from videostyle.live.viewers import Viewers
 from videostyle.stylizer import Stylizer
 
 
-def serve(
+async def serve(
     stylizer: Stylizer,
     library: Library,
     name: str,
-    timeline: Path | None,
     *,
+    timeline: Path | None,
     host: str,
     port: int,
     device: str,
-    open_browser: bool,
+    loss_network: Path | None,
     on_address: Callable[[str], None],
 ) -> None:
     """Serve until interrupted. name: what to show first, in the library, or 'camera'; on_address
@@ -37,22 +36,6 @@ def serve(
 
     Raises UsageError if the address is taken, and what opening the source or timeline raises.
     """
-    asyncio.run(
-        _serve(stylizer, library, name, timeline, host, port, device, open_browser, on_address)
-    )
-
-
-async def _serve(
-    stylizer: Stylizer,
-    library: Library,
-    name: str,
-    timeline: Path | None,
-    host: str,
-    port: int,
-    device: str,
-    open_browser: bool,
-    on_address: Callable[[str], None],
-) -> None:
     loop = asyncio.get_running_loop()
     viewers = Viewers()
 
@@ -63,7 +46,9 @@ async def _serve(
         loop.call_soon_threadsafe(viewers.show, picture)
 
     listening = _listen(host, port)
-    session = Session(stylizer, library, device=device, tell=tell, show=show)
+    session = Session(
+        stylizer, library, device=device, loss_network=loss_network, tell=tell, show=show
+    )
     try:
         if name:
             session.open(name)
@@ -85,10 +70,7 @@ async def _serve(
                 timeout_graceful_shutdown=1,
             )
         )
-        address = f"http://{host}:{port}/?token={session.token}"
-        on_address(address)
-        if open_browser:
-            webbrowser.open(address)
+        on_address(f"http://{host}:{port}/?token={session.token}")
         await server.serve(sockets=[listening])
     finally:
         session.close()

@@ -25,8 +25,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from videostyle.errors import UsageError, VideoStyleError
+from videostyle.live.lesson import MAX_BYTES
 from videostyle.live.session import MAX_TIMELINE_CHARACTERS, Session, failure_message
 from videostyle.live.viewers import Viewer, Viewers
+from videostyle.look import ORIGINAL
 
 PAGE = Path(__file__).parent / "page"
 # Larger messages end the connection: a camera's frame, or a timeline, is smaller.
@@ -88,6 +90,7 @@ class Server:
             Route("/timelines/{name:path}", self.read_timeline, methods=["GET"]),
             Route("/timelines/{name}", self.save_timeline, methods=["PUT"]),
             Route("/results/{name}", self.result),
+            Route("/paintings", self.add_painting, methods=["POST"]),
             Mount("/page", StaticFiles(directory=PAGE)),
         ]
         return Guard(Starlette(routes=routes), hosts)
@@ -108,7 +111,7 @@ class Server:
     async def thumbnail(self, request: Request) -> Response:
         self.check(request)
         style = request.path_params["style"]
-        if style not in self.session.player.stylizer.model.card.style_names:
+        if style not in (*self.session.player.stylizer.model.card.style_names, ORIGINAL):
             raise HTTPException(404)
         try:
             future = self.session.player.thumbnail(style)
@@ -135,11 +138,7 @@ class Server:
             raise HTTPException(400, str(error)) from error
         if path.exists() and request.query_params.get("overwrite") != "yes":
             raise HTTPException(409, f"{path.name} exists")
-        data = bytearray()
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > MAX_TIMELINE_CHARACTERS:
-                raise HTTPException(413, "too large for a timeline")
+        data = await _body(request, MAX_TIMELINE_CHARACTERS)
         part = path.with_name(f"{path.stem}.part{path.suffix}")
         try:
             part.write_bytes(data)
@@ -147,6 +146,16 @@ class Server:
         except OSError as error:
             raise HTTPException(409, f"{path.name}: {error.strerror}") from error
         return JSONResponse({"path": str(path)})
+
+    async def add_painting(self, request: Request) -> Response:
+        self.check(request)
+        data = await _body(request, MAX_BYTES)
+        try:
+            title = request.query_params.get("title", "")
+            await asyncio.to_thread(self.session.teach, title, data)
+        except VideoStyleError as error:
+            raise HTTPException(409, str(error)) from error
+        return Response(status_code=202)
 
     async def result(self, request: Request) -> Response:
         self.check(request)
@@ -223,6 +232,15 @@ async def _send(websocket: WebSocket, viewer: Viewer) -> None:
             await websocket.send_text(item)
         else:
             await websocket.send_bytes(item)
+
+
+async def _body(request: Request, most: int) -> bytes:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > most:
+            raise HTTPException(413, f"larger than {most >> 20} MB")
+    return bytes(data)
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
+from itertools import count
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -15,14 +18,17 @@ from PIL import Image
 from videostyle.encoders import CONTAINERS
 from videostyle.errors import MediaError, TimelineError, UsageError, VideoStyleError
 from videostyle.live.easel import Picture
+from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
 from videostyle.live.message import boolean, choice, integer, number, text
 from videostyle.live.performance import to_timeline
 from videostyle.live.player import Player
 from videostyle.live.rendering import Rendering
 from videostyle.live.timeline_view import describe_timeline, places
-from videostyle.look import MAX_STROKE, MIN_STROKE, Look
+from videostyle.look import MAX_STROKE, MIN_STROKE, ORIGINAL, Look
 from videostyle.media import PICTURE_SUFFIXES
+from videostyle.model import Model
+from videostyle.model_card import Style
 from videostyle.options import EncodeOptions
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline
@@ -49,6 +55,7 @@ class Session:
         library: Library,
         *,
         device: str,
+        loss_network: Path | None = None,
         tell: Callable[[Message], None],
         show: Callable[[Picture], None],
     ) -> None:
@@ -64,6 +71,7 @@ class Session:
             stylizer, on_picture=show, on_end=self._ended, on_failure=self._say_failure
         )
         self.rendering = Rendering(device, self._say_rendering)
+        self.lesson = Lesson(loss_network, device, self._set_model, self._say_lesson)
         self._commands: Mapping[str, Callable[[Message], None]] = {
             "open": self._open,
             "look": self._set_look,
@@ -75,10 +83,12 @@ class Session:
             "timeline": self._read_timeline,
             "render": self._render,
             "stop_render": lambda _: self.rendering.stop(),
+            "stop_lesson": lambda _: self.lesson.stop(),
         }
 
     def close(self) -> None:
         """End the threads."""
+        self.lesson.close()
         self.rendering.close()
         self.player.close()
 
@@ -105,10 +115,53 @@ class Session:
             raise MediaError("a camera frame that is no JPEG") from error
         self.player.see(pixels, time.perf_counter() - self._camera_began)
 
+    def teach(self, title: str, data: bytes) -> None:
+        """Add a painting to the model. Raises VideoStyleError for what is no painting, or when
+        there is nothing to learn with."""
+        painting = read_painting(data)
+        with self._lock:
+            if self.lesson.loss_network is None:
+                raise UsageError(
+                    "adding a painting needs a loss network: start with --loss-network FILE, or "
+                    "--loss-network vgg16 to fetch it"
+                )
+            if self.lesson.is_running or self.rendering.is_running:
+                raise UsageError("something is already at work; wait until it is done")
+            if self.player.info is None:
+                raise UsageError("open a video or a picture first: the painting learns on it")
+            title = title.strip()[:100] or "Painting"
+            model = self.player.stylizer.model
+            style = Style(_style_name(title, model.card.style_names), title, "", "", title)
+            output = self.library.root / f"{model.card.name}_with_{style.name}.safetensors"
+            self.player.update(playing=False)
+            self.lesson.start(model, style, painting, self.player.info.path, output)
+        self._tell(self.state())
+        self._say_lesson()
+
+    def _set_model(self, model: Model) -> None:
+        before = self.player.stylizer.model.card.style_names
+        self.player.stylizer.model = model
+        self.player.repaint()
+        if model.card.style_names != before:
+            self._tell(self._hello())
+
+    def _say_lesson(self) -> None:
+        self._tell({"type": "lesson", **self.lesson.state.to_dict()})
+
     def greeting(self) -> list[Message]:
         """Everything a new tab needs."""
+        return [
+            self._hello(),
+            self._source_message(),
+            self._timeline_message(),
+            self.state(),
+            self._rendering_message(),
+            {"type": "lesson", **self.lesson.state.to_dict()},
+        ]
+
+    def _hello(self) -> Message:
         card = self.player.stylizer.model.card
-        hello = {
+        return {
             "type": "hello",
             "model": card.name,
             "engine": self.player.stylizer.engine.description,
@@ -120,14 +173,8 @@ class Session:
             "media": self.library.media(),
             "timelines": self.library.timelines(),
             "lines": LINES,
+            "teaches": self.lesson.loss_network is not None,
         }
-        return [
-            hello,
-            self._source_message(),
-            self._timeline_message(),
-            self.state(),
-            self._rendering_message(),
-        ]
 
     def state(self) -> Message:
         """What changes while it plays."""
@@ -253,6 +300,8 @@ class Session:
             raise UsageError("a render is running; stop it first")
         suffixes = set(PICTURE_SUFFIXES if info.is_image else CONTAINERS)
         output = self.library.new(text(message, "output", 200), suffixes)
+        if output.exists() and output.samefile(info.path):
+            raise UsageError(f"{output.name} is the input; choose another name")
         if output.exists() and message.get("overwrite") is not True:
             raise UsageError(f"{output.name} exists; choose another name, or overwrite it")
         crf = None if message.get("crf") is None else integer(message, "crf", 0, 63)
@@ -303,6 +352,13 @@ class Session:
         duration = length or max(self._timeline.end_seconds, SHORTEST_STRIP_SECONDS)
         view = describe_timeline(self._timeline, duration)
         return {"type": "timeline", "yaml": self._yaml, **view}
+
+
+def _style_name(title: str, taken: Sequence[str]) -> str:
+    """A name for a style: the title's letters and digits, with a number if it is taken."""
+    plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40] or "painting"
+    names = (plain if number == 1 else f"{plain}_{number}" for number in count(1))
+    return next(name for name in names if name not in (*taken, ORIGINAL))
 
 
 def failure_message(error: VideoStyleError) -> Message:

@@ -84,8 +84,12 @@ class StyleTraining:
         while self._trainer.step < self._trainer.config.steps:
             yield self._trainer.update()
 
+    def preview(self) -> Model:
+        """The model with the style added, as it stands now; its card says nothing of losses."""
+        return self._with_style(self._before.card.recipe)
+
     def model(self) -> Model:
-        """The model with the style added, as it stands now."""
+        """The model with the style added and its losses measured."""
         before, losses = self._before, self._trainer.measure()[0]
         recipe = dict(before.card.recipe)
         recipe["paintings"] = {
@@ -96,6 +100,10 @@ class StyleTraining:
             **recipe.get("losses", {}),
             self._style.name: {"style": losses[0], "content": losses[1]},
         }
+        return self._with_style(recipe)
+
+    def _with_style(self, recipe: Mapping[str, Any]) -> Model:
+        before = self._before
         card = replace(before.card, styles=(*before.card.styles, self._style), recipe=recipe)
         row = self._trainer.rows.detach().cpu()
         return Model(card, before.network, torch.cat((before.styles, row)))

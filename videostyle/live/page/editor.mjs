@@ -1,9 +1,10 @@
 // The timeline as text: edit, mistakes at their line, load and save.
 
-import { on, send, withToken } from "./connection.mjs";
+import { on, withToken } from "./connection.mjs";
 import { $, element, notice, state } from "./state.mjs";
 import { sendText } from "./strip.mjs";
 
+const MOST_BYTES = 1_000_000;
 const text = $("yaml");
 let isEdited = false;
 
@@ -27,7 +28,7 @@ on("timeline", ({ yaml }) => {
 });
 
 on("timeline_error", ({ mistakes, message }) => {
-  document.getElementById("tab-yaml").click();
+  $("tab-yaml").click();
   const items = mistakes.length ? mistakes : [{ line: 1, column: 1, message }];
   $("mistakes").replaceChildren(...items.map((mistake) => {
     const button = element("button", { textContent: `Line ${mistake.line}, column ${mistake.column}: ${mistake.message}` });
@@ -79,14 +80,8 @@ on("hello", () => {
     ...state.timelines.map((name) => element("option", { value: name, textContent: name })));
 });
 
-const isTimeline = (file) => /\.ya?ml$/i.test(file.name);
-document.addEventListener("dragover", (event) => event.preventDefault());
-document.addEventListener("drop", async (event) => {
-  event.preventDefault();
-  const file = event.dataTransfer?.files[0];
-  if (!file) return;
-  if (!isTimeline(file)) { notice("Drop a timeline, a .yaml file."); return; }
-  if (file.size > 1_000_000) { notice("That file is too large for a timeline."); return; }
-  document.getElementById("tab-yaml").click();
+export async function loadFile(file) {
+  if (file.size > MOST_BYTES) { notice("That file is too large for a timeline."); return; }
+  $("tab-yaml").click();
   load(await file.text());
-});
+}

@@ -1,14 +1,14 @@
 // Puts the page together: tabs, transport, keyboard, and what the server says.
 
 import { connect, drop, on, send } from "./connection.mjs";
-import { $, duration, element, play, state } from "./state.mjs";
+import { $, duration, element, notice, play, state } from "./state.mjs";
 import { measured, nextView } from "./viewer.mjs";
-import { mixer, toggleSolo } from "./mixer.mjs";
+import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
 import { addKey, deleteKey, redo, toggleFollow, undo } from "./strip.mjs";
-import "./editor.mjs";
+import { loadFile } from "./editor.mjs";
 import "./output.mjs";
-import "./paintings.mjs";
+import { teach } from "./paintings.mjs";
 import "./camera.mjs";
 
 let noticeTimer = 0;
@@ -92,6 +92,16 @@ for (const tab of tabs) {
   };
 }
 
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  const file = event.dataTransfer?.files[0];
+  if (!file) return;
+  if (/\.ya?ml$/i.test(file.name)) loadFile(file);
+  else if (/^image\//.test(file.type)) teach(file);
+  else notice("Drop a timeline (.yaml), or a picture to learn as a painting.");
+});
+
 $("open-help").onclick = () => $("help").showModal();
 $("close-help").onclick = () => $("help").close();
 
@@ -120,5 +130,6 @@ document.addEventListener("keydown", (event) => {
   act();
 });
 
-window.videostyle = { state, measured, drop };
+// For tests and the curious.
+window.videostyle = { state, measured, drop, lastSerial };
 connect();

@@ -10,8 +10,9 @@ const INTERVAL_MS = 20;
 export const mixer = { chosen: [], values: new Map(), muted: new Set(), solo: null, scalars: {} };
 const rows = new Map();
 const scalarInputs = new Map();
-let serial = Date.now() % 1e9 * 1000;
+let serial = Date.now();  // rises over reloads and other tabs
 let isScheduled = false;
+let isMeasured = false;  // the first look, beside everything that loads, says nothing about speed
 let lastSent = 0;
 
 export function thumbnail(name) {
@@ -28,6 +29,8 @@ function sounding() {
   }
   return weights;
 }
+
+export const lastSerial = () => serial;
 
 export function look() {
   const weights = sounding();
@@ -53,7 +56,8 @@ function flush() {
   isScheduled = false;
   lastSent = performance.now();
   serial += 1;
-  noteSent(serial);
+  if (isMeasured) noteSent(serial);
+  isMeasured = true;
   send({ type: "look", serial, ...look() });
   requestAnimationFrame(refresh);
 }
@@ -107,7 +111,7 @@ function build() {
     mute.onclick = () => { mixer.muted.has(name) ? mixer.muted.delete(name) : mixer.muted.add(name); commit(); };
     const grip = element("button", { className: "grip", textContent: "⠿", title: "Drag, or arrow keys, to reorder", ariaLabel: `Move ${title}` });
     const picture = element("img", { alt: "", width: 56, height: 34 });
-    if (state.source?.name && name !== ORIGINAL) picture.src = thumbnail(name);
+    if (state.source?.name) picture.src = thumbnail(name);
     const item = element("li", {}, grip, picture,
       element("div", {}, element("span", { className: "title", textContent: title }), range), weight, solo, mute);
     item.hidden = !title.toLowerCase().includes(wanted);

@@ -1,8 +1,8 @@
 // All paintings of the model as cards; the chosen ones have sliders.
 
-import { on } from "./connection.mjs";
-import { $, element, state } from "./state.mjs";
-import { choose, mixer, thumbnail } from "./mixer.mjs";
+import { on, send, withToken } from "./connection.mjs";
+import { $, element, notice, state } from "./state.mjs";
+import { choose, commit, mixer, setMix, thumbnail } from "./mixer.mjs";
 
 function show() {
   const wanted = $("painting-search").value.trim().toLowerCase();
@@ -36,3 +36,31 @@ $("open-paintings").onclick = () => { show(); $("paintings").showModal(); };
 $("close-paintings").onclick = () => $("paintings").close();
 $("painting-search").oninput = show;
 on("hello", () => { if ($("paintings").open) show(); });
+
+// A picture dropped on the page is a painting to learn.
+export async function teach(file) {
+  if (file.size > 20 << 20) { notice("That picture is larger than 20 MB."); return; }
+  const title = file.name.replace(/\.[^.]*$/, "").replaceAll(/[_-]+/g, " ");
+  const path = withToken(`/paintings?title=${encodeURIComponent(title)}`);
+  const response = await fetch(path, { method: "POST", body: file });
+  if (!response.ok) notice(await response.text(), 12);
+}
+$("painting-file").onchange = ({ target }) => {
+  if (target.files[0]) teach(target.files[0]);
+  target.value = "";
+};
+$("stop-lesson").onclick = () => send({ type: "stop_lesson" });
+
+on("lesson", ({ status, style, step, steps, loss, message }) => {
+  const isRunning = status === "running";
+  $("lesson").hidden = status === "idle";
+  $("stop-lesson").hidden = !isRunning;
+  $("lesson-progress").value = isRunning ? step / steps : 1;
+  $("lesson-text").textContent = isRunning
+    ? `${message}: ${style}, update ${step} of ${steps}${loss ? `, style loss ${loss.toFixed(3)}` : ""}` : message;
+  const isKnown = state.styles.some(({ name }) => name === style);
+  if (isRunning && isKnown && !mixer.chosen.includes(style) && state.conducts) {
+    setMix({ [style]: 1 });
+    commit();
+  }
+});

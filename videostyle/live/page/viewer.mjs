@@ -79,7 +79,7 @@ function measure(picture) {
   const since = sent.get(picture.serial);
   if (since !== undefined) {
     sent.delete(picture.serial);
-    delays.push(now - since);
+    if (state.playing) delays.push(now - since);
     if (delays.length > 31) delays.shift();
   }
   const sorted = [...delays].sort((a, b) => a - b);

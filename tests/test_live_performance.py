@@ -1,0 +1,111 @@
+"""A performance becomes few keyframes that play it back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videostyle.live.performance import CUT, Sample, to_timeline
+from videostyle.look import Look
+from videostyle.timeline import Timeline
+from videostyle.timeline_yaml import dump_timeline, parse_timeline
+
+STYLES = ("a", "b", "c", "original")
+FPS = 25
+ALLOWED = 0.015
+weights = st.fixed_dictionaries({name: st.floats(0, 1) for name in STYLES}).filter(
+    lambda mix: sum(mix.values()) > 0.05
+)
+
+
+def difference(one: Look, other: Look) -> float:
+    """The largest of any weight and any scalar."""
+    names = {*one.mix, *other.mix}
+    scalars = [
+        abs(one.strength - other.strength),
+        abs(one.keep_color - other.keep_color),
+        abs(one.stroke - other.stroke),
+    ]
+    return max([abs(one.mix.get(n, 0.0) - other.mix.get(n, 0.0)) for n in names] + scalars)
+
+
+def moves(looks: list[dict[str, float]], frames: int) -> list[Sample]:
+    """Slow and quick moves from look to look, a sample a frame."""
+    samples = []
+    for number in range(frames * (len(looks) - 1)):
+        before, after = looks[number // frames], looks[number // frames + 1]
+        x = min(1.0, 1.6 * (number % frames) / frames)
+        part = x * x * (3 - 2 * x)
+        mix = {name: before[name] + part * (after[name] - before[name]) for name in STYLES}
+        samples.append(Sample(number / FPS, Look(mix)))
+    return samples
+
+
+@given(st.lists(weights, min_size=2, max_size=5), st.integers(2, 40))
+def test_every_frame_is_played_back_as_it_was_shown(
+    looks: list[dict[str, float]], frames: int
+) -> None:
+    samples = moves(looks, frames)
+    timeline, _ = parse_timeline(dump_timeline(to_timeline(samples)), "t", STYLES).resolve(
+        None, None
+    )
+    for sample in samples:
+        assert difference(timeline.look_at(sample.seconds), sample.look) <= ALLOWED
+
+
+def test_ten_seconds_of_moves_fit_on_a_screen() -> None:
+    looks = [
+        {"a": 1.0, "b": 0.0, "c": 0.0, "original": 0.0},
+        {"a": 0.4, "b": 0.6, "c": 0.0, "original": 0.0},
+        {"a": 0.0, "b": 0.2, "c": 0.8, "original": 0.0},
+        {"a": 0.0, "b": 0.0, "c": 0.1, "original": 0.9},
+    ]
+    timeline = to_timeline(moves(looks, 84))
+    assert len(timeline.mix.keyframes) < 40
+    assert not timeline.scalars
+
+
+def test_what_does_not_move_is_one_key() -> None:
+    samples = [Sample(number / FPS, Look({"a": 1})) for number in range(250)]
+    assert len(to_timeline(samples).mix.keyframes) == 1
+
+
+def test_other_sliders_get_tracks_of_their_own() -> None:
+    samples = [Sample(n / FPS, Look({"a": 1}, strength=1 - n / 100)) for n in range(100)]
+    timeline = to_timeline(samples)
+    assert set(timeline.scalars) == {"strength"}
+    assert timeline.look_at(2.0).strength == pytest.approx(0.5, abs=ALLOWED)
+
+
+def before() -> Timeline:
+    text = """
+version: 1
+keyframes:
+  - {at: 1s, mix: a, stroke: 1, ease: smooth}
+  - {at: 9s, mix: {b: 1, c: 1}, stroke: 3}
+"""
+    return parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+
+
+@given(st.floats(0, 10), st.floats(0.1, 4), weights)
+def test_a_timeline_goes_where_it_went_outside_a_performance(
+    start: float, length: float, mix: dict[str, float]
+) -> None:
+    old = before()
+    samples = [Sample(start + length * part / 20, Look(mix, stroke=2)) for part in range(21)]
+    new = to_timeline(samples, old)
+    for part in range(21):
+        time = start + length * part / 20
+        assert difference(new.look_at(time), samples[part].look) <= ALLOWED
+    for time in (0.0, 0.7, 2.0, 4.5, 8.0, 8.99, 12.0, 20.0):
+        if not start - CUT <= time <= start + length + CUT:
+            assert difference(new.look_at(time), old.look_at(time)) <= 2 * ALLOWED
+
+
+def test_samples_out_of_order_are_refused() -> None:
+    look = Look({"a": 1})
+    with pytest.raises(ValueError, match="order"):
+        to_timeline([Sample(1, look), Sample(1, look)])
+    with pytest.raises(ValueError, match="order"):
+        to_timeline([])

@@ -1,0 +1,441 @@
+"""The live page's server, spoken to by clients that mean well and by others."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_clip
+from live_server import LiveServer, live_server
+from PIL import Image
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from videostyle.model import Model, save_model
+
+LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("live") / "films"
+    folder.mkdir()
+    make_clip(folder / "film.mp4", pts=list(range(50)), size=(96, 64))
+    (folder / "old.yaml").write_text("version: 1\nkeyframes: [{at: 0s, mix: red}]\n")
+    (folder.parent / "secret.yaml").write_text("secret")
+    (folder / "link.yaml").symlink_to(folder.parent / "secret.yaml")
+    Image.new("RGB", (40, 30), "green").save(folder / "still.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(
+    small_model: Model, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    model = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_model(model, small_model.card, small_model.network, small_model.styles)
+    with live_server(folder / "film.mp4", "--model", model) as running:
+        yield running
+
+
+class Tab:
+    """A WebSocket client that keeps the newest message of each type."""
+
+    def __init__(self, server: LiveServer, **options: Any) -> None:
+        uri = f"ws://{server.host}/socket?token={server.token}"
+        self.socket: ClientConnection = connect(uri, max_size=None, close_timeout=1, **options)
+        self.newest: dict[str, dict[str, Any]] = {}
+        self.pictures: list[dict[str, Any]] = []
+
+    def send(self, message: object) -> None:
+        self.socket.send(json.dumps(message))
+
+    def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+        """Read, and acknowledge pictures, until something holds."""
+        end = time.monotonic() + seconds
+        while not condition():
+            received = self.socket.recv(timeout=max(0.01, end - time.monotonic()))
+            if isinstance(received, str):
+                message = json.loads(received)
+                self.newest[message["type"]] = message
+            else:
+                length = int.from_bytes(received[:4], "little")
+                header = json.loads(received[4 : 4 + length])
+                begin = 4 + length
+                header["jpeg"] = received[begin : begin + header["bytes"]]
+                header["original"] = received[begin + header["bytes"] :]
+                self.pictures.append(header)
+                self.send({"type": "drawn"})
+
+    def ask(self, message: dict[str, Any], answer: str) -> dict[str, Any]:
+        """Send, and wait for the next message of a type."""
+        self.newest.pop(answer, None)
+        self.send(message)
+        self.until(lambda: answer in self.newest)
+        return self.newest[answer]
+
+    def picture_of(self, **look: Any) -> dict[str, Any]:
+        """Set a look and wait for the first picture that shows it."""
+        serial = time.monotonic_ns() // 1000
+        self.send({**LOOK, "serial": serial, **look})
+        self.until(lambda: bool(self.pictures) and self.pictures[-1]["serial"] == serial)
+        return self.pictures[-1]
+
+
+@pytest.fixture
+def tab(server: LiveServer) -> Iterator[Tab]:
+    tab = Tab(server)
+    with tab.socket:
+        tab.until(lambda: {"hello", "source", "state", "role", "lesson"} <= set(tab.newest))
+        tab.send({"type": "take_controls"})
+        tab.until(lambda: tab.newest["role"]["conducts"])
+        if tab.newest["source"]["name"] != "film.mp4":
+            tab.ask({"type": "open", "name": "film.mp4"}, "source")
+        tab.ask({"type": "timeline", "text": ""}, "timeline")
+        tab.send({"type": "play", "playing": False})
+        tab.send({"type": "seek", "seconds": 0})
+        yield tab
+
+
+def pixels(jpeg: bytes) -> bytes:
+    with Image.open(BytesIO(jpeg)) as image:
+        return image.convert("RGB").resize((8, 8)).tobytes()
+
+
+def request(
+    server: LiveServer,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    host: str | None = None,
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(server.host, timeout=20)
+    connection.putrequest(method, path, skip_host=True)
+    connection.putheader("Host", host or server.host)
+    for name, value in (headers or {}).items():
+        connection.putheader(name, value)
+    if body is not None:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    result = answer.status, answer.read()
+    connection.close()
+    return result
+
+
+def test_a_tab_hears_what_there_is(tab: Tab) -> None:
+    hello, source = tab.newest["hello"], tab.newest["source"]
+    assert [style["name"] for style in hello["styles"]] == ["red", "green", "blue"]
+    assert hello["media"] == ["film.mp4", "still.png"]
+    assert hello["timelines"] == ["old.yaml"]
+    assert (source["kind"], source["fps"], source["duration"]) == ("video", 25, 2)
+
+
+def test_a_slider_changes_the_picture(tab: Tab) -> None:
+    original = tab.picture_of(mix={"original": 1})
+    red = tab.picture_of(mix={"red": 1, "green": 3})
+    assert red["mix"] == {"red": 0.25, "green": 0.75}
+    assert pixels(original["jpeg"]) != pixels(red["jpeg"])
+
+
+def test_standing_still_it_soon_shows_what_render_gives(tab: Tab) -> None:
+    tab.picture_of(mix={"red": 1})
+    tab.until(lambda: tab.pictures[-1]["as_rendered"])
+    assert tab.pictures[-1]["mix"] == {"red": 1}
+
+
+def test_the_original_comes_only_when_it_is_wanted(tab: Tab) -> None:
+    assert tab.picture_of(mix={"red": 1})["original"] == b""
+    tab.send({"type": "view", "original": True})
+    tab.until(lambda: tab.pictures[-1]["original"] != b"")
+    assert pixels(tab.pictures[-1]["original"]) != pixels(tab.pictures[-1]["jpeg"])
+
+
+def test_playing_shows_frames_in_order_and_loops(tab: Tab) -> None:
+    tab.picture_of(mix={"red": 1})
+    tab.pictures.clear()
+    tab.send({"type": "play", "playing": True})
+    tab.until(lambda: any(b["seconds"] < a["seconds"] for a, b in pairwise(tab.pictures)))
+    times = [picture["seconds"] for picture in tab.pictures]
+    wrap = next(i for i, (a, b) in enumerate(pairwise(times)) if b < a)
+    assert times[: wrap + 1] == sorted(times[: wrap + 1])
+    assert wrap > 5
+
+
+def test_steps_go_one_frame_on_and_back(tab: Tab) -> None:
+    tab.send({"type": "seek", "seconds": 1.0})
+    tab.until(lambda: bool(tab.pictures) and tab.pictures[-1]["seconds"] == 1.0)
+    tab.send({"type": "step", "frames": 1})
+    tab.until(lambda: tab.pictures[-1]["seconds"] == 1.04)
+    tab.send({"type": "step", "frames": -1})
+    tab.until(lambda: tab.pictures[-1]["seconds"] == 1.0)
+    tab.send({"type": "seek", "seconds": 99})
+    tab.until(lambda: tab.pictures[-1]["seconds"] == 1.96)
+
+
+def test_a_performance_becomes_the_timeline_that_was_shown(tab: Tab) -> None:
+    tab.send({"type": "set", "loop": True})
+    tab.picture_of(mix={"red": 1})
+    tab.pictures.clear()
+    tab.newest.pop("timeline", None)
+    tab.send({"type": "record", "recording": True})
+    for step in range(16):
+        tab.picture_of(mix={"red": 16 - step, "blue": step})
+    tab.send({"type": "record", "recording": False})
+    tab.until(lambda: "timeline" in tab.newest)
+    shown = {picture["seconds"]: picture["mix"] for picture in tab.pictures}
+    tracks = tab.newest["timeline"]["tracks"]
+    assert 1 <= len(tracks["mix"]) < 20
+    assert tab.newest["timeline"]["yaml"].startswith("version: 1")
+    tab.until(lambda: tab.newest["state"]["follow"])
+    checked = 0
+    for seconds in sorted(shown)[2:-2:6]:
+        tab.pictures.clear()
+        tab.send({"type": "seek", "seconds": seconds - 0.001})
+        tab.until(lambda at=seconds: bool(tab.pictures) and tab.pictures[-1]["seconds"] == at)
+        for name, weight in shown[seconds].items():
+            assert tab.pictures[-1]["mix"].get(name, 0) == pytest.approx(weight, abs=0.02)
+        checked += 1
+    assert checked
+
+
+def test_a_timeline_is_shown_and_its_mistakes_have_a_place(tab: Tab) -> None:
+    text = "version: 1\nkeyframes:\n  - {at: 0s, mix: red}\n  - {at: end, mix: blue}\n"
+    answer = tab.ask({"type": "timeline", "text": text, "keep_text": True}, "timeline")
+    assert answer["yaml"] == text
+    assert [key["at"] for key in answer["tracks"]["mix"]] == [0, 2]
+    assert answer["curve"]["mix"]["red"][0] == 1
+    wrong = tab.ask({"type": "timeline", "text": text.replace("red", "rde")}, "timeline_error")
+    (mistake,) = wrong["mistakes"]
+    assert (mistake["line"], mistake["column"]) == (3, 19)
+    assert "did you mean red" in mistake["message"]
+
+
+def test_a_timeline_is_saved_and_never_lost(tab: Tab, server: LiveServer, folder: Path) -> None:
+    path = f"/timelines/mine.yaml?token={server.token}"
+    assert request(server, "PUT", path, b"version: 1")[0] == 200
+    assert (folder / "mine.yaml").read_bytes() == b"version: 1"
+    assert request(server, "PUT", path, b"other")[0] == 409
+    assert (folder / "mine.yaml").read_bytes() == b"version: 1"
+    assert request(server, "PUT", path + "&overwrite=yes", b"other")[0] == 200
+    assert request(server, "GET", f"/timelines/old.yaml?token={server.token}")[0] == 200
+    assert request(server, "PUT", path, b"x" * 1_100_000)[0] in (409, 413)
+
+
+def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder: Path) -> None:
+    tab.picture_of(mix={"red": 1})
+    answer = tab.ask({"type": "render", "output": "out.mp4", "crf": 30, "max_size": 48}, "render")
+    assert answer["status"] == "running"
+    tab.until(lambda: tab.newest["render"]["status"] != "running")
+    assert tab.newest["render"]["status"] == "done", tab.newest["render"]
+    assert tab.newest["render"]["frame"] == 50
+    status, body = request(server, "GET", f"/results/out.mp4?token={server.token}")
+    assert status == 200
+    assert body == (folder / "out.mp4").read_bytes()
+    failure = tab.ask({"type": "render", "output": "out.mp4"}, "failure")
+    assert "exists" in failure["message"]
+
+
+def test_the_first_tab_plays_and_the_second_follows_until_it_takes_over(
+    tab: Tab, server: LiveServer
+) -> None:
+    second = Tab(server)
+    with second.socket:
+        second.until(lambda: {"role", "state"} <= set(second.newest))
+        assert second.newest["role"] == {"type": "role", "conducts": False, "viewers": 2}
+        shown = tab.picture_of(mix={"green": 1})
+        second.until(lambda: bool(second.pictures) and second.pictures[-1]["mix"] == {"green": 1})
+        assert second.pictures[-1]["seconds"] == shown["seconds"]
+        failure = second.ask({"type": "play", "playing": True}, "failure")
+        assert "another tab" in failure["message"]
+        second.ask({"type": "take_controls"}, "role")
+        assert second.newest["role"]["conducts"]
+        second.picture_of(mix={"blue": 1})
+        tab.until(lambda: not tab.newest["role"]["conducts"])
+    tab.until(lambda: tab.newest["role"]["conducts"])
+
+
+def test_a_slow_reader_holds_up_nobody_and_then_gets_the_newest(
+    tab: Tab, server: LiveServer
+) -> None:
+    slow = Tab(server)
+    with slow.socket:
+        slow.until(lambda: "state" in slow.newest)
+        # It reads nothing and acknowledges nothing, while the other plays on.
+        tab.send({"type": "play", "playing": True})
+        tab.pictures.clear()
+        tab.until(lambda: len(tab.pictures) > 40)
+        tab.send({"type": "play", "playing": False})
+        tab.picture_of(mix={"blue": 1})
+        slow.until(lambda: bool(slow.pictures) and slow.pictures[-1]["mix"] == {"blue": 1})
+        assert len(slow.pictures) < 12
+
+
+def test_a_flood_of_commands_ends_in_the_last_one(tab: Tab) -> None:
+    for serial in range(1, 2000):
+        tab.send({**LOOK, "serial": serial, "mix": {"red": serial, "blue": 1}})
+    assert tab.picture_of(mix={"green": 1})["mix"] == {"green": 1}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "look"},
+        {**LOOK, "serial": 1, "mix": {"red": -1}},
+        {**LOOK, "serial": 1, "mix": {"nobody": 1}},
+        {**LOOK, "serial": 1, "mix": {"red": float("nan")}},
+        {**LOOK, "serial": 1, "mix": {"red": 1}, "stroke": 1e9},
+        {**LOOK, "serial": 1, "mix": {str(n): 1 for n in range(1000)}},
+        {"type": "seek", "seconds": "soon"},
+        {"type": "seek", "seconds": True},
+        {"type": "step", "frames": 1.5},
+        {"type": "set", "lines": 100000},
+        {"type": "open", "name": "../secret.yaml"},
+        {"type": "open", "name": "/etc/passwd"},
+        {"type": "open", "name": "link.yaml"},
+        {"type": "render", "output": "../out.mp4"},
+        {"type": "render", "output": "/tmp/out.mp4"},
+        {"type": "render", "output": "film.mp4", "overwrite": True},
+        {"type": "render", "output": "out.exe"},
+        {"type": "timeline", "text": 5},
+        {"type": "nonsense"},
+        {"type": ["list"]},
+        {},
+    ],
+)
+def test_a_command_that_cannot_be_is_answered(tab: Tab, message: dict[str, Any]) -> None:
+    assert "\n" not in tab.ask(message, "failure")["message"]
+    assert tab.picture_of(mix={"red": 1})["mix"] == {"red": 1}
+
+
+def test_whoever_talks_garbage_is_let_go(server: LiveServer) -> None:
+    tab = Tab(server)
+    with tab.socket:
+        for _ in range(10):
+            tab.socket.send("[" * 5000)
+            tab.socket.send("{")
+        with pytest.raises(ConnectionClosed):
+            tab.until(lambda: False)
+
+
+def test_a_huge_message_ends_the_connection(server: LiveServer) -> None:
+    tab = Tab(server)
+
+    def send_and_listen() -> None:
+        tab.socket.send("x" * (5 << 20))
+        tab.until(lambda: False)
+
+    with tab.socket, pytest.raises(ConnectionClosed):
+        send_and_listen()
+
+
+def test_bytes_that_are_no_camera_frame_do_no_harm(tab: Tab) -> None:
+    tab.socket.send(b"not a picture")
+    tab.ask({"type": "open", "name": "camera"}, "source")
+    tab.socket.send(b"not a picture")
+    tab.until(lambda: "no JPEG" in tab.newest.get("failure", {}).get("message", ""))
+    frame = BytesIO()
+    Image.new("RGB", (96, 64), "red").save(frame, "JPEG")
+    tab.pictures.clear()
+    tab.socket.send(frame.getvalue())
+    tab.until(lambda: bool(tab.pictures))
+    tab.ask({"type": "open", "name": "film.mp4"}, "source")
+
+
+def test_without_the_token_there_is_nothing(server: LiveServer) -> None:
+    paths = ["/", "/thumbnails/red", "/timelines/old.yaml", "/results/out.mp4"]
+    for path in [*paths, "/?token=wrong", "/?token=%C3%A9"]:
+        assert request(server, "GET", path)[0] == 403, path
+    assert request(server, "POST", "/paintings", b"x")[0] == 403
+    assert request(server, "PUT", "/timelines/new.yaml", b"x")[0] == 403
+    for token in ("", "?token=wrong"):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"ws://{server.host}/socket{token}")
+        assert refused.value.response.status_code == 403
+
+
+def test_another_host_or_origin_is_refused(server: LiveServer) -> None:
+    page = f"/?token={server.token}"
+    assert request(server, "GET", page)[0] == 200
+    assert request(server, "GET", page, host="evil.example")[0] == 421
+    assert request(server, "GET", page, headers={"Origin": "http://evil.example"})[0] == 421
+    good = {"Origin": f"http://{server.host}"}
+    assert request(server, "GET", page, headers=good)[0] == 200
+    with pytest.raises(InvalidStatus):
+        Tab(server, origin="http://evil.example")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/page/../server.py",
+        "/page/%2e%2e/server.py",
+        "/page/..%2fserver.py",
+        "/timelines/../secret.yaml?token={token}",
+        "/timelines/%2e%2e%2fsecret.yaml?token={token}",
+        "/timelines/link.yaml?token={token}",
+        "/timelines/film.mp4?token={token}",
+        "/results/film.mp4?token={token}",
+        "/thumbnails/..%2fred?token={token}",
+    ],
+)
+def test_no_path_leads_out(server: LiveServer, path: str) -> None:
+    status, body = request(server, "GET", path.format(token=server.token))
+    assert status == 404
+    assert b"secret\n" not in body
+
+
+@pytest.mark.parametrize("name", ["..%2fx.yaml", "x.txt", ".hidden.yaml", "a%00.yaml", "%2fx.yaml"])
+def test_nothing_is_saved_elsewhere(server: LiveServer, folder: Path, name: str) -> None:
+    before = sorted(folder.parent.rglob("*"))
+    assert request(server, "PUT", f"/timelines/{name}?token={server.token}", b"x")[0] in (
+        400,
+        404,
+        405,
+    )
+    assert sorted(folder.parent.rglob("*")) == before
+
+
+def test_a_painting_needs_a_loss_network_and_must_be_a_picture(server: LiveServer) -> None:
+    path = f"/paintings?title=Mine&token={server.token}"
+    status, body = request(server, "POST", path, b"not a picture")
+    assert (status, b"not a picture" in body) == (409, True)
+    picture = BytesIO()
+    Image.new("RGB", (96, 96), "red").save(picture, "PNG")
+    status, body = request(server, "POST", path, picture.getvalue())
+    assert (status, b"--loss-network" in body) == (409, True)
+    assert request(server, "POST", path, b"x" * (21 << 20))[0] == 413
+
+
+def test_a_thumbnail_shows_the_style(tab: Tab, server: LiveServer) -> None:
+    jpegs = set()
+    for style in ("red", "green", "original"):
+        status, body = request(server, "GET", f"/thumbnails/{style}?token={server.token}")
+        assert status == 200
+        jpegs.add(pixels(body))
+    assert len(jpegs) == 3
+    assert request(server, "GET", f"/thumbnails/nobody?token={server.token}")[0] == 404
+
+
+def test_a_picture_can_be_mixed_but_not_recorded(tab: Tab) -> None:
+    assert tab.ask({"type": "open", "name": "still.png"}, "source")["kind"] == "picture"
+    assert tab.picture_of(mix={"red": 1})["mix"] == {"red": 1}
+    assert "one moment" in tab.ask({"type": "record", "recording": True}, "failure")["message"]
+
+
+def test_too_many_tabs_are_told(server: LiveServer) -> None:
+    with ExitStack() as tabs:
+        opened = [Tab(server) for _ in range(9)]
+        for tab in opened:
+            tabs.enter_context(tab.socket)
+        with pytest.raises(ConnectionClosed):
+            opened[-1].until(lambda: False)
