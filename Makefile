@@ -3,11 +3,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test check bench
+.PHONY: demo live test check bench
 
 demo: $(VENV)/installed
 	mkdir -p demo
 	$(BIN)/videostyle render samples/bigbuckbunny.mp4 -t timelines/demo.yaml -o demo/bigbuckbunny_demo.mp4 -y
+
+live: $(VENV)/installed-live
+	$(BIN)/videostyle live samples/bigbuckbunny.mp4
 
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
@@ -23,6 +26,10 @@ bench: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-live: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[live]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -18,7 +18,7 @@ LAYERS = [
     {"timeline_schema", "encode", "stylizer"},
     {"stylize", "contact_sheet"},
     {"render", "training"},
-    {"evaluation"},
+    {"evaluation", "live"},
     {"cli"},
     {"__main__", "__init__"},
 ]
@@ -37,7 +37,7 @@ def imports(path: Path) -> set[str]:
 
 def modules() -> dict[str, set[str]]:
     flat = {path.stem: imports(path) for path in PACKAGE.glob("*.py")}
-    for folder in ("training", "evaluation", "cli"):
+    for folder in ("training", "evaluation", "live", "cli"):
         flat[folder] = set().union(*map(imports, (PACKAGE / folder).glob("*.py"))) - {folder}
     return flat
 

@@ -13,7 +13,7 @@ from videostyle.timeline_yaml import dump_timeline, parse_timeline
 
 STYLES = ("a", "b", "c", "original")
 FPS = 25
-ALLOWED = 0.015
+ALLOWED = 0.018
 weights = st.fixed_dictionaries({name: st.floats(0, 1) for name in STYLES}).filter(
     lambda mix: sum(mix.values()) > 0.05
 )

@@ -20,7 +20,7 @@ from videostyle.look import Look
 from videostyle.timeline import SCALAR_TRACKS, Keyframe, Timeline, Track
 
 # Largest error of a weight or of another track's value at any frame, before rounding.
-TOLERANCE = 0.012
+TOLERANCE = 0.016
 DECIMALS = 3
 # Where a performance is laid into a timeline, the timeline is cut so many seconds from it.
 CUT = 0.001

@@ -8,6 +8,7 @@ would paint it, at the size and with the earlier frames that it would use.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Generator
@@ -196,6 +197,10 @@ class Player:
             except VideoStyleError as error:
                 self._on_failure(error)
                 self._wait_for_scene_after(scene)
+            except Exception as error:  # the page must hear of it, and can open something else
+                logging.getLogger("videostyle").exception("the player failed")
+                self._on_failure(VideoStyleError(f"{type(error).__name__}: {error}"))
+                self._wait_for_scene_after(scene)
 
     def _wait_for_scene_after(self, scene: int) -> None:
         self._wait(lambda: not self._lasts(scene))
@@ -265,29 +270,33 @@ class Player:
 
     def _stand(self, scene: int, easel: Easel, info: MediaInfo, frame: Frame) -> None:
         """Show one frame in every look it is given, until playing or another scene."""
-        shown: tuple[Controls, Model] | None = None
+        controls: Controls | None = None
+        model: Model | None = None
         is_settled = False
         while self._lasts(scene):
             self._run_jobs()
-            now = (self.controls, self.stylizer.model)
-            if now[0].playing and not info.is_image:
+            if self.controls.playing and not info.is_image:
                 return
-            if now != shown:
+            if self.controls != controls or self.stylizer.model is not model:
+                controls, model = self.controls, self.stylizer.model
                 self._offer(easel, frame)
                 easel.drain()
-                shown, is_settled = now, False
-            news = self._news_after(scene, now)
+                is_settled = False
+            news = self._news_after(scene, controls, model)
             if is_settled:
                 self._wait(news)
             elif not self._wait(news, SETTLE_SECONDS):
-                self._settle(scene, info, frame, now[0])
+                self._settle(scene, info, frame, controls)
                 is_settled = True
 
-    def _news_after(self, scene: int, shown: tuple[Controls, Model]) -> Callable[[], bool]:
+    def _news_after(
+        self, scene: int, controls: Controls, model: Model | None
+    ) -> Callable[[], bool]:
         return lambda: (
             not self._lasts(scene)
             or bool(self._jobs)
-            or (self._controls, self.stylizer.model) != shown
+            or self._controls != controls
+            or self.stylizer.model is not model
         )
 
     def _settle(self, scene: int, info: MediaInfo, frame: Frame, controls: Controls) -> None:

@@ -131,5 +131,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 // For tests and the curious.
-window.videostyle = { state, measured, drop, lastSerial };
+window.videostyle = { state, measured, drop, lastSerial, on };
 connect();

@@ -30,7 +30,7 @@ function sounding() {
   return weights;
 }
 
-export const lastSerial = () => serial;
+export const lastSerial = () => (lastSent ? serial : 0);
 
 export function look() {
   const weights = sounding();

@@ -114,13 +114,15 @@ function show() {
   $("undo").disabled = !history.undo.length;
   $("redo").disabled = !history.redo.length;
   for (const track of TRACKS) showLane(track);
-  drawArea();
+  drawCurves();
   drawRuler();
   showKeyTools();
 }
 
+const laneOf = (track) => document.querySelector(`.lane[data-track="${track}"]`);
+
 function showLane(track) {
-  const lane = document.querySelector(`.lane[data-track="${track}"]`);
+  const lane = laneOf(track);
   const focused = document.activeElement?.classList.contains("key")
     ? [document.activeElement.dataset.track, document.activeElement.dataset.at] : null;
   for (const old of lane.querySelectorAll(".key")) old.remove();
@@ -221,26 +223,47 @@ export function toggleFollow() {
   send({ type: "set", follow: !state.follow });
 }
 
-function drawArea() {
-  const canvas = $("area");
-  const { width, height } = canvas.getBoundingClientRect();
-  const scale = devicePixelRatio;
-  canvas.width = Math.max(1, width * scale);
-  canvas.height = Math.max(1, height * scale);
+function drawCurves() {
+  const curve = state.timeline?.curve;
+  for (const track of TRACKS) {
+    const canvas = laneOf(track).querySelector("canvas");
+    const { width, height } = canvas.getBoundingClientRect();
+    canvas.width = Math.max(1, width * devicePixelRatio);
+    canvas.height = Math.max(1, height * devicePixelRatio);
+    if (!curve?.[track]) continue;
+    if (track === "mix") drawArea(canvas, curve.mix);
+    else drawLine(canvas, curve[track], SCALARS[track]);
+  }
+}
+
+// The mixture as a stacked area: every painting as high as its weight.
+function drawArea(canvas, mix) {
   const context = canvas.getContext("2d");
-  const mix = state.timeline?.curve.mix;
-  if (!mix) return;
   const names = Object.keys(mix);
-  const points = mix[names[0]].length;
-  const base = new Array(points).fill(0);
+  const last = mix[names[0]].length - 1;
+  const x = (point) => canvas.width * point / last;
+  let base = new Array(last + 1).fill(0);
   for (const name of names) {
+    const top = base.map((sum, point) => sum + mix[name][point]);
     context.beginPath();
-    for (let i = 0; i < points; i += 1) context.lineTo(canvas.width * i / (points - 1), canvas.height * (1 - base[i]));
-    mix[name].forEach((weight, i) => { base[i] += weight; });
-    for (let i = points - 1; i >= 0; i -= 1) context.lineTo(canvas.width * i / (points - 1), canvas.height * (1 - base[i]));
+    base.forEach((sum, point) => context.lineTo(x(point), canvas.height * (1 - sum)));
+    for (let point = last; point >= 0; point -= 1) context.lineTo(x(point), canvas.height * (1 - top[point]));
     context.fillStyle = colorOf(name);
     context.fill();
+    base = top;
   }
+}
+
+function drawLine(canvas, values, { low, high }) {
+  const context = canvas.getContext("2d");
+  context.beginPath();
+  values.forEach((value, point) => {
+    const part = (value - low) / (high - low);
+    context.lineTo(canvas.width * point / (values.length - 1), 2 + (canvas.height - 4) * (1 - part));
+  });
+  context.strokeStyle = "#a3a7b0";
+  context.lineWidth = 1.5 * devicePixelRatio;
+  context.stroke();
 }
 
 function drawRuler() {
@@ -285,4 +308,4 @@ on("picture", () => {
   $("ruler").setAttribute("aria-valuenow", state.seconds.toFixed(2));
 });
 on("state", () => $("follow").setAttribute("aria-pressed", state.follow));
-new ResizeObserver(show).observe($("lanes"));
+new ResizeObserver(drawCurves).observe($("lanes"));

@@ -1,0 +1,119 @@
+"""The player, steered from another thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_clip
+
+from videostyle.errors import VideoStyleError
+from videostyle.live.easel import Picture
+from videostyle.live.player import Player
+from videostyle.look import Look
+from videostyle.model import Model
+from videostyle.stylizer import Stylizer
+
+
+class Watched:
+    """A player and what it handed out."""
+
+    def __init__(self, stylizer: Stylizer) -> None:
+        self.pictures: list[Picture] = []
+        self.failures: list[VideoStyleError] = []
+        self.player = Player(
+            stylizer,
+            on_picture=self.pictures.append,
+            on_end=lambda: None,
+            on_failure=self.failures.append,
+        )
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < end
+            assert not self.failures
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def watched(small_model: Model) -> Iterator[Watched]:
+    watched = Watched(Stylizer(small_model, device="cpu"))
+    yield watched
+    watched.player.close()
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    make_clip(path, pts=list(range(50)), size=(96, 64))
+    return path
+
+
+def test_a_new_model_shows_at_once(watched: Watched, film: Path, small_model: Model) -> None:
+    watched.player.open(film)
+    watched.player.update(look=Look({"red": 1}), serial=1)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    before = watched.pictures[-1].jpeg
+    watched.player.stylizer.model = replace(small_model, styles=small_model.styles.flip(0))
+    watched.player.repaint()
+    watched.until(lambda: watched.pictures[-1].as_rendered and watched.pictures[-1].jpeg != before)
+
+
+def test_a_file_that_breaks_is_reported_and_another_can_be_opened(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    with pytest.raises(VideoStyleError):
+        watched.player.open(broken)
+    watched.player.open(film)
+    watched.until(lambda: bool(watched.pictures))
+
+
+def test_an_error_nobody_expected_is_told(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("videostyle.live.player.decode", failing)
+        watched.player.open(film)
+        end = time.monotonic() + 10
+        while not watched.failures and time.monotonic() < end:
+            time.sleep(0.01)
+    assert "broke" in str(watched.failures.pop())
+    watched.player.open(film)
+    watched.until(lambda: bool(watched.pictures))
+
+
+def test_a_camera_is_painted_frame_by_frame(watched: Watched) -> None:
+    watched.player.open(None)
+    watched.player.update(look=Look({"green": 1}), serial=1)
+    for number in range(5):
+        frame = np.full((64, 96, 3), 40 * number, np.uint8)
+        watched.player.see(frame, number / 10)
+        watched.until(
+            lambda at=number / 10: bool(watched.pictures) and watched.pictures[-1].seconds == at
+        )
+    assert len(watched.player.thumbnail("red").result(10)) > 100
+
+
+def test_recording_notes_every_frame_that_was_shown(watched: Watched, film: Path) -> None:
+    watched.player.open(film)
+    watched.until(lambda: bool(watched.pictures))
+    watched.pictures.clear()
+    watched.player.update(playing=True, recording=True, loop=False)
+    watched.until(lambda: not watched.player.controls.playing)
+    take = watched.player.take()
+    shown = [picture.seconds for picture in watched.pictures if picture.seconds > 0]
+    assert [sample.seconds for sample in take if sample.seconds > 0][: len(shown)] == sorted(
+        set(shown)
+    )
+    assert take[-1].seconds == 1.96
+    assert watched.player.take() == []
