@@ -132,7 +132,7 @@ class Lesson:
         self._set(
             status="stopped" if self._stop.is_set() else "done",
             loss=taught.card.recipe["losses"][style.name]["style"],
-            message=f"Saved as {output.name}; use it with --model {output}",
+            message=f"{style.title} is learned. Use it anywhere with --model {output}",
         )
 
     def _set(self, **changes: Any) -> None:

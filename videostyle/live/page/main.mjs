@@ -34,6 +34,8 @@ on("hello", ({ lines, model, engine }) => {
     ...state.media.map((name) => element("option", { value: name, textContent: name })),
     element("option", { value: "camera", textContent: "Camera" }));
   $("lines").replaceChildren(...lines.map((each) => element("option", { value: each, textContent: `${each} lines` })));
+  $("lines").value = state.lines;
+  $("source").value = state.source?.name ?? "";
   $("meter").title = `${model} on ${engine}`;
 });
 on("source", ({ name, kind }) => {

@@ -63,7 +63,7 @@ function flush() {
 }
 
 export function setMix(mix) {
-  for (const name of Object.keys(mix)) if (!mixer.chosen.includes(name)) mixer.chosen.push(name);
+  mixer.chosen.push(...Object.keys(mix).filter((name) => !mixer.chosen.includes(name)));
   for (const name of mixer.chosen) mixer.values.set(name, mix[name] ?? 0);
   mixer.solo = null;
   mixer.muted.clear();

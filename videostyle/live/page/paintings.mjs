@@ -49,17 +49,24 @@ $("painting-file").onchange = ({ target }) => {
   if (target.files[0]) teach(target.files[0]);
   target.value = "";
 };
-$("stop-lesson").onclick = () => send({ type: "stop_lesson" });
+let isLearning = false;
+$("stop-lesson").onclick = () => {
+  if (isLearning) send({ type: "stop_lesson" });
+  else $("lesson").hidden = true;
+};
 
 on("lesson", ({ status, style, step, steps, loss, message }) => {
   const isRunning = status === "running";
+  isLearning = isRunning;
   $("lesson").hidden = status === "idle";
-  $("stop-lesson").hidden = !isRunning;
+  $("stop-lesson").textContent = isRunning ? "That will do" : "Close";
+  $("lesson-progress").hidden = !isRunning;
   $("lesson-progress").value = isRunning ? step / steps : 1;
   $("lesson-text").textContent = isRunning
     ? `${message}: ${style}, update ${step} of ${steps}${loss ? `, style loss ${loss.toFixed(3)}` : ""}` : message;
   const isKnown = state.styles.some(({ name }) => name === style);
   if (isRunning && isKnown && !mixer.chosen.includes(style) && state.conducts) {
+    mixer.chosen.unshift(style);
     setMix({ [style]: 1 });
     commit();
   }
