@@ -299,6 +299,8 @@ def test_keys_are_moved_copied_deleted_and_undone(page: Any) -> None:
     seek(page, 2.4)
     assert set(state(page, "look.mix")) == {"the_kiss", "original"}
     settled(page)
+    keys.first.focus()
+    assert page.is_visible("#key-ease")
     screenshot(page, "live_timeline")
 
 
