@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parents[1] / "videostyle"
 LAYERS = [
     {"errors"},
     {"look", "timecode", "easing", "stages", "options", "media", "picture"},
-    {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette", "passthrough"},
+    {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
+    | {"passthrough", "segments"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "decode", "encoders"},
     {"timeline_schema", "encode", "stylizer"},
     {"stylize", "contact_sheet"},

@@ -38,6 +38,7 @@ from videostyle.options import EncodeOptions
 from videostyle.palette import PalettePicker
 from videostyle.passthrough import Passthrough, Span, kept_tags
 from videostyle.picture import save_picture, write_picture
+from videostyle.segments import SegmentRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,107 @@ def encode(
         if count:
             on_error.pop_all()
     return EncodeReport(output if complete else part, count, complete, tuple(notes))
+
+
+def encode_segment(
+    frames: Iterable[Frame], info: MediaInfo, path: Path, plan: EncodingPlan
+) -> SegmentRecord:
+    """Write frames alone, at the input's times, to a file that `join_segments` reads, and check
+    it.
+
+    The container is NUT: it keeps any time_base exactly, whatever the codec. Raises MediaError.
+    """
+    pts, durations = list[int](), list[int]()
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    with ExitStack() as on_error:
+        on_error.callback(_remove, part)
+        on_error.callback(_close, frames)
+        with _writing(part), av.open(str(part.absolute()), "w") as container:
+            video = _Video(container, info, plan)
+            for frame in frames:
+                pts.append(frame.pts)
+                durations.append(frame.duration or 0)
+                video.write(frame)
+            if pts:
+                video.finish()
+        if pts:
+            _check_segment(part, info, pts)
+            with _writing(part), part.open("rb") as file:
+                os.fsync(file.fileno())
+                part.replace(path)
+            on_error.pop_all()
+    return SegmentRecord(
+        frames=len(pts),
+        first_pts=pts[0] if pts else 0,
+        last_pts=pts[-1] if pts else 0,
+        durations=durations if len(set(durations)) > 1 else durations[:1],
+        bytes=path.stat().st_size if pts else 0,
+    )
+
+
+def join_segments(
+    segments: Iterable[tuple[Path, SegmentRecord]],
+    info: MediaInfo,
+    output: Path,
+    plan: EncodingPlan,
+    *,
+    cut: Cut,
+    complete: bool,
+) -> EncodeReport:
+    """Put segments one after another without encoding them again, with the sound and all else of
+    the input beside them.
+
+    complete: they are the whole output; else the output keeps its .part name, and its sound ends
+    with them. Raises MediaError if the file cannot be written or a segment cannot be read.
+    """
+    part = part_path(output)
+    segments = [item for item in segments if item[1].frames]
+    if not segments:
+        if complete:
+            raise MediaError(f"{output}: not written, because there was no frame to write")
+        return EncodeReport(part, 0, False, ())
+    with ExitStack() as on_error:
+        on_error.callback(_remove, part)
+        span = _span(segments[0][1].first_pts, info, cut)
+        with open_input(info.path) as source, _open_output(part, plan) as container:
+            video = _Video(container, info, plan, span, source)
+            others = _passthrough(source, container, info, plan, span)
+            for path, record in segments:
+                for number, packet in enumerate(_segment_packets(path, info)):
+                    others.until(float((packet.pts or 0) * info.time_base))
+                    video.copy(packet, record.duration(number))
+            if complete:
+                others.until(math.inf)
+            others.finish()
+        if complete:
+            with _writing(part):
+                part.replace(output)
+        on_error.pop_all()
+    count = sum(record.frames for _, record in segments)
+    notes = (*video.notes(), *others.notes)
+    return EncodeReport(output if complete else part, count, complete, notes)
+
+
+def _segment_packets(path: Path, info: MediaInfo) -> Iterator[av.Packet[VideoStream]]:
+    """A segment's packets, in ticks of the input's time_base."""
+    with open_input(path) as container:
+        stream = container.streams.video[0]
+        for packet in container.demux(stream):
+            if not packet.size or packet.pts is None:
+                continue
+            ratio = packet.time_base / info.time_base
+            packet.pts = packet.dts = round(packet.pts * ratio)
+            packet.time_base = info.time_base
+            yield packet
+
+
+def _check_segment(path: Path, info: MediaInfo, pts: list[int]) -> None:
+    found = [packet.pts for packet in _segment_packets(path, info)]
+    if found != pts:
+        raise MediaError(
+            f"{path}: holds other frames than were written ({len(found)} of {len(pts)}); "
+            "this encoder cannot be used for long videos"
+        )
 
 
 def part_path(output: Path) -> Path:
@@ -160,11 +262,10 @@ def _write_video(
     first = next(frames, None)
     if first is None:
         return 0, []
-    span = _span(first, info, cut)
+    span = _span(first.pts, info, cut)
     with open_input(info.path) as source, _open_output(part, plan) as container:
-        video = _Video(container, source, info, plan, span)
-        fallback = next(iter(plan.container.audio), None)
-        others = Passthrough(source, container, info, plan.audio, fallback, span)
+        video = _Video(container, info, plan, span, source)
+        others = _passthrough(source, container, info, plan, span)
         for frame in chain([first], frames):
             others.until(float(frame.pts * info.time_base))
             video.write(frame)
@@ -176,11 +277,22 @@ def _write_video(
     return count, [*video.notes(), *others.notes]
 
 
-def _span(first: Frame, info: MediaInfo, cut: Cut) -> Span:
+def _passthrough(
+    source: InputContainer,
+    container: OutputContainer,
+    info: MediaInfo,
+    plan: EncodingPlan,
+    span: Span,
+) -> Passthrough:
+    fallback = next(iter(plan.container.audio), None)
+    return Passthrough(source, container, info, plan.audio, fallback, span)
+
+
+def _span(first_pts: int, info: MediaInfo, cut: Cut) -> Span:
     if cut.is_whole:
         return Span()
     start = info.start_pts * info.time_base
-    begin = first.pts * info.time_base
+    begin = first_pts * info.time_base
     return Span(
         -math.inf if cut.start == 0 else float(begin), float(start) + cut.end, begin - start
     )
@@ -194,18 +306,18 @@ def _open_output(part: Path, plan: EncodingPlan) -> Iterator[OutputContainer]:
 
 
 class _Video:
-    """The output's video stream."""
+    """The output's video stream, with the metadata and chapters of `source` if that is given."""
 
     def __init__(
         self,
         container: OutputContainer,
-        source: InputContainer,
         info: MediaInfo,
         plan: EncodingPlan,
-        span: Span,
+        span: Span | None = None,
+        source: InputContainer | None = None,
     ) -> None:
         self._container, self._info, self._plan = container, info, plan
-        self._earlier = round(span.earlier / info.time_base)
+        self._earlier = round(span.earlier / info.time_base) if span else 0
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
         self._last_pts: int | None = None
         self._left_out = 0
@@ -216,11 +328,14 @@ class _Video:
         stream = container.add_stream(plan.codec, rate=rate, options=dict(plan.settings))
         assert isinstance(stream, VideoStream)
         plan.configure(stream.codec_context, info)
-        original = source.streams[info.stream_index]
-        stream.metadata.update(kept_tags(original.metadata))
-        stream.disposition = original.disposition
-        container.metadata.update(kept_tags(source.metadata))
-        container.set_chapters(span.chapters(source))
+        if source and span:
+            if plan.codec_tag:
+                stream.codec_context.codec_tag = plan.codec_tag
+            original = source.streams[info.stream_index]
+            stream.metadata.update(kept_tags(original.metadata))
+            stream.disposition = original.disposition
+            container.metadata.update(kept_tags(source.metadata))
+            container.set_chapters(span.chapters(source))
         self._stream = stream
 
     def write(self, frame: Frame) -> None:
@@ -238,6 +353,14 @@ class _Video:
         image.pict_type = PictureType.NONE  # or the decoder's sync frames would be copied
         self._durations[pts] = duration
         self._mux(self._stream.encode(image))
+
+    def copy(self, packet: av.Packet[VideoStream], duration: int) -> None:
+        """Write a packet of a segment, in ticks of the input's time_base."""
+        assert packet.pts is not None
+        packet.pts = packet.dts = packet.pts - self._earlier
+        packet.duration = duration
+        packet.stream = self._stream
+        self._container.mux(packet)
 
     def finish(self) -> None:
         self._mux(self._stream.encode(None))

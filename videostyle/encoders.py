@@ -205,6 +205,20 @@ class EncodingPlan:
     working_pix_fmt: str
 
     @property
+    def codec_tag(self) -> str | None:
+        """What the container is to call the codec, None if it knows best."""
+        if self.codec is None or self.container.name not in ("MP4", "MOV"):
+            return None
+        # Apple's players know HEVC only by this name.
+        return "hvc1" if av.Codec(self.codec, "w").canonical_name == "hevc" else None
+
+    @property
+    def joins_segments(self) -> bool:
+        """Whether an output can be put together from pieces: not pictures, and not a container
+        with a clock of its own."""
+        return self.codec is not None and self.container.time_base is None
+
+    @property
     def keeps_alpha(self) -> bool:
         return has_alpha(self.pix_fmt)
 
@@ -239,8 +253,6 @@ class EncodingPlan:
             2 if self.color.full_range else 1,
         )
         context.color_primaries, context.color_trc = self.color.primaries, self.color.transfer
-        if context.codec.canonical_name == "hevc" and self.container.name in ("MP4", "MOV"):
-            context.codec_tag = "hvc1"  # Apple's players know HEVC only by this name
 
 
 def is_sequence(output: Path) -> bool:

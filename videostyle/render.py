@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import av
+
+from videostyle import __version__
 from videostyle.color import ColorConverter
 from videostyle.decode import DecodeReport, decode, measure_duration, probe
-from videostyle.encode import encode, plan_output
+from videostyle.encode import EncodeReport, encode, encode_segment, join_segments, plan_output
+from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.model import load_model
 from videostyle.options import EncodeOptions
+from videostyle.segments import SEGMENT_SECONDS, SegmentFolder, file_identity, segment_cuts
 from videostyle.stabilizer import MEMORY
 from videostyle.stages import Meter, prefetch
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
 from videostyle.timecode import Time, parse_time
-from videostyle.timeline import Timeline
+from videostyle.timeline import Timeline, Track
 from videostyle.timeline_yaml import TimelineDocument, read_timeline
 
 # Frames between two stages: enough to ride out a sync frame, little enough for 4K in memory.
@@ -69,6 +76,7 @@ def render(
     start: str | None = None,
     end: str | None = None,
     stabilize: bool = True,
+    segment_seconds: float = SEGMENT_SECONDS,
     on_progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
@@ -78,7 +86,9 @@ def render(
     output in pixels; a larger input is scaled down. start, end: the part to paint, from `start`
     up to but not with `end`, as times of `timecode`; the timeline runs on the input's clock, so
     a part looks as it does in the whole. A picture has one moment and ignores them. stabilize:
-    hold the pastiche where the picture stands still. on_progress is called after every frame.
+    hold the pastiche where the picture stands still. segment_seconds: a longer video is painted
+    in pieces of this length, and the next call with the same arguments goes on after the last
+    piece that an interrupted one finished. on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
     finished.
 
@@ -86,33 +96,141 @@ def render(
     before.
     """
     stylizer = stylizer or Stylizer(load_model())
+    output = Path(output)
     info, cut = cut_for(_probe(Path(source), max_size), start, end)
-    plan = plan_output(info, Path(output), options or EncodeOptions())
+    plan = plan_output(info, output, options or EncodeOptions())
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     stylizer.check(looks.style_names)
-    meter = Meter()
-    converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
-    faults = DecodeReport()
-    lead = MEMORY if stabilize else 0
-    frames = decode(info, cut=cut, lead=lead, keep_alpha=plan.keeps_alpha, report=faults)
-    decoded = prefetch(meter.watch("decoded", frames), AHEAD)
-    to_paint = meter.watch("to paint", _until(interrupted, decoded))
-    painting = stylize(to_paint, stylizer, looks, converter, stabilize=stabilize)
-    wanted = (frame for frame in painting if frame.seconds >= cut.start)
-    painted = prefetch(meter.watch("painted", wanted), AHEAD)
-    to_encode = _count(meter.watch("to encode", painted), info, meter, on_progress)
-    # An error keeps the stages alive in its traceback; closing them ends their threads at once.
-    with closing(decoded), closing(painted):
-        result = encode(to_encode, info, Path(output), plan, cut=cut, interrupted=interrupted)
+    painter = _Painter(info, plan, looks, stylizer, stabilize, interrupted, on_progress)
+    cuts = segment_cuts(info, cut, segment_seconds) if plan.joins_segments else [cut]
+    if len(cuts) == 1:
+        with painter.paint(cut) as (frames, faults):
+            result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
+        notes = [*faults.notes, *result.notes]
+    else:
+        result, notes = _render_segments(painter, output, cuts, cut)
+    meter = painter.meter
     return Report(
         output=result.output,
         frames=result.frames,
         seconds=meter.seconds,
-        fps=result.frames / meter.seconds,
+        fps=painter.frames_painted / meter.seconds,
         limited_by=_limiting_stage(meter),
         complete=result.complete,
-        notes=(*warnings, *faults.notes, *result.notes),
+        notes=(*warnings, *notes),
     )
+
+
+def _render_segments(
+    painter: _Painter, output: Path, cuts: list[Cut], whole: Cut
+) -> tuple[EncodeReport, list[str]]:
+    """Paint the pieces that are not there yet, each to a file, then join them all."""
+    info, plan = painter.info, painter.plan
+    folder = SegmentFolder(output, painter.identity(cuts))
+    notes = folder.open()
+    segments = []
+    complete = True
+    for number, cut in enumerate(cuts):
+        record = folder.record(number)
+        if record is None:
+            with painter.paint(cut) as (frames, faults):
+                file = folder.file(number)
+                record = encode_segment(frames, info, file, plan)
+            record = replace(record, notes=faults.notes)
+            # What an interruption cut short is joined, but not kept for the next run.
+            complete = not painter.interrupted()
+            if complete:
+                folder.finish(number, record)
+        else:
+            painter.skip(record.frames)
+        segments.append((folder.file(number), record))
+        if not complete:
+            break
+    notes += dict.fromkeys(note for _, record in segments for note in record.notes)
+    result = join_segments(segments, info, output, plan, cut=whole, complete=complete)
+    if complete:
+        folder.remove()
+    else:
+        segments[-1][0].unlink(missing_ok=True)
+    return result, [*notes, *result.notes]
+
+
+class _Painter:
+    """Everything between a part of the input and its painted frames."""
+
+    def __init__(
+        self,
+        info: MediaInfo,
+        plan: EncodingPlan,
+        looks: Timeline,
+        stylizer: Stylizer,
+        stabilize: bool,
+        interrupted: Callable[[], bool],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.info, self.plan, self.interrupted = info, plan, interrupted
+        self.meter = Meter()
+        self.frames_painted = 0
+        self._frames_skipped = 0
+        self._looks, self._stylizer, self._stabilize = looks, stylizer, stabilize
+        self._on_progress = on_progress
+
+    @contextmanager
+    def paint(self, cut: Cut) -> Iterator[tuple[Iterator[Frame], DecodeReport]]:
+        """The painted frames of a part, and what is wrong with its input once they have come."""
+        converter = ColorConverter(self.info, self.plan.working_pix_fmt, self.plan.color)
+        faults = DecodeReport()
+        lead = MEMORY if self._stabilize else 0
+        keep_alpha = self.plan.keeps_alpha
+        frames = decode(self.info, cut=cut, lead=lead, keep_alpha=keep_alpha, report=faults)
+        meter = self.meter
+        decoded = prefetch(meter.watch("decoded", frames), AHEAD)
+        to_paint = meter.watch("to paint", _until(self.interrupted, decoded))
+        painting = stylize(
+            to_paint, self._stylizer, self._looks, converter, stabilize=self._stabilize
+        )
+        wanted = (frame for frame in painting if frame.seconds >= cut.start)
+        painted = prefetch(meter.watch("painted", wanted), AHEAD)
+        # An error keeps the stages alive in its traceback; closing them ends their threads at once.
+        with closing(decoded), closing(painted):
+            yield self._count(meter.watch("to encode", painted)), faults
+
+    def skip(self, frames: int) -> None:
+        """Count frames that were painted by an earlier run."""
+        self._frames_skipped += frames
+
+    def identity(self, cuts: list[Cut]) -> dict[str, str]:
+        """What decides the pictures, by what a user calls it: equal text for equal pictures."""
+        model = self._stylizer.model
+        tensors = [model.styles, *model.network.state_dict().values()]
+        digest = hashlib.sha256()
+        for tensor in tensors:
+            digest.update(tensor.contiguous().numpy().tobytes())
+        info = self.info
+        plan = {**self.plan.to_dict(), "size": [info.width, info.height], "cuts": str(cuts)}
+        return {
+            "input": file_identity(info.path),
+            "timeline": hashlib.sha256(_as_text(self._looks).encode()).hexdigest(),
+            "model": digest.hexdigest(),
+            "options": json.dumps({**plan, "stabilize": self._stabilize}, sort_keys=True),
+            "software": f"{__version__}, av {av.__version__}, {self._stylizer.engine.description}",
+        }
+
+    def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            yield frame
+            self.frames_painted += 1
+            if self._on_progress:
+                seconds, done = self.meter.seconds, self.frames_painted
+                self._on_progress(
+                    Progress(
+                        frame=self._frames_skipped + done,
+                        total=self.info.frame_count,
+                        seconds=seconds,
+                        fps=done / seconds,
+                        limited_by=_limiting_stage(self.meter),
+                    )
+                )
 
 
 def cut_for(info: MediaInfo, start: str | None, end: str | None) -> tuple[MediaInfo, Cut]:
@@ -209,25 +327,24 @@ def _probe(source: Path, max_size: int | None) -> MediaInfo:
     return info if max_size is None else info.fitted(max_size)
 
 
+def _as_text(timeline: Timeline) -> str:
+    """Text that is equal when timelines are."""
+    tracks: dict[str, Track[Any]] = {"mix": timeline.mix, **timeline.scalars}
+    keys = {
+        name: [
+            (key.seconds, str(key.value), getattr(key.ease, "__name__", str(key.ease)))
+            for key in track.keyframes
+        ]
+        for name, track in tracks.items()
+    }
+    return f"{keys} {timeline.loop}"
+
+
 def _until(stop: Callable[[], bool], frames: Iterable[Frame]) -> Iterator[Frame]:
     for frame in frames:
         if stop():
             return
         yield frame
-
-
-def _count(
-    frames: Iterable[Frame],
-    info: MediaInfo,
-    meter: Meter,
-    on_progress: Callable[[Progress], None] | None,
-) -> Iterator[Frame]:
-    for number, frame in enumerate(frames, 1):
-        yield frame
-        if on_progress:
-            seconds = meter.seconds
-            stage = _limiting_stage(meter)
-            on_progress(Progress(number, info.frame_count, seconds, number / seconds, stage))
 
 
 def _limiting_stage(meter: Meter) -> str:

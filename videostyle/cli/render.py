@@ -60,6 +60,14 @@ def add_render(commands: Any) -> None:
     )
     parser.add_argument("--end", metavar="TIME", help="paint up to here, without this frame")
     parser.add_argument(
+        "--segment-seconds",
+        type=_seconds,
+        metavar="S",
+        default=10.0,
+        help="a longer video is painted in pieces of so many seconds; interrupted, the same "
+        "command goes on after the last whole one (default: %(default)g)",
+    )
+    parser.add_argument(
         "--no-stabilize",
         dest="stabilize",
         action="store_false",
@@ -133,6 +141,7 @@ def _render_one(
             start=arguments.start,
             end=arguments.end,
             stabilize=arguments.stabilize,
+            segment_seconds=arguments.segment_seconds,
             on_progress=on_progress,
             interrupted=stop.is_set,
         )
@@ -190,6 +199,14 @@ def _check_styles(mix: dict[str, float], names: Sequence[str]) -> None:
             raise UsageError(f"unknown style {name!r} (have: {', '.join(names)}).{hint}")
 
 
+def _seconds(text: str) -> float:
+    """A length of at least a tenth of a second, for argparse."""
+    seconds = float(text)
+    if not 0.1 <= seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
+
+
 def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
     from videostyle.encode import exists
 
@@ -226,7 +243,7 @@ def _dry_run(
 
 @contextmanager
 def _interruptible() -> Iterator[Event]:
-    """The first Ctrl-C sets the event; the second interrupts at once."""
+    """The first Ctrl-C or SIGTERM sets the event; the second interrupts at once."""
     stop = Event()
 
     def on_interrupt(number: int, frame: object) -> None:
@@ -235,16 +252,20 @@ def _interruptible() -> Iterator[Event]:
         stop.set()
         say("\nfinishing the frames in flight; Ctrl-C again aborts")
 
-    previous = signal.signal(signal.SIGINT, on_interrupt)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, on_interrupt) for number in numbers]
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
 
 
 def _say_interrupted(report: Report) -> int:
     kept = f"{report.output} holds the first {report.frames} frames" if report.frames else "no part"
-    say(f"stopped: {kept}. Start again: {shlex.join(['videostyle', *sys.argv[1:]])}")
+    say(
+        f"stopped: {kept}. Go on with the same command: {shlex.join(['videostyle', *sys.argv[1:]])}"
+    )
     return INTERRUPTED
 
 

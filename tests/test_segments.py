@@ -1,0 +1,288 @@
+"""Long renders in pieces: the same frames however often they are interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videostyle.decode import probe
+from videostyle.errors import MediaError
+from videostyle.look import Look
+from videostyle.media import ColorSpec, Cut, MediaInfo
+from videostyle.model import Model, save_model
+from videostyle.options import EncodeOptions
+from videostyle.render import Progress, Report, render
+from videostyle.segments import segment_cuts, segment_folder
+from videostyle.stylizer import Stylizer
+from videostyle.timeline_yaml import parse_timeline
+
+Clip = Callable[..., Path]
+PIECE = 0.4
+BT709 = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=64)
+INFO = MediaInfo(Path("a.mp4"), False, 0, 96, 64, "yuv420p", BT709)
+TIMELINE = """
+version: 1
+keyframes: [{at: 0s, mix: red}, {at: end, mix: {green: 1, original: 1}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def stylizer(small_model: Model) -> Stylizer:
+    return Stylizer(small_model, device="cpu")
+
+
+def frames(path: Path) -> list[tuple[Fraction, bytes]]:
+    with av.open(str(path)) as container:
+        return [
+            (frame.pts * frame.time_base, frame.to_ndarray().tobytes())
+            for frame in container.decode(video=0)
+        ]
+
+
+def paint(
+    source: Path,
+    output: Path,
+    stylizer: Stylizer,
+    *,
+    stop_after: int | None = None,
+    style: str = "red",
+    piece: float = PIECE,
+    **options: object,
+) -> tuple[Report, int]:
+    """The report, and how many frames were painted on the way."""
+    painted = 0
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal painted
+        painted += 1
+
+    report = render(
+        source,
+        output,
+        Look({style: 1}),
+        stylizer=stylizer,
+        segment_seconds=piece,
+        on_progress=on_progress,
+        interrupted=lambda: stop_after is not None and painted >= stop_after,
+        options=EncodeOptions(**options),  # type: ignore[arg-type]
+    )
+    return report, painted
+
+
+@given(st.floats(0.1, 1e5), st.floats(0, 50), st.floats(0.1, 100))
+def test_pieces_cover_the_part_without_gap_or_overlap(
+    duration: float, start: float, seconds: float
+) -> None:
+    info = replace(INFO, duration_seconds=start + duration)
+    cuts = segment_cuts(info, Cut(start), seconds)
+    assert cuts[0].start == start
+    assert cuts[-1].end == float("inf")
+    assert all(a.end == b.start for a, b in pairwise(cuts))
+    assert all(cut.end - cut.start >= 0.49 * seconds for cut in cuts)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1"])
+def test_joined_pieces_have_every_frame_at_its_time(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, codec: str
+) -> None:
+    source = clip(pts=range(40), audio="aac")
+    suffix = ".mkv" if codec == "ffv1" else ".mp4"
+    whole, joined = tmp_path / f"whole{suffix}", tmp_path / f"joined{suffix}"
+    paint(source, whole, stylizer, piece=10, codec=codec)
+    paint(source, joined, stylizer, codec=codec)
+    assert [time for time, _ in frames(joined)] == [time for time, _ in frames(whole)]
+    if codec == "ffv1":  # lossless
+        assert frames(joined) == frames(whole)
+    with av.open(str(whole)) as one, av.open(str(joined)) as other:
+        for stream, twin in zip(one.streams, other.streams, strict=True):
+            assert (stream.type, stream.codec_context.name) == (
+                twin.type,
+                twin.codec_context.name,
+            )
+            assert stream.duration == twin.duration
+            assert stream.codec_context.extradata == twin.codec_context.extradata
+        a, b = one.streams.video[0].codec_context, other.streams.video[0].codec_context
+        assert (a.colorspace, a.color_range, a.codec_tag) == (
+            b.colorspace,
+            b.color_range,
+            b.codec_tag,
+        )
+    assert not segment_folder(joined).exists()
+
+
+@pytest.mark.parametrize("offset", [0, 1234])
+def test_uneven_times_and_a_late_start_are_kept(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, offset: int
+) -> None:
+    pts = [offset + t for t in (0, 40, 90, 130, 900, 905, 1700, 2400, 2440, 3000)]
+    source, output = clip(pts=pts, time_base=Fraction(1, 1000)), tmp_path / "out.mp4"
+    paint(source, output, stylizer)
+    times = [time for time, _ in frames(output)]
+    assert times == [time for time, _ in frames(source)]
+    assert [b - a for a, b in pairwise(times)] == [Fraction(b - a, 1000) for a, b in pairwise(pts)]
+
+
+def test_an_interrupted_render_goes_on_and_comes_out_the_same(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source = clip(pts=range(50), audio="aac")
+    whole, output = tmp_path / "whole.mp4", tmp_path / "out.mp4"
+    paint(source, whole, stylizer)
+    total = 0
+    for stop in (3, 13, 14):
+        report, painted = paint(source, output, stylizer, stop_after=stop)
+        total += painted
+        assert not report.complete
+        assert report.output.name == "out.part.mp4"
+        assert not output.exists()
+        assert 0 < len(frames(report.output)) == report.frames
+        assert segment_folder(output).is_dir()
+    report, painted = paint(source, output, stylizer)
+    assert report.complete
+    assert any("went on after" in note for note in report.notes)
+    assert frames(output) == frames(whole)
+    assert not segment_folder(output).exists()
+    # Each time at most one piece, of ten frames, and what was in flight is painted again.
+    assert total + painted <= 50 + 3 * (10 + 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"style": "green"}, "timeline"),
+        ({"crf": 30}, "options"),
+        ({"piece": 0.6}, "options"),
+    ],
+)
+def test_a_change_is_noticed_and_said(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, change: dict[str, object], name: str
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    paint(source, output, stylizer, stop_after=15)
+    report, painted = paint(source, output, stylizer, **change)  # type: ignore[arg-type]
+    assert painted == 40
+    assert any(f"started over: the {name} changed" in note for note in report.notes)
+
+
+def test_another_input_or_model_is_noticed(
+    clip: Clip, stylizer: Stylizer, small_model: Model, tmp_path: Path
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    paint(source, output, stylizer, stop_after=15)
+    other = Stylizer(replace(small_model, styles=small_model.styles + 0.1), device="cpu")
+    report, _ = paint(source, output, other, stop_after=15)
+    assert any("the model changed" in note for note in report.notes)
+    os.utime(source, (1, 1))
+    report, _ = paint(source, output, other)
+    assert any("the input changed" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("damage", ["manifest", "segment", "missing"])
+def test_a_damaged_folder_is_not_trusted(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, damage: str
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    paint(source, output, stylizer, stop_after=25)
+    folder = segment_folder(output)
+    first = sorted(folder.glob("*.nut"))[0]
+    if damage == "manifest":
+        (folder / "manifest.json").write_text('{"format": 1, "segments": 5}')
+    elif damage == "segment":
+        first.write_bytes(first.read_bytes()[:-10])
+    else:
+        first.unlink()
+    report, painted = paint(source, output, stylizer)
+    assert report.frames == len(frames(output)) == 40
+    assert painted >= 10
+
+
+def test_a_short_video_takes_the_direct_way(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("videostyle.render.SegmentFolder", None)
+    report, _ = paint(clip(pts=range(30)), tmp_path / "out.mp4", stylizer, piece=10)
+    assert report.complete
+
+
+def test_a_full_disk_leaves_what_is_finished_and_the_old_output(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    written = 0
+
+    def on_progress(_: Progress) -> None:
+        nonlocal written
+        written += 1
+        if written == 25:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(MediaError, match="No space left"):
+        render(
+            source,
+            output,
+            Look({"red": 1}),
+            stylizer=stylizer,
+            segment_seconds=PIECE,
+            on_progress=on_progress,
+        )
+    assert output.read_bytes() == b"precious"
+    assert len(list(segment_folder(output).glob("*.nut"))) == 2
+    report, painted = paint(source, output, stylizer)
+    assert report.complete
+    assert painted == 20
+
+
+def test_killed_again_and_again_it_comes_out_the_same(
+    clip: Clip, small_model: Model, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    model = tmp_path / "small.safetensors"
+    save_model(model, small_model.card, small_model.network, small_model.styles)
+    source, output = clip(pts=range(200), size=(320, 192)), tmp_path / "out.mp4"
+    timeline = tmp_path / "dusk.yaml"
+    timeline.write_text(TIMELINE)
+    command = [sys.executable, "-m", "videostyle", "render", str(source), "-o", str(output)]
+    command += ["-t", str(timeline), "--model", str(model), "--segment-seconds", "1", "-y"]
+    manifest = segment_folder(output) / "manifest.json"
+    for finished in (1, 3):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < end:
+            if manifest.exists() and len(json.loads(manifest.read_text())["segments"]) >= finished:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    whole = tmp_path / "whole.mp4"
+    document = parse_timeline(TIMELINE, "t", small_model.card.style_names)
+    loaded = Stylizer(small_model, device="cpu")
+    render(source, whole, document, stylizer=loaded, segment_seconds=1)
+    assert [time for time, _ in frames(output)] == [time for time, _ in frames(whole)]
+    difference = [
+        np.frombuffer(a, np.uint8).astype(int) - np.frombuffer(b, np.uint8)
+        for (_, a), (_, b) in zip(frames(output), frames(whole), strict=True)
+    ]
+    # The model went through a file of half precision on one of the two ways.
+    assert max(abs(each).mean() for each in difference) < 2
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.mp4"]
+
+
+def test_the_length_must_be_known(clip: Clip, tmp_path: Path) -> None:
+    info = replace(probe(clip(pts=range(40))), duration_seconds=None)
+    assert segment_cuts(info, Cut(), 0.1) == [Cut()]

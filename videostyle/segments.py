@@ -1,0 +1,156 @@
+"""A long render in pieces: what is finished survives whatever ends the program.
+
+The pieces of a video are a function of the video and the part wanted alone. Each is encoded to a
+file of its own in a folder beside the output, checked, and noted in a manifest; the same command
+finds the manifest and goes on. What else decides the pictures is in the manifest too, so that
+nothing is joined that does not belong together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from videostyle.errors import MediaError
+from videostyle.media import Cut, MediaInfo
+
+SEGMENT_SECONDS = 10.0
+_FORMAT = 1
+_HASHED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRecord:
+    """What a finished segment holds. Times in ticks of the input's time_base.
+
+    durations: of its frames, or one for all. bytes: of its file. notes: faults of its input.
+    """
+
+    frames: int
+    first_pts: int
+    last_pts: int
+    durations: list[int]
+    bytes: int
+    notes: tuple[str, ...] = ()
+
+    def duration(self, frame: int) -> int:
+        return self.durations[frame if len(self.durations) > 1 else 0]
+
+
+def segment_cuts(info: MediaInfo, cut: Cut, seconds: float) -> list[Cut]:
+    """The pieces of a part, each of so many seconds. One piece where the length is unknown."""
+    end = min(cut.end, info.duration_seconds or 0.0)
+    count = max(1, math.ceil((end - cut.start) / seconds - 0.5))
+    starts = [cut.start + number * seconds for number in range(count)]
+    return [Cut(*ends) for ends in zip(starts, [*starts[1:], cut.end], strict=True)]
+
+
+def file_identity(path: Path) -> str:
+    """A hash of a file's size and time and of its first and last megabyte."""
+    status = path.stat()
+    digest = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode())
+    with path.open("rb") as file:
+        digest.update(file.read(_HASHED_BYTES))
+        file.seek(max(0, status.st_size - _HASHED_BYTES))
+        digest.update(file.read(_HASHED_BYTES))
+    return digest.hexdigest()
+
+
+class SegmentFolder:
+    """The folder of a render in pieces. Raises MediaError if it cannot be used."""
+
+    def __init__(self, output: Path, identity: Mapping[str, str]) -> None:
+        """identity: what decides the pictures, by what a user calls it."""
+        self.path = segment_folder(output)
+        self._identity = dict(identity)
+        self._records: dict[int, SegmentRecord] = {}
+
+    def open(self) -> list[str]:
+        """Make the folder, or find what an earlier run finished; say in words what was found."""
+        found = self._read()
+        if found is not None:
+            changed = [
+                name
+                for name in {**self._identity, **found["identity"]}
+                if self._identity.get(name) != found["identity"].get(name)
+            ]
+            if not changed:
+                self._records = found["records"]
+                return [f"went on after {len(self._records)} finished segments"]
+            shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            self.path.mkdir(exist_ok=True)
+            self._write()
+        except OSError as error:
+            raise MediaError(f"{self.path}: cannot be written: {error.strerror}") from error
+        if found is None:
+            return []
+        return [f"started over: the {' and '.join(changed)} changed since the last run"]
+
+    def file(self, number: int) -> Path:
+        return self.path / f"{number:05d}.nut"
+
+    def record(self, number: int) -> SegmentRecord | None:
+        """What a segment holds, None if it is not finished."""
+        return self._records.get(number)
+
+    def finish(self, number: int, record: SegmentRecord) -> None:
+        """Note a segment whose file is written and checked."""
+        self._records[number] = record
+        try:
+            self._write()
+        except OSError as error:
+            raise MediaError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def finished(self) -> list[tuple[Path, SegmentRecord]]:
+        """The finished segments from the first to before the first that is missing."""
+        numbers = takewhile(self._records.__contains__, range(len(self._records)))
+        return [(self.file(number), self._records[number]) for number in numbers]
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _write(self) -> None:
+        manifest = {
+            "format": _FORMAT,
+            "identity": self._identity,
+            "segments": {str(number): asdict(self._records[number]) for number in self._records},
+        }
+        part = self.path / "manifest.part.json"
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(manifest, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path / "manifest.json")
+
+    def _read(self) -> dict[str, Any] | None:
+        """The manifest with the segments whose files are whole; None if it cannot be used."""
+        try:
+            manifest = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+            if manifest["format"] != _FORMAT:
+                return None
+            records = {
+                int(number): SegmentRecord(**fields)
+                for number, fields in manifest["segments"].items()
+            }
+            whole = {
+                number: record
+                for number, record in records.items()
+                if not record.frames or self.file(number).stat().st_size == record.bytes
+            }
+            return {"identity": dict(manifest["identity"]), "records": whole}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+def segment_folder(output: Path) -> Path:
+    """Where the segments of an output lie until it is whole."""
+    return output.with_name(f"{output.name}.segments")
