@@ -233,12 +233,11 @@ def test_the_first_interrupt_leaves_a_playable_part(
     process = subprocess.Popen(
         [*command, "--style", "red", "--model", model_file], stderr=subprocess.PIPE, text=True
     )
-    part = tmp_path / "out.part.mp4"
+    part, folder = tmp_path / "out.part.mp4", tmp_path / "out.mp4.segments"
     for _ in range(600):
-        if part.exists() and part.stat().st_size > 0:
+        if list(folder.glob("*.nut")):
             break
         time.sleep(0.1)
-    time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error

@@ -236,7 +236,7 @@ def test_the_main_video_is_not_the_cover(shared_data: Path) -> None:
     assert (info.width, info.height, info.pix_fmt) == (640, 360, "yuv420p")
     assert [str(stream) for stream in info.other_streams] == [
         "stream 1 (audio, aac)",
-        "stream 2 (video, mjpeg)",
+        "stream 2 (cover, mjpeg)",
     ]
 
 

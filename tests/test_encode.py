@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from conftest import BT601, BT709, SHARED_DATA
 from PIL import Image
 
@@ -359,3 +361,53 @@ def test_every_awkward_clip_comes_out_whole_or_is_refused(source: Path, tmp_path
     assert written.color == replace(output_color(info), guessed=False)
     assert len(written.streams("audio")) == len(info.streams("audio"))
     assert len(written.streams("subtitle")) == len(info.streams("subtitle"))
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm"])
+def test_text_subtitles_are_kept_in_every_container(
+    clip: Clip, tmp_path: Path, suffix: str
+) -> None:
+    plain, words, source = clip(pts=range(50)), tmp_path / "w.srt", tmp_path / "in.mkv"
+    words.write_text("1\n00:00:00,500 --> 00:00:01,500\nHällo\n")
+    with av.open(str(plain)) as film, av.open(str(words)) as text, av.open(str(source), "w") as out:
+        streams = {s: out.add_stream_from_template(s) for s in (*film.streams, *text.streams)}
+        streams[text.streams[0]].metadata["language"] = "swe"
+        for packet in (*text.demux(), *film.demux()):
+            if packet.size:
+                packet.stream = streams[packet.stream]
+                out.mux(packet)
+    output = tmp_path / f"out{suffix}"
+    copy(source, output, EncodeOptions())
+    with av.open(str(output)) as container:
+        stream = container.streams.subtitles[0]
+        if suffix != ".mov":  # FFmpeg writes no language for the text of MOV
+            assert stream.language == "swe"
+        found = [
+            (float(packet.pts * packet.time_base), float(packet.duration * packet.time_base))
+            for packet in container.demux(stream)
+            if "Hällo".encode() in bytes(packet)
+        ]
+    assert found == [(pytest.approx(0.5, abs=0.002), pytest.approx(1.0, abs=0.002))]
+
+
+def test_cover_art_and_attachments_stay_in_matroska(clip: Clip, tmp_path: Path) -> None:
+    plain, source, output = clip(pts=range(5)), tmp_path / "in.mkv", tmp_path / "out.mkv"
+    cover = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(cover, "JPEG")
+    with av.open(str(plain)) as film, av.open(str(source), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0])
+        out.add_attachment("cover.jpg", "image/jpeg", cover.getvalue())
+        out.add_attachment("font.ttf", "application/x-truetype-font", b"letters")
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    copy(source, output)
+    with av.open(str(output)) as container:
+        (font,) = container.streams.attachments
+        assert (font.name, font.data) == ("font.ttf", b"letters")
+        assert len(container.streams.video) == 2
+        picture = container.streams.video[1]
+        assert picture.disposition & Disposition.attached_pic
+        assert bytes(next(container.demux(picture))) == cover.getvalue()
+    assert probe(output).stream_index == 0

@@ -246,7 +246,14 @@ def _others(container: InputContainer, main: VideoStream) -> list[Stream]:
 def _describe(stream: Stream) -> StreamInfo:
     context = stream.codec_context
     language = stream.language if stream.language != "und" else None
-    return StreamInfo(stream.index, stream.type, context.name if context else "unknown", language)
+    is_cover = stream.type == "video" and bool(stream.disposition & _COVER)
+    return StreamInfo(
+        index=stream.index,
+        kind="cover" if is_cover else stream.type,
+        codec=context.name if context else "unknown",
+        language=language,
+        title=stream.metadata.get("title"),
+    )
 
 
 def _color(image: av.VideoFrame) -> ColorSpec:

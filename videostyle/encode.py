@@ -74,7 +74,7 @@ def encode(
         if info.is_image:
             count, notes = _write_picture(frames, info, part), list[str]()
         elif plan.codec is None:
-            count, notes = _write_sequence(frames, info, output, part)
+            count, notes = _write_sequence(frames, plan, output, part)
         else:
             count, notes = _write_video(frames, info, part, plan, cut or Cut(), interrupted)
         complete = not interrupted()
@@ -150,7 +150,7 @@ def join_segments(
         span = _span(segments[0][1].first_pts, info, cut)
         with open_input(info.path) as source, _open_output(part, plan) as container:
             video = _Video(container, info, plan, span, source)
-            others = _passthrough(source, container, info, plan, span)
+            others = Passthrough(source, container, plan.streams, span)
             for path, record in segments:
                 for number, packet in enumerate(_segment_packets(path, info)):
                     others.until(float((packet.pts or 0) * info.time_base))
@@ -265,7 +265,7 @@ def _write_video(
     span = _span(first.pts, info, cut)
     with open_input(info.path) as source, _open_output(part, plan) as container:
         video = _Video(container, info, plan, span, source)
-        others = _passthrough(source, container, info, plan, span)
+        others = Passthrough(source, container, plan.streams, span)
         for frame in chain([first], frames):
             others.until(float(frame.pts * info.time_base))
             video.write(frame)
@@ -275,17 +275,6 @@ def _write_video(
             others.until(math.inf)
         others.finish()
     return count, [*video.notes(), *others.notes]
-
-
-def _passthrough(
-    source: InputContainer,
-    container: OutputContainer,
-    info: MediaInfo,
-    plan: EncodingPlan,
-    span: Span,
-) -> Passthrough:
-    fallback = next(iter(plan.container.audio), None)
-    return Passthrough(source, container, info, plan.audio, fallback, span)
 
 
 def _span(first_pts: int, info: MediaInfo, cut: Cut) -> Span:
@@ -420,7 +409,7 @@ def _write_picture(frames: Iterable[Frame], info: MediaInfo, part: Path) -> int:
 
 
 def _write_sequence(
-    frames: Iterable[Frame], info: MediaInfo, output: Path, part: Path
+    frames: Iterable[Frame], plan: EncodingPlan, output: Path, part: Path
 ) -> tuple[int, list[str]]:
     count = 0
     with _writing(part):
@@ -431,7 +420,7 @@ def _write_sequence(
         if frame.alpha is not None:
             picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
         write_picture(picture, part / numbered(output, count).name)
-    notes = [f"{stream} left out: pictures cannot hold it" for stream in info.other_streams]
+    notes = [str(stream) for stream in plan.streams]
     stale = sum(number > count for number in sequence_numbers(output))
     if stale:
         notes.append(f"{stale} pictures of an earlier, longer run are still there")

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +30,7 @@ from videostyle.color import OUTPUT_PIX_FMTS, has_alpha, output_color, working_p
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import PICTURE_SUFFIXES, ColorSpec, MediaInfo
 from videostyle.options import EncodeOptions
+from videostyle.passthrough import Holds, StreamPlan, plan_streams
 from videostyle.picture import ALPHA_SUFFIXES
 
 # SVT-AV1 writes its settings to stderr by itself; 1 leaves errors.
@@ -161,25 +164,29 @@ class Container:
     """Facts about one kind of output file.
 
     codecs: encoders whose streams it holds, the default first. audio: what sound is transcoded
-    to, the default first; none where it holds no sound. time_base: the only one it has, in
-    seconds; such a container has square pixels only. options: of the muxer.
+    to, the default first; none where it holds no sound. text: what text subtitles become, None
+    where it holds none. time_base: the only one it has, in seconds; such a container has square
+    pixels only. options: of the muxer.
     """
 
     name: str
     codecs: tuple[str, ...]
     audio: tuple[str, ...] = ()
+    text: str | None = None
     alpha: bool = True
     time_base: Fraction | None = None
     options: Mapping[str, str] = field(default_factory=_frozen)
 
 
 CONTAINERS: Mapping[str, Container] = {
-    ".mp4": Container("MP4", (*_H26, *_AV1, "libvpx-vp9"), ("aac", "opus"), alpha=False),
-    ".mov": Container("MOV", (*_H26, "prores_ks"), ("aac",)),
-    ".mkv": Container(
-        "Matroska", (*_H26, *_AV1, "libvpx-vp9", "prores_ks", "ffv1"), ("aac", "opus")
+    ".mp4": Container(
+        "MP4", (*_H26, *_AV1, "libvpx-vp9"), ("aac", "opus"), "mov_text", alpha=False
     ),
-    ".webm": Container("WebM", ("libvpx-vp9", *_AV1), ("opus",)),
+    ".mov": Container("MOV", (*_H26, "prores_ks"), ("aac",), "mov_text"),
+    ".mkv": Container(
+        "Matroska", (*_H26, *_AV1, "libvpx-vp9", "prores_ks", "ffv1"), ("aac", "opus"), "subrip"
+    ),
+    ".webm": Container("WebM", ("libvpx-vp9", *_AV1), ("opus",), "webvtt"),
     ".gif": Container("GIF", ("gif",), alpha=False, time_base=Fraction(1, 100)),
     ".webp": Container(
         "WebP", ("libwebp_anim",), time_base=Fraction(1, 1000), options=_frozen(loop="0")
@@ -193,7 +200,7 @@ class EncodingPlan:
     """Everything about an output that is known before its first frame.
 
     codec: the encoder, or None for pictures. pix_fmt: of the file. settings: the encoder's
-    options. audio: copy, none, or the codec all sound is transcoded to.
+    options. streams: what becomes of those beside the main video.
     """
 
     container: Container
@@ -201,7 +208,7 @@ class EncodingPlan:
     pix_fmt: str
     color: ColorSpec
     settings: Mapping[str, str]
-    audio: str
+    streams: tuple[StreamPlan, ...]
     working_pix_fmt: str
 
     @property
@@ -229,7 +236,7 @@ class EncodingPlan:
             "codec": self.codec,
             "pix_fmt": self.pix_fmt,
             "settings": dict(self.settings),
-            "audio": self.audio,
+            "streams": [stream.to_dict() for stream in self.streams],
         }
 
     def configure(self, context: VideoCodecContext, info: MediaInfo) -> None:
@@ -291,7 +298,7 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     """
     if info.is_image:
         _check_ending(output, "picture", PICTURE_SUFFIXES)
-        return _pictures("rgb24", output_color(info))
+        return _pictures(info, "rgb24", output_color(info))
     if is_sequence(output):
         return _plan_sequence(info, output, options)
     if output.suffix.lower() in PICTURE_SUFFIXES and output.suffix.lower() != ".webp":
@@ -318,15 +325,35 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
         pix_fmt=pix_fmt,
         color=_color(info, encoder, working),
         settings=_settings(codec, options),
-        audio=options.audio,
+        streams=plan_streams(
+            info.other_streams,
+            options.audio,
+            Holds(
+                codecs=_codecs_held(output.suffix.lower()),
+                audio=next(iter(container.audio), None),
+                text=container.text,
+                attachments=container.name == "Matroska",
+            ),
+        ),
         working_pix_fmt=working,
     )
     _try(plan, info, options)
     return plan
 
 
-def _pictures(pix_fmt: str, color: ColorSpec) -> EncodingPlan:
-    return EncodingPlan(PICTURES, None, pix_fmt, color, {}, "none", "rgb24")
+@cache
+def _codecs_held(suffix: str) -> frozenset[str]:
+    """Names of the codecs a container takes, of encoders and decoders alike."""
+    with TemporaryDirectory() as folder, av.open(f"{folder}/empty{suffix}", "w") as container:
+        return frozenset(container.supported_codecs)
+
+
+def _pictures(info: MediaInfo, pix_fmt: str, color: ColorSpec) -> EncodingPlan:
+    streams = tuple(
+        StreamPlan(stream, "leave out", reason="pictures cannot hold it")
+        for stream in info.other_streams
+    )
+    return EncodingPlan(PICTURES, None, pix_fmt, color, {}, streams, "rgb24")
 
 
 def _plan_sequence(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:
@@ -342,7 +369,7 @@ def _plan_sequence(info: MediaInfo, output: Path, options: EncodeOptions) -> Enc
     if options.encoder_options:
         raise UsageError(f"{output}: pictures have no encoder options; leave -e out")
     keeps_alpha = has_alpha(info.pix_fmt) and output.suffix.lower() in ALPHA_SUFFIXES
-    return _pictures("rgba" if keeps_alpha else "rgb24", _rgb(info.color))
+    return _pictures(info, "rgba" if keeps_alpha else "rgb24", _rgb(info.color))
 
 
 def _rgb(color: ColorSpec) -> ColorSpec:

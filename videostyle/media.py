@@ -92,13 +92,14 @@ def guess_matrix(height: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """A stream beside the main video. kind: audio, subtitle, video (a second one, cover art),
-    data or attachment."""
+    """A stream beside the main video. kind: audio, subtitle, cover, video (a second one), data or
+    attachment."""
 
     index: int
     kind: str
     codec: str
     language: str | None
+    title: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -106,6 +107,7 @@ class StreamInfo:
             "kind": self.kind,
             "codec": self.codec,
             "language": self.language,
+            "title": self.title,
         }
 
     def __str__(self) -> str:

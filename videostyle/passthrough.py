@@ -6,19 +6,20 @@ Knows nothing of frames or styles.
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.stream import Stream
+from av.stream import AttachmentStream, Stream
 
-from videostyle.media import MediaInfo, StreamInfo
+from videostyle.media import StreamInfo
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -32,6 +33,17 @@ _STALE_TAGS = (
 )
 _ENCODERS = {"aac": "aac", "opus": "libopus"}
 _NAMES = {"aac": "AAC", "opus": "Opus"}
+_NAMES |= {"mov_text": "MP4 text", "subrip": "SubRip", "webvtt": "WebVTT"}
+# Text subtitles by the names of their decoders; in MP4 the text comes after its length.
+_TEXT = ("mov_text", "srt", "subrip", "text", "webvtt")
+_COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
+_NOT_HELD = "this container cannot hold it"
+_DONE = {
+    "copy": "copied",
+    "transcode": "transcoded",
+    "attach": "attached",
+    "leave out": "left out",
+}
 _LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # by channels; any other number becomes stereo
 
 
@@ -96,34 +108,103 @@ class Span:
         return found
 
 
-class Passthrough:
-    """Copies the audio and subtitle streams of `source`, in step with the pictures.
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """What becomes of one stream beside the main video.
 
-    It reads the input by a handle of its own, so that the frames' stages hold frames only. Audio
-    that the container cannot hold is transcoded; what cannot be kept is left out and noted.
+    action: copy, transcode, attach (as a file) or leave out. codec: what it is transcoded to.
+    reason: why it is not copied, None where the user asked for that.
+    """
+
+    stream: StreamInfo
+    action: str
+    codec: str | None = None
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        facts = {"action": self.action, "codec_out": self.codec, "reason": self.reason}
+        return {**self.stream.to_dict(), **facts}
+
+    def __str__(self) -> str:
+        done = _DONE[self.action]
+        to = f" to {_NAMES[self.codec]}" if self.codec else ""
+        return f"{self.stream} {done}{to}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """What a container holds beside the picture.
+
+    codecs: names of those it takes. audio: what other sound is transcoded to, and text: what other
+    text subtitles become; None where it holds none. attachments: whether it holds files.
+    """
+
+    codecs: Container[str]
+    audio: str | None
+    text: str | None
+    attachments: bool
+
+
+def plan_streams(streams: Iterable[StreamInfo], audio: str, holds: Holds) -> tuple[StreamPlan, ...]:
+    """Decide what becomes of streams. audio: copy, none, or the codec to transcode to."""
+    plans = {"audio": _plan_audio, "subtitle": _plan_subtitle}
+    return tuple(plans.get(stream.kind, _plan_other)(stream, audio, holds) for stream in streams)
+
+
+def _plan_audio(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+    if audio == "none":
+        return StreamPlan(stream, "leave out")
+    if audio != "copy":
+        return StreamPlan(stream, "transcode", audio)
+    if stream.codec in holds.codecs:
+        return StreamPlan(stream, "copy")
+    if holds.audio and stream.codec != "unknown":
+        return StreamPlan(stream, "transcode", holds.audio, _NOT_HELD)
+    return StreamPlan(stream, "leave out", reason=_NOT_HELD)
+
+
+def _plan_subtitle(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+    if stream.codec in holds.codecs:
+        return StreamPlan(stream, "copy")
+    if holds.text and stream.codec in _TEXT:
+        return StreamPlan(stream, "transcode", holds.text, _NOT_HELD)
+    return StreamPlan(stream, "leave out", reason=_NOT_HELD)
+
+
+def _plan_other(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+    if stream.kind == "video":
+        return StreamPlan(stream, "leave out", reason="only the main video is painted")
+    if stream.kind == "attachment" or stream.codec in _COVERS:
+        if holds.attachments:
+            return StreamPlan(stream, "attach")
+        return StreamPlan(stream, "leave out", reason=_NOT_HELD)
+    return StreamPlan(stream, "leave out", reason="its kind is unknown")
+
+
+class Passthrough:
+    """Copies the streams of `source` beside its main video, in step with the pictures.
+
+    It reads the input by a handle of its own, so that the frames' stages hold frames only.
     """
 
     def __init__(
         self,
         source: InputContainer,
         output: OutputContainer,
-        info: MediaInfo,
-        audio: str,
-        fallback: str | None,
+        plans: Iterable[StreamPlan],
         span: Span,
     ) -> None:
-        """audio: copy, none, or the codec to transcode to. fallback: the codec for what cannot be
-        copied, None where the container holds no sound."""
         self.notes: list[str] = []
         self._span = span
-        self._fallback = fallback
         self._output = output
-        self._known = output.supported_codecs
         self._dropped = 0
+        self._source = source
         self._targets: dict[int, Stream] = {}
+        self._texts: dict[int, tuple[str, str]] = {}
         self._transcoded: dict[int, AudioStream] = {}
-        for fact in info.other_streams:
-            self._route(source.streams[fact.index], fact, audio)
+        for plan in plans:
+            self._route(source.streams[plan.stream.index], plan)
         kept = [source.streams[index] for index in self._targets]
         span.seek(source, any(stream.type == "subtitle" for stream in kept))
         self._packets = source.demux(*kept) if kept else iter(())
@@ -146,27 +227,39 @@ class Passthrough:
                 self._encode(target, sound)
             self._output.mux(target.encode(None))
 
-    def _route(self, stream: Stream, fact: StreamInfo, audio: str) -> None:
-        if fact.kind not in ("audio", "subtitle"):
-            self.notes.append(f"{fact} left out")
+    def _route(self, stream: Stream, plan: StreamPlan) -> None:
+        if plan.reason:
+            self.notes.append(str(plan))
+        if plan.action == "leave out":
             return
-        if fact.kind == "audio" and audio == "none":
+        if plan.action == "attach":
+            self._attach(stream)
             return
-        if fact.codec in self._known and (fact.kind == "subtitle" or audio == "copy"):
+        target: Stream
+        if plan.action == "copy":
             target = self._output.add_stream_from_template(stream)
-        elif isinstance(stream, AudioStream) and stream.codec_context and self._fallback:
-            codec = self._fallback if audio == "copy" else audio
-            target = self._add_audio(stream, _ENCODERS[codec])
+        elif isinstance(stream, AudioStream):
+            target = self._add_audio(stream, _ENCODERS[plan.codec or ""])
             self._transcoded[stream.index] = stream
-            if audio == "copy":
-                name = _NAMES[codec]
-                self.notes.append(f"{fact} transcoded to {name}: this container cannot hold it")
         else:
-            self.notes.append(f"{fact} left out: this container cannot hold it")
-            return
+            target = self._output.add_mux_stream(plan.codec or "")
+            target.time_base = stream.time_base or Fraction(1, 1000)
+            self._texts[stream.index] = (plan.stream.codec, plan.codec or "")
         target.metadata.update(kept_tags(stream.metadata))
         target.disposition = stream.disposition
         self._targets[stream.index] = target
+
+    def _attach(self, stream: Stream) -> None:
+        if isinstance(stream, AttachmentStream):
+            name = stream.name or f"attachment_{stream.index}"
+            mime = stream.mimetype or "application/octet-stream"
+            self._output.add_attachment(name, mime, stream.data or b"")
+            return
+        name, mime = _COVERS[stream.codec_context.name]
+        name = stream.metadata.get("filename", name)
+        picture = next(packet for packet in self._source.demux(stream) if packet.size)
+        self._output.add_attachment(name, mime, bytes(picture))
+        self._source.seek(0)
 
     def _add_audio(self, stream: AudioStream, encoder: str) -> AudioStream:
         context = stream.codec_context
@@ -197,6 +290,11 @@ class Passthrough:
         index = packet.stream.index
         target = self._targets[index]
         if index not in self._transcoded:
+            if index in self._texts:
+                told = _retold(packet, *self._texts[index])
+                if told is None:
+                    return
+                packet = told
             self._span.shift(packet)
             packet.stream = target
             try:
@@ -216,6 +314,21 @@ class Passthrough:
     def _encode(self, target: AudioStream, sound: AudioFrame) -> None:
         self._span.shift(sound)
         self._output.mux(target.encode(sound))
+
+
+def _retold(packet: av.Packet[Stream], source: str, target: str) -> av.Packet[Stream] | None:
+    """A packet of text subtitles in another format; None for MP4's packets of silence."""
+    text = bytes(packet)
+    if source == "mov_text":
+        text = text[2 : 2 + int.from_bytes(text[:2], "big")]
+    if not text:
+        return None
+    if target == "mov_text":
+        text = len(text).to_bytes(2, "big") + text
+    told: av.Packet[Stream] = av.Packet(text)
+    told.pts, told.dts, told.duration = packet.pts, packet.dts, packet.duration
+    told.time_base = packet.time_base
+    return told
 
 
 def kept_tags(tags: dict[str, str]) -> dict[str, str]:
