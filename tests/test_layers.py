@@ -16,7 +16,7 @@ LAYERS = [
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "decode", "encoders"},
-    {"timeline_schema", "encode", "stylizer"},
+    {"timeline_schema", "encode", "stylizer", "verify"},
     {"stylize", "contact_sheet"},
     {"render", "training"},
     {"evaluation", "live"},

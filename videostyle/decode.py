@@ -79,14 +79,11 @@ class DecodeReport:
 
 
 def probe(path: Path) -> MediaInfo:
-    """Say what a video or picture is.
+    """Say what a video or picture is, if it can be painted.
 
-    The main video is the first that is not cover art, and the default one if several are. Raises
-    MediaError for what cannot be painted: missing, not a video, damaged, HDR.
+    Raises MediaError for what cannot: missing, not a video, damaged, HDR.
     """
-    _check_file(path)
-    picture = load_picture(path)
-    info = _probe_video(path) if picture is None else _picture_info(path, picture)
+    info = inspect(path)
     if info.color.is_hdr:
         raise MediaError(
             f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
@@ -95,6 +92,17 @@ def probe(path: Path) -> MediaInfo:
     if info.color.matrix not in MATRICES:
         raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
     return info
+
+
+def inspect(path: Path) -> MediaInfo:
+    """Say what a video or picture is, whether or not it can be painted.
+
+    The main video is the first that is not cover art, and the default one if several are. Raises
+    MediaError for what cannot be read.
+    """
+    _check_file(path)
+    picture = load_picture(path)
+    return _probe_video(path) if picture is None else _picture_info(path, picture)
 
 
 def decode(

@@ -246,6 +246,8 @@ class Passthrough:
             target.time_base = stream.time_base or Fraction(1, 1000)
             self._texts[stream.index] = (plan.stream.codec, plan.codec or "")
         target.metadata.update(kept_tags(stream.metadata))
+        if plan.stream.title and self._output.format.name in ("mp4", "mov"):
+            target.metadata["handler_name"] = plan.stream.title  # MP4 and MOV have no other place
         target.disposition = stream.disposition
         self._targets[stream.index] = target
 

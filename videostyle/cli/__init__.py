@@ -13,6 +13,7 @@ from videostyle import __version__
 from videostyle.cli.add_style import add_add_style
 from videostyle.cli.console import say
 from videostyle.cli.evaluate import add_evaluate
+from videostyle.cli.inspect import add_probe, add_verify
 from videostyle.cli.live import add_live
 from videostyle.cli.reference import add_reference
 from videostyle.cli.render import add_render
@@ -49,6 +50,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"videostyle {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     add_render(commands)
+    add_probe(commands)
+    add_verify(commands)
     add_live(commands)
     add_styles(commands)
     add_timeline(commands)

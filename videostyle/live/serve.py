@@ -67,6 +67,7 @@ async def serve(
                 ws_max_size=MAX_MESSAGE_BYTES,
                 ws_max_queue=8,
                 ws_per_message_deflate=False,
+                limit_concurrency=64,
                 timeout_graceful_shutdown=1,
             )
         )

@@ -44,6 +44,7 @@ on("render", (message) => {
       textContent: `Open ${message.output}`, style: "color: var(--accent)",
     }));
   }
+  $("render-start").textContent = status === "stopped" ? "Go on" : "Render";
   describe();
 });
 

@@ -1,0 +1,264 @@
+"""`verify` sees what was lost, and `render` loses nothing: over awkward files, real and made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import BT601, BT709, make_clip
+from PIL import Image
+from test_encode import FAST, copy
+
+from videostyle.cli import main
+from videostyle.errors import MediaError, UsageError
+from videostyle.verify import Difference, verify
+
+Clip = Callable[..., Path]
+
+
+def faults(source: Path, output: Path) -> list[str]:
+    return [f"{item.what}: {item.message}" for item in verify(source, output) if not item.expected]
+
+
+def remux(
+    source: Path,
+    output: Path,
+    *,
+    without: str | None = None,
+    keep: Callable[[int], bool] = lambda _: True,
+    shift: int = 0,
+    language: str | None = None,
+    chapters: bool = True,
+) -> Path:
+    """A copy of a file with something wrong."""
+    with av.open(str(source)) as old, av.open(str(output), "w") as new:
+        streams = {}
+        for stream in old.streams:
+            if stream.type in (without, "data"):
+                continue
+            streams[stream] = new.add_stream_from_template(stream)
+            streams[stream].metadata.update(stream.metadata)
+            if language and stream.type == "audio":
+                streams[stream].metadata["language"] = language
+        if chapters:
+            new.set_chapters(old.chapters())
+        number = 0
+        for packet in old.demux():
+            if not packet.size or packet.stream not in streams:
+                continue
+            if packet.stream.type == "video":
+                number += 1
+                if not keep(number):
+                    continue
+                if number > 5:
+                    packet.pts += shift
+                    packet.dts += shift
+            packet.stream = streams[packet.stream]
+            new.mux(packet)
+    return output
+
+
+@pytest.fixture
+def film(clip: Clip, tmp_path: Path) -> Path:
+    """Sound in Italian and two chapters."""
+    plain, path = clip(pts=range(30), audio="aac"), tmp_path / "film.mkv"
+    with av.open(str(plain)) as old, av.open(str(path), "w") as new:
+        streams = {stream: new.add_stream_from_template(stream) for stream in old.streams}
+        streams[old.streams.audio[0]].metadata.update({"language": "ita", "title": "Voce"})
+        tick = Fraction(1, 1000)
+        chapters = [("A", 0, 500), ("B", 500, 1200)]
+        new.set_chapters(
+            [
+                {"id": id_, "start": a, "end": b, "time_base": tick, "metadata": {"title": name}}
+                for id_, (name, a, b) in enumerate(chapters)
+            ]
+        )
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream]
+                new.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm"])
+def test_what_was_kept_agrees(film: Path, tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"out{suffix}"
+    copy(film, output, FAST if suffix != ".webm" else type(FAST)())
+    assert faults(film, output) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        ({"without": "audio"}, "streams: stream 1 (audio, aac, ita) is missing"),
+        ({"language": "fin"}, "language of stream 1 (audio, aac, ita): ita is fin"),
+        ({"keep": lambda number: number != 30}, "frames: 29 frames, where the input has 30"),
+        ({"shift": 20}, "times: frame"),
+        ({"chapters": False}, "chapters: ('A', 0.0) is None"),
+    ],
+)
+def test_what_was_lost_is_named(
+    film: Path, tmp_path: Path, damage: dict[str, object], fault: str
+) -> None:
+    copy(film, tmp_path / "whole.mkv")
+    damaged = remux(tmp_path / "whole.mkv", tmp_path / "damaged.mkv", **damage)  # type: ignore[arg-type]
+    assert any(fault in found for found in faults(film, damaged)), faults(film, damaged)
+
+
+def test_other_colors_and_sizes_are_seen(clip: Clip, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.mp4", tmp_path / "other.mp4"
+    make_clip(one, pts=range(5), size=(96, 64), color=BT709)
+    make_clip(other, pts=range(5), size=(64, 64), color=BT601)
+    found = faults(one, other)
+    assert any(text.startswith("size: 96x64 is 64x64") for text in found)
+    assert any(text.startswith("color: matrix") for text in found)
+
+
+def test_the_commands_speak_and_exit(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.mp4"
+    copy(film, output)
+    assert main(["verify", str(film), str(output)]) == 0
+    lost = remux(output, tmp_path / "lost.mp4", without="audio")
+    capsys.readouterr()
+    assert main(["verify", str(film), str(lost), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert not found["agrees"]
+    assert main(["probe", str(film), "--json", "--to", "webm"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["width"], facts["render"]["container"]) == (96, "WebM")
+    assert facts["render"]["streams"][0]["action"] == "transcode"
+    assert main(["probe", str(film)]) == 0
+    assert "stream 1 (audio, aac, ita) copied" in capsys.readouterr().out
+    with pytest.raises(UsageError):
+        verify(film, still(tmp_path))
+
+
+def still(folder: Path) -> Path:
+    path = folder / "still.png"
+    Image.new("RGB", (8, 8)).save(path)
+    return path
+
+
+def pictures(size: tuple[int, int], count: int) -> Iterator[av.VideoFrame]:
+    for number in range(count):
+        pixels = np.full((size[1], size[0], 3), 20 + 200 * number // count, np.uint8)
+        pixels[: size[1] // 2] = 128
+        yield av.VideoFrame.from_ndarray(pixels, "rgb24")
+
+
+def write(
+    path: Path,
+    pts: list[int],
+    *,
+    time_base: Fraction = Fraction(1, 25),
+    size: tuple[int, int] = (64, 48),
+    b_frames: int = 0,
+    interlaced: bool = False,
+    options: dict[str, str] | None = None,
+) -> Path:
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        context = stream.codec_context
+        context.width, context.height = size
+        context.pix_fmt, context.time_base = "yuv420p", time_base
+        context.max_b_frames = b_frames
+        if interlaced:
+            stream.options = {"flags": "+ildct+ilme"}
+        for image, at in zip(pictures(size, len(pts)), pts, strict=True):
+            image.pts, image.time_base = at, time_base
+            container.mux(stream.encode(image))
+        container.mux(stream.encode(None))
+    return path
+
+
+def rotated(path: Path, folder: Path, degrees: int, *, mirror: bool = False) -> Path:
+    output = folder / f"rotated_{degrees}_{mirror}.mp4"
+    with av.open(str(path)) as old, av.open(str(output), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        stream.set_display_rotation(degrees, hflip=mirror)
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    return output
+
+
+MS = Fraction(1, 1000)
+
+
+def awkward(name: str, folder: Path) -> Path:
+    plain = list(range(12))
+    if name == "vfr_b_frames":
+        uneven = [0, 33, 100, 140, 300, 310, 500, 900, 940, 1000, 1500, 1501]
+        return write(folder / "a.mp4", uneven, time_base=MS, b_frames=2)
+    if name == "b_frames":
+        return write(folder / "a.mp4", plain, b_frames=3)
+    if name == "interlaced":
+        return write(folder / "a.mp4", plain, interlaced=True)
+    if name == "mkv_b_frames":
+        return write(folder / "a.mkv", plain, b_frames=2)
+    if name == "late_start":
+        return write(folder / "a.mkv", [1000 + 40 * n for n in plain], time_base=MS)
+    if name == "ts":
+        return write(folder / "a.ts", plain)
+    if name == "slow":  # three hours, a frame every ten minutes
+        return write(folder / "a.mp4", [600 * n for n in range(18)], time_base=Fraction(1, 1))
+    if name == "one_frame":
+        return write(folder / "a.mp4", [0])
+    if name == "tiny":
+        return write(folder / "a.mp4", plain, size=(16, 16))
+    if name == "huge":
+        return write(folder / "a.mp4", [0], size=(7680, 4320))
+    degrees, mirror = name.removeprefix("rotated_").split("_")
+    return rotated(write(folder / "a.mp4", plain), folder, int(degrees), mirror=mirror == "mirror")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("vfr_b_frames", "b_frames", "mkv_b_frames", "interlaced", "late_start", "ts"),
+        *("slow", "one_frame", "tiny", "huge"),
+        *(f"rotated_{degrees}_{way}" for degrees in (90, 180, 270) for way in ("plain", "mirror")),
+    ],
+)
+def test_awkward_files_come_out_whole(name: str, suffix: str, tmp_path: Path) -> None:
+    source, output = awkward(name, tmp_path), tmp_path / f"out{suffix}"
+    copy(source, output)
+    assert faults(source, output) == []
+
+
+def test_a_broken_packet_costs_no_sync(tmp_path: Path) -> None:
+    source, output = write(tmp_path / "a.ts", list(range(50)), size=(320, 240)), tmp_path / "o.mp4"
+    data = bytearray(source.read_bytes())
+    middle = len(data) // 2 // 188 * 188
+    data[middle + 10 : middle + 180] = bytes(170)
+    source.write_bytes(bytes(data))
+    copy(source, output)
+    assert [text for text in faults(source, output) if not text.startswith("frames")] == []
+
+
+def test_every_awkward_clip_agrees_or_is_refused(shared_data: Path, tmp_path: Path) -> None:
+    refused = set()
+    for source in sorted((shared_data / "clips").iterdir()):
+        for suffix in (".mp4", ".mkv"):
+            output = tmp_path / f"out{suffix}"
+            try:
+                copy(source, output)
+            except MediaError:
+                refused.add(source.stem)
+                continue
+            assert faults(source, output) == [], source.name
+    assert refused == {"bt2020_10bit", "testsrc2_hdr", "truncated_no_index"}
+
+
+def test_differences_are_plain_data() -> None:
+    item = Difference("frames", "one is missing")
+    assert item.to_dict() == {"what": "frames", "message": "one is missing", "expected": False}

@@ -1,0 +1,87 @@
+"""`videostyle probe` and `videostyle verify`: what is in a file, and whether it was kept."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from videostyle.cli.console import say
+
+
+def add_probe(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "probe",
+        help="say what is in a file and what render makes of it",
+        description=_probe.__doc__,
+    )
+    parser.set_defaults(command=_probe)
+    parser.add_argument("file", type=Path)
+    parser.add_argument(
+        "--to", default="mp4", metavar="ENDING", help="of the output (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="one object")
+
+
+def add_verify(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "verify", help="compare a painted video with its input", description=_verify.__doc__
+    )
+    parser.set_defaults(command=_verify)
+    parser.add_argument("input", type=Path, metavar="IN")
+    parser.add_argument("output", type=Path, metavar="OUT")
+    parser.add_argument("--json", action="store_true", help="one object")
+
+
+def _probe(arguments: argparse.Namespace) -> int:
+    """Size, times, colour and streams of a file, and what `render` would do with each stream."""
+    from videostyle.decode import inspect, probe
+    from videostyle.encoders import plan_encoding
+    from videostyle.errors import MediaError
+    from videostyle.options import EncodeOptions
+
+    path = arguments.file
+    info = inspect(path)
+    facts = {"file": str(path), **info.to_dict()}
+    facts.pop("streams", None)
+    try:
+        probe(path)
+        ending = "png" if info.is_image else arguments.to.lstrip(".")
+        plan = plan_encoding(info, path.with_suffix(f".{ending}"), EncodeOptions())
+        facts["render"] = plan.to_dict()
+        lines = [str(stream) for stream in plan.streams]
+    except MediaError as error:
+        facts["render"], lines = {"refused": str(error)}, [f"render refuses it: {error}"]
+    if arguments.json:
+        print(json.dumps(facts, default=str))
+        return 0
+    for key, value in facts.items():
+        if key != "render":
+            print(
+                f"{key:>20}  {value if isinstance(value, str) else json.dumps(value, default=str)}"
+            )
+    for line in lines:
+        print(f"{'':>20}  {line}")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    """Compare frames, times, size, colour, streams, chapters and tags. Exit code 0 if all that was
+    to be kept is there, 1 if not. What the container cannot hold is said, and is no fault."""
+    from videostyle.verify import verify
+
+    differences = verify(arguments.input, arguments.output)
+    faults = [item for item in differences if not item.expected]
+    if arguments.json:
+        found = [item.to_dict() for item in differences]
+        print(json.dumps({"agrees": not faults, "differences": found}))
+    else:
+        for item in differences:
+            print(f"{'as expected' if item.expected else 'FAULT':>11}  {item.what}: {item.message}")
+        say(
+            f"{arguments.output}: {len(faults)} faults" if faults else f"{arguments.output}: agrees"
+        )
+    return 1 if faults else 0
