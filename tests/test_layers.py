@@ -15,7 +15,8 @@ LAYERS = [
     {"look", "timecode", "easing", "stages", "options", "media", "picture"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments"},
-    {"timeline_yaml", "timeline_plot", "model", "engine", "decode", "encoders"},
+    {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
+    {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},
     {"stylize", "contact_sheet"},
     {"render", "training"},

@@ -182,3 +182,21 @@ def test_every_awkward_clip_comes_out_whole_or_is_refused(
         assert spacing(output) == pytest.approx(spacing(source), abs=1e-4), source.name
     # Two HDR files, and one that no program opens.
     assert refused == ["bt2020_10bit", "testsrc2_hdr", "truncated_no_index"]
+
+
+def test_strict_stops_at_the_first_damage_and_says_where(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = clip(pts=list(range(50)), size=(320, 240)), tmp_path / "out.mp4"
+    render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer, strict=True)
+    data = bytearray(source.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4000] = bytes(4000)
+    source.write_bytes(bytes(data))
+    output.write_bytes(b"precious")
+    with pytest.raises(MediaError, match=r"after 0\.\d+ s; without --strict"):
+        render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer, strict=True)
+    assert output.read_bytes() == b"precious"
+    report = render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer)
+    assert report.complete
+    assert report.notes

@@ -22,7 +22,7 @@ Alpha = npt.NDArray[np.uint16]
 OUTPUT_PIX_FMTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-_RGB = ColorSpec(0, 1, 13, full_range=True)
+RGB = ColorSpec(0, 1, 13, full_range=True)
 # swscale's numbers are H.273's, but it knows BT.601 only as 5.
 _SWSCALE_MATRIX = {6: 5}
 _LIMITED, _FULL = 1, 2
@@ -78,7 +78,7 @@ class ColorConverter:
     def to_rgb(self, image: av.VideoFrame, size: Size | None = None) -> Picture:
         """Full-range RGB (H, W, 3) uint8, C-contiguous, scaled to `size` (height, width)."""
         color = self._color_of(image)
-        rgb = convert(self._reformatter, image, "rgb24", color, _RGB, size)
+        rgb = convert(self._reformatter, image, "rgb24", color, RGB, size)
         rows: Picture = plane_array(rgb, 0).astype(np.uint8, copy=False)
         return np.ascontiguousarray(rows).reshape(rgb.height, rgb.width, 3)
 
@@ -89,12 +89,12 @@ class ColorConverter:
         if self.pix_fmt == "rgb24" and size in (None, pixels.shape[:2]):
             return av.VideoFrame.from_ndarray(pixels, "rgb24")
         image = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
-        color = _RGB if self.pix_fmt == "rgb24" else self.color
-        return convert(self._reformatter, image, self.pix_fmt, _RGB, color, size)
+        color = RGB if self.pix_fmt == "rgb24" else self.color
+        return convert(self._reformatter, image, self.pix_fmt, RGB, color, size)
 
     def _color_of(self, image: av.VideoFrame) -> ColorSpec:
         if image.format.is_rgb or image.format.has_palette:
-            return _RGB
+            return RGB
         return self.color if self._input.is_rgb else self._input
 
 
@@ -128,7 +128,7 @@ def flatten(reformatter: VideoReformatter, image: av.VideoFrame, color: ColorSpe
     """Lay a frame with alpha on black; without alpha it comes back as it is."""
     if not has_alpha(image.format.name):
         return image
-    pixels = convert(reformatter, image, "rgba", color, _RGB).to_ndarray().astype(np.uint16)
+    pixels = convert(reformatter, image, "rgba", color, RGB).to_ndarray().astype(np.uint16)
     flat = ((pixels[..., :3] * pixels[..., 3:] + 127) // 255).astype(np.uint8)
     return av.VideoFrame.from_ndarray(flat, "rgb24")
 
@@ -147,7 +147,7 @@ def split_alpha(
         opaque = av.VideoFrame(image.width, image.height, working_pix_fmt(name))
         _copy_planes(image, opaque)
         return opaque, _spread(plane_array(image, 3), image.format.components[3].bits)
-    pixels = convert(reformatter, image, "rgba", color, _RGB).to_ndarray().astype(np.uint8)
+    pixels = convert(reformatter, image, "rgba", color, RGB).to_ndarray().astype(np.uint8)
     opaque = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[..., :3]), "rgb24")
     return opaque, _spread(pixels[..., 3], 8)
 

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from PIL import Image
 
 from videostyle.color import Alpha, flatten, split_alpha
 from videostyle.errors import MediaError
+from videostyle.hdr import tone_map
 from videostyle.media import (
     HDR_TRANSFERS,
     MATRICES,
@@ -78,17 +79,21 @@ class DecodeReport:
         return tuple(found)
 
 
-def probe(path: Path) -> MediaInfo:
+def probe(path: Path, hdr: str = "refuse") -> MediaInfo:
     """Say what a video or picture is, if it can be painted.
 
-    Raises MediaError for what cannot: missing, not a video, damaged, HDR.
+    hdr: what becomes of PQ and HLG: refuse, tonemap (to SDR) or pass (as if it were SDR). Raises
+    MediaError for what cannot be painted: missing, not a video, damaged, HDR that is refused.
     """
     info = inspect(path)
-    if info.color.is_hdr:
+    if info.color.is_hdr and hdr == "refuse":
         raise MediaError(
             f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
-            "colours; convert it to SDR first"
+            "colours; --hdr tonemap makes it SDR, --hdr pass paints its values as they are"
         )
+    if info.color.is_hdr and hdr == "tonemap":
+        sdr = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=info.height)
+        info = replace(info, color=sdr, hdr_color=info.color)
     if info.color.matrix not in MATRICES:
         raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
     return info
@@ -478,6 +483,8 @@ class _Upright:
             turned = self._graph.pull()
             assert isinstance(turned, av.VideoFrame)
             image = turned
+        if self._info.hdr_color:
+            return tone_map(self._reformatter, image, self._info.hdr_color), None
         if self._keep_alpha:
             return split_alpha(self._reformatter, image, self._info.color)
         return flatten(self._reformatter, image, self._info.color), None

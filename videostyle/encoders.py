@@ -398,6 +398,8 @@ def _choose_pix_fmt(codec: str, container: Container, info: MediaInfo, asked: st
     if encoder.faithful:
         best, _ = find_best_pix_fmt_of_list(found, info.pix_fmt, alpha)
         return best.name if best else found[0]
+    if info.color.is_hdr:  # eight bits are too few for it
+        found = [name for name in found if name.endswith("10le")] or found
     return found[0]
 
 

@@ -121,7 +121,8 @@ class MediaInfo:
 
     width, height: pixels of the upright picture. rotation_degrees: counter-clockwise, already
     applied. start_pts: of the first frame, in ticks of time_base. duration_seconds and
-    frame_count: what the file says, or None; a picture is a video of length 0.
+    frame_count: what the file says, or None; a picture is a video of length 0. hdr_color: of the
+    file, where `decode` brings it down to `color`.
     """
 
     path: Path
@@ -139,6 +140,7 @@ class MediaInfo:
     rotation_degrees: int = 0
     sample_aspect_ratio: Fraction | None = None
     other_streams: tuple[StreamInfo, ...] = ()
+    hdr_color: ColorSpec | None = None
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.time_base <= 0:

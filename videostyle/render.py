@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -77,6 +77,8 @@ def render(
     end: str | None = None,
     stabilize: bool = True,
     segment_seconds: float = SEGMENT_SECONDS,
+    strict: bool = False,
+    hdr: str = "refuse",
     on_progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
@@ -88,7 +90,9 @@ def render(
     a part looks as it does in the whole. A picture has one moment and ignores them. stabilize:
     hold the pastiche where the picture stands still. segment_seconds: a longer video is painted
     in pieces of this length, and the next call with the same arguments goes on after the last
-    piece that an interrupted one finished. on_progress is called after every frame.
+    piece that an interrupted one finished. strict: stop at the first damage of the input, which
+    is otherwise skipped and counted. hdr: what becomes of PQ and HLG: refuse, tonemap or pass.
+    on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
     finished.
 
@@ -97,11 +101,11 @@ def render(
     """
     stylizer = stylizer or Stylizer(load_model())
     output = Path(output)
-    info, cut = cut_for(_probe(Path(source), max_size), start, end)
+    info, cut = cut_for(_probe(Path(source), max_size, hdr), start, end)
     plan = plan_output(info, output, options or EncodeOptions())
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     stylizer.check(looks.style_names)
-    painter = _Painter(info, plan, looks, stylizer, stabilize, interrupted, on_progress)
+    painter = _Painter(info, plan, looks, stylizer, stabilize, strict, interrupted, on_progress)
     cuts = segment_cuts(info, cut, segment_seconds) if plan.joins_segments else [cut]
     if len(cuts) == 1:
         with painter.paint(cut) as (frames, faults):
@@ -165,6 +169,7 @@ class _Painter:
         looks: Timeline,
         stylizer: Stylizer,
         stabilize: bool,
+        strict: bool,
         interrupted: Callable[[], bool],
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
@@ -173,6 +178,7 @@ class _Painter:
         self.frames_painted = 0
         self._frames_skipped = 0
         self._looks, self._stylizer, self._stabilize = looks, stylizer, stabilize
+        self._strict = strict
         self._on_progress = on_progress
 
     @contextmanager
@@ -183,6 +189,8 @@ class _Painter:
         lead = MEMORY if self._stabilize else 0
         keep_alpha = self.plan.keeps_alpha
         frames = decode(self.info, cut=cut, lead=lead, keep_alpha=keep_alpha, report=faults)
+        if self._strict:
+            frames = _undamaged(frames, faults, self.info.path)
         meter = self.meter
         decoded = prefetch(meter.watch("decoded", frames), AHEAD)
         to_paint = meter.watch("to paint", _until(self.interrupted, decoded))
@@ -207,7 +215,13 @@ class _Painter:
         for tensor in tensors:
             digest.update(tensor.contiguous().numpy().tobytes())
         info = self.info
-        plan = {**self.plan.to_dict(), "size": [info.width, info.height], "cuts": str(cuts)}
+        hdr = info.hdr_color is not None
+        plan = {
+            **self.plan.to_dict(),
+            "tone_mapped": hdr,
+            "size": [info.width, info.height],
+            "cuts": str(cuts),
+        }
         return {
             "input": file_identity(info.path),
             "timeline": hashlib.sha256(_as_text(self._looks).encode()).hexdigest(),
@@ -303,12 +317,13 @@ def describe(
     max_size: int | None,
     start: str | None = None,
     end: str | None = None,
+    hdr: str = "refuse",
 ) -> dict[str, Any]:
     """Say what `render` would do: input, streams, colour, output, the mixture at some times.
 
     Raises what `render` would raise before its first frame.
     """
-    info, cut = cut_for(_probe(source, max_size), start, end)
+    info, cut = cut_for(_probe(source, max_size, hdr), start, end)
     plan = plan_output(info, output, options)
     looks, _ = timeline_for(info, timeline, ())
     length = min(cut.end, info.duration_seconds or 0.0) - cut.start
@@ -322,8 +337,8 @@ def describe(
     }
 
 
-def _probe(source: Path, max_size: int | None) -> MediaInfo:
-    info = probe(source)
+def _probe(source: Path, max_size: int | None, hdr: str) -> MediaInfo:
+    info = probe(source, hdr)
     return info if max_size is None else info.fitted(max_size)
 
 
@@ -338,6 +353,21 @@ def _as_text(timeline: Timeline) -> str:
         for name, track in tracks.items()
     }
     return f"{keys} {timeline.loop}"
+
+
+def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Generator[Frame]:
+    """Pass frames on until one shows that the input is damaged."""
+    seconds = 0.0
+    with closing(frames):
+        for frame in frames:
+            if faults.notes:
+                break
+            yield frame
+            seconds = frame.seconds
+    if faults.notes:
+        raise MediaError(
+            f"{path}: {faults.notes[0]} after {seconds:.3f} s; without --strict it goes on"
+        )
 
 
 def _until(stop: Callable[[], bool], frames: Iterable[Frame]) -> Iterator[Frame]:

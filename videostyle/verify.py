@@ -103,7 +103,8 @@ def _picture(before: MediaInfo, after: MediaInfo) -> Iterator[Difference]:
     for name in names:
         values = getattr(wanted, name), getattr(found, name)
         if values[0] != values[1] and not found.is_rgb:
-            yield Difference("color", f"{name} {values[0]} is {values[1]}")
+            tone_mapped = wanted.is_hdr and not found.is_hdr
+            yield Difference("color", f"{name} {values[0]} is {values[1]}", expected=tone_mapped)
 
 
 def _streams(

@@ -68,6 +68,16 @@ def add_render(commands: Any) -> None:
         "command goes on after the last whole one (default: %(default)g)",
     )
     parser.add_argument(
+        "--hdr",
+        choices=("refuse", "tonemap", "pass"),
+        default="refuse",
+        help="what becomes of HDR video (PQ, HLG): made SDR, or painted as if it were "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at the first damage instead of skipping it"
+    )
+    parser.add_argument(
         "--no-stabilize",
         dest="stabilize",
         action="store_false",
@@ -142,6 +152,8 @@ def _render_one(
             end=arguments.end,
             stabilize=arguments.stabilize,
             segment_seconds=arguments.segment_seconds,
+            strict=arguments.strict,
+            hdr=arguments.hdr,
             on_progress=on_progress,
             interrupted=stop.is_set,
         )
@@ -227,7 +239,8 @@ def _dry_run(
 ) -> int:
     from videostyle.render import describe
 
-    options, part = encode_options(arguments), (arguments.start, arguments.end)
+    options = encode_options(arguments)
+    part = (arguments.start, arguments.end, arguments.hdr)
     plans = [
         describe(source, output, timeline, options, arguments.max_size, *part)
         for source, output in jobs

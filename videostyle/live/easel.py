@@ -17,17 +17,16 @@ import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from videostyle.color import ColorConverter, convert
+from videostyle.color import RGB, ColorConverter, convert
 from videostyle.live.controls import Controls
 from videostyle.look import Look
-from videostyle.media import ColorSpec, Frame, MediaInfo
+from videostyle.media import Frame, MediaInfo
 from videostyle.stabilizer import Stabilizer
 from videostyle.stylize import paint
 from videostyle.stylizer import Stylizer
 
 Pixels = npt.NDArray[np.uint8]
 JPEG_QUALITY = 85
-RGB = ColorSpec.resolve(0, 2, 2, full_range=True, is_rgb=True, height=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,11 @@ import av
 import numpy as np
 from PIL import Image
 
-from videostyle.color import ColorConverter
+from videostyle.color import RGB, ColorConverter
 from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, VideoStyleError
 from videostyle.live.controls import Controls
-from videostyle.live.easel import RGB, Easel, Picture, Pixels, encode_jpeg
+from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
 from videostyle.live.performance import Sample
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import Cut, Frame, MediaInfo

@@ -1,0 +1,96 @@
+"""HDR is never silently wrong: refused, brought down to SDR, or passed with its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.reformatter import VideoReformatter
+
+from videostyle.decode import probe
+from videostyle.errors import MediaError
+from videostyle.hdr import tone_map
+from videostyle.look import Look
+from videostyle.media import ColorSpec
+from videostyle.model import Model
+from videostyle.render import render
+from videostyle.stylizer import Stylizer
+
+PQ = ColorSpec(9, 9, 16, full_range=False)
+HLG = ColorSpec(9, 9, 18, full_range=False)
+
+
+def pq(nits: float) -> float:
+    """The code of a luminance, SMPTE ST 2084."""
+    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+    power = (nits / 10_000) ** m1
+    return float(((c1 + c2 * power) / (1 + c3 * power)) ** m2)
+
+
+def shown(codes: list[float], color: ColorSpec) -> np.ndarray:
+    """What greys of these codes, 0 to 1, become: (n, 3) of 0 to 255."""
+    frame = av.VideoFrame(16 * len(codes), 16, "yuv444p10le")
+    for plane, values in zip(frame.planes, (np.array(codes) * 876 + 64, 512, 512), strict=True):
+        row = np.repeat(np.broadcast_to(values, len(codes)), 16).astype(np.uint16)
+        padded = np.zeros((16, plane.line_size // 2), np.uint16)
+        padded[:, : len(row)] = row
+        plane.update(padded.tobytes())
+    return tone_map(VideoReformatter(), frame, color).to_ndarray()[8, 8::16].astype(int)
+
+
+def test_pq_greys_keep_their_order_and_dark_ones_their_light() -> None:
+    nits = [0.0, 1.0, 10.0, 50.0, 203.0, 500.0, 1000.0, 4000.0]
+    found = shown([pq(each) if each else 0.0 for each in nits], PQ)
+    assert (np.ptp(found, axis=1) <= 1).all()
+    grey = found[:, 1]
+    assert grey[0] == 0
+    assert (np.diff(grey) >= 0).all()
+    assert grey[-1] == grey[-2] == 255
+    # Far below white nothing changes but the curve: BT.1886 shows it at the same light.
+    for level, value in zip(nits[1:4], grey[1:4], strict=True):
+        assert value == pytest.approx(255 * (level / 203) ** (1 / 2.4), abs=8)
+    assert 200 < grey[4] < 250
+
+
+def test_hlg_white_is_nearly_white_and_grey_is_grey() -> None:
+    found = shown([0.0, 0.38, 0.75, 1.0], HLG)[:, 1]
+    assert found[0] == 0
+    assert 90 < found[1] < 160
+    assert 200 < found[2] < 250
+    assert found[3] == 255
+
+
+@pytest.fixture
+def film(clip: Callable[..., Path]) -> Path:
+    return clip(pts=range(6), size=(96, 64), color=PQ, pix_fmt="yuv420p10le")
+
+
+def test_hdr_is_refused_by_a_line_that_names_the_ways_on(film: Path) -> None:
+    with pytest.raises(MediaError, match=r"HDR video \(PQ\).*--hdr tonemap.*--hdr pass"):
+        probe(film)
+
+
+@pytest.mark.parametrize(
+    ("hdr", "tags", "pix_fmt"),
+    [("tonemap", (1, 1, 1), "yuv420p"), ("pass", (9, 9, 16), "yuv420p10le")],
+)
+def test_what_comes_out_says_what_it_is(
+    film: Path,
+    small_model: Model,
+    tmp_path: Path,
+    hdr: str,
+    tags: tuple[int, int, int],
+    pix_fmt: str,
+) -> None:
+    output = tmp_path / "out.mp4"
+    look = Look({"red": 1, "original": 1})
+    render(film, output, look, stylizer=Stylizer(small_model, device="cpu"), hdr=hdr)
+    with av.open(str(output)) as container:
+        frames = list(container.decode(video=0))
+    assert len(frames) == 6
+    first = frames[0]
+    assert (first.colorspace, first.color_primaries, first.color_trc) == tags
+    assert first.format.name == pix_fmt
