@@ -32,8 +32,7 @@ def content(tmp_path: Path) -> Path:
 
 def taught(lesson: Lesson, model: Model, content: Path, output: Path) -> None:
     lesson.start(model, OCHRE, read_painting(picture()), content, output)
-    assert lesson._thread
-    lesson._thread.join()
+    lesson.wait()
 
 
 def test_the_model_has_the_painting_from_early_on_and_is_saved(

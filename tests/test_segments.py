@@ -15,7 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +28,6 @@ from videostyle.options import EncodeOptions
 from videostyle.render import Progress, Report, render
 from videostyle.segments import segment_cuts, segment_folder
 from videostyle.stylizer import Stylizer
-from videostyle.timeline_yaml import parse_timeline
 
 Clip = Callable[..., Path]
 PIECE = 0.4
@@ -249,7 +247,7 @@ def test_a_full_disk_leaves_what_is_finished_and_the_old_output(
 
 
 def test_killed_again_and_again_it_comes_out_the_same(
-    clip: Clip, small_model: Model, stylizer: Stylizer, tmp_path: Path
+    clip: Clip, small_model: Model, tmp_path: Path
 ) -> None:
     model = tmp_path / "small.safetensors"
     save_model(model, small_model.card, small_model.network, small_model.styles)
@@ -268,18 +266,11 @@ def test_killed_again_and_again_it_comes_out_the_same(
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
     whole = tmp_path / "whole.mp4"
-    document = parse_timeline(TIMELINE, "t", small_model.card.style_names)
-    loaded = Stylizer(small_model, device="cpu")
-    render(source, whole, document, stylizer=loaded, segment_seconds=1)
-    assert [time for time, _ in frames(output)] == [time for time, _ in frames(whole)]
-    difference = [
-        np.frombuffer(a, np.uint8).astype(int) - np.frombuffer(b, np.uint8)
-        for (_, a), (_, b) in zip(frames(output), frames(whole), strict=True)
-    ]
-    # The model went through a file of half precision on one of the two ways.
-    assert max(abs(each).mean() for each in difference) < 2
+    command[command.index(str(output))] = str(whole)
+    subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
+    assert frames(output) == frames(whole)
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.mp4"]
 
 

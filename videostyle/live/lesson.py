@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 from PIL import Image
 
 from videostyle.engine import choose_device
-from videostyle.errors import MediaError, VideoStyleError
+from videostyle.errors import MediaError
+from videostyle.live.job import Job
 from videostyle.model import Model, save_model
 from videostyle.model_card import Style
 from videostyle.training import add_style
@@ -49,9 +49,9 @@ class LessonState:
         }
 
 
-class Lesson:
-    """The one lesson of a session. on_model gets the model with the style in it, ever again;
-    both callbacks are called in the lesson's thread."""
+class Lesson(Job[LessonState]):
+    """The one lesson of a session. on_model gets the model with the style in it, ever again, and
+    the model as it was if the lesson fails; it is called in the lesson's thread."""
 
     def __init__(
         self,
@@ -60,48 +60,23 @@ class Lesson:
         on_model: Callable[[Model], None],
         on_change: Callable[[], None],
     ) -> None:
-        self.state = LessonState()
+        super().__init__(LessonState(), on_change)
         self.loss_network = loss_network
-        self._device, self._on_model, self._on_change = device, on_model, on_change
-        self._stop = Event()
-        self._thread: Thread | None = None
-
-    @property
-    def is_running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        self._device, self._on_model = device, on_model
+        self._before: Model | None = None
 
     def start(
         self, model: Model, style: Style, painting: Image.Image, content: Path, output: Path
     ) -> None:
-        """Teach a model one painting, with a file's pictures as content, and write it to `output`.
-        Call only when none is running."""
-        self._stop.clear()
-        self.state = LessonState("running", style.name, message="Looking at the painting")
-        work = (model, style, painting, content, output)
-        self._thread = Thread(target=self._run, args=work, name="lesson", daemon=True)
-        self._thread.start()
+        """Teach a model one painting, with a file's pictures as content, and write it to `output`;
+        stopped, what is learned by then."""
+        self._before = model
+        state = LessonState("running", style.name, message="Looking at the painting")
+        self.begin(state, lambda: self._teach(model, style, painting, content, output))
 
-    def stop(self) -> None:
-        """End the lesson; what is learned by then is kept."""
-        self._stop.set()
-
-    def close(self) -> None:
-        self.stop()
-        if self._thread:
-            self._thread.join()
-
-    def _run(
-        self, model: Model, style: Style, painting: Image.Image, content: Path, output: Path
-    ) -> None:
-        try:
-            self._teach(model, style, painting, content, output)
-        except VideoStyleError as error:
-            self._on_model(model)
-            self._set(status="failed", message=str(error))
-        except Exception as error:  # the page must hear of it; the traceback goes to the log
-            self._on_model(model)
-            self._set(status="failed", message=f"{type(error).__name__}: {error}")
-            raise
+    def clean_up(self) -> None:
+        if self._before:
+            self._on_model(self._before)
 
     def _teach(
         self, model: Model, style: Style, painting: Image.Image, content: Path, output: Path
@@ -123,21 +98,17 @@ class Lesson:
         for number, step in enumerate(training.steps(), 1):
             if number % SHOW_EVERY == 0:
                 self._on_model(training.preview())
-                self._set(step=number, loss=step.style, message="Learning its strokes")
-            if self._stop.is_set():
+                self.set(step=number, loss=step.style, message="Learning its strokes")
+            if self.stopping.is_set():
                 break
         taught = training.model()
         save_model(output, taught.card, taught.network, taught.styles)
         self._on_model(taught)
-        self._set(
-            status="stopped" if self._stop.is_set() else "done",
+        self.set(
+            status="stopped" if self.stopping.is_set() else "done",
             loss=taught.card.recipe["losses"][style.name]["style"],
             message=f"{style.title} is learned. Use it anywhere with --model {output}",
         )
-
-    def _set(self, **changes: Any) -> None:
-        self.state = replace(self.state, **changes)
-        self._on_change()
 
 
 def read_painting(data: bytes) -> Image.Image:

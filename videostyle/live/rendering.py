@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
-from videostyle.errors import VideoStyleError
+from videostyle.live.job import Job
 from videostyle.look import Look
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
@@ -42,18 +41,12 @@ class RenderState:
         }
 
 
-class Rendering:
-    """The one render of a session. on_change is called in its thread."""
+class Rendering(Job[RenderState]):
+    """The one render of a session."""
 
     def __init__(self, device: str, on_change: Callable[[], None]) -> None:
-        self.state = RenderState()
-        self._device, self._on_change = device, on_change
-        self._stop = Event()
-        self._thread: Thread | None = None
-
-    @property
-    def is_running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        super().__init__(RenderState(), on_change)
+        self._device = device
 
     def start(
         self,
@@ -64,33 +57,9 @@ class Rendering:
         options: EncodeOptions,
         max_size: int | None,
     ) -> None:
-        """Render, as the command line would. Call only when none is running."""
-        self._stop.clear()
-        self.state = RenderState("running", output.name, message="Preparing the model")
-        work = (source, output, timeline, model, options, max_size)
-        self._thread = Thread(target=self._run, args=work, name="rendering", daemon=True)
-        self._thread.start()
+        """Render, as the command line would; stopped, what is there stays as a playable part."""
 
-    def stop(self) -> None:
-        """Stop after the frame in work; what is there stays as a playable part."""
-        self._stop.set()
-
-    def close(self) -> None:
-        """Stop, and wait until it has."""
-        self.stop()
-        if self._thread:
-            self._thread.join()
-
-    def _run(
-        self,
-        source: Path,
-        output: Path,
-        timeline: Timeline | Look,
-        model: Model,
-        options: EncodeOptions,
-        max_size: int | None,
-    ) -> None:
-        try:
+        def work() -> None:
             report = render(
                 source,
                 output,
@@ -99,29 +68,22 @@ class Rendering:
                 options=options,
                 max_size=max_size,
                 on_progress=self._progress,
-                interrupted=self._stop.is_set,
+                interrupted=self.stopping.is_set,
             )
-            self._set(
+            self.set(
                 status="done" if report.complete else "stopped",
                 output=report.output.name,
                 frame=report.frames,
                 fps=report.fps,
                 message="; ".join(report.notes),
             )
-        except VideoStyleError as error:
-            self._set(status="failed", message=str(error))
-        except Exception as error:  # the page must hear of it; the traceback goes to the log
-            self._set(status="failed", message=f"{type(error).__name__}: {error}")
-            raise
+
+        self.begin(RenderState("running", output.name, message="Preparing the model"), work)
 
     def _progress(self, progress: Progress) -> None:
-        self._set(
+        self.set(
             frame=progress.frame,
             total=progress.total,
             fps=progress.fps,
             message=f"limited by {progress.limited_by}",
         )
-
-    def _set(self, **changes: Any) -> None:
-        self.state = replace(self.state, **changes)
-        self._on_change()
