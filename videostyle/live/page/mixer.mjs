@@ -30,7 +30,8 @@ function sounding() {
   return weights;
 }
 
-export const lastSerial = () => (lastSent ? serial : 0);
+// Of the last move, sent or about to be; 0 before the first.
+export const lastSerial = () => (isScheduled || lastSent ? serial : 0);
 
 export function look() {
   const weights = sounding();
@@ -49,13 +50,13 @@ export function commit() {
   state.follow = false;
   if (isScheduled) return;
   isScheduled = true;
+  serial += 1;
   setTimeout(flush, Math.max(0, lastSent + INTERVAL_MS - performance.now()));
 }
 
 function flush() {
   isScheduled = false;
   lastSent = performance.now();
-  serial += 1;
   if (isMeasured) noteSent(serial);
   isMeasured = true;
   send({ type: "look", serial, ...look() });
