@@ -213,18 +213,20 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
     )
     page.click("#record")
     wait_for(lambda: state(page, "recording"))
-    begin = time.monotonic()
+    begin = state(page, "seconds")
     moves = [("starry_night", 0.9), ("the_kiss", 0.6), ("starry_night", 0.1)]
     moves += [("great_wave", 1.0), ("the_kiss", 0.2)]
     for number, (style, goal) in enumerate(moves):
+        # The hand follows the video's clock, which a machine under load sets back.
         start = float(page.input_value(f'input[data-style="{style}"]'))
-        while (passed := time.monotonic() - begin - 2 * number) < 1:
-            slide(page, style, start + (goal - start) * passed)
+        while (passed := state(page, "seconds") - begin - 2 * number) < 1:
+            slide(page, style, start + (goal - start) * max(0, passed))
             time.sleep(0.02)
         slide(page, style, goal)
         if number == 3:
             screenshot(page, "live_recording")
-        time.sleep(max(0.0, begin + 2 * (number + 1) - time.monotonic()))
+        last = number == len(moves) - 1
+        wait_for(lambda end=2 * (number + 1) - 0.4 * last: state(page, "seconds") - begin > end, 60)
     page.click("#record")
     wait_for(lambda: page.evaluate("videostyle.state.timeline !== null"))
     page.click("#tab-yaml")
@@ -236,7 +238,7 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
     names = [style["name"] for style in state(page, "styles")]
     timeline, _ = read_timeline(saved, names).resolve(None, None)
     shown = page.evaluate("shown")
-    assert shown[-1][0] - shown[0][0] > 2  # ten seconds of video on a machine that keeps up
+    assert shown[-1][0] - shown[0][0] > 9
     assert len(timeline.mix.keyframes) < 40
     for seconds, mix in shown[:-1]:
         played = timeline.look_at(seconds).mix

@@ -104,6 +104,15 @@ def test_a_camera_is_painted_frame_by_frame(watched: Watched) -> None:
     assert len(watched.player.thumbnail("red").result(10)) > 100
 
 
+def test_thumbnails_can_be_asked_for_at_any_time(watched: Watched) -> None:
+    watched.player.open(None)
+    watched.player.update(look=Look({"green": 1}), serial=1)
+    for number in range(40):
+        watched.player.see(np.full((240, 320, 3), 6 * number, np.uint8), number / 30)
+        time.sleep(0.005)  # meanwhile the frame is in work
+        assert len(watched.player.thumbnail("red").result(10)) > 100
+
+
 def test_recording_notes_every_frame_that_was_shown(watched: Watched, film: Path) -> None:
     watched.player.open(film)
     watched.until(lambda: bool(watched.pictures))

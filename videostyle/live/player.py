@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Thread
@@ -213,7 +213,9 @@ class Player:
         with self._changed:
             return self._changed.wait_for(until, seconds)
 
-    def _run_jobs(self) -> None:
+    def _run_jobs(self, easel: Easel | None) -> None:
+        if self._jobs and easel:
+            easel.drain()  # a job finds the stylizer idle
         while self._jobs:
             self._jobs.popleft()()
 
@@ -221,7 +223,10 @@ class Player:
         """Play and stand still from a time on, until another scene begins."""
         preview = _of_lines(info, self.controls.lines)
         easel = Easel(self.stylizer, preview, self._hand_out)
-        with closing(prefetch(decode(preview, cut=_from(info, start)), _DECODED_AHEAD)) as frames:
+        with ExitStack() as stack:
+            frames = prefetch(decode(preview, cut=_from(info, start)), _DECODED_AHEAD)
+            stack.enter_context(closing(frames))
+            stack.callback(easel.drain)  # whatever ends the scene leaves the stylizer idle
             shown = next(frames, None)
             if shown is None:
                 self._go_back(scene, info, start)
@@ -242,9 +247,7 @@ class Player:
         zero = time.perf_counter() - shown.seconds
         interval, late = 1 / float(easel.info.frame_rate or 25), 0
         for frame in frames:
-            if self._jobs:
-                easel.drain()
-                self._run_jobs()
+            self._run_jobs(easel)
             while (wait := zero + frame.seconds - time.perf_counter()) > 0:
                 if easel.ready_at and easel.ready_at < zero + frame.seconds:
                     time.sleep(max(0.0, easel.ready_at - time.perf_counter()))
@@ -274,7 +277,7 @@ class Player:
         model: Model | None = None
         is_settled = False
         while self._lasts(scene):
-            self._run_jobs()
+            self._run_jobs(easel)
             if self.controls.playing and not info.is_image:
                 return
             if self.controls != controls or self.stylizer.model is not model:
@@ -319,7 +322,7 @@ class Player:
         easel: Easel | None = None
         seen: tuple[Pixels, float] | None = None
         while self._lasts(scene):
-            self._run_jobs()
+            self._run_jobs(easel)
             if easel and easel.ready_at and easel.ready_at <= time.perf_counter():
                 easel.finish()
             newest = self._camera
