@@ -52,17 +52,19 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
     card = read_model_card(path)
     try:
         architecture = Architecture.from_dict(card.architecture)
-        network = StyleNetwork(architecture)
+        with torch.device("meta"):  # takes no memory before the file is seen to fill it
+            shapes = {k: tuple(v.shape) for k, v in StyleNetwork(architecture).state_dict().items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: broken architecture ({error})") from error
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: truncated or damaged ({error}); fetch it again") from error
-    expected = {f"network.{k}": tuple(v.shape) for k, v in network.state_dict().items()}
+    expected = {f"network.{name}": shape for name, shape in shapes.items()}
     expected["styles"] = (len(card.styles), 2, architecture.row_size)
     _check_tensors(tensors, expected, path)
     styles = tensors.pop("styles").float()
+    network = StyleNetwork(architecture)
     network.load_state_dict({k.removeprefix("network."): v.float() for k, v in tensors.items()})
     return Model(card, network.eval().requires_grad_(False), styles)
 

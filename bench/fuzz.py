@@ -1,0 +1,441 @@
+"""Feeds thousands of broken videos, timelines and model files to videostyle.
+
+    python bench/fuzz.py media [CLIP ...] [--count 2000] [--seed 0] [--keep FOLDER]
+    python bench/fuzz.py timelines [--count 20000]
+    python bench/fuzz.py models [--count 20000]
+
+Whatever comes in, a render ends within 60 s with its own exit code, says what is wrong without a
+traceback, and leaves nothing under the output's name that does not decode. A timeline is read, or
+refused as a timeline; a model file likewise. Media are rendered by the real command line, several
+in one process, with a small untrained network: what breaks is never the painting. Cases that fail
+are kept in FOLDER.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SECONDS_ALLOWED = 60
+MEDIA_BYTES = 2 << 20
+SUFFIXES = (".mp4", ".mkv")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("kind", choices=("media", "timelines", "models", "worker"))
+    parser.add_argument("clips", nargs="*", type=Path, help="instead of the sample clip")
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, default=Path("fuzz"))
+    arguments = parser.parse_args()
+    if arguments.kind == "worker":
+        work()
+        return
+    dice = random.Random(arguments.seed)
+    if arguments.kind == "media":
+        clips = arguments.clips or [ROOT / "samples" / "bigbuckbunny.mp4"]
+        faults = fuzz_media(clips, arguments.count or 2000, dice, arguments.keep)
+    else:
+        fuzz = fuzz_timelines if arguments.kind == "timelines" else fuzz_models
+        faults = fuzz(arguments.count or 20_000, dice, arguments.keep)
+    raise SystemExit(1 if faults else 0)
+
+
+# Mutations.
+
+
+def flip_bits(data: bytearray, dice: random.Random) -> bytearray:
+    for _ in range(dice.choice((1, 3, 10, 100, 1000))):
+        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+    return data
+
+
+def truncate(data: bytearray, dice: random.Random) -> bytearray:
+    return data[: dice.randrange(len(data))]
+
+
+def cut_out(data: bytearray, dice: random.Random) -> bytearray:
+    start = dice.randrange(len(data))
+    del data[start : start + dice.choice((1, 16, 1000, 50_000))]
+    return data
+
+
+def repeat(data: bytearray, dice: random.Random) -> bytearray:
+    start = dice.randrange(len(data))
+    data[start:start] = data[start : start + dice.choice((1, 16, 1000, 50_000))]
+    return data
+
+
+def overwrite(data: bytearray, dice: random.Random) -> bytearray:
+    """Lengths and counts become absurd."""
+    for _ in range(dice.choice((1, 4, 16))):
+        start = dice.randrange(len(data))
+        word = dice.choice(
+            (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0", dice.randbytes(4))
+        )
+        data[start : start + 4] = word
+    return data
+
+
+def damage_head(data: bytearray, dice: random.Random) -> bytearray:
+    """The index and headers lie in the first or last few thousand bytes."""
+    size = min(4096, len(data))
+    at = dice.choice((0, len(data) - size))
+    data[at : at + size] = dice.choice((flip_bits, overwrite))(data[at : at + size], dice)
+    return data
+
+
+MUTATIONS = (flip_bits, truncate, cut_out, repeat, overwrite, damage_head, damage_head)
+
+
+def mutated(seeds: list[bytes], dice: random.Random) -> bytes:
+    """One of the seeds, changed once or twice; now and then two of them spliced."""
+    data = bytearray(dice.choice(seeds))
+    if dice.random() < 0.15:
+        other = dice.choice(seeds)
+        data[dice.randrange(len(data)) :] = other[dice.randrange(len(other)) :]
+    for _ in range(dice.choice((1, 1, 2))):
+        data = dice.choice(MUTATIONS)(data, dice) if data else data
+    return bytes(data)
+
+
+# Media: rendered in a process of its own, which may crash or hang.
+
+
+def fuzz_media(clips: list[Path], count: int, dice: random.Random, keep: Path) -> int:
+    seeds = {clip: clip.read_bytes()[:MEDIA_BYTES] for clip in clips}
+    tally: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        worker = Worker(Path(folder))
+        for number in range(count):
+            clip = dice.choice(list(seeds))
+            same_kind = [seeds[other] for other in seeds if other.suffix == clip.suffix]
+            any_kind = list(seeds.values())
+            data = mutated(
+                [seeds[clip]] if dice.random() < 0.7 else dice.choice((same_kind, any_kind)), dice
+            )
+            source = Path(folder) / f"in{clip.suffix}"
+            source.write_bytes(data)
+            output = Path(folder) / f"out{SUFFIXES[number % len(SUFFIXES)]}"
+            found = worker.render(source, output)
+            fault = found.get("fault") or judge(found, output)
+            tally[f"exit code {found.get('code')}" if not fault else "FAULT"] += 1
+            if fault:
+                keep.mkdir(parents=True, exist_ok=True)
+                kept = keep / f"{number:05}_{clip.name}"
+                shutil.copy(source, kept)
+                print(f"{kept}: {fault}", flush=True)
+            for path in Path(folder).iterdir():
+                shutil.rmtree(path) if path.is_dir() and path.name != "model" else None
+                path.unlink() if path.is_file() and path.suffix != ".safetensors" else None
+            if number % 200 == 199:
+                print(f"{number + 1} of {count}: {dict(tally)}, {worker.peak_mb} MB", flush=True)
+        worker.close()
+    print(f"media: {count} cases, {dict(tally)}, peak {worker.peak_mb} MB")
+    return tally["FAULT"]
+
+
+def judge(found: dict[str, Any], output: Path) -> str | None:
+    """What is wrong with the end of a render, if anything."""
+    code, said = found["code"], found["stderr"]
+    if code not in (0, 1, 2):
+        return f"exit code {code}"
+    if "Traceback" in said:
+        return said
+    if code and not said.strip().splitlines()[-1].startswith("videostyle: "):
+        return f"says nothing: {said!r}"
+    if code and output.exists():
+        return "failed, and left an output"
+    left = [path.name for path in output.parent.iterdir() if ".part" in path.name]
+    if left:
+        return f"left {left}"
+    return undecodable(output) if not code else None
+
+
+def undecodable(output: Path) -> str | None:
+    """Why a file does not decode to its end, or None if it does."""
+    import av
+
+    try:
+        with av.open(str(output)) as container:
+            frames = sum(1 for _ in container.decode(video=0))
+    except (av.FFmpegError, OSError, IndexError) as error:
+        return f"its output does not decode: {error}"
+    return None if frames else "its output has no frames"
+
+
+class Worker:
+    """A process that renders one file after another; a new one where it crashed or hung."""
+
+    def __init__(self, folder: Path) -> None:
+        self._model = folder / "model.safetensors"
+        self._process: subprocess.Popen[str] | None = None
+        self.peak_mb = 0
+        make_small_model(self._model)
+
+    def render(self, source: Path, output: Path) -> dict[str, Any]:
+        """{"code", "stderr"}, or {"fault"}."""
+        if self._process is None:
+            command = [sys.executable, __file__, "worker"]
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        process = self._process
+        assert process.stdin
+        assert process.stdout
+        arguments = ["render", str(source), "-o", str(output), "-y", "--mix", "red=1,original=1"]
+        arguments += ["--model", str(self._model), "--max-size", "96", "--preset", "ultrafast"]
+        arguments += ["--hdr", "pass", "--device", "cpu"]
+        process.stdin.write(json.dumps(arguments) + "\n")
+        process.stdin.flush()
+        if not select.select([process.stdout], [], [], SECONDS_ALLOWED)[0]:
+            self.close(kill=True)
+            return {"fault": f"not done after {SECONDS_ALLOWED} s"}
+        line = process.stdout.readline()
+        if not line:
+            code = process.wait()
+            self._process = None
+            return {"fault": f"the process died ({code})"}
+        found: dict[str, Any] = json.loads(line)
+        self.peak_mb = max(self.peak_mb, found.pop("peak_mb"))
+        return found
+
+    def close(self, *, kill: bool = False) -> None:
+        if self._process:
+            assert self._process.stdin
+            self._process.kill() if kill else self._process.stdin.close()
+            self._process.wait()
+            self._process = None
+
+
+def work() -> None:
+    """The worker's side: a JSON list of arguments a line in, a JSON object a line out."""
+    from videostyle.cli import main as command
+
+    answers = sys.stdout
+    for line in sys.stdin:
+        said = StringIO()
+        with redirect_stderr(said), redirect_stdout(StringIO()):
+            try:
+                code: object = command(json.loads(line))
+            except BaseException:
+                code = 1
+                said.write(traceback.format_exc())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(
+            json.dumps({"code": code, "stderr": said.getvalue(), "peak_mb": peak}),
+            file=answers,
+            flush=True,
+        )
+
+
+def make_small_model(path: Path) -> None:
+    import torch
+
+    from videostyle.model import save_model
+    from videostyle.model_card import ModelCard, Style
+    from videostyle.network import ARCHITECTURES, StyleNetwork
+
+    torch.manual_seed(0)
+    architecture = ARCHITECTURES["lean"].scaled(0.25)
+    network = StyleNetwork(architecture)
+    style = Style("red", "Red", "Nobody", "2026", "made for this")
+    card = ModelCard("small", architecture.to_dict(), (style,), "none")
+    save_model(path, card, network, torch.ones(1, 2, architecture.row_size))
+
+
+# Timelines and models: read in this process.
+
+
+def fuzz_timelines(count: int, dice: random.Random, keep: Path) -> int:
+    from fractions import Fraction
+
+    from videostyle.errors import TimelineError
+    from videostyle.model_card import read_model_card
+    from videostyle.timeline_yaml import read_timeline
+
+    names = read_model_card("lean").style_names
+    seeds = [path.read_bytes() for path in sorted((ROOT / "timelines").glob("*.yaml"))]
+    words = [word for seed in seeds for word in seed.split()]
+    words += [
+        b"&a",
+        b"*a",
+        b"!!python/object:os.system",
+        b"{",
+        b"[",
+        b"]",
+        b"1e999",
+        b"-.inf",
+        b".nan",
+        b"9" * 400,
+    ]
+    words += [
+        b"|",
+        b">",
+        b"? ",
+        b"<<:",
+        b"\t",
+        b"\xff",
+        b"\0",
+        b"---",
+        b"%YAML 9.9",
+        b"1:2:3:4:5",
+        b"-1f",
+        b"1e9999999%",
+    ]
+
+    def change(data: bytes) -> bytes:
+        lines = data.split(b"\n")
+        for _ in range(dice.choice((0, 1, 3))):
+            at = dice.randrange(len(lines))
+            parts = lines[at].split(b" ")
+            parts[dice.randrange(len(parts))] = dice.choice(words)
+            lines[at] = b" ".join(parts)
+            if dice.random() < 0.2:
+                lines[at:at] = lines[at : at + dice.choice((1, 5))] * dice.choice((1, 50))
+        return b"\n".join(lines)
+
+    def read(path: Path) -> None:
+        try:
+            document = read_timeline(path, names)
+            timeline, _ = document.resolve(10.0, Fraction(25))
+            for step in range(0, 12):
+                timeline.look_at(step)
+        except TimelineError:
+            raise Refused from None
+
+    return fuzz_files("timelines", ".yaml", seeds, change, read, count, dice, keep)
+
+
+def fuzz_models(count: int, dice: random.Random, keep: Path) -> int:
+    from videostyle.errors import ModelError
+    from videostyle.model import load_model
+    from videostyle.model_card import read_model_card
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "small.safetensors"
+        make_small_model(path)
+        whole = path.read_bytes()
+    size = 8 + int.from_bytes(whole[:8], "little")
+    values = [
+        b"0",
+        b"-1",
+        b"1e9",
+        b"99999999999",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"x"',
+        b"true",
+        b"1.5",
+        b"NaN",
+    ]
+
+    def change(data: bytes) -> bytes:
+        """Other values in the header, which stays JSON."""
+        import re
+
+        header = data[8:size]
+        numbers = list(re.finditer(rb"-?\d+(\.\d+)?|\"[^\"\\]*\\?\"|true|false", header))
+        for _ in range(dice.choice((1, 1, 2, 4))):
+            spot = dice.choice(numbers)
+            value = dice.choice(values)
+            header = (
+                header[: spot.start()] + value + header[spot.end() :]
+                if spot.end() <= len(header)
+                else header
+            )
+        return len(header).to_bytes(8, "little") + header + data[size:]
+
+    def read(path: Path) -> None:
+        try:
+            read_model_card(path)
+            load_model(path)
+        except ModelError:
+            raise Refused from None
+
+    return fuzz_files("models", ".safetensors", [whole], change, read, count, dice, keep, head=size)
+
+
+class Refused(Exception):
+    """Refused as it should be."""
+
+
+def fuzz_files(
+    kind: str,
+    suffix: str,
+    seeds: list[bytes],
+    change: Callable[[bytes], bytes],
+    read: Callable[[Path], None],
+    count: int,
+    dice: random.Random,
+    keep: Path,
+    head: int | None = None,
+) -> int:
+    """Half of the cases are changed as text, half as bytes (of the head only, if it is given)."""
+    tally: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"case{suffix}"
+        for number in range(count):
+            data = dice.choice(seeds)
+            if number % 2:
+                data = change(data)
+            else:
+                data = mutated([data[:head]], dice) + (data[head:] if head else b"")
+            path.write_bytes(data)
+            try:
+                with time_limit():
+                    read(path)
+                tally["accepted"] += 1
+            except Refused:
+                tally["refused"] += 1
+            except Exception:
+                tally["FAULT"] += 1
+                keep.mkdir(parents=True, exist_ok=True)
+                kept = keep / f"{number:05}{suffix}"
+                shutil.copy(path, kept)
+                print(f"{kept}: {traceback.format_exc()}", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{kind}: {count} cases, {dict(tally)}, peak {peak} MB")
+    return tally["FAULT"]
+
+
+@contextmanager
+def time_limit() -> Iterator[None]:
+    """Raise TimeoutError inside after SECONDS_ALLOWED."""
+
+    def on_alarm(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"not done after {SECONDS_ALLOWED} s")
+
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.alarm(SECONDS_ALLOWED)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+if __name__ == "__main__":
+    main()
