@@ -19,6 +19,8 @@ LAYERS = [
     {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},
     {"stylize", "contact_sheet"},
+    {"painter"},
+    {"workers"},
     {"render", "training"},
     {"evaluation", "live"},
     {"cli"},

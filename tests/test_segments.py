@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -207,6 +208,72 @@ def test_a_damaged_folder_is_not_trusted(
     report, painted = paint(source, output, stylizer)
     assert report.frames == len(frames(output)) == 40
     assert painted >= 10
+
+
+def paint_with_workers(
+    source: Path,
+    output: Path,
+    stylizer: Stylizer,
+    interrupted: Callable[[int], bool] = lambda painted: False,
+) -> tuple[Report, list[int]]:
+    """Paint in two processes, in pieces of ten frames; the progress on the way too."""
+    seen = [0]
+    report = render(
+        source,
+        output,
+        Look({"red": 1}),
+        stylizer=stylizer,
+        segment_seconds=PIECE,
+        workers=2,
+        on_progress=lambda progress: seen.append(progress.frame),
+        interrupted=lambda: interrupted(seen[-1]),
+    )
+    return report, seen
+
+
+def test_workers_paint_the_same_frames_and_go_on_too(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source = clip(pts=range(100), size=(320, 192), audio="aac")
+    whole, output = tmp_path / "whole.mp4", tmp_path / "out.mp4"
+    paint(source, whole, stylizer)
+    report, _ = paint_with_workers(source, output, stylizer, lambda painted: painted > 20)
+    assert not report.complete
+    assert len(frames(report.output)) == report.frames
+    report, seen = paint_with_workers(source, output, stylizer)
+    assert report.complete
+    assert any("went on after" in note for note in report.notes)
+    assert seen[-1] == 100
+    assert frames(output) == frames(whole)
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.mp4"]
+
+
+def test_a_worker_that_dies_is_said(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
+    source, output = clip(pts=range(400), size=(320, 192)), tmp_path / "out.mp4"
+
+    def kill_one(painted: int) -> bool:
+        if painted:
+            os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+        return False
+
+    with pytest.raises(MediaError, match="fewer --workers"):
+        paint_with_workers(source, output, stylizer, kill_one)
+    assert multiprocessing.active_children() == []
+    assert not output.exists()
+
+
+def test_no_worker_outlives_its_parent(clip: Clip, small_model: Model, tmp_path: Path) -> None:
+    model = tmp_path / "small.safetensors"
+    save_model(model, small_model.card, small_model.network, small_model.styles)
+    source, output = clip(pts=range(2000), size=(320, 192)), tmp_path / "out.mp4"
+    command = [sys.executable, "-m", "videostyle", "render", str(source), "-o", str(output)]
+    command += ["--style", "red", "--model", str(model), "--segment-seconds", "1", "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    while not list(segment_folder(output).glob("*.nut")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=30)  # until nobody holds the other end of the pipe
 
 
 def test_a_short_video_takes_the_direct_way(

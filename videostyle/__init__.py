@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from videostyle.look import Look
     from videostyle.model import load_model
     from videostyle.options import EncodeOptions
-    from videostyle.render import Progress, Report, render
+    from videostyle.painter import Progress
+    from videostyle.render import Report, render
     from videostyle.stylizer import Stylizer
     from videostyle.timeline import Timeline
     from videostyle.timeline_yaml import read_timeline
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "EncodeOptions": "options",
     "Look": "look",
-    "Progress": "render",
+    "Progress": "painter",
     "Report": "render",
     "Stylizer": "stylizer",
     "Timeline": "timeline",

@@ -30,8 +30,10 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 class Engine(Protocol):
     """`submit` takes frames (N, H, W, 3) uint8 RGB and rows (N, 2, D), and returns a function that
     waits for the pastiches (N, H, W, 3) uint8. At most `depth` results may be outstanding.
+    arithmetic: what decides the last bit of a pastiche, in words; the number of threads does not.
     """
 
+    arithmetic: str
     description: str
     depth: int
 
@@ -53,14 +55,14 @@ def make_engine(
     if precision == "auto":
         precision = "fp16" if chosen.type == "cuda" else "bf16" if cpu_has_bf16() else "fp32"
     if chosen.type == "cpu":
-        threads = threads or _cores()
+        threads = threads or cores()
         if find_spec("openvino") and precision != "fp16":
             return OpenVinoEngine(network, precision, threads)
         torch.set_num_threads(threads)
     return TorchEngine(network, chosen, PRECISIONS[precision])
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use, where the system tells."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -118,7 +120,8 @@ class OpenVinoEngine:
             "NUM_STREAMS": min(2, threads),
             "INFERENCE_NUM_THREADS": threads,
         }
-        self.description = f"cpu, OpenVINO {precision}, {threads} threads"
+        self.arithmetic = f"OpenVINO {precision}"
+        self.description = f"cpu, {self.arithmetic}, {threads} threads"
         compiled = openvino.Core().compile_model(_openvino_graph(network), "CPU", hints)
         self.depth = min(2, threads)
         self._requests = cycle([compiled.create_infer_request() for _ in range(self.depth)])
@@ -190,6 +193,7 @@ class TorchEngine:
         self._slots: list[_Slot] = []
         self._next = 0
         precision = next(name for name, value in PRECISIONS.items() if value == dtype)
+        self.arithmetic = f"PyTorch {precision} on {device.type}"
         self.description = f"{device}, PyTorch {precision}"
         painter = _Frames(copy.deepcopy(network), fused=False).to(device, dtype)
         self._painter = painter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -15,7 +15,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +109,19 @@ class SegmentFolder:
         except OSError as error:
             raise MediaError(f"{self.path}: cannot be written: {error.strerror}") from error
 
-    def finished(self) -> list[tuple[Path, SegmentRecord]]:
-        """The finished segments from the first to before the first that is missing."""
-        numbers = takewhile(self._records.__contains__, range(len(self._records)))
-        return [(self.file(number), self._records[number]) for number in numbers]
+    @property
+    def frames(self) -> int:
+        """How many frames the finished segments hold."""
+        return sum(record.frames for record in self._records.values())
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def remove_unfinished(self) -> None:
+        """Leave only what the next run can use."""
+        kept = {self.file(number) for number in self._records}
+        for file in set(self.path.glob("*.nut")) - kept:
+            file.unlink(missing_ok=True)
 
     def _write(self) -> None:
         manifest = {

@@ -44,6 +44,7 @@ class Stylizer:
         threads: int | None = None,
     ) -> None:
         self.model = model
+        self.settings = {"device": device, "precision": precision, "threads": threads}
         self.engine = make_engine(model.network, device, precision, threads)
 
     @property

@@ -19,7 +19,8 @@ from videostyle.look import Look
 from videostyle.options import add_encode_options, encode_options
 
 if TYPE_CHECKING:
-    from videostyle.render import Progress, Report
+    from videostyle.painter import Progress
+    from videostyle.render import Report
     from videostyle.timeline_yaml import TimelineDocument
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -66,6 +67,14 @@ def add_render(commands: Any) -> None:
         default=10.0,
         help="a longer video is painted in pieces of so many seconds; interrupted, the same "
         "command goes on after the last whole one (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        default=1,
+        help="paint N pieces at the same time, each in a process of its own: on a GPU of its own, "
+        "or with its part of the CPU threads (default: 1)",
     )
     parser.add_argument(
         "--hdr",
@@ -152,6 +161,7 @@ def _render_one(
             end=arguments.end,
             stabilize=arguments.stabilize,
             segment_seconds=arguments.segment_seconds,
+            workers=arguments.workers,
             strict=arguments.strict,
             hdr=arguments.hdr,
             on_progress=on_progress,

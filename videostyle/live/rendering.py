@@ -11,7 +11,8 @@ from videostyle.live.job import Job
 from videostyle.look import Look
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
-from videostyle.render import Progress, render
+from videostyle.painter import Progress
+from videostyle.render import render
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline
 

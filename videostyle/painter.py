@@ -1,0 +1,214 @@
+"""From a part of the input to its painted frames: decode, stylize and their threads, composed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+
+from videostyle import __version__
+from videostyle.color import ColorConverter
+from videostyle.decode import DecodeReport, decode
+from videostyle.encode import encode_segment
+from videostyle.encoders import EncodingPlan
+from videostyle.errors import MediaError
+from videostyle.media import Cut, Frame, MediaInfo
+from videostyle.segments import SegmentRecord, file_identity
+from videostyle.stabilizer import MEMORY
+from videostyle.stages import Meter, prefetch
+from videostyle.stylize import stylize
+from videostyle.stylizer import Stylizer
+from videostyle.timeline import Timeline, Track
+
+# Parts by number, each with its file.
+Segments = Mapping[int, tuple[Cut, Path]]
+# A part's number, what its file holds, and False if an interruption cut it short.
+Painted = tuple[int, SegmentRecord, bool]
+# Frames between two stages: enough to ride out a sync frame, little enough for 4K in memory.
+AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a render stands. total is None when the length is unknown; seconds since the start;
+    limited_by: the stage that was busiest so far (decode, stylize or encode)."""
+
+    frame: int
+    total: int | None
+    seconds: float
+    fps: float
+    limited_by: str
+
+
+class Account:
+    """What a render has done so far, whoever painted it."""
+
+    def __init__(self, total: int | None, on_progress: Callable[[Progress], None] | None) -> None:
+        """total: frames to be painted, None if unknown."""
+        self._started = time.perf_counter()
+        self._total, self._on_progress = total, on_progress
+        self._painted = self._skipped = 0
+        self._busy: Mapping[str, float] = {"decode": 0.0, "stylize": 0.0, "encode": 0.0}
+
+    def skip(self, frames: int) -> None:
+        """Count frames that were painted by an earlier run."""
+        self._skipped += frames
+
+    def update(self, painted: int, busy: Mapping[str, float]) -> None:
+        """Frames painted since the start, and the seconds each stage was busy with them."""
+        self._painted, self._busy = painted, busy
+        if self._on_progress:
+            self._on_progress(self.progress())
+
+    def progress(self) -> Progress:
+        seconds = time.perf_counter() - self._started
+        return Progress(
+            frame=self._skipped + self._painted,
+            total=self._total,
+            seconds=seconds,
+            fps=self._painted / seconds,
+            limited_by=max(self._busy, key=lambda stage: self._busy[stage]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What is to be painted, and how. stabilize, strict: as `render` takes them."""
+
+    info: MediaInfo
+    plan: EncodingPlan
+    looks: Timeline
+    stabilize: bool
+    strict: bool
+
+    def identity(self, cuts: list[Cut], stylizer: Stylizer) -> dict[str, str]:
+        """What decides the pictures, by what a user calls it: equal text for equal pictures."""
+        digest = hashlib.sha256()
+        for tensor in (stylizer.model.styles, *stylizer.model.network.state_dict().values()):
+            digest.update(tensor.contiguous().numpy().tobytes())
+        info = self.info
+        plan = {
+            **self.plan.to_dict(),
+            "tone_mapped": info.hdr_color is not None,
+            "size": [info.width, info.height],
+            "cuts": str(cuts),
+            "stabilize": self.stabilize,
+        }
+        return {
+            "input": file_identity(info.path),
+            "timeline": hashlib.sha256(_as_text(self.looks).encode()).hexdigest(),
+            "model": digest.hexdigest(),
+            "options": json.dumps(plan, sort_keys=True),
+            "software": f"{__version__}, av {av.__version__}, {stylizer.engine.arithmetic}",
+        }
+
+
+class Painter:
+    """Paints parts of one input, in this process."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        stylizer: Stylizer,
+        interrupted: Callable[[], bool],
+        report: Callable[[int, Mapping[str, float]], None],
+    ) -> None:
+        """interrupted: asked before every frame is read. report: told after every frame what
+        `Account.update` takes."""
+        self._assignment, self._stylizer = assignment, stylizer
+        self._interrupted, self._report = interrupted, report
+        self._meter = Meter()
+        self._painted = 0
+
+    @contextmanager
+    def paint(self, cut: Cut) -> Iterator[tuple[Iterator[Frame], DecodeReport]]:
+        """The painted frames of a part, and what is wrong with its input once they have come."""
+        info, plan, stabilize = (
+            self._assignment.info,
+            self._assignment.plan,
+            self._assignment.stabilize,
+        )
+        converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
+        faults = DecodeReport()
+        lead = MEMORY if stabilize else 0
+        frames = decode(info, cut=cut, lead=lead, keep_alpha=plan.keeps_alpha, report=faults)
+        if self._assignment.strict:
+            frames = _undamaged(frames, faults, info.path)
+        meter = self._meter
+        decoded = prefetch(meter.watch("decoded", frames), AHEAD)
+        to_paint = meter.watch("to paint", _until(self._interrupted, decoded))
+        painting = stylize(
+            to_paint, self._stylizer, self._assignment.looks, converter, stabilize=stabilize
+        )
+        wanted = (frame for frame in painting if frame.seconds >= cut.start)
+        painted = prefetch(meter.watch("painted", wanted), AHEAD)
+        # An error keeps the stages alive in its traceback; closing them ends their threads at once.
+        with closing(decoded), closing(painted):
+            yield self._count(meter.watch("to encode", painted)), faults
+
+    def paint_segments(self, segments: Segments) -> Generator[Painted]:
+        """Paint parts one after another, each into a file of its own."""
+        for number, (cut, file) in segments.items():
+            with self.paint(cut) as (frames, faults):
+                record = encode_segment(frames, self._assignment.info, file, self._assignment.plan)
+            whole = not self._interrupted()
+            yield number, replace(record, notes=faults.notes), whole
+            if not whole:
+                return
+
+    def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            yield frame
+            self._painted += 1
+            self._report(self._painted, self._busy())
+
+    def _busy(self) -> dict[str, float]:
+        """Each stage's own time: what came out of it less the wait for its input."""
+        meter = self._meter
+        return {
+            "decode": meter.spent("decoded"),
+            "stylize": meter.spent("painted") - meter.spent("to paint"),
+            "encode": meter.seconds - meter.spent("to encode"),
+        }
+
+
+def _as_text(timeline: Timeline) -> str:
+    """Text that is equal when timelines are."""
+    tracks: dict[str, Track[Any]] = {"mix": timeline.mix, **timeline.scalars}
+    keys = {
+        name: [
+            (key.seconds, str(key.value), getattr(key.ease, "__name__", str(key.ease)))
+            for key in track.keyframes
+        ]
+        for name, track in tracks.items()
+    }
+    return f"{keys} {timeline.loop}"
+
+
+def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Generator[Frame]:
+    """Pass frames on until one shows that the input is damaged."""
+    seconds = 0.0
+    with closing(frames):
+        for frame in frames:
+            if faults.notes:
+                break
+            yield frame
+            seconds = frame.seconds
+    if faults.notes:
+        raise MediaError(
+            f"{path}: {faults.notes[0]} after {seconds:.3f} s; without --strict it goes on"
+        )
+
+
+def _until(stop: Callable[[], bool], frames: Iterable[Frame]) -> Iterator[Frame]:
+    for frame in frames:
+        if stop():
+            return
+        yield frame

@@ -1,0 +1,142 @@
+"""Segments painted by several processes at once: one per GPU, or each with a share of the cores."""
+
+from __future__ import annotations
+
+import copyreg
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from threading import Thread
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from videostyle.engine import cores
+from videostyle.errors import MediaError
+from videostyle.painter import Account, Assignment, Painted, Painter, Segments
+from videostyle.stylizer import Stylizer
+
+# Read-only mappings have no way through a pipe of their own.
+copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
+_POLL_SECONDS = 0.1
+_GO, _FINISH, _ABORT = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """What the processes tell each other, in shared memory. It has no locks, which a killed
+    process would leave locked: each value has one writer.
+
+    order: the parent's. done: of each worker, frames painted and seconds decoding, stylizing and
+    encoding. hired: how many workers have begun, counted under its own lock.
+    """
+
+    order: Any
+    done: Any
+    hired: Any
+
+    @classmethod
+    def new(cls, context: Any, workers: int) -> _Board:
+        done = context.RawArray("d", 4 * workers)
+        return cls(context.RawValue("i", _GO), done, context.Value("i", 0))
+
+    def write(self, worker: int, painted: int, busy: Mapping[str, float]) -> None:
+        self.done[4 * worker : 4 * worker + 4] = [painted, *busy.values()]
+
+    def read(self) -> tuple[int, dict[str, float]]:
+        painted, *busy = (sum(self.done[field::4]) for field in range(4))
+        return int(painted), dict(zip(("decode", "stylize", "encode"), busy, strict=True))
+
+
+def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
+
+
+def paint_in_processes(
+    segments: Segments,
+    assignment: Assignment,
+    stylizer: Stylizer,
+    workers: int,
+    account: Account,
+    interrupted: Callable[[], bool],
+) -> Generator[Painted]:
+    """Paint parts at the same time; they come as they are finished, in any order.
+
+    The workers are gone when this ends, however it ends, and do not outlive this process. Raises
+    what `Painter` raises, and MediaError if a worker dies.
+    """
+    context = multiprocessing.get_context("spawn")
+    board = _Board.new(context, workers)
+    kit = pickle.dumps((assignment, stylizer.model, stylizer.settings))
+    with ProcessPoolExecutor(workers, context, _hire, (kit, board, workers)) as pool:
+        try:
+            waiting = {pool.submit(_paint, {number: segments[number]}) for number in segments}
+            while waiting:
+                done, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
+                account.update(*board.read())
+                for future in done:
+                    yield from future.result()
+                if interrupted():
+                    board.order.value = _FINISH
+        except BaseException as error:
+            board.order.value = _ABORT
+            if isinstance(error, BrokenProcessPool):
+                raise MediaError(
+                    f"{assignment.info.path}: a worker process died, perhaps for want of memory; "
+                    "the same command with fewer --workers goes on after what is finished"
+                ) from error
+            raise
+
+
+# The worker's side.
+
+_painter: Painter
+_board: _Board
+
+
+def _hire(kit: bytes, board: _Board, workers: int) -> None:
+    global _painter, _board
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent's to hear
+        signal.signal(number, signal.SIG_IGN)
+    Thread(target=_leave_with_parent, args=(board,), daemon=True).start()
+    with board.hired.get_lock():
+        worker = board.hired.value
+        board.hired.value += 1
+    assignment, model, settings = pickle.loads(kit)
+    _board = board
+    _painter = Painter(
+        assignment,
+        Stylizer(model, **_share(settings, worker, workers)),
+        lambda: board.order.value != _GO,
+        lambda painted, busy: board.write(worker, painted, busy),
+    )
+
+
+def _paint(segments: Segments) -> list[Painted]:
+    """Empty if there was no time to begin."""
+    return [] if _board.order.value != _GO else list(_painter.paint_segments(segments))
+
+
+def _share(settings: dict[str, Any], worker: int, workers: int) -> dict[str, Any]:
+    """A GPU of its own for each worker as far as there are enough, and a part of the threads."""
+    gpus = torch.cuda.device_count()
+    turn = (
+        {"device": f"cuda:{worker % gpus}"}
+        if gpus and settings["device"] in ("auto", "cuda")
+        else {}
+    )
+    return {**settings, **turn, "threads": max(1, (settings["threads"] or cores()) // workers)}
+
+
+def _leave_with_parent(board: _Board) -> None:
+    parent = multiprocessing.parent_process()
+    while board.order.value != _ABORT and (parent is None or parent.is_alive()):
+        time.sleep(_POLL_SECONDS)
+    os._exit(1)
