@@ -141,6 +141,16 @@ def test_another_programs_safetensors_is_refused(tmp_path: Path) -> None:
         load_model(path)
 
 
+@pytest.mark.parametrize(
+    "header", ["5", "[]", '{"__metadata__": 5}', '{"__metadata__": {"videostyle": "7"}}']
+)
+def test_a_header_of_another_shape_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
+    with pytest.raises(ModelError, match="safetensors|metadata"):
+        load_model(path)
+
+
 def test_an_unknown_name_lists_what_ships() -> None:
     with pytest.raises(ModelError, match="lean"):
         model_path("no-such-model")

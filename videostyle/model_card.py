@@ -138,6 +138,6 @@ def _read_header(path: Path) -> dict[str, Any]:
             header = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read as a safetensors file ({error})") from error
-    if not isinstance(header, dict):
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
         raise ModelError(f"{path}: not a safetensors file")
     return header
