@@ -131,6 +131,19 @@ def test_wrong_options_are_named_in_one_line(
     assert not output.exists()
 
 
+@pytest.mark.parametrize("which", ["input", "output"])
+def test_a_name_the_system_refuses_is_one_line(
+    video: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], which: str
+) -> None:
+    names = {"input": str(video), "output": str(tmp_path / "out.mp4")}
+    names[which] = str(tmp_path / f"{'long' * 99}.mp4")
+    arguments = ["render", names["input"], "-o", names["output"], "--style", "red"]
+    assert main([*arguments, "--model", model_file]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.endswith("File name too long")
+    assert "\n" not in said
+
+
 def test_a_missing_file_fails_with_1(model_file: str, tmp_path: Path) -> None:
     arguments = ["render", str(tmp_path / "gone.mp4"), "-o", str(tmp_path / "out.mp4")]
     assert main([*arguments, "--style", "red", "--model", model_file]) == 1

@@ -188,6 +188,10 @@ def write_audio_only(path: Path) -> None:
         container.mux(stream.encode(sound))
 
 
+def write_vast(path: Path) -> None:
+    path.write_bytes(b"YUV4MPEG2 W16000 H16000 F25:1 C420jpeg\nFRAME\n" + bytes(9999))
+
+
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
@@ -197,6 +201,7 @@ def write_audio_only(path: Path) -> None:
         ("empty.mp4", Path.touch, "is empty"),
         ("noise.mp4", lambda path: path.write_bytes(bytes(range(256)) * 9), "cannot be read"),
         ("note.txt", lambda path: path.write_text("hello\n" * 99), "is text"),
+        ("vast.y4m", write_vast, "says that it is 16000x16000"),
         ("sound.wav", write_audio_only, "holds no video"),
         (
             "torn.png",

@@ -301,9 +301,24 @@ def test_a_missing_folder_is_named(clip: Clip, tmp_path: Path) -> None:
     info = probe(clip(pts=range(3)))
     with pytest.raises(MediaError, match="gone: no such folder"):
         plan_output(info, tmp_path / "gone" / "out.mp4", FAST)
-    (tmp_path / "out.mp4").mkdir()
-    with pytest.raises(MediaError, match="is a folder"):
-        plan_output(info, tmp_path / "out.mp4", FAST)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_only_a_file_is_replaced(
+    clip: Clip, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    output = tmp_path / "out.mp4"
+    make(output)
+    with pytest.raises(MediaError, match="is a folder or device"):
+        plan_output(probe(clip(pts=range(3))), output, FAST)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user with limits")
+def test_a_folder_that_may_not_be_written_to_is_named(clip: Clip, tmp_path: Path) -> None:
+    info, folder = probe(clip(pts=range(3))), tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(MediaError, match="cannot be written to"):
+        plan_output(info, folder / "out.mp4", FAST)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif"])

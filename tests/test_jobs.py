@@ -12,7 +12,7 @@ from videostyle.jobs import plan_jobs
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("a.mp4", "b.png", "notes.txt"):
+    for name in ("a.mp4", "b.png", "notes.txt", "left.part.mp4"):
         (tmp_path / name).write_bytes(b"x")
     return tmp_path
 

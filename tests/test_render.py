@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -131,6 +132,41 @@ def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
         render(source, output, Look({"red": 1}), stylizer=stylizer)
     assert output.read_bytes() == b"precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
+    assert not stage_threads()
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("can't allocate memory: you tried to allocate 9 bytes")]
+)
+def test_too_little_memory_names_what_helps(
+    clip: Callable[..., Path],
+    stylizer: Stylizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(stylizer.engine, "submit", exhausted)
+    with pytest.raises(MediaError, match="not enough memory to paint 96x64; --max-size 48"):
+        render(clip(), tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_folder_that_vanishes_is_named(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stick"
+    folder.mkdir()
+
+    def on_progress(progress: Progress) -> None:
+        if progress.frame == 5:
+            shutil.rmtree(folder)
+
+    source, look = clip(pts=range(20)), Look({"red": 1})
+    with pytest.raises(MediaError, match="stick"):
+        render(source, folder / "o.mp4", look, stylizer=stylizer, on_progress=on_progress)
     assert not stage_threads()
 
 

@@ -41,6 +41,8 @@ from videostyle.picture import load_picture
 
 # More decoder threads than this cost memory and gain nothing on the way to a network.
 MAX_THREADS = 4
+# Larger frames (16K) are taken for damage: a few bytes must not make us fill the memory.
+MAX_PIXELS = 1 << 27
 
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 _HEAD = 32  # packets looked at before decoding begins
@@ -216,6 +218,11 @@ def _picture_info(path: Path, picture: Image.Image) -> MediaInfo:
 def _probe_video(path: Path) -> MediaInfo:
     with open_input(path) as container:
         stream = _main_video(container, path)
+        if stream.width * stream.height > MAX_PIXELS:
+            raise MediaError(
+                f"{path}: says that it is {stream.width}x{stream.height}; frames of more than "
+                f"{MAX_PIXELS >> 20} million pixels are refused"
+            )
         first = next(_decode_stream(stream, 1, DecodeReport()), None)
         if first is None:
             raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
@@ -393,6 +400,7 @@ def _decoder(stream: VideoStream, threads: int | None) -> VideoCodecContext:
         layered = av.CodecContext.create(f"libvpx-{context.name}", "r")
         assert isinstance(layered, VideoCodecContext)
         context = layered
+    context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
     context.thread_type = ThreadType.AUTO
     context.thread_count = threads or min(MAX_THREADS, os.cpu_count() or 1)
     return context

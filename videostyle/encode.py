@@ -208,8 +208,8 @@ def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> Encodi
     for path in (output, part_path(output)):
         if path.exists() and info.path.exists() and path.samefile(info.path):
             raise UsageError(f"{output}: would overwrite the input; choose another output")
-    if output.is_dir():
-        raise MediaError(f"{output}: is a folder; name a file in it")
+    if output.exists() and not output.is_file():
+        raise MediaError(f"{output}: is a folder or device; name a file")
     folder = output.absolute().parent
     if not folder.is_dir():
         raise MediaError(f"{folder}: no such folder; make it first")

@@ -27,9 +27,9 @@ def plan_jobs(inputs: Iterable[Path], output: Path, timeline: str) -> list[tuple
     """Pair every source with its output.
 
     One file goes to `output`, or into it if it is a folder. A folder (its pictures and videos, not
-    recursively) or several files need a folder or a template with {stem}; {timeline} stands for
-    `timeline`. Raises UsageError when outputs would collide or overwrite a source, MediaError
-    for a missing input.
+    recursively, without what an interrupted render left) or several files need a folder or a
+    template with {stem}; {timeline} stands for `timeline`. Raises UsageError when outputs would
+    collide or overwrite a source, MediaError for a missing input.
     """
     inputs = list(inputs)
     sources = [source for path in inputs for source in _expand(path)]
@@ -51,7 +51,11 @@ def _expand(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     known = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
-    found = sorted(child for child in path.iterdir() if child.suffix.lower() in known)
+    found = sorted(
+        child
+        for child in path.iterdir()
+        if child.suffix.lower() in known and not child.stem.endswith(".part")
+    )
     if not found:
         raise MediaError(f"{path}: holds no pictures or videos")
     return found

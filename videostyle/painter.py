@@ -150,7 +150,7 @@ class Painter:
         wanted = (frame for frame in painting if frame.seconds >= cut.start)
         painted = prefetch(meter.watch("painted", wanted), AHEAD)
         # An error keeps the stages alive in its traceback; closing them ends their threads at once.
-        with closing(decoded), closing(painted):
+        with _memory_named(info), closing(decoded), closing(painted):
             yield self._count(meter.watch("to encode", painted)), faults
 
     def paint_segments(self, segments: Segments) -> Generator[Painted]:
@@ -205,6 +205,21 @@ def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Ge
         raise MediaError(
             f"{path}: {faults.notes[0]} after {seconds:.3f} s; without --strict it goes on"
         )
+
+
+@contextmanager
+def _memory_named(info: MediaInfo) -> Iterator[None]:
+    """Say what helps where memory ran out; PyTorch and OpenVINO call it a RuntimeError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        words = ("alloc", "out of memory")
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in words):
+            raise
+        raise MediaError(
+            f"{info.path}: not enough memory to paint {info.width}x{info.height}; "
+            f"--max-size {max(info.width, info.height) // 2} needs a quarter of it"
+        ) from error
 
 
 def _until(stop: Callable[[], bool], frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -39,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output left (`| head`); there is nobody to tell.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is None:  # nothing the user named
+            raise
+        say(f"videostyle: {error.filename}: {error.strerror}")
+        return 1
 
 
 def make_parser() -> argparse.ArgumentParser:
