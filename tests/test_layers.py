@@ -12,9 +12,10 @@ PACKAGE = Path(__file__).parents[1] / "videostyle"
 # From the ground up; a module imports only from lines above its own.
 LAYERS = [
     {"errors"},
-    {"look", "timecode", "easing", "stages", "options", "media", "picture"},
+    {"look", "timecode", "easing", "stages", "options", "media", "picture"} | {"device"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments"},
+    {"openvino_engine", "torch_engine"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
     {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from videostyle.engine import Engine, OpenVinoEngine, TorchEngine, make_engine
+from videostyle.engine import Engine, make_engine
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import Look
 from videostyle.model import Model
+from videostyle.openvino_engine import OpenVinoEngine
 from videostyle.stylizer import Stylizer, resize
+from videostyle.torch_engine import TorchEngine
 
 CUDA = pytest.param(
     "cuda",

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from videostyle.engine import cores
+from videostyle.device import cores
 from videostyle.errors import MediaError
 from videostyle.painter import Account, Assignment, Painted, Painter, Segments
 from videostyle.stylizer import Stylizer
