@@ -15,6 +15,7 @@ LAYERS = [
     {"look", "timecode", "easing", "stages", "options", "media", "picture"} | {"device"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments"},
+    {"openvino_graph"},
     {"openvino_engine", "torch_engine"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
     {"decode", "encoders"},

@@ -236,8 +236,6 @@ class StyleNetwork(nn.Module):
         pixels: Tensor,
         rows: Tensor,
         moments: Tensor | None = None,
-        *,
-        fused: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Stylize frames.
 
@@ -245,8 +243,6 @@ class StyleNetwork(nn.Module):
         rows: (N, 2, D) gammas and betas, one row a frame.
         moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them;
             None takes each frame's own (paper, equation 4).
-        fused: normalise each frame by its own moments with PyTorch's instance norm, which graph
-            compilers know; `moments` is then not used, and those returned are empty.
 
         Returns the pastiche (N, 3, H, W) in [0, 1] and the moments used (N, 2, D) in fp32.
         Raises ValueError for other sides.
@@ -263,9 +259,6 @@ class StyleNetwork(nn.Module):
             span = slice(start, start + x.shape[1])
             start = span.stop
             gamma, beta = rows[:, 0, span], rows[:, 1, span]
-            if fused:
-                x = F.instance_norm(x, eps=EPSILON)
-                return x * gamma[:, :, None, None] + beta[:, :, None, None]
             these = instance_moments(x) if moments is None else moments[:, :, span]
             used.append(these)
             return conditional_instance_norm(x, gamma, beta, these)
