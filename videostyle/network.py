@@ -181,14 +181,21 @@ class UpsampleConv(nn.Module):
         self.register_buffer("fold", fold, persistent=False)
         self.fold: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def margin(self) -> int:
+        """Pixels too many at each border once shuffled: pairs of rows for a 3x3 kernel start at
+        odd rows, so half a pair is left over."""
+        return 1 if self.fold.shape[1] == 2 else 0
+
+    def phases(self) -> Tensor:
+        """The four small kernels: (out, row, column, in, y, x), pixel_shuffle's order."""
         fold = self.fold.to(self.weight.dtype)
-        # (out, in, k, k) -> (out, row, column, in, y, x): pixel_shuffle's order.
-        phases = torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
-        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), phases.flatten(0, 2))
+        return torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.phases().flatten(0, 2))
         x = F.pixel_shuffle(x, 2)
-        # Pairs of rows for a 3x3 kernel start at odd rows, so half a pair is left at each border.
-        return x[..., 1:-1, 1:-1] if fold.shape[1] == 2 else x
+        return x[..., 1:-1, 1:-1] if self.margin else x
 
 
 def instance_moments(x: Tensor) -> Tensor:

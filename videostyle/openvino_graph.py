@@ -45,7 +45,7 @@ class _Builder:
         plan = network.architecture
         frames = self._op.parameter(shape, openvino.Type.u8)
         self._rows = self._op.parameter((shape[0], 2, plan.row_size), openvino.Type.f32)
-        pastiches = self._to_frames(self._paint(self._from_frames(frames)))
+        pastiches = self._paint(self._from_frames(frames))
         self.model = openvino.Model([pastiches], [frames, self._rows])
 
     def _paint(self, x: Node) -> Node:
@@ -64,12 +64,39 @@ class _Builder:
             x = op.relu(self._normalize(self._next_conv(x)))
             if index < plan.skips:
                 x = op.add(x, contracted[-2 - index])
-        x = self._next_conv(x)
-        if plan.normalize_output:
+        return self._paint_output(x, next(self._convs))
+
+    def _paint_output(self, x: Node, conv: Any) -> Node:
+        """The last layer, to frames of bytes. OpenVINO computes all after the last plain
+        convolution in fp32, so that is what this one is, and up-scaling moves bytes."""
+        op, network = self._op, self._network
+        enlarges = isinstance(conv, UpsampleConv)
+        if enlarges:
+            phases = conv.phases().permute(1, 2, 0, 3, 4, 5).flatten(0, 2)
+            x = self._convolution(self._pad(x, 1, "edge"), phases, 1)
+        else:
+            x = self._conv(x, conv, conv.weight)
+        if network.architecture.normalize_output:
             x = self._normalize(x)
         else:
-            x = op.add(x, self._constant(self._network.output_bias[None, :, None, None]))
-        return op.sigmoid(x)
+            bias = network.output_bias.repeat(4 if enlarges else 1)
+            x = op.add(x, self._constant(bias[None, :, None, None]))
+        rounded = op.add(op.multiply(op.sigmoid(x), self._constant(255.0)), self._constant(0.5))
+        x = op.transpose(op.convert(rounded, "u8"), self._ints(0, 2, 3, 1))
+        return self._shuffle(x, conv.margin) if enlarges else x
+
+    def _shuffle(self, x: Node, margin: int) -> Node:
+        """(N, h, w, 2 x 2 x C), row and column of each block first, to (N, 2 h, 2 w, C) less a
+        margin."""
+        op = self._op
+        count, height, width, channels = x.shape
+        x = op.reshape(x, self._ints(count, height, width, 2, channels // 2), False)
+        x = op.transpose(x, self._ints(0, 1, 3, 2, 4))
+        x = op.reshape(x, self._ints(count, 2 * height, 2 * width, channels // 4), False)
+        if not margin:
+            return x
+        inner = (self._ints(margin, margin), self._ints(-margin, -margin))
+        return op.slice(x, *inner, self._ints(1, 1), self._ints(1, 2))
 
     def _from_frames(self, frames: Node) -> Node:
         """Bytes (N, H, W, 3) to maps, blocks of pixels folded into channels: row, column, RGB."""
@@ -91,11 +118,6 @@ class _Builder:
         blocks = weight.reshape(-1, 3, side, side, kernel, kernel)
         return blocks.permute(0, 2, 3, 1, 4, 5).reshape(weight.shape)
 
-    def _to_frames(self, x: Node) -> Node:
-        op = self._op
-        rounded = op.add(op.multiply(x, self._constant(255.0)), self._constant(0.5))
-        return op.transpose(op.convert(rounded, "u8"), self._ints(0, 2, 3, 1))
-
     def _next_conv(self, x: Node) -> Node:
         conv = next(self._convs)
         if isinstance(conv, UpsampleConv):
@@ -103,10 +125,14 @@ class _Builder:
         return self._conv(x, conv, conv.weight)
 
     def _conv(self, x: Node, conv: Conv, weight: Tensor) -> Node:
-        margin, stride = conv.layer.kernel // 2, [conv.layer.stride] * 2
+        margin = conv.layer.kernel // 2
         if margin:
             x = self._pad(x, margin, "reflect")
-        return self._op.convolution(x, self._constant(weight), stride, [0, 0], [0, 0], [1, 1])
+        return self._convolution(x, weight, conv.layer.stride)
+
+    def _convolution(self, x: Node, weight: Tensor, stride: int) -> Node:
+        weight = self._constant(weight)
+        return self._op.convolution(x, weight, [stride] * 2, [0, 0], [0, 0], [1, 1])
 
     def _upsample_conv(self, x: Node, conv: UpsampleConv) -> Node:
         """Nearest up-scaling and its convolution as one transposed convolution: a small pixel
