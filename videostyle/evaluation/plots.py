@@ -206,6 +206,8 @@ def plot_throughput(rows: Sequence[Throughput], path: Path) -> None:
 
     Raises MediaError if `path` cannot be written.
     """
+    from matplotlib.ticker import NullFormatter
+
     models = list(dict.fromkeys(row.model for row in rows))
     figure = _figure(0.9 + 2.6 * len(models))
     panels = figure.subplots(len(models), 1, sharex=True, squeeze=False)[:, 0]
@@ -219,6 +221,8 @@ def plot_throughput(rows: Sequence[Throughput], path: Path) -> None:
             axes.bar_label(bars, fmt="{:.3g}", fontsize=6.5, color=INK, padding=1)
         axes.set_xticks(range(len(mine)), [f"{row.size[1]}x{row.size[0]}" for row in mine])
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylabel("ms a frame")
         axes.set_title(f"{model}, {mine[0].engine}", fontsize=10, color=INK, loc="left")
         _tidy(axes)

@@ -123,10 +123,10 @@ def measure_throughput(
     with TemporaryDirectory() as folder:
         output = Path(folder) / "out.mp4"
         rates = {
-            name: _rate(stage, repeats)
+            name: rate(stage, repeats)
             for name, stage in _stages(info, stylizer, output, frames).items()
         }
-        start_seconds, peak_mb = _in_new_process(clip, output, model, settings)
+        start_seconds, peak_mb = render_in_new_process(clip, output, model, settings)
     device = choose_device(settings["device"])
     precision = PRECISIONS[choose_precision(settings["precision"], device)]
     network = stylizer.model.network
@@ -205,7 +205,8 @@ def _fitted(size: tuple[int, int], stylizer: Stylizer) -> tuple[int, int]:
     return height, width
 
 
-def _rate(stage: Callable[[], int], repeats: int) -> Rate:
+def rate(stage: Callable[[], int], repeats: int) -> Rate:
+    """Run a stage, which returns how many frames it handled, once to warm up and then measured."""
     stage()
     runs = []
     for _ in range(repeats):
@@ -217,10 +218,11 @@ def _rate(stage: Callable[[], int], repeats: int) -> Rate:
     return Rate(statistics.median(rates), min(rates), max(rates), cpu_ms=max(runs)[1])
 
 
-def _in_new_process(
+def render_in_new_process(
     clip: Path, output: Path, model: str, settings: Mapping[str, Any]
 ) -> tuple[float, float | None]:
-    """Seconds to the first encoded frame, and peak memory in MB."""
+    """Paint a clip in its model's first style. Seconds from the start of the process to its first
+    encoded frame, and its peak memory in MB where the system tells."""
     job: dict[str, Any] = {"clip": str(clip), "output": str(output), "model": model}
     job |= {"settings": {**settings}, "began": time.time()}
     command = [sys.executable, "-c", _RENDER, json.dumps(job)]
