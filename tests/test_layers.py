@@ -15,7 +15,7 @@ LAYERS = [
     {"look", "timecode", "easing", "stages", "options", "media", "picture"} | {"device"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments"},
-    {"openvino_engine", "torch_engine"},
+    {"openvino_engine", "torch_engine", "planes"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
     {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},
