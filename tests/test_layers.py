@@ -14,11 +14,12 @@ LAYERS = [
     {"errors"},
     {"look", "timecode", "easing", "stages", "options", "media", "picture"} | {"device"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
-    | {"passthrough", "segments"},
+    | {"passthrough", "segments", "program"},
     {"openvino_engine", "torch_engine", "planes"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
     {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},
+    {"device_painter"},
     {"stylize", "contact_sheet"},
     {"painter"},
     {"workers"},
