@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -171,6 +171,7 @@ class UpsampleConv(nn.Module):
         super().__init__()
         if layer.kernel not in (3, 5) or layer.stride != 2:
             raise ValueError(f"cannot up-scale by {layer}")
+        self.layer = layer
         shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
         self.weight = nn.Parameter(torch.randn(shape) / (channels_in * layer.kernel**2) ** 0.5)
         # fold[r, i, t] = 1 where tap t of output row r of a pair lands on the i-th small row.
@@ -182,13 +183,19 @@ class UpsampleConv(nn.Module):
         self.fold: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
+        phases = self.phases().flatten(0, 2)
+        x = F.pixel_shuffle(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), phases), 2)
+        return x[..., 1:-1, 1:-1] if self.crop else x
+
+    def phases(self) -> Tensor:
+        """The four small kernels: (out, row, column, in, y, x), in pixel_shuffle's order."""
         fold = self.fold.to(self.weight.dtype)
-        # (out, in, k, k) -> (out, row, column, in, y, x): pixel_shuffle's order.
-        phases = torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
-        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), phases.flatten(0, 2))
-        x = F.pixel_shuffle(x, 2)
-        # Pairs of rows for a 3x3 kernel start at odd rows, so half a pair is left at each border.
-        return x[..., 1:-1, 1:-1] if fold.shape[1] == 2 else x
+        return torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
+
+    @property
+    def crop(self) -> int:
+        """Rows and columns left over at each border: pairs for a 3x3 kernel start at odd ones."""
+        return int(self.layer.kernel == 3)
 
 
 def instance_moments(x: Tensor) -> Tensor:
@@ -208,6 +215,28 @@ def conditional_instance_norm(x: Tensor, gamma: Tensor, beta: Tensor, moments: T
     return torch.addcmul(
         shift.to(x.dtype)[:, :, None, None], x, scale.to(x.dtype)[:, :, None, None]
     )
+
+
+M = TypeVar("M")
+
+
+class Step(Protocol[M]):
+    """Convolve by the next layer, normalise, rectify if `relu`, and add another map if given."""
+
+    def __call__(self, x: M, *, relu: bool, add: M | None = None) -> M: ...
+
+
+def walk(plan: Architecture, x: M, step: Step[M]) -> M:
+    """Take a map through all layers of the network but the last."""
+    contracted = []
+    for _ in plan.contract:
+        x = step(x, relu=True)
+        contracted.append(x)
+    for _ in range(plan.residual_blocks):
+        x = step(step(x, relu=True), relu=False, add=x)
+    for index in range(len(plan.expand) - 1):
+        x = step(x, relu=True, add=contracted[-2 - index] if index < plan.skips else None)
+    return x
 
 
 class StyleNetwork(nn.Module):
@@ -271,17 +300,14 @@ class StyleNetwork(nn.Module):
             return conditional_instance_norm(x, gamma, beta, these)
 
         convs = iter(self.convs)
-        contracted = []
-        for _ in plan.contract:
-            x = F.relu(normalize(next(convs)(x)))
-            contracted.append(x)
-        for _ in range(plan.residual_blocks):
-            y = F.relu(normalize(next(convs)(x)))
-            x = x + normalize(next(convs)(y))
-        for index in range(len(plan.expand) - 1):
-            x = F.relu(normalize(next(convs)(x)))
-            if index < plan.skips:
-                x = x + contracted[-2 - index]
+
+        def step(x: Tensor, *, relu: bool, add: Tensor | None = None) -> Tensor:
+            x = normalize(next(convs)(x))
+            if relu:
+                x = F.relu(x)
+            return x if add is None else add + x
+
+        x = walk(plan, x, step)
         x = next(convs)(x)
         if plan.normalize_output:
             x = normalize(x)

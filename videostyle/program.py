@@ -39,7 +39,7 @@ class Program:
             try:
                 self._recording = self._record(lambda: self._function(*self.inputs))
             except RuntimeError as error:
-                self._record, self.obstacle = None, str(error).splitlines()[0]
+                self._record, self.obstacle = None, reason(error)
         self._warm = True
         if self._recording:
             replay, output = self._recording
@@ -57,6 +57,11 @@ def record_graph(function: Callable[[], Tensor]) -> tuple[Callable[[], None], Te
     ):
         output = function()
     return graph.replay, output
+
+
+def reason(error: Exception) -> str:
+    """An error in one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 class Streams:

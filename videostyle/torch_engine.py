@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from videostyle.device import PRECISIONS
+from videostyle.fused_network import FusedNetwork
 from videostyle.network import StyleNetwork
-from videostyle.program import Function, Lane, Streams
+from videostyle.program import Function, Lane, Streams, reason
 
 # Shapes whose buffers and graphs are kept, those used last: a stroke track brings many.
 MOST_LANES = 4
@@ -31,11 +32,25 @@ class _Frames(nn.Module):
         return (pastiche.float() * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
 
 
+@torch.inference_mode()
+def _fused(network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> FusedNetwork:
+    """Raises whatever is raised where Triton or its compiler is missing."""
+    from videostyle import kernels
+
+    fused = FusedNetwork(network, device, dtype, kernels)
+    with torch.cuda.device(device):
+        side = 8 * network.architecture.multiple
+        frame = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=device)
+        fused(frame, torch.zeros(1, 2, network.architecture.row_size, device=device))
+    return fused
+
+
 class TorchEngine:
     """The network in PyTorch, with upload, network and download each on a stream of its own.
 
     `depth` slots of buffers rotate, so on CUDA frame t + 1 is uploaded and frame t - 1 downloaded
-    while frame t is painted.
+    while frame t is painted. CUDA has fused kernels and a graph for each shape of batch; where
+    either cannot be had, `description` says why.
     """
 
     depth = 3
@@ -46,20 +61,28 @@ class TorchEngine:
         self.arithmetic = f"PyTorch {self._precision} on {device.type}"
         self._streams = Streams(device)
         self._lanes: dict[Hashable, Lane] = {}
-        painter = _Frames(copy.deepcopy(network)).to(device, dtype)
-        self._painter = painter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._painter: Callable[[Tensor, Tensor], Tensor]
+        self._obstacle = ""
+        if device.type == "cuda":
+            try:
+                self._painter = _fused(network, device, dtype)
+                self.arithmetic += ", fused kernels"
+                return
+            except Exception as error:  # no Triton, no compiler for it, a GPU it does not know
+                self._obstacle = f", without fused kernels ({reason(error)})"
+        plain = _Frames(copy.deepcopy(network)).to(device, dtype)
+        self._painter = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def description(self) -> str:
         obstacles = [lane.program.obstacle for lane in self._lanes.values()]
         slower = next((f", without CUDA graphs ({each})" for each in obstacles if each), "")
-        return f"{self.device}, PyTorch {self._precision}{slower}"
+        return f"{self.device}, PyTorch {self._precision}{self._obstacle}{slower}"
 
     def paint(self, frames: Tensor, rows: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 and (N, 2, D), on the device -> (N, H, W, 3) uint8, on the current
         stream. H and W are multiples of what the network takes."""
-        pastiches: Tensor = self._painter(frames, rows)
-        return pastiches
+        return self._painter(frames, rows)
 
     def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
         def fill(host: list[Tensor]) -> None:
