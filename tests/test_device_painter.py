@@ -18,7 +18,9 @@ from videostyle.device_painter import DevicePainter, paints
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import Frame, MediaInfo
 from videostyle.model import Model
+from videostyle.options import EncodeOptions
 from videostyle.planes import PlaneLayout
+from videostyle.render import render
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline
@@ -194,12 +196,30 @@ def test_planes_on_the_device_are_painted_where_they_are(
     for row, frame in zip(rows, frames, strict=True):
         layout.pack(frame.image, row)
     painter = DevicePainter(stylizer, converter, batch=4)
-    painted = painter.paint_planes(layout, list(rows.to(stylizer.engine.device)), RED)
+    painted = painter.paint_planes(layout, list(rows.to(stylizer.engine.device)), RED)()
     assert painted.device.type == stylizer.engine.device.type
     expected = on_device(frames, [RED] * 3, stylizer, converter)
     for row, frame in zip(painted.cpu(), expected, strict=True):
         image = layout.frame(row, converter.color)
         assert np.array_equal(samples(Frame(image, 0, None, 0.0)), samples(frame))
+
+
+def test_a_render_by_the_device_is_the_render_by_the_host(
+    clip: Callable[..., Path],
+    stylizer: Stylizer,
+    reference: Stylizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = clip(pts=range(30), pixels=still_and_moving)
+    options = EncodeOptions(codec="ffv1")
+    expected, painted = tmp_path / "host.mkv", tmp_path / "device.mkv"
+    render(source, expected, RED, stylizer=reference, options=options)
+    monkeypatch.setattr("videostyle.stylize.paints", lambda *_: True)
+    report = render(source, painted, RED, stylizer=stylizer, options=options, segment_seconds=0.4)
+    assert report.frames == 30
+    pairs = [[samples(frame) for frame in decode(probe(path))] for path in (expected, painted)]
+    assert np.abs(np.array(pairs[0]) - pairs[1]).mean() < 1
 
 
 def test_larger_frames_make_smaller_batches(info: MediaInfo, stylizer: Stylizer) -> None:

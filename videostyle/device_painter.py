@@ -124,16 +124,20 @@ class DevicePainter:
             self._send()
         return lambda: self._take(batch, index)
 
-    def paint_planes(self, layout: PlaneLayout, rows: Sequence[Tensor], look: Look) -> Tensor:
-        """Paint frames whose samples, (samples,) each, are on the device, and leave them there:
-        (N, samples), N at most `batch_size`."""
+    def paint_planes(
+        self, layout: PlaneLayout, rows: Sequence[Tensor], look: Look
+    ) -> Callable[[], Tensor]:
+        """Begin to paint the next frames of a video, at most `batch_size` of them, whose samples,
+        (samples,) each, are on the device; the function returned waits for theirs, (N, samples),
+        and they stay there."""
         working = self._stylizer.working_size(layout.height, layout.width, look.stroke)
         batch = _Batch(layout, working)
         for _ in rows:
             self._number += 1
             batch.looks.append(look)
             batch.marks.append(_Mark(self._scene, self._number, look.painted))
-        return self._submit(batch, rows)()[: len(rows)]
+        finish = self._submit(batch, rows)
+        return lambda: finish()[: len(rows)]
 
     def batch_size(self, layout: PlaneLayout) -> int:
         """How many frames of a size are painted together."""
