@@ -15,9 +15,9 @@ LAYERS = [
     {"look", "timecode", "easing", "stages", "options", "media", "picture"} | {"device"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments", "program"},
-    {"openvino_engine", "fused_network", "planes"},
+    {"openvino_graph", "fused_network", "planes"},
     {"kernels"},
-    {"torch_engine"},
+    {"openvino_engine", "torch_engine"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
     {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},

@@ -174,11 +174,22 @@ def test_what_the_machine_lacks_is_refused(small_model: Model, device: str, prec
         make_engine(small_model.network, device, precision)
 
 
+def test_a_frame_given_up_does_not_hold_up_the_next(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu")
+    frame, mixture = photo(256, 512), {"red": 1.0}
+    expected = stylizer.submit(frame, mixture)()
+    for _ in range(2 * stylizer.depth):
+        stylizer.submit(photo(256, 512, seed=1), mixture)
+    assert np.array_equal(stylizer.submit(frame, mixture)(), expected)
+
+
 def test_painting_reports_to_nobody(tmp_path: Path) -> None:
     program = (
         "import sys, threading\n"
-        "from videostyle import Stylizer, load_model\n"
-        "Stylizer(load_model(), device='cpu')\n"
+        "import numpy\n"
+        "from videostyle import Look, Stylizer, load_model\n"
+        "stylizer = Stylizer(load_model(), device='cpu')\n"
+        "stylizer(numpy.zeros((64, 64, 3), numpy.uint8), Look({'starry_night': 1}))\n"
         "assert sys.modules.get('openvino_telemetry') is None\n"
         "assert threading.active_count() == 1, threading.enumerate()\n"
     )

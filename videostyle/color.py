@@ -78,9 +78,12 @@ class ColorConverter:
     def to_rgb(self, image: av.VideoFrame, size: Size | None = None) -> Picture:
         """Full-range RGB (H, W, 3) uint8, C-contiguous, scaled to `size` (height, width)."""
         color = self._color_of(image)
-        rgb = convert(self._reformatter, image, "rgb24", color, RGB, size)
-        rows: Picture = plane_array(rgb, 0).astype(np.uint8, copy=False)
-        return np.ascontiguousarray(rows).reshape(rgb.height, rgb.width, 3)
+        # swscale is twice as fast with planes, and gives the same values.
+        rgb = convert(self._reformatter, image, "gbrp", color, RGB, size)
+        pixels: Picture = np.empty((rgb.height, rgb.width, 3), np.uint8)
+        for channel, index in enumerate((2, 0, 1)):
+            pixels[..., channel] = plane_array(rgb, index)
+        return pixels
 
     def from_rgb(self, pixels: Picture, size: Size | None = None) -> av.VideoFrame:
         """A new frame in the output's format and colour from (H, W, 3) uint8 RGB, scaled to

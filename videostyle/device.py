@@ -24,6 +24,18 @@ def cpu_has_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def choose_precision(name: str, device: torch.device) -> str:
+    """Resolve auto: bf16 on a CPU with bf16 instructions, fp16 on CUDA, else fp32. Raises
+    UsageError for what is none of PRECISIONS."""
+    if name not in ("auto", *PRECISIONS):
+        raise UsageError(f"precision {name!r}: use auto, {', '.join(PRECISIONS)}")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "fp16"
+    return "bf16" if cpu_has_bf16() else "fp32"
+
+
 def choose_device(name: str) -> torch.device:
     """Resolve auto, cpu, cuda or cuda:N. Raises UsageError for what this machine lacks."""
     if name == "auto":

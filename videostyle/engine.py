@@ -14,8 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from videostyle.device import PRECISIONS, choose_device, cores, cpu_has_bf16
-from videostyle.errors import UsageError
+from videostyle.device import PRECISIONS, choose_device, choose_precision, cores
 from videostyle.network import StyleNetwork
 from videostyle.openvino_engine import OpenVinoEngine
 from videostyle.torch_engine import TorchEngine
@@ -41,15 +40,11 @@ def make_engine(
 ) -> Engine:
     """Choose the fastest engine for the device.
 
-    device: auto, cpu, cuda or cuda:N. precision: auto, fp32, bf16 or fp16; auto takes bf16 on a
-    CPU with bf16 instructions, fp16 on CUDA, else fp32. threads: CPU threads of the network.
-    Raises UsageError for what does not exist here.
+    device, precision: as `choose_device` and `choose_precision` take them. threads: CPU threads
+    of the network. Raises UsageError for what does not exist here.
     """
-    if precision not in ("auto", *PRECISIONS):
-        raise UsageError(f"precision {precision!r}: use auto, {', '.join(PRECISIONS)}")
     chosen = choose_device(device)
-    if precision == "auto":
-        precision = "fp16" if chosen.type == "cuda" else "bf16" if cpu_has_bf16() else "fp32"
+    precision = choose_precision(precision, chosen)
     if chosen.type == "cpu":
         threads = threads or cores()
         if find_spec("openvino") and precision != "fp16":

@@ -97,7 +97,7 @@ class _Layer:
         self.channels = conv.layer.channels
         self.reflect = isinstance(conv, Conv)
         if isinstance(conv, UpsampleConv):
-            self.stride, self.margin, self._crop = 1, 1, conv.crop
+            self.stride, self.margin, self._crop = 1, 1, conv.margin
             weight = conv.phases().detach().permute(1, 2, 0, 3, 4, 5).flatten(0, 2)
         else:
             self.stride, self.margin = conv.layer.stride, conv.layer.kernel // 2

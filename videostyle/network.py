@@ -9,6 +9,7 @@ Shapes: N frames, C channels, H x W pixels, D numbers of one kind (gamma, or bet
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -141,6 +142,14 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 }
 
 
+def initial_weight(shape: tuple[int, int, int, int]) -> nn.Parameter:
+    """(out, in, k, k): normal, of variance 1 / (in k^2)."""
+    weight = torch.empty(shape)
+    if not weight.is_meta:  # where drawing would do nothing, but import a compiler for 0.7 s
+        weight.normal_(std=math.prod(shape[1:]) ** -0.5)
+    return nn.Parameter(weight)
+
+
 class Conv(nn.Module):
     """Convolution over a reflect-padded map, without bias (paper, appendix A)."""
 
@@ -148,7 +157,7 @@ class Conv(nn.Module):
         super().__init__()
         self.layer = layer
         shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
-        self.weight = nn.Parameter(torch.randn(shape) / (channels_in * layer.kernel**2) ** 0.5)
+        self.weight = initial_weight(shape)
 
     def forward(self, x: Tensor) -> Tensor:
         margin = self.layer.kernel // 2
@@ -173,7 +182,7 @@ class UpsampleConv(nn.Module):
             raise ValueError(f"cannot up-scale by {layer}")
         self.layer = layer
         shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
-        self.weight = nn.Parameter(torch.randn(shape) / (channels_in * layer.kernel**2) ** 0.5)
+        self.weight = initial_weight(shape)
         # fold[r, i, t] = 1 where tap t of output row r of a pair lands on the i-th small row.
         fold = torch.zeros(2, (layer.kernel + 1) // 2, layer.kernel)
         for row in range(2):
@@ -182,20 +191,21 @@ class UpsampleConv(nn.Module):
         self.register_buffer("fold", fold, persistent=False)
         self.fold: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
-        phases = self.phases().flatten(0, 2)
-        x = F.pixel_shuffle(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), phases), 2)
-        return x[..., 1:-1, 1:-1] if self.crop else x
+    @property
+    def margin(self) -> int:
+        """Pixels too many at each border once shuffled: pairs of rows for a 3x3 kernel start at
+        odd rows, so half a pair is left over."""
+        return 1 if self.fold.shape[1] == 2 else 0
 
     def phases(self) -> Tensor:
-        """The four small kernels: (out, row, column, in, y, x), in pixel_shuffle's order."""
+        """The four small kernels: (out, row, column, in, y, x), pixel_shuffle's order."""
         fold = self.fold.to(self.weight.dtype)
         return torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
 
-    @property
-    def crop(self) -> int:
-        """Rows and columns left over at each border: pairs for a 3x3 kernel start at odd ones."""
-        return int(self.layer.kernel == 3)
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.phases().flatten(0, 2))
+        x = F.pixel_shuffle(x, 2)
+        return x[..., 1:-1, 1:-1] if self.margin else x
 
 
 def instance_moments(x: Tensor) -> Tensor:
@@ -265,8 +275,6 @@ class StyleNetwork(nn.Module):
         pixels: Tensor,
         rows: Tensor,
         moments: Tensor | None = None,
-        *,
-        fused: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Stylize frames.
 
@@ -274,8 +282,6 @@ class StyleNetwork(nn.Module):
         rows: (N, 2, D) gammas and betas, one row a frame.
         moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them;
             None takes each frame's own (paper, equation 4).
-        fused: normalise each frame by its own moments with PyTorch's instance norm, which graph
-            compilers know; `moments` is then not used, and those returned are empty.
 
         Returns the pastiche (N, 3, H, W) in [0, 1] and the moments used (N, 2, D) in fp32.
         Raises ValueError for other sides.
@@ -292,9 +298,6 @@ class StyleNetwork(nn.Module):
             span = slice(start, start + x.shape[1])
             start = span.stop
             gamma, beta = rows[:, 0, span], rows[:, 1, span]
-            if fused:
-                x = F.instance_norm(x, eps=EPSILON)
-                return x * gamma[:, :, None, None] + beta[:, :, None, None]
             these = instance_moments(x) if moments is None else moments[:, :, span]
             used.append(these)
             return conditional_instance_norm(x, gamma, beta, these)

@@ -37,6 +37,7 @@ REACH = 2
 # shows another style and no longer counts.
 MIXTURE_CHANGE = 0.1
 _FIXED = 256
+_ROWS = 4  # rows of blocks averaged at a time, so that the sums stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +114,25 @@ def _mean(pastiches: list[Picture], weights: list[Weights]) -> Picture:
     total = 1 + np.sum(weights, axis=0)
     shares = [(weight / total * _FIXED).astype(np.uint16) for weight in weights]
     shares.insert(0, (_FIXED - np.sum(shares, axis=0)).astype(np.uint16))
+    held = (shares[0] < _FIXED).any(axis=1)
     height, width = pastiches[0].shape[:2]
     result = pastiches[0].copy()
     lines = [np.ascontiguousarray(pastiche).reshape(height, -1) for pastiche in pastiches]
     blended = result.reshape(height, -1)
-    for row in range(len(total)):
-        if not (shares[0][row] < _FIXED).any():
+    # Whole rows of blocks, and what is left over below them.
+    starts = [*range(0, height // BLOCK, _ROWS), height // BLOCK]
+    for first, last in zip(starts, [*starts[1:], len(held)], strict=True):
+        if not held[first:last].any():
             continue
-        band = slice(row * BLOCK, (row + 1) * BLOCK)
+        band = slice(first * BLOCK, last * BLOCK)
         accumulated = np.full(blended[band].shape, _FIXED // 2, np.uint16)
         for share, line in zip(shares, lines, strict=True):
-            wide = np.repeat(share[row], 3 * BLOCK)[: 3 * width]
-            accumulated += np.multiply(line[band], wide, dtype=np.uint16)
-        blended[band] = accumulated >> 8
+            wide = np.repeat(share[first:last], 3 * BLOCK, axis=1)[:, None, : 3 * width]
+            part = line[band].astype(np.uint16).reshape(last - first, -1, 3 * width)
+            part *= wide
+            accumulated += part.reshape(accumulated.shape)
+        accumulated >>= 8
+        blended[band] = accumulated
     return result
 
 
