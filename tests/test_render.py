@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import stage_threads
 from PIL import Image
 
@@ -136,7 +137,12 @@ def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("can't allocate memory: you tried to allocate 9 bytes")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't allocate memory: you tried to allocate 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    ],
 )
 def test_too_little_memory_names_what_helps(
     clip: Callable[..., Path],

@@ -19,16 +19,7 @@ from videostyle.openvino_engine import OpenVinoEngine
 from videostyle.stylizer import Stylizer, resize
 from videostyle.torch_engine import TorchEngine
 
-CUDA = pytest.param(
-    "cuda",
-    marks=[
-        pytest.mark.cuda,
-        pytest.mark.skipif(
-            not torch.cuda.is_available() and "FAIL_WITHOUT_CUDA" not in os.environ,
-            reason="needs a CUDA device",
-        ),
-    ],
-)
+CUDA = pytest.param("cuda", marks=pytest.mark.cuda)
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -92,10 +83,6 @@ def test_frames_in_flight_keep_their_order_and_their_buffers(
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(
-    not torch.cuda.is_available() and "FAIL_WITHOUT_CUDA" not in os.environ,
-    reason="needs a CUDA device",
-)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_cuda_paints_as_the_cpu_does(small_model: Model, precision: str) -> None:
     stylizer = Stylizer(small_model, device="cuda", precision=precision)

@@ -27,8 +27,10 @@ class Engine(Protocol):
     """
 
     arithmetic: str
-    description: str
     depth: int
+
+    @property
+    def description(self) -> str: ...
 
     def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]: ...
 

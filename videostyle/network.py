@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -180,6 +180,7 @@ class UpsampleConv(nn.Module):
         super().__init__()
         if layer.kernel not in (3, 5) or layer.stride != 2:
             raise ValueError(f"cannot up-scale by {layer}")
+        self.layer = layer
         shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
         self.weight = initial_weight(shape)
         # fold[r, i, t] = 1 where tap t of output row r of a pair lands on the i-th small row.
@@ -224,6 +225,28 @@ def conditional_instance_norm(x: Tensor, gamma: Tensor, beta: Tensor, moments: T
     return torch.addcmul(
         shift.to(x.dtype)[:, :, None, None], x, scale.to(x.dtype)[:, :, None, None]
     )
+
+
+M = TypeVar("M")
+
+
+class Step(Protocol[M]):
+    """Convolve by the next layer, normalise, rectify if `relu`, and add another map if given."""
+
+    def __call__(self, x: M, *, relu: bool, add: M | None = None) -> M: ...
+
+
+def walk(plan: Architecture, x: M, step: Step[M]) -> M:
+    """Take a map through all layers of the network but the last."""
+    contracted = []
+    for _ in plan.contract:
+        x = step(x, relu=True)
+        contracted.append(x)
+    for _ in range(plan.residual_blocks):
+        x = step(step(x, relu=True), relu=False, add=x)
+    for index in range(len(plan.expand) - 1):
+        x = step(x, relu=True, add=contracted[-2 - index] if index < plan.skips else None)
+    return x
 
 
 class StyleNetwork(nn.Module):
@@ -280,17 +303,14 @@ class StyleNetwork(nn.Module):
             return conditional_instance_norm(x, gamma, beta, these)
 
         convs = iter(self.convs)
-        contracted = []
-        for _ in plan.contract:
-            x = F.relu(normalize(next(convs)(x)))
-            contracted.append(x)
-        for _ in range(plan.residual_blocks):
-            y = F.relu(normalize(next(convs)(x)))
-            x = x + normalize(next(convs)(y))
-        for index in range(len(plan.expand) - 1):
-            x = F.relu(normalize(next(convs)(x)))
-            if index < plan.skips:
-                x = x + contracted[-2 - index]
+
+        def step(x: Tensor, *, relu: bool, add: Tensor | None = None) -> Tensor:
+            x = normalize(next(convs)(x))
+            if relu:
+                x = F.relu(x)
+            return x if add is None else add + x
+
+        x = walk(plan, x, step)
         x = next(convs)(x)
         if plan.normalize_output:
             x = normalize(x)

@@ -106,13 +106,11 @@ class Stylizer:
         Enlarged strokes are blurred ones. So a pastiche that would be enlarged more than
         MAX_ENLARGEMENT times is doubled and painted again, which gives its strokes fine ones of
         their own, until it is large enough (coarse to fine, after Gatys et al., "Controlling
-        Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6). The second layer
-        fades in while the enlargement grows by a third, so a stroke track never jumps.
+        Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6).
         """
-        while (enlargement := height / len(pastiche)) > MAX_ENLARGEMENT:
+        for weight in layers(len(pastiche), height):
             doubled = resize(pastiche, 2 * pastiche.shape[0], 2 * pastiche.shape[1])
             pastiche = self.submit(doubled, mixture)()
-            weight = enlargement / MAX_ENLARGEMENT * 3 - 3
             if weight < 1:
                 pastiche = np.rint(doubled + weight * (pastiche - doubled.astype(np.float32)))
                 pastiche = pastiche.astype(np.uint8)
@@ -128,6 +126,19 @@ class Stylizer:
         if not (bottom or right):
             return np.require(frame, requirements=["C", "W"])
         return np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+
+
+def layers(lines: int, height: int) -> list[float]:
+    """The weights in (0, 1] of the layers painted over a pastiche of so many lines for a frame of
+    `height`, each twice as large as the one below.
+
+    A layer fades in while the enlargement grows by a third, so a stroke track never jumps.
+    """
+    weights = []
+    while (enlargement := height / lines) > MAX_ENLARGEMENT:
+        weights.append(min(1.0, enlargement / MAX_ENLARGEMENT * 3 - 3))
+        lines *= 2
+    return weights
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:

@@ -1,16 +1,20 @@
-"""The network in PyTorch, on a CPU or on CUDA with streams."""
+"""The network in PyTorch, on a CPU or on CUDA with streams and graphs."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from videostyle.device import PRECISIONS
+from videostyle.fused_network import FusedNetwork
 from videostyle.network import StyleNetwork
+from videostyle.program import Function, Lane, Streams, reason
+
+# Shapes whose buffers and graphs are kept, those used last: a stroke track brings many.
+MOST_LANES = 4
 
 
 class _Frames(nn.Module):
@@ -28,77 +32,76 @@ class _Frames(nn.Module):
         return (pastiche.float() * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-class _Slot:
-    """Buffers of one batch in flight. Host buffers are pinned on CUDA so that copies overlap."""
+@torch.inference_mode()
+def _fused(network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> FusedNetwork:
+    """Raises whatever is raised where Triton or its compiler is missing."""
+    from videostyle import kernels
 
-    def __init__(self, frames: Tensor, rows: Tensor, device: torch.device, done: Any) -> None:
-        pin = device.type == "cuda"
-        self.host_frames = torch.empty(frames.shape, dtype=torch.uint8, pin_memory=pin)
-        self.host_rows = torch.empty(rows.shape, pin_memory=pin)
-        self.host_pastiches = torch.empty(frames.shape, dtype=torch.uint8, pin_memory=pin)
-        self.frames = torch.empty_like(self.host_frames, device=device)
-        self.rows = torch.empty_like(self.host_rows, device=device)
-        self.pastiches = torch.empty_like(self.frames)
-        self.done = done
+    fused = FusedNetwork(network, device, dtype, kernels)
+    with torch.cuda.device(device):
+        side = 8 * network.architecture.multiple
+        frame = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=device)
+        fused(frame, torch.zeros(1, 2, network.architecture.row_size, device=device))
+    return fused
 
 
 class TorchEngine:
     """The network in PyTorch, with upload, network and download each on a stream of its own.
 
-    Events order the three streams, and `depth` slots of buffers rotate, so on CUDA frame t + 1
-    is uploaded and frame t - 1 downloaded while frame t is painted. On a CPU the same code runs
-    in sequence.
+    `depth` slots of buffers rotate, so on CUDA frame t + 1 is uploaded and frame t - 1 downloaded
+    while frame t is painted. CUDA has fused kernels and a graph for each shape of batch; where
+    either cannot be had, `description` says why.
     """
 
     depth = 3
 
     def __init__(self, network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> None:
-        self.device = device
-        self._module = torch.get_device_module(device)
-        # Without its device a CUDA stream belongs to the current GPU, whichever that is.
-        where = {"device": device} if device.type == "cuda" else {}
-        self._streams = [self._module.Stream(**where) for _ in range(3)]
-        self._slots: list[_Slot] = []
-        self._next = 0
-        precision = next(name for name, value in PRECISIONS.items() if value == dtype)
-        self.arithmetic = f"PyTorch {precision} on {device.type}"
-        self.description = f"{device}, PyTorch {precision}"
-        painter = _Frames(copy.deepcopy(network)).to(device, dtype)
-        self._painter = painter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device, self.dtype = device, dtype
+        self._precision = next(name for name, value in PRECISIONS.items() if value == dtype)
+        self.arithmetic = f"PyTorch {self._precision} on {device.type}"
+        self._streams = Streams(device)
+        self._lanes: dict[Hashable, Lane] = {}
+        self._painter: Callable[[Tensor, Tensor], Tensor]
+        self._obstacle = ""
+        if device.type == "cuda":
+            try:
+                self._painter = _fused(network, device, dtype)
+                self.arithmetic += ", fused kernels"
+                return
+            except Exception as error:  # no Triton, no compiler for it, a GPU it does not know
+                self._obstacle = f", without fused kernels ({reason(error)})"
+        plain = _Frames(copy.deepcopy(network)).to(device, dtype)
+        self._painter = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    @torch.inference_mode()
+    @property
+    def description(self) -> str:
+        obstacles = [lane.program.obstacle for lane in self._lanes.values()]
+        slower = next((f", without CUDA graphs ({each})" for each in obstacles if each), "")
+        return f"{self.device}, PyTorch {self._precision}{self._obstacle}{slower}"
+
+    def paint(self, frames: Tensor, rows: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 and (N, 2, D), on the device -> (N, H, W, 3) uint8, on the current
+        stream. H and W are multiples of what the network takes."""
+        return self._painter(frames, rows)
+
     def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
-        upload, compute, download = self._streams
-        slot = self._free_slot(frames, rows)
-        slot.host_frames.copy_(frames)
-        slot.host_rows.copy_(rows)
-        with self._module.stream(upload):
-            slot.frames.copy_(slot.host_frames, non_blocking=True)
-            slot.rows.copy_(slot.host_rows, non_blocking=True)
-        self._after(upload, compute)
-        with self._module.stream(compute):
-            slot.pastiches.copy_(self._painter(slot.frames, slot.rows))
-        self._after(compute, download)
-        with self._module.stream(download):
-            slot.host_pastiches.copy_(slot.pastiches, non_blocking=True)
-        slot.done.record(download)
-        return lambda: self._finish(slot)
+        def fill(host: list[Tensor]) -> None:
+            host[0].copy_(frames)
+            host[1].copy_(rows)
 
-    def _finish(self, slot: _Slot) -> Tensor:
-        slot.done.synchronize()
-        return slot.host_pastiches.clone()
+        lane = self.lane(frames.shape, lambda: (self.paint, (frames, rows)))
+        return lane.submit(fill)
 
-    def _after(self, first: Any, second: Any) -> None:
-        event = self._module.Event()
-        event.record(first)
-        event.wait(second)
+    def lane(self, key: Hashable, make: Callable[[], tuple[Function, Sequence[Tensor]]]) -> Lane:
+        """The lane of a key, made anew where it was not among the last MOST_LANES used.
 
-    def _free_slot(self, frames: Tensor, rows: Tensor) -> _Slot:
-        if not self._slots or self._slots[0].host_frames.shape != frames.shape:
-            for slot in self._slots:
-                slot.done.synchronize()
-            self._slots = [
-                _Slot(frames, rows, self.device, self._module.Event()) for _ in range(self.depth)
-            ]
-        self._next = (self._next + 1) % self.depth
-        return self._slots[self._next]
+        make: gives the function, and tensors of the shapes and dtypes that a batch has.
+        """
+        lane = self._lanes.pop(key, None)
+        if lane is None:
+            if len(self._lanes) == MOST_LANES:
+                self._streams.wait()  # for whoever still works in the memory given back
+                del self._lanes[next(iter(self._lanes))]
+            lane = Lane(self._streams, *make(), self.depth)
+        self._lanes[key] = lane
+        return lane
