@@ -268,12 +268,13 @@ def test_no_worker_outlives_its_parent(clip: Clip, small_model: Model, tmp_path:
     source, output = clip(pts=range(2000), size=(320, 192)), tmp_path / "out.mp4"
     command = [sys.executable, "-m", "videostyle", "render", str(source), "-o", str(output)]
     command += ["--style", "red", "--model", str(model), "--segment-seconds", "1", "--workers", "2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    while not list(segment_folder(output).glob("*.nut")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.kill()
-    process.communicate(timeout=30)  # until nobody holds the other end of the pipe
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while not list(segment_folder(output).glob("*.nut")):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+        process.kill()
+        process.communicate(timeout=30)  # until nobody holds the other end of the pipe
 
 
 def test_a_short_video_takes_the_direct_way(

@@ -62,9 +62,11 @@ class Account:
         self._skipped += frames
 
     def update(self, painted: int, busy: Mapping[str, float]) -> None:
-        """Frames painted since the start, and the seconds each stage was busy with them."""
+        """Frames painted since the start, and the seconds each stage was busy with them. Told
+        again without a new frame, as while workers start, nothing has progressed."""
+        progressed = painted > self._painted
         self._painted, self._busy = painted, busy
-        if self._on_progress:
+        if progressed and self._on_progress:
             self._on_progress(self.progress())
 
     def progress(self) -> Progress:
