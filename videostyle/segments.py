@@ -22,7 +22,7 @@ from videostyle.errors import MediaError
 from videostyle.media import Cut, MediaInfo
 
 SEGMENT_SECONDS = 10.0
-_FORMAT = 1
+_FORMAT = 2
 _HASHED_BYTES = 1 << 20
 
 
