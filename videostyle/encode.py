@@ -112,9 +112,8 @@ def encode_segment(
                 video.finish()
         if pts:
             _check_segment(part, info, pts)
-            with _writing(part), part.open("rb") as file:
-                os.fsync(file.fileno())
-                part.replace(path)
+            with _writing(part):
+                _finish(part, path)
             on_error.pop_all()
     return SegmentRecord(
         frames=len(pts),
@@ -161,7 +160,7 @@ def join_segments(
             others.finish()
         if complete:
             with _writing(part):
-                part.replace(output)
+                _finish(part, output)
         on_error.pop_all()
     count = sum(record.frames for _, record in segments)
     notes = (*video.notes(), *others.notes)
@@ -227,7 +226,10 @@ def _remove(part: Path) -> None:
 
 
 def _finish(part: Path, output: Path) -> None:
+    """Give a part its name; after a power cut that name holds all of it or what was there before."""
     if not part.is_dir():
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
         part.replace(output)
         return
     for path in part.iterdir():

@@ -100,7 +100,7 @@ class Assignment:
             **self.plan.to_dict(),
             "tone_mapped": info.hdr_color is not None,
             "size": [info.width, info.height],
-            "cuts": str(cuts),
+            "cuts": f"{len(cuts)} from {cuts[0]} to {cuts[-1]}",
             "stabilize": self.stabilize,
         }
         return {
@@ -156,13 +156,13 @@ class Painter:
             yield self._count(meter.watch("to encode", painted)), faults
 
     def paint_segments(self, segments: Segments) -> Generator[Painted]:
-        """Paint parts one after another, each into a file of its own."""
+        """Paint parts one after another, each into a file of its own, until the input ends."""
         for number, (cut, file) in segments.items():
             with self.paint(cut) as (frames, faults):
                 record = encode_segment(frames, self._assignment.info, file, self._assignment.plan)
             whole = not self._interrupted()
-            yield number, replace(record, notes=faults.notes), whole
-            if not whole:
+            yield number, replace(record, notes=faults.notes, ends=faults.ended), whole
+            if faults.ended or not whole:
                 return
 
     def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -77,12 +77,21 @@ def paint_in_processes(
     kit = pickle.dumps((assignment, stylizer.model, stylizer.settings))
     with ProcessPoolExecutor(workers, context, _hire, (kit, board, workers)) as pool:
         try:
-            waiting = {pool.submit(_paint, {number: segments[number]}) for number in segments}
+            numbers = {
+                pool.submit(_paint, {number: segment}): number
+                for number, segment in segments.items()
+            }
+            waiting = set(numbers)
             while waiting:
                 done, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
                 account.update(*board.read())
                 for future in done:
-                    yield from future.result()
+                    painted = [] if future.cancelled() else future.result()
+                    yield from painted
+                    if any(record.ends for _, record, _ in painted):
+                        for other in waiting:
+                            if numbers[other] > numbers[future]:
+                                other.cancel()
                 if interrupted():
                     board.order.value = _FINISH
         except BaseException as error:
