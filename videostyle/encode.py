@@ -226,7 +226,7 @@ def _remove(part: Path) -> None:
 
 
 def _finish(part: Path, output: Path) -> None:
-    """Give a part its name; after a power cut that name holds all of it or what was there before."""
+    """Give a part its name, which even a power cut leaves with all of it or with what was there."""
     if not part.is_dir():
         with part.open("rb+") as file:
             os.fsync(file.fileno())

@@ -8,9 +8,10 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
 from types import MappingProxyType
@@ -26,6 +27,7 @@ from videostyle.stylizer import Stylizer
 # Read-only mappings have no way through a pipe of their own.
 copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 _POLL_SECONDS = 0.1
+_OURS = (signal.SIGINT, signal.SIGTERM)  # for this process to hear, not for its workers
 _GO, _FINISH, _ABORT = range(3)
 
 
@@ -77,10 +79,11 @@ def paint_in_processes(
     kit = pickle.dumps((assignment, stylizer.model, stylizer.settings))
     with ProcessPoolExecutor(workers, context, _hire, (kit, board, workers)) as pool:
         try:
-            numbers = {
-                pool.submit(_paint, {number: segment}): number
-                for number, segment in segments.items()
-            }
+            with _signals_are_ours():
+                numbers = {
+                    pool.submit(_paint, {number: segment}): number
+                    for number, segment in segments.items()
+                }
             waiting = set(numbers)
             while waiting:
                 done, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
@@ -104,6 +107,19 @@ def paint_in_processes(
             raise
 
 
+@contextmanager
+def _signals_are_ours() -> Iterator[None]:
+    """Processes started inside never see the terminal's Ctrl-C, not even while they start."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 # The worker's side.
 
 _painter: Painter
@@ -112,7 +128,7 @@ _board: _Board
 
 def _hire(kit: bytes, board: _Board, workers: int) -> None:
     global _painter, _board
-    for number in (signal.SIGINT, signal.SIGTERM):  # the parent's to hear
+    for number in _OURS:
         signal.signal(number, signal.SIG_IGN)
     Thread(target=_leave_with_parent, args=(board,), daemon=True).start()
     with board.hired.get_lock():
