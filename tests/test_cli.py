@@ -310,7 +310,7 @@ def test_an_interrupt_while_workers_start_is_no_accident(
     process.stderr.readline()  # "small on cpu ...", just before the workers start
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGINT)  # a terminal tells every process
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=120)  # they finish starting first
     assert process.returncode == 130, error
     assert "stopped: " in error
     assert "Traceback" not in error

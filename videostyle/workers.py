@@ -36,18 +36,23 @@ class _Board:
     """What the processes tell each other, in shared memory. It has no locks, which a killed
     process would leave locked: each value has one writer.
 
-    order: the parent's. done: of each worker, frames painted and seconds decoding, stylizing and
-    encoding. hired: how many workers have begun, counted under its own lock.
+    order: the parent's. kit: the assignment, model and settings, pickled; a worker that died before
+    it read so much from a pipe would leave the parent writing for ever. done: of each worker,
+    frames painted and seconds decoding, stylizing and encoding. hired: how many workers have begun,
+    counted under its own lock.
     """
 
     order: Any
+    kit: Any
     done: Any
     hired: Any
 
     @classmethod
-    def new(cls, context: Any, workers: int) -> _Board:
+    def new(cls, context: Any, workers: int, kit: bytes) -> _Board:
+        shared = context.RawArray("c", len(kit))
+        shared.raw = kit
         done = context.RawArray("d", 4 * workers)
-        return cls(context.RawValue("i", _GO), done, context.Value("i", 0))
+        return cls(context.RawValue("i", _GO), shared, done, context.Value("i", 0))
 
     def write(self, worker: int, painted: int, busy: Mapping[str, float]) -> None:
         self.done[4 * worker : 4 * worker + 4] = [painted, *busy.values()]
@@ -75,9 +80,9 @@ def paint_in_processes(
     what `Painter` raises, and MediaError if a worker dies.
     """
     context = multiprocessing.get_context("spawn")
-    board = _Board.new(context, workers)
     kit = pickle.dumps((assignment, stylizer.model, stylizer.settings))
-    with ProcessPoolExecutor(workers, context, _hire, (kit, board, workers)) as pool:
+    board = _Board.new(context, workers, kit)
+    with ProcessPoolExecutor(workers, context, _hire, (board, workers)) as pool:
         try:
             with _signals_are_ours():
                 numbers = {
@@ -126,16 +131,18 @@ _painter: Painter
 _board: _Board
 
 
-def _hire(kit: bytes, board: _Board, workers: int) -> None:
+def _hire(board: _Board, workers: int) -> None:
     global _painter, _board
     for number in _OURS:
         signal.signal(number, signal.SIG_IGN)
     Thread(target=_leave_with_parent, args=(board,), daemon=True).start()
+    _board = board
+    if board.order.value != _GO:
+        return
     with board.hired.get_lock():
         worker = board.hired.value
         board.hired.value += 1
-    assignment, model, settings = pickle.loads(kit)
-    _board = board
+    assignment, model, settings = pickle.loads(board.kit.raw)
     _painter = Painter(
         assignment,
         Stylizer(model, **_share(settings, worker, workers)),
