@@ -15,7 +15,7 @@ LAYERS = [
     {"look", "timecode", "easing", "stages", "options", "media", "picture"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments"},
-    {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
+    {"timeline_yaml", "timeline_plot", "model", "engine", "hdr", "strips"},
     {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},
     {"stylize", "contact_sheet"},

@@ -23,6 +23,7 @@ from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.segments import SegmentRecord, file_identity
 from videostyle.stabilizer import MEMORY
 from videostyle.stages import Meter, prefetch
+from videostyle.strips import ran_out_of_memory
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline, Track
@@ -161,7 +162,8 @@ class Painter:
             with self.paint(cut) as (frames, faults):
                 record = encode_segment(frames, self._assignment.info, file, self._assignment.plan)
             whole = not self._interrupted()
-            yield number, replace(record, notes=faults.notes, ends=faults.ended), whole
+            notes = (*faults.notes, *self._stylizer.notes)
+            yield number, replace(record, notes=notes, ends=faults.ended), whole
             if faults.ended or not whole:
                 return
 
@@ -211,12 +213,11 @@ def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Ge
 
 @contextmanager
 def _memory_named(info: MediaInfo) -> Iterator[None]:
-    """Say what helps where memory ran out; PyTorch and OpenVINO call it a RuntimeError."""
+    """Say what helps where memory ran out."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        words = ("alloc", "out of memory")
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in words):
+        if not ran_out_of_memory(error):
             raise
         raise MediaError(
             f"{info.path}: not enough memory to paint {info.width}x{info.height}; "

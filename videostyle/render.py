@@ -91,7 +91,7 @@ def render(
         painter = Painter(assignment, stylizer, interrupted, account.update)
         with painter.paint(cut) as (frames, faults):
             result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
-        notes = [*faults.notes, *result.notes]
+        notes = [*faults.notes, *stylizer.notes, *result.notes]
         if workers > 1:
             notes.append("painted by one worker, because it is in one piece; see --segment-seconds")
     else:
