@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -62,11 +63,13 @@ _UPRIGHT = {
 
 @dataclass(slots=True)
 class DecodeReport:
-    """What went wrong on the way, counted while `decode` runs."""
+    """What went wrong on the way, counted while `decode` runs. ended: it came to the end of the
+    file, so there are no frames after those it gave."""
 
     skipped_packets: int = 0
     damaged_frames: int = 0
     cut_short: bool = False
+    ended: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -154,6 +157,7 @@ def decode(
             is_corrupt=image.is_corrupt,
             alpha=alpha,
         )
+    report.ended = True
 
 
 def measure_duration(info: MediaInfo) -> float:
@@ -163,18 +167,18 @@ def measure_duration(info: MediaInfo) -> float:
     """
     if info.is_image:
         return 0.0
-    starts, ends = [], []
+    start, end = math.inf, -math.inf
     with open_input(info.path) as container:
         stream = container.streams[info.stream_index]
         assert isinstance(stream, VideoStream)
         step = _ticks_per_frame(stream) or 0
         for packet in _packets(stream, DecodeReport()):
             if packet.pts is not None:
-                starts.append(packet.pts)
-                ends.append(packet.pts + (packet.duration or step))
-    if not starts:
+                start = min(start, packet.pts)
+                end = max(end, packet.pts + (packet.duration or step))
+    if start == math.inf:
         raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
-    return float((max(ends) - min(starts)) * info.time_base)
+    return float((end - start) * info.time_base)
 
 
 @contextmanager
