@@ -231,7 +231,8 @@ def _probe_video(path: Path) -> MediaInfo:
         if first is None:
             raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
         image, start_pts = first
-        sideways = any("transpose" in name for name in _filters(image))
+        filters = _filters(image)
+        sideways = any("transpose" in name for name in filters)
         aspect = stream.sample_aspect_ratio or None
         return MediaInfo(
             path=path,
@@ -247,6 +248,7 @@ def _probe_video(path: Path) -> MediaInfo:
             frame_count=stream.frames or None,
             frame_rate=_frame_rate(stream),
             rotation_degrees=image.rotation,
+            upright_filters=filters,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
             other_streams=tuple(map(_describe, _others(container, stream))),
         )
@@ -484,17 +486,20 @@ class _Upright:
         self._graph: av.filter.Graph | None = None
 
     def __call__(self, image: av.VideoFrame) -> tuple[av.VideoFrame, Alpha | None]:
-        # Side data and frame hold each other until the garbage collector comes round, and a frame
-        # is large, so the display matrix is looked at only where something changes.
         key = (image.rotation, image.format.name, image.width, image.height)
         if key != self._key:
-            self._key, self._graph = key, self._make_graph(image, _filters(image))
+            # Side data and frame hold each other, and with the frame its decoder's memory, until
+            # the garbage collector comes round; so the display matrix is looked at only where it
+            # is another one than the first frame's.
+            turned = image.rotation != self._info.rotation_degrees
+            filters = _filters(image) if turned else self._info.upright_filters
+            self._key, self._graph = key, self._make_graph(image, filters)
         if self._graph is not None:
             image.pts = None  # the pts travel beside the image
             self._graph.push(image)
-            turned = self._graph.pull()
-            assert isinstance(turned, av.VideoFrame)
-            image = turned
+            pulled = self._graph.pull()
+            assert isinstance(pulled, av.VideoFrame)
+            image = pulled
         if self._info.hdr_color:
             return tone_map(self._reformatter, image, self._info.hdr_color), None
         if self._keep_alpha:
