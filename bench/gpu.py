@@ -19,6 +19,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -97,9 +98,8 @@ def stylize(
         def network(
             number: int, lane: Any = lane, pool: list[Tensor] = pool, styles: Tensor = styles
         ) -> Callable[[], Tensor]:
-            return lane.submit(
-                lambda host: host[1].copy_(styles), list(pool[number % POOL]), download=False
-            )
+            writers = [partial(copy_to, frame) for frame in pool[number % POOL]]
+            return lane.submit(lambda host: host[1].copy_(styles), writers, download=False)
 
         works = {"network": network}
         for title, stroke in (
@@ -113,6 +113,10 @@ def stylize(
             print(row, flush=True)
         print(engine.description, flush=True)
     return rows
+
+
+def copy_to(frame: Tensor, target: Tensor) -> None:
+    target.copy_(frame, non_blocking=True)
 
 
 def planes(
@@ -235,7 +239,7 @@ def maps(name: str) -> list[tuple[int, int]]:
 
 
 def fastest(work: Callable[[Tensor], Tensor], pool: list[Tensor], device: torch.device) -> float:
-    """Seconds a run, best of several series, as the engine runs it: from a graph, without Python."""
+    """Seconds a run, best of several series, from a graph as the engine runs it."""
     streams = Streams(device)
     record = record_graph if device.type == "cuda" else None
     program = Program(lambda *pool: [work(x) for x in pool][-1], pool, record)
