@@ -18,7 +18,7 @@ LAYERS = [
     {"openvino_graph", "fused_network", "planes"},
     {"kernels"},
     {"openvino_engine", "torch_engine"},
-    {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
+    {"timeline_yaml", "timeline_plot", "model", "engine", "hdr", "strips"},
     {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},
     {"device_painter"},

@@ -40,9 +40,15 @@ class Watched:
             time.sleep(0.005)
 
 
+@pytest.fixture(scope="module")
+def stylizer(small_model: Model) -> Stylizer:
+    return Stylizer(small_model, device="cpu")
+
+
 @pytest.fixture
-def watched(small_model: Model) -> Iterator[Watched]:
-    watched = Watched(Stylizer(small_model, device="cpu"))
+def watched(small_model: Model, stylizer: Stylizer) -> Iterator[Watched]:
+    stylizer.model = small_model
+    watched = Watched(stylizer)
     yield watched
     watched.player.close()
 

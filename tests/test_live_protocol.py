@@ -33,16 +33,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder.parent / "secret.yaml").write_text("secret")
     (folder / "link.yaml").symlink_to(folder.parent / "secret.yaml")
     Image.new("RGB", (40, 30), "green").save(folder / "still.png")
+    make_clip(folder / "a_minute.mp4", pts=list(range(1500)), size=(96, 64))
     return folder
 
 
 @pytest.fixture(scope="module")
 def server(
-    small_model: Model, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    small_model: Model,
+    folder: Path,
+    loss_network_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LiveServer]:
     model = tmp_path_factory.mktemp("model") / "small.safetensors"
     save_model(model, small_model.card, small_model.network, small_model.styles)
-    with live_server(folder / "film.mp4", "--model", model) as running:
+    options = ("--model", model, "--loss-network", loss_network_file)
+    with live_server(folder / "film.mp4", *options) as running:
         yield running
 
 
@@ -135,7 +140,7 @@ def request(
 def test_a_tab_hears_what_there_is(tab: Tab) -> None:
     hello, source = tab.newest["hello"], tab.newest["source"]
     assert [style["name"] for style in hello["styles"]] == ["red", "green", "blue"]
-    assert hello["media"] == ["film.mp4", "still.png"]
+    assert hello["media"] == ["a_minute.mp4", "film.mp4", "still.png"]
     assert hello["timelines"] == ["old.yaml"]
     assert (source["kind"], source["fps"], source["duration"]) == ("video", 25, 2)
 
@@ -243,6 +248,25 @@ def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder
     assert body == (folder / "out.mp4").read_bytes()
     failure = tab.ask({"type": "render", "output": "out.mp4"}, "failure")
     assert "exists" in failure["message"]
+
+
+def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(tab: Tab) -> None:
+    tab.ask({"type": "open", "name": "a_minute.mp4"}, "source")
+    tab.picture_of(mix={"red": 1})
+    tab.ask({"type": "render", "output": "minute.mp4"}, "render")
+    failure = tab.ask({"type": "play", "playing": True}, "failure")
+    assert "a render is running" in failure["message"]
+    tab.until(lambda: tab.newest["render"]["frame"] > 300, 60)
+    assert tab.newest["render"]["total"] == 1500
+    assert tab.newest["render"]["eta"] > 0
+    tab.send({"type": "stop_render"})
+    tab.until(lambda: tab.newest["render"]["status"] == "stopped")
+    assert tab.newest["render"]["output"] == "minute.part.mp4"
+    assert 250 <= tab.newest["render"]["frame"] < 1500
+    tab.ask({"type": "render", "output": "minute.mp4"}, "render")
+    tab.until(lambda: tab.newest["render"]["status"] == "done", 60)
+    assert tab.newest["render"]["frame"] == 1500
+    assert "went on after" in tab.newest["render"]["message"]
 
 
 def test_the_first_tab_plays_and_the_second_follows_until_it_takes_over(
@@ -405,14 +429,10 @@ def test_nothing_is_saved_elsewhere(server: LiveServer, folder: Path, name: str)
     assert sorted(folder.parent.rglob("*")) == before
 
 
-def test_a_painting_needs_a_loss_network_and_must_be_a_picture(server: LiveServer) -> None:
+def test_a_painting_must_be_a_picture_that_is_not_too_large(server: LiveServer) -> None:
     path = f"/paintings?title=Mine&token={server.token}"
     status, body = request(server, "POST", path, b"not a picture")
     assert (status, b"not a picture" in body) == (409, True)
-    picture = BytesIO()
-    Image.new("RGB", (96, 96), "red").save(picture, "PNG")
-    status, body = request(server, "POST", path, picture.getvalue())
-    assert (status, b"--loss-network" in body) == (409, True)
     assert request(server, "POST", path, b"x" * (21 << 20))[0] == 413
 
 
@@ -439,3 +459,19 @@ def test_too_many_tabs_are_told(server: LiveServer) -> None:
             tabs.enter_context(tab.socket)
         with pytest.raises(ConnectionClosed):
             opened[-1].until(lambda: False)
+
+
+def test_a_painting_is_learned_until_it_will_do(tab: Tab, server: LiveServer, folder: Path) -> None:
+    """Last in this file: the model has one more style from here on."""
+    picture = BytesIO()
+    Image.effect_mandelbrot((96, 72), (-2, -1, 1, 1), 50).save(picture, "PNG")
+    path = f"/paintings?title=My%20Painting&token={server.token}"
+    assert request(server, "POST", path, picture.getvalue())[0] == 202
+    tab.until(lambda: tab.newest["lesson"]["status"] == "running")
+    status, body = request(server, "POST", path, picture.getvalue())
+    assert (status, b"already at work" in body) == (409, True)
+    tab.send({"type": "stop_lesson"})
+    tab.until(lambda: tab.newest["lesson"]["status"] == "stopped", 60)
+    assert [style["name"] for style in tab.newest["hello"]["styles"]][3:] == ["my_painting"]
+    assert tab.picture_of(mix={"my_painting": 1})["mix"] == {"my_painting": 1}
+    assert (folder / "small_with_my_painting.safetensors").exists()

@@ -17,6 +17,7 @@ from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, Look
 from videostyle.model import Model
+from videostyle.painter import Account
 from videostyle.render import Progress, render
 from videostyle.stylizer import Stylizer
 
@@ -84,6 +85,17 @@ def test_progress_counts_every_frame(
     assert [progress.frame for progress in seen] == [1, 2, 3, 4, 5, 6]
     assert {progress.total for progress in seen} == {6}
     assert seen[-1].fps > 0
+
+
+def test_progress_waits_for_the_first_frame() -> None:
+    """Workers take seconds to start, in which there is no rate to tell."""
+    told: list[Progress] = []
+    account = Account(10, told.append)
+    busy = {"decode": 0.0, "stylize": 0.0, "encode": 0.0}
+    for painted in (0, 0, 1, 1, 3):
+        account.update(painted, busy)
+    assert [progress.frame for progress in told] == [1, 3]
+    assert all(progress.fps > 0 for progress in told)
 
 
 def test_an_interruption_leaves_a_playable_part(
@@ -166,6 +178,7 @@ def test_too_little_memory_names_what_helps(
         raise error
 
     monkeypatch.setattr(stylizer.engine, "submit", exhausted)
+    monkeypatch.setattr("videostyle.stylizer.paint_in_strips", exhausted)
     with pytest.raises(MediaError, match="not enough memory to paint 96x64; --max-size 48"):
         render(clip(), tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]

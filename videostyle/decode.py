@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -63,11 +64,13 @@ _UPRIGHT = {
 
 @dataclass(slots=True)
 class DecodeReport:
-    """What went wrong on the way, counted while `decode` runs."""
+    """What went wrong on the way, counted while `decode` runs. ended: it came to the end of the
+    file, so there are no frames after those it gave."""
 
     skipped_packets: int = 0
     damaged_frames: int = 0
     cut_short: bool = False
+    ended: bool = False
     not_on_gpu: str = ""  # why
 
     @property
@@ -167,6 +170,7 @@ def decode(
             is_corrupt=image.is_corrupt,
             alpha=alpha,
         )
+    report.ended = True
 
 
 def measure_duration(info: MediaInfo) -> float:
@@ -176,18 +180,18 @@ def measure_duration(info: MediaInfo) -> float:
     """
     if info.is_image:
         return 0.0
-    starts, ends = [], []
+    start, end = math.inf, -math.inf
     with open_input(info.path) as container:
         stream = container.streams[info.stream_index]
         assert isinstance(stream, VideoStream)
         step = _ticks_per_frame(stream) or 0
         for packet in _packets(stream, DecodeReport()):
             if packet.pts is not None:
-                starts.append(packet.pts)
-                ends.append(packet.pts + (packet.duration or step))
-    if not starts:
+                start = min(start, packet.pts)
+                end = max(end, packet.pts + (packet.duration or step))
+    if start == math.inf:
         raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
-    return float((max(ends) - min(starts)) * info.time_base)
+    return float((end - start) * info.time_base)
 
 
 @contextmanager
@@ -242,7 +246,8 @@ def _probe_video(path: Path) -> MediaInfo:
         if first is None:
             raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
         image, start_pts = first
-        sideways = any("transpose" in name for name in _filters(image))
+        filters = _filters(image)
+        sideways = any("transpose" in name for name in filters)
         aspect = stream.sample_aspect_ratio or None
         return MediaInfo(
             path=path,
@@ -258,6 +263,7 @@ def _probe_video(path: Path) -> MediaInfo:
             frame_count=stream.frames or None,
             frame_rate=_frame_rate(stream),
             rotation_degrees=image.rotation,
+            upright_filters=filters,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
             other_streams=tuple(map(_describe, _others(container, stream))),
         )
@@ -519,19 +525,22 @@ class _Upright:
         self._graph: av.filter.Graph | None = None
 
     def __call__(self, image: av.VideoFrame) -> tuple[av.VideoFrame, Alpha | None]:
-        # Side data and frame hold each other until the garbage collector comes round, and a frame
-        # is large, so the display matrix is looked at only where something changes.
         key = (image.rotation, image.format.name, image.width, image.height)
         if key != self._key:
-            self._key, self._graph = key, self._make_graph(image, _filters(image))
+            # Side data and frame hold each other, and with the frame its decoder's memory, until
+            # the garbage collector comes round; so the display matrix is looked at only where it
+            # is another one than the first frame's.
+            turned = image.rotation != self._info.rotation_degrees
+            filters = _filters(image) if turned else self._info.upright_filters
+            self._key, self._graph = key, self._make_graph(image, filters)
         if self._graph is not None:
             if image.format.name == "cuda":
                 image = image.reformat(format=self._info.pix_fmt)
             image.pts = None  # the pts travel beside the image
             self._graph.push(image)
-            turned = self._graph.pull()
-            assert isinstance(turned, av.VideoFrame)
-            image = turned
+            pulled = self._graph.pull()
+            assert isinstance(pulled, av.VideoFrame)
+            image = pulled
         if self._info.hdr_color:
             return tone_map(self._reformatter, image, self._info.hdr_color), None
         if self._keep_alpha:

@@ -81,6 +81,19 @@ class Architecture:
             result *= layer.stride
         return result
 
+    @property
+    def reach(self) -> int:
+        """Moments aside, a pixel of the pastiche depends on the frame's at most so many away."""
+        reach, step = 0, self.unshuffle
+        for layer in self.contract:
+            reach += layer.kernel // 2 * step
+            step *= layer.stride
+        reach += 2 * self.residual_blocks * step
+        for layer in self.expand:
+            reach += (1 if layer.stride > 1 else layer.kernel // 2) * step
+            step //= layer.stride
+        return reach + self.multiple
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -275,13 +288,18 @@ class StyleNetwork(nn.Module):
         pixels: Tensor,
         rows: Tensor,
         moments: Tensor | None = None,
+        *,
+        counted: slice | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Stylize frames.
 
         pixels: (N, 3, H, W) RGB in [0, 1], H and W multiples of `architecture.multiple`.
         rows: (N, 2, D) gammas and betas, one row a frame.
-        moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them;
-            None takes each frame's own (paper, equation 4).
+        moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them, or
+            of the first feature maps only; the others, or with None all, are normalised by each
+            frame's own (paper, equation 4).
+        counted: lines of the frame, from and up to multiples of `architecture.multiple`, that its
+            own moments are taken over; None is all.
 
         Returns the pastiche (N, 3, H, W) in [0, 1] and the moments used (N, 2, D) in fp32.
         Raises ValueError for other sides.
@@ -298,7 +316,12 @@ class StyleNetwork(nn.Module):
             span = slice(start, start + x.shape[1])
             start = span.stop
             gamma, beta = rows[:, 0, span], rows[:, 1, span]
-            these = instance_moments(x) if moments is None else moments[:, :, span]
+            if moments is None or span.stop > moments.shape[2]:
+                lines = pixels.shape[2] // x.shape[2]
+                own = counted and slice(counted.start // lines, counted.stop // lines)
+                these = instance_moments(x if own is None else x[:, :, own])
+            else:
+                these = moments[:, :, span]
             used.append(these)
             return conditional_instance_norm(x, gamma, beta, these)
 

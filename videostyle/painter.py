@@ -23,6 +23,7 @@ from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.segments import SegmentRecord, file_identity
 from videostyle.stabilizer import MEMORY
 from videostyle.stages import Meter, prefetch
+from videostyle.strips import ran_out_of_memory
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline, Track
@@ -62,9 +63,11 @@ class Account:
         self._skipped += frames
 
     def update(self, painted: int, busy: Mapping[str, float]) -> None:
-        """Frames painted since the start, and the seconds each stage was busy with them."""
+        """Frames painted since the start, and the seconds each stage was busy with them. Told
+        again without a new frame, as while workers start, nothing has progressed."""
+        progressed = painted > self._painted
         self._painted, self._busy = painted, busy
-        if self._on_progress:
+        if progressed and self._on_progress:
             self._on_progress(self.progress())
 
     def progress(self) -> Progress:
@@ -99,7 +102,7 @@ class Assignment:
             **self.plan.to_dict(),
             "tone_mapped": info.hdr_color is not None,
             "size": [info.width, info.height],
-            "cuts": str(cuts),
+            "cuts": f"{len(cuts)} from {cuts[0]} to {cuts[-1]}",
             "stabilize": self.stabilize,
         }
         return {
@@ -158,13 +161,14 @@ class Painter:
             yield self._count(meter.watch("to encode", painted)), faults
 
     def paint_segments(self, segments: Segments) -> Generator[Painted]:
-        """Paint parts one after another, each into a file of its own."""
+        """Paint parts one after another, each into a file of its own, until the input ends."""
         for number, (cut, file) in segments.items():
             with self.paint(cut) as (frames, faults):
                 record = encode_segment(frames, self._assignment.info, file, self._assignment.plan)
             whole = not self._interrupted()
-            yield number, replace(record, notes=faults.notes), whole
-            if not whole:
+            notes = (*faults.notes, *self._stylizer.notes)
+            yield number, replace(record, notes=notes, ends=faults.ended), whole
+            if faults.ended or not whole:
                 return
 
     def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -213,12 +217,11 @@ def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Ge
 
 @contextmanager
 def _memory_named(info: MediaInfo) -> Iterator[None]:
-    """Say what helps where memory ran out; PyTorch and OpenVINO call it a RuntimeError."""
+    """Say what helps where memory ran out."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        words = ("alloc", "out of memory")
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in words):
+        if not ran_out_of_memory(error):
             raise
         raise MediaError(
             f"{info.path}: not enough memory to paint {info.width}x{info.height}; "

@@ -94,7 +94,7 @@ class Span:
 
     def chapters(self, source: InputContainer) -> list[Chapter]:
         """The chapters of the part, at their times in the output."""
-        if self.is_whole:
+        if self.is_whole and not self.earlier:
             return source.chapters()
         found = []
         for chapter in source.chapters():

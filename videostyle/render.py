@@ -93,7 +93,7 @@ def render(
         painter = Painter(assignment, stylizer, interrupted, account.update)
         with painter.paint(cut) as (frames, faults):
             result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
-        notes = [*faults.notes, *result.notes]
+        notes = [*faults.notes, *stylizer.notes, *result.notes]
         if workers > 1:
             notes.append("painted by one worker, because it is in one piece; see --segment-seconds")
     else:
@@ -101,7 +101,7 @@ def render(
         notes = folder.open()
         missing = {
             number: (cut, folder.file(number))
-            for number, cut in enumerate(cuts)
+            for number, cut in enumerate(cuts[: folder.count(len(cuts))])
             if folder.record(number) is None
         }
         account.skip(folder.frames)
@@ -143,6 +143,7 @@ def _collect(
         else:
             cut_short[number] = record
     segments = []
+    count = folder.count(count)
     for number in range(count):
         found = folder.record(number) or cut_short.get(number)
         if found is None:

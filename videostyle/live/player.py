@@ -70,6 +70,7 @@ class Player:
         self._start_seconds = 0.0
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
         self._camera: tuple[Pixels, float] | None = None
+        self._frame_of_thumbnails: Pixels | None = None
         self._take: list[Sample] = []
         self._jobs: deque[Callable[[], None]] = deque()
         self._closed = False
@@ -95,6 +96,7 @@ class Player:
         info = probe(path) if path else None
         with self._changed:
             self._info, self._camera, self._take = info, None, []
+            self._frame_of_thumbnails = None
             self._start_seconds = self.seconds = 0.0
             self._controls = replace(
                 self._controls, playing=False, recording=False, timeline=None, follow=False
@@ -383,12 +385,15 @@ class Player:
             picture = Image.fromarray(self._camera[0])
             picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
             return np.asarray(picture)
+        if self._frame_of_thumbnails is not None:
+            return self._frame_of_thumbnails
         small = info.fitted(THUMBNAIL_SIDE)
         with closing(decode(small, cut=_from(info, (info.duration_seconds or 0.0) / 3))) as frames:
             frame = next(frames, None)
             if frame is None:
                 raise MediaError(f"{info.path}: has no frames to show")
-            return ColorConverter(small, "yuv420p").to_rgb(frame.image)
+            self._frame_of_thumbnails = ColorConverter(small, "yuv420p").to_rgb(frame.image)
+            return self._frame_of_thumbnails
 
 
 def _from(info: MediaInfo, seconds: float) -> Cut:

@@ -55,8 +55,8 @@ async def serve(
         elif media := library.media():
             session.open(media[0])
         if timeline:
-            session.command({"type": "timeline", "text": _read(timeline), "keep_text": True})
-            session.command({"type": "set", "follow": True})
+            text = _read(timeline)
+            session.command({"type": "timeline", "text": text, "keep_text": True, "follow": True})
         port = listening.getsockname()[1]
         hosts = [f"{host}:{port}"] + ([f"localhost:{port}"] if host == "127.0.0.1" else [])
         server = uvicorn.Server(

@@ -285,6 +285,9 @@ class Session:
         )
         is_text = message.get("keep_text") is True
         self._keep(timeline, source if is_text else None, warnings)
+        if message.get("follow") is True:
+            self.player.update(follow=True)
+            self._tell(self.state())
 
     def _keep(self, timeline: Timeline, yaml: str | None = None, warnings: Any = ()) -> None:
         self._timeline = timeline

@@ -3,7 +3,8 @@
 import { isIdle, on, sendBytes } from "./connection.mjs";
 import { notice, state } from "./state.mjs";
 
-const WIDTH = 640;
+const WIDTH = 1280;
+const even = (size) => 2 * Math.round(size / 2);
 let stream = null;
 
 on("source", async (source) => {
@@ -31,8 +32,8 @@ async function run(mine) {
     if (mine !== stream) return;
     video.requestVideoFrameCallback(send);
     if (!isIdle() || !isAnswered || !video.videoWidth) return;
-    canvas.width = WIDTH;
-    canvas.height = Math.round(WIDTH * video.videoHeight / video.videoWidth / 2) * 2;
+    canvas.height = even(Math.min(state.lines, video.videoHeight, WIDTH * video.videoHeight / video.videoWidth));
+    canvas.width = even(canvas.height * video.videoWidth / video.videoHeight);
     context.drawImage(video, 0, 0, canvas.width, canvas.height);
     isAnswered = false;
     canvas.toBlob(async (blob) => { if (blob) sendBytes(await blob.arrayBuffer()); }, "image/jpeg", 0.9);

@@ -7,6 +7,7 @@ import { sendText } from "./strip.mjs";
 const MOST_BYTES = 1_000_000;
 const text = $("yaml");
 let isEdited = false;
+let saved = null;  // of the text; what was there before the page is taken for saved
 
 text.oninput = () => { isEdited = true; };
 text.onkeydown = (event) => {
@@ -15,11 +16,12 @@ text.onkeydown = (event) => {
 
 function apply() {
   $("mistakes").replaceChildren();
-  sendText(text.value);
+  sendText(text.value, true);
 }
 $("apply").onclick = apply;
 
 on("timeline", ({ yaml }) => {
+  saved ??= yaml;
   // What somebody is typing is not taken from under their hands.
   if (isEdited && document.activeElement === text && yaml !== text.value) return;
   text.value = yaml;
@@ -46,11 +48,13 @@ function goTo({ line, column }) {
   text.scrollTop = Math.max(0, (line - 4) * 18);
 }
 
-async function load(source) {
-  text.value = source;
+function load(source) {
+  text.value = saved = source;
   isEdited = true;
   apply();
 }
+
+export const isUnsaved = () => Boolean(text.value.trim()) && text.value !== saved;
 
 $("timeline-file").onchange = async ({ target }) => {
   const name = target.value;
@@ -67,16 +71,18 @@ async function save(overwrite) {
   if (!text.value.trim()) { notice("There is no timeline to save yet."); return; }
   const name = $("timeline-name").value;
   const path = withToken(`/timelines/${encodeURIComponent(name)}${overwrite ? "?overwrite=yes" : ""}`);
-  const response = await fetch(path, { method: "PUT", body: text.value });
+  const body = text.value;
+  const response = await fetch(path, { method: "PUT", body });
   if (response.status === 409 && !overwrite) {
     if (confirm(`${name} exists. Overwrite it?`)) save(true);
     return;
   }
+  if (response.ok) saved = body;
   notice(response.ok ? `Saved as ${(await response.json()).path}` : await response.text());
 }
 
 on("hello", () => {
-  $("timeline-file").replaceChildren(element("option", { value: "", textContent: "Open…" }),
+  $("timeline-file").replaceChildren(element("option", { value: "", textContent: state.timelines.length ? "Open…" : "No timelines in the folder" }),
     ...state.timelines.map((name) => element("option", { value: name, textContent: name })));
 });
 

@@ -6,13 +6,13 @@ import { measured, nextView } from "./viewer.mjs";
 import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
 import { addKey, deleteKey, redo, toggleFollow, undo } from "./strip.mjs";
-import { loadFile } from "./editor.mjs";
+import { isUnsaved, loadFile } from "./editor.mjs";
 import "./output.mjs";
 import { teach } from "./paintings.mjs";
 import "./camera.mjs";
 
 let noticeTimer = 0;
-const say = (text, seconds = 6) => {
+const say = (text, seconds = 8) => {
   $("notice").textContent = text;
   $("notice").hidden = !text;
   clearTimeout(noticeTimer);
@@ -24,8 +24,8 @@ on("disconnected", () => { say("The connection is lost; trying again…", 0); do
 on("connected", () => { say("", 0); document.body.dataset.connection = "here"; });
 on("role", ({ conducts }) => {
   $("take-controls").hidden = conducts;
-  if (!conducts) say("Another tab has the controls; this one follows.", 0);
-  else if (/Another tab/.test($("notice").textContent)) say("", 0);
+  if (!conducts) say("Another tab has the controls; this one follows.");
+  else if (/Another tab/.test($("notice").textContent)) say("");
 });
 $("take-controls").onclick = () => send({ type: "take_controls" });
 
@@ -37,16 +37,23 @@ on("hello", ({ lines, model, engine }) => {
   $("lines").value = state.lines;
   $("source").value = state.source?.name ?? "";
   $("meter").title = `${model} on ${engine}`;
+  $("empty").textContent = state.media.length
+    ? "Choose a video, a picture or the camera above."
+    : `There is no video or picture in the folder ${state.folder}. Choose the camera above, or start with: videostyle live VIDEO`;
 });
 on("source", ({ name, kind }) => {
   $("source").value = name;
   $("empty").hidden = Boolean(name);
   const isVideo = kind === "video";
   for (const id of ["play", "back", "forward", "loop"]) $(id).disabled = !isVideo;
-  $("record").disabled = kind === "picture";
+  $("record").disabled = !isVideo && name !== "camera";
   document.querySelector(".timeline").classList.toggle("still", kind === "picture");
 });
-$("source").onchange = ({ target }) => send({ type: "open", name: target.value });
+$("source").onchange = ({ target }) => {
+  const goes = !isUnsaved() || confirm("The timeline is not saved, and belongs to this source. Leave it?");
+  if (goes) send({ type: "open", name: target.value });
+  else target.value = state.source?.name ?? "";
+};
 $("lines").onchange = ({ target }) => send({ type: "set", lines: Number(target.value) });
 
 const toggles = {

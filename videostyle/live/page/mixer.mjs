@@ -15,8 +15,20 @@ let isScheduled = false;
 let isMeasured = false;  // the first look, beside everything that loads, says nothing about speed
 let lastSent = 0;
 
-export function thumbnail(name) {
-  return withToken(`/thumbnails/${encodeURIComponent(name)}?of=${encodeURIComponent(state.source?.name ?? "")}`);
+export const thumbnail = (name) =>
+  withToken(`/thumbnails/${encodeURIComponent(name)}?of=${encodeURIComponent(state.source?.name ?? "")}`);
+
+// The first pictures of a camera may still show the source before.
+const CAMERA_PICTURES = 3;
+const hasThumbnails = () => state.source?.name && (state.source.kind !== "camera" || state.pictures >= CAMERA_PICTURES);
+
+export function showThumbnail(image, name) {
+  if (hasThumbnails()) image.src = thumbnail(name);
+  else image.removeAttribute("src");
+}
+
+function showThumbnails() {
+  for (const [name, { picture }] of rows) showThumbnail(picture, name);
 }
 
 // Weights that sound: solo and mute applied, not yet divided by their sum.
@@ -68,7 +80,7 @@ export function setMix(mix) {
   for (const name of mixer.chosen) mixer.values.set(name, mix[name] ?? 0);
   mixer.solo = null;
   mixer.muted.clear();
-  if (mixer.chosen.some((name) => !rows.has(name))) build();
+  build();
 }
 
 function refresh() {
@@ -93,34 +105,46 @@ function refresh() {
   }
 }
 
+// One row a chosen painting, in their order; rows that are there stay as they are.
 function build() {
-  const list = $("sliders");
-  rows.clear();
-  const wanted = $("search").value.trim().toLowerCase();
-  list.replaceChildren(...mixer.chosen.map((name) => {
-    const title = titleOf(name);
-    const label = `Weight of ${title}`;
-    const range = element("input", { type: "range", min: 0, max: 1, step: NUDGE, ariaLabel: label });
-    range.dataset.style = name;
-    range.style.setProperty("--fill", colorOf(name));
-    range.oninput = () => { mixer.values.set(name, Number(range.value)); commit(); };
-    range.onkeydown = (event) => nudge(event, range);
-    const weight = element("output", { className: "weight" });
-    const solo = element("button", { className: "small", textContent: "S", title: `Solo ${title}`, ariaLabel: `Solo ${title}` });
-    solo.onclick = () => toggleSolo(name);
-    const mute = element("button", { className: "small", textContent: "M", title: `Mute ${title}`, ariaLabel: `Mute ${title}` });
-    mute.onclick = () => { mixer.muted.has(name) ? mixer.muted.delete(name) : mixer.muted.add(name); commit(); };
-    const grip = element("button", { className: "grip", textContent: "⠿", title: "Drag, or arrow keys, to reorder", ariaLabel: `Move ${title}` });
-    const picture = element("img", { alt: "", width: 56, height: 34 });
-    if (state.source?.name) picture.src = thumbnail(name);
-    const item = element("li", {}, grip, picture,
-      element("div", {}, element("span", { className: "title", textContent: title }), range), weight, solo, mute);
-    item.hidden = !title.toLowerCase().includes(wanted);
-    makeMovable(item, grip, name);
-    rows.set(name, { item, range, weight, solo, mute });
-    return item;
-  }));
+  for (const [name, { item }] of rows) {
+    if (!mixer.chosen.includes(name)) { item.remove(); rows.delete(name); }
+  }
+  mixer.chosen.forEach((name, place) => {
+    if (!rows.has(name)) rows.set(name, makeRow(name));
+    const { item } = rows.get(name);
+    if ($("sliders").children[place] !== item) $("sliders").insertBefore(item, $("sliders").children[place] ?? null);
+  });
+  find();
   refresh();
+}
+
+function makeRow(name) {
+  const title = titleOf(name);
+  const label = `Weight of ${title}`;
+  const range = element("input", { type: "range", min: 0, max: 1, step: NUDGE, ariaLabel: label });
+  range.dataset.style = name;
+  range.style.setProperty("--fill", colorOf(name));
+  range.oninput = () => { mixer.values.set(name, Number(range.value)); commit(); };
+  range.onkeydown = (event) => nudge(event, range);
+  const weight = element("output", { className: "weight" });
+  const solo = element("button", { className: "small", textContent: "S", title: `Solo ${title}`, ariaLabel: `Solo ${title}` });
+  solo.onclick = () => toggleSolo(name);
+  const mute = element("button", { className: "small", textContent: "M", title: `Mute ${title}`, ariaLabel: `Mute ${title}` });
+  mute.onclick = () => { mixer.muted.has(name) ? mixer.muted.delete(name) : mixer.muted.add(name); commit(); };
+  const grip = element("button", { className: "grip", textContent: "⠿", title: "Drag, or arrow keys, to reorder", ariaLabel: `Move ${title}` });
+  const picture = element("img", { alt: "" });
+  showThumbnail(picture, name);
+  const item = element("li", {}, grip, picture,
+    element("div", {}, element("span", { className: "title", textContent: title, title }), range), weight, solo, mute);
+  makeMovable(item, grip, name);
+  return { item, range, weight, solo, mute, picture };
+}
+
+function find() {
+  const wanted = $("search").value.trim().toLowerCase();
+  for (const [name, { item }] of rows) item.hidden = !titleOf(name).toLowerCase().includes(wanted);
+  $("none-found").hidden = [...rows.values()].some(({ item }) => !item.hidden);
 }
 
 function nudge(event, range) {
@@ -142,23 +166,25 @@ function move(name, to) {
   const target = Math.min(mixer.chosen.length - 1, Math.max(0, to));
   if (from === target) return false;
   mixer.chosen.splice(target, 0, ...mixer.chosen.splice(from, 1));
-  const list = $("sliders");
-  for (const each of mixer.chosen) list.append(rows.get(each).item);
+  build();
   return true;
 }
 
 function makeMovable(item, grip, name) {
   grip.onpointerdown = (event) => {
-    grip.setPointerCapture(event.pointerId);
+    // The list keeps the pointer: a row that moves would lose it.
+    $("sliders").setPointerCapture(event.pointerId);
     item.classList.add("dragged");
+    $("sliders").onpointermove = ({ clientX, clientY }) => {
+      const over = document.elementFromPoint(clientX, clientY)?.closest("#sliders li");
+      const other = [...rows].find(([, row]) => row.item === over)?.[0];
+      if (other && other !== name) move(name, mixer.chosen.indexOf(other));
+    };
+    $("sliders").onlostpointercapture = () => {
+      item.classList.remove("dragged");
+      $("sliders").onpointermove = null;
+    };
   };
-  grip.onpointermove = (event) => {
-    if (!grip.hasPointerCapture(event.pointerId)) return;
-    const over = document.elementFromPoint(event.clientX, event.clientY)?.closest("#sliders li");
-    const other = [...rows].find(([, row]) => row.item === over)?.[0];
-    if (other && other !== name) move(name, mixer.chosen.indexOf(other));
-  };
-  grip.onpointerup = grip.onpointercancel = () => item.classList.remove("dragged");
   grip.onkeydown = (event) => {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (step && move(name, mixer.chosen.indexOf(name) + step)) grip.focus();
@@ -185,7 +211,7 @@ function buildScalars() {
   }
 }
 
-$("search").oninput = build;
+$("search").oninput = find;
 $("clear").onclick = () => { setMix({}); commit(); };
 $("equalise").onclick = () => {
   const names = Object.keys(sounding());
@@ -205,9 +231,13 @@ on("hello", () => {
   if (!mixer.chosen.length) {
     mixer.chosen = [...state.styles.slice(0, CHOSEN_AT_FIRST).map((style) => style.name), ORIGINAL];
   }
+  // A painting whose lesson failed is gone again.
+  const known = new Set([ORIGINAL, ...state.styles.map((style) => style.name)]);
+  for (const name of mixer.chosen) if (!known.has(name)) mixer.values.delete(name);
+  mixer.chosen = mixer.chosen.filter((name) => known.has(name));
   build();
 });
-on("source", build);
+on("source", showThumbnails);
 on("state", (message) => {
   if (isFirst) {
     isFirst = false;
@@ -224,6 +254,7 @@ on("state", (message) => {
   refresh();
 });
 on("picture", () => {
+  if (state.source?.kind === "camera" && state.pictures === CAMERA_PICTURES) showThumbnails();
   // The faders move by themselves where somebody else moves them: the timeline or another tab.
   if (!state.follow && state.conducts) return;
   const { mix, ...scalars } = state.look;

@@ -7,8 +7,12 @@ let status = "idle";
 let hasOwnName = false;
 
 function describe() {
-  const what = state.follow && state.timeline ? "the timeline" : "the look of the sliders, throughout";
-  $("render-what").textContent = `Renders ${what}, in full quality, into the folder ${state.folder || "."}.`;
+  const isTimeline = state.follow && state.timeline;
+  const what = isTimeline ? "the timeline" : "the look of the sliders throughout";
+  const other = state.timeline && !isTimeline ? " For the timeline, press Follow timeline." : "";
+  $("render-what").textContent = state.source?.name === "camera"
+    ? "The camera cannot be rendered. Save the timeline, and render a video with it."
+    : `Renders ${what}, in full quality, into the folder ${state.folder || "."}.${other}`;
   $("render-start").disabled = !["video", "picture"].includes(state.source?.kind) || status === "running";
 }
 
@@ -23,6 +27,7 @@ $("render-start").onclick = () => start(false);
 $("render-stop").onclick = () => send({ type: "stop_render" });
 $("render-name").oninput = () => { hasOwnName = true; };
 
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}. ` : "");
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
 
 on("render", (message) => {
@@ -33,8 +38,8 @@ on("render", (message) => {
   const texts = {
     idle: "Nothing rendered yet.",
     running: frame ? `Frame ${frame}${total ? ` of ${total}` : ""}, ${fps} frames/s${eta === null ? "" : `, ${clock(eta)} left`} (${message.message})` : `${message.message}…`,
-    done: `Done: ${frame} frames. `,
-    stopped: `Stopped after ${frame} frames; this part plays. `,
+    done: `Done: ${frame} frames. ${sentence(message.message)}`,
+    stopped: `Stopped after ${frame} frames; this part plays. Resume keeps every whole piece of ten seconds. `,
     failed: message.message,
   };
   $("render-status").textContent = texts[status];
@@ -44,7 +49,7 @@ on("render", (message) => {
       textContent: `Open ${message.output}`, style: "color: var(--accent)",
     }));
   }
-  $("render-start").textContent = status === "stopped" ? "Go on" : "Render";
+  $("render-start").textContent = status === "stopped" ? "Resume" : "Render";
   describe();
 });
 

@@ -5,6 +5,7 @@ import { $, element, state, titleOf } from "./state.mjs";
 import { commit, setMix, thumbnail } from "./mixer.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
+const percents = [...document.querySelectorAll("#field output")];
 const at = { x: 0.5, y: 0.5 };
 
 function weights() {
@@ -28,6 +29,7 @@ function show() {
   $("dot").style.top = `${at.y * 100}%`;
   const parts = weights().map((weight, corner) => `${titleOf(corners[corner].value)} ${Math.round(100 * weight)} %`);
   $("field").setAttribute("aria-valuetext", parts.join(", "));
+  weights().forEach((weight, corner) => { percents[corner].textContent = `${Math.round(100 * weight)} %`; });
   $("field").style.backgroundImage = corners
     .map((select) => `url("${thumbnail(select.value)}")`).join(", ");
 }
@@ -46,7 +48,7 @@ $("field").onkeydown = (event) => {
   const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
   if (!step) return;
   event.preventDefault();
-  const size = event.shiftKey ? 0.1 : 0.02;
+  const size = event.shiftKey ? 0.2 : 0.02;
   at.x = Math.min(1, Math.max(0, at.x + step[0] * size));
   at.y = Math.min(1, Math.max(0, at.y + step[1] * size));
   apply();

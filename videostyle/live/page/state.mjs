@@ -13,20 +13,22 @@ export const state = {
   styles: [], media: [], timelines: [], source: null, conducts: true,
   playing: false, loop: true, follow: false, recording: false, lines: 360,
   seconds: 0,
+  pictures: 0,  // since the source was opened
   look: { mix: { [ORIGINAL]: 1 }, strength: 1, keep_color: 0, stroke: 1 },  // of the last picture
   timeline: null,
 };
 
 on("hello", (message) => Object.assign(state, {
   styles: message.styles, media: message.media, timelines: message.timelines,
-  heights: message.lines, engine: message.engine, folder: message.folder,
+  heights: message.lines, engine: message.engine, folder: message.folder, teaches: message.teaches,
 }));
-on("source", (message) => { state.source = message; state.seconds = 0; });
+on("source", (message) => { state.source = message; state.seconds = state.pictures = 0; });
 on("role", (message) => { state.conducts = message.conducts; state.viewers = message.viewers; });
 on("state", ({ look, type, ...rest }) => { Object.assign(state, rest); state.hands = look; });
 on("timeline", (message) => { state.timeline = message.tracks ? message : null; });
 on("picture", (picture) => {
   state.seconds = picture.seconds;
+  state.pictures += 1;
   const { mix, strength, keep_color, stroke } = picture;
   state.look = { mix, strength, keep_color, stroke };
 });
@@ -37,11 +39,14 @@ export const duration = () =>
 export const titleOf = (name) =>
   name === ORIGINAL ? "Original" : (state.styles.find((style) => style.name === name)?.title ?? name);
 
-// Colours of the area and the sliders: evenly around the wheel, the original in grey.
+// It moves by itself: a video that plays, or the camera.
+export const isMoving = () => state.playing || state.source?.name === "camera";
+
+// Colours of the area and the sliders: around the wheel, in three shades; the original in grey.
 export function colorOf(name) {
   if (name === ORIGINAL) return "#8d929b";
   const index = state.styles.findIndex((style) => style.name === name);
-  return `hsl(${(index * 137.5 + 30) % 360} 55% 60%)`;
+  return `hsl(${(index * 137.5 + 30) % 360} 55% ${52 + 8 * (index % 3)}%)`;
 }
 
 export const play = (playing) => send({ type: "play", playing });

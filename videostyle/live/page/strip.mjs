@@ -3,15 +3,13 @@
 import { on, send } from "./connection.mjs";
 import { $, SCALARS, colorOf, duration, element, notice, seek, state, titleOf } from "./state.mjs";
 import { look } from "./mixer.mjs";
+import { showEase } from "./curve.mjs";
 
-const EASES = ["linear", "hold", "smooth", "ease", "ease-in", "ease-out"];
-const CURVES = {
-  linear: [0, 0, 1, 1], smooth: [0.42, 0, 0.58, 1], "ease-in-out": [0.42, 0, 0.58, 1],
-  ease: [0.25, 0.1, 0.25, 1], "ease-in": [0.42, 0, 1, 1], "ease-out": [0, 0, 0.58, 1],
-};
 const TRACKS = ["mix", ...Object.keys(SCALARS)];
 const SAME_MOMENT_SECONDS = 0.0005;
+const MARK_PIXELS = 64;
 const history = { undo: [], redo: [], isStepping: false };
+let source = "";
 let tracks = null;
 let selected = null;  // { track, at }
 let yaml = "";
@@ -40,8 +38,8 @@ function edit(change) {
   send({ type: "timeline", text: toYaml(edited) });
 }
 
-export function sendText(text, keepText = true) {
-  send({ type: "timeline", text, keep_text: keepText });
+export function sendText(text, follow = false) {
+  send({ type: "timeline", text, keep_text: true, follow });
 }
 
 on("timeline", (message) => {
@@ -57,7 +55,11 @@ on("timeline", (message) => {
   show();
   if (message.warnings?.length) notice(message.warnings[0].split("\n")[0].replace(/^timeline:/, "Timeline, line "));
 });
-on("source", () => { history.undo.length = history.redo.length = 0; yaml = ""; selected = null; show(); });
+on("source", ({ name }) => {
+  if (name !== source) { history.undo.length = history.redo.length = 0; yaml = ""; selected = null; }
+  source = name;
+  show();
+});
 
 function step(from, to) {
   if (!history[from].length) return;
@@ -176,33 +178,11 @@ function markSelected() {
 
 function showKeyTools() {
   const key = selected && tracks?.[selected.track]?.find((each) => isAt(each, selected.at));
-  $("key-tools").hidden = !key;
-  if (!key) return;
-  $("key-at").value = key.at.toFixed(3);
-  const isOwn = Array.isArray(key.ease);
-  $("key-ease").value = isOwn ? "bezier" : key.ease === "ease-in-out" ? "smooth" : key.ease;
-  $("key-bezier").hidden = !isOwn;
-  $("key-bezier").value = isOwn ? key.ease.join(", ") : "";
-  drawEase(key.ease);
+  $("key-tools").disabled = !key;
+  $("key-at").value = key ? key.at.toFixed(3) : "";
+  showEase(key?.ease ?? "linear", (ease) => edit((edited) => { find(edited).ease = ease; }));
 }
 
-function drawEase(ease) {
-  const path = document.querySelector("#key-curve path");
-  if (ease === "hold") { path.setAttribute("d", "M0 24 H40 V0"); return; }
-  const [x1, y1, x2, y2] = Array.isArray(ease) ? ease : CURVES[ease];
-  path.setAttribute("d", `M0 24 C${40 * x1} ${24 - 24 * y1} ${40 * x2} ${24 - 24 * y2} 40 0`);
-}
-
-$("key-ease").append(...[...EASES, "bezier"].map((name) => element("option", { value: name, textContent: name })));
-$("key-ease").onchange = ({ target }) => {
-  const ease = target.value === "bezier" ? [0.3, 0, 0.1, 1] : target.value;
-  edit((edited) => { find(edited).ease = ease; });
-};
-$("key-bezier").onchange = ({ target }) => {
-  const numbers = target.value.split(",").map(Number);
-  if (numbers.length === 4 && numbers.every(Number.isFinite)) edit((edited) => { find(edited).ease = numbers; });
-  else notice("A curve is four numbers: x1, y1, x2, y2; x from 0 to 1.");
-};
 $("key-at").onchange = ({ target }) => { if (Number.isFinite(Number(target.value))) moveKey(Number(target.value)); };
 $("key-set").onclick = () => edit((edited) => {
   const { mix, ...scalars } = state.follow ? state.look : look();
@@ -269,7 +249,7 @@ function drawLine(canvas, values, { low, high }) {
 function drawRuler() {
   const length = duration();
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
-  const gap = steps.find((each) => length / each <= 12) ?? 7200;
+  const gap = steps.find((each) => length / each <= $("ruler").clientWidth / MARK_PIXELS) ?? 7200;
   const marks = [];
   for (let at = 0; at < length; at += gap) {
     const mark = element("span", { textContent: gap < 1 ? at.toFixed(1) : `${Math.floor(at / 60)}:${String(Math.round(at % 60)).padStart(2, "0")}` });
@@ -308,4 +288,4 @@ on("picture", () => {
   $("ruler").setAttribute("aria-valuenow", state.seconds.toFixed(2));
 });
 on("state", () => $("follow").setAttribute("aria-pressed", state.follow));
-new ResizeObserver(drawCurves).observe($("lanes"));
+new ResizeObserver(() => { drawCurves(); drawRuler(); }).observe($("lanes"));

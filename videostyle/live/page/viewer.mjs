@@ -1,7 +1,7 @@
 // The picture: draws the newest, acknowledges it, and measures speed and delay.
 
 import { on, send } from "./connection.mjs";
-import { $, state } from "./state.mjs";
+import { $, isMoving, state } from "./state.mjs";
 
 const canvas = $("picture");
 const context = canvas.getContext("2d", { alpha: false });
@@ -65,8 +65,9 @@ function draw() {
     context.fillRect(edge - 1, 0, 2, painted.height);
   }
   $("empty").hidden = true;
-  $("badge").hidden = state.playing;
-  $("badge").textContent = picture.as_rendered ? "as rendered" : "preview";
+  $("badge").hidden = isMoving() && !state.recording;
+  $("badge").classList.toggle("recording", state.recording);
+  $("badge").textContent = state.recording ? "recording" : picture.as_rendered ? "as rendered" : "preview";
   canvas.dataset.seconds = picture.seconds;
   canvas.dataset.serial = picture.serial;
   canvas.dataset.rendered = picture.as_rendered;
@@ -79,24 +80,27 @@ function measure(picture) {
   const since = sent.get(picture.serial);
   if (since !== undefined) {
     sent.delete(picture.serial);
-    if (state.playing) delays.push(now - since);
+    if (isMoving()) delays.push(now - since);
     if (delays.length > 31) delays.shift();
   }
   const sorted = [...delays].sort((a, b) => a - b);
-  measured.fps = state.playing && drawn.length > 1
+  measured.fps = isMoving() && drawn.length > 1
     ? 1000 * (drawn.length - 1) / (now - drawn[0]) : 0;
   measured.delay = sorted.length ? sorted[sorted.length >> 1] : null;
   measured.frames += 1;
 }
 
 setInterval(() => {
-  const rate = state.playing ? `${measured.fps.toFixed(0)} frames/s` : "standing still";
-  const delay = measured.delay === null ? "" : ` · hand to picture ${measured.delay.toFixed(0)} ms`;
-  $("meter").textContent = rate + delay;
+  const of = state.source?.fps ? ` of ${Math.round(state.source.fps)}` : "";
+  const rate = isMoving() ? `${measured.fps.toFixed(0)}${of} frames/s` : "";
+  const delay = measured.delay === null ? "" : `delay ${measured.delay.toFixed(0)} ms`;
+  $("meter").textContent = [rate, delay].filter(Boolean).join(" · ");
 }, 500);
 
 function tellView() {
   send({ type: "view", original: wantsOriginal() });
+  canvas.tabIndex = view() === "wipe" ? 0 : -1;
+  canvas.role = view() === "wipe" ? "slider" : "img";
   draw();
 }
 $("view").onchange = tellView;
@@ -107,12 +111,23 @@ export function nextView() {
   tellView();
 }
 
+function setWipe(part) {
+  wipe = Math.min(1, Math.max(0, part));
+  canvas.ariaValueNow = Math.round(100 * wipe);
+  draw();
+}
+
 function moveWipe(event) {
   if (view() !== "wipe" || (event.type === "pointermove" && !event.buttons)) return;
   const box = canvas.getBoundingClientRect();
   const shown = Math.min(box.width, box.height * canvas.width / canvas.height);
-  wipe = Math.min(1, Math.max(0, (event.clientX - box.left - (box.width - shown) / 2) / shown));
-  draw();
+  setWipe((event.clientX - box.left - (box.width - shown) / 2) / shown);
 }
+canvas.onkeydown = (event) => {
+  const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!sign || view() !== "wipe") return;
+  event.preventDefault();
+  setWipe(wipe + sign * (event.shiftKey ? 0.2 : 0.02));
+};
 canvas.onpointerdown = (event) => { canvas.setPointerCapture(event.pointerId); moveWipe(event); };
 canvas.onpointermove = moveWipe;

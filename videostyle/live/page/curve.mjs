@@ -1,0 +1,83 @@
+// The curve picker: how a key's value leaves it, as a name of CSS or two handles to drag.
+
+import { $, element } from "./state.mjs";
+
+const NAMED = {
+  linear: [0, 0, 1, 1], smooth: [0.42, 0, 0.58, 1], ease: [0.25, 0.1, 0.25, 1],
+  "ease-in": [0.42, 0, 1, 1], "ease-out": [0, 0, 0.58, 1], hold: null,
+};
+// The square shows y from LOW to HIGH, so that a curve can overshoot.
+const [LOW, HIGH] = [-0.5, 1.5];
+const NUDGE = 0.02;
+const handles = [...document.querySelectorAll("#square button")];
+let points = NAMED.linear;
+let onPick = () => {};
+
+const pathOf = (numbers) => {
+  if (!numbers) return "M0 0 H1 V1";
+  const [x1, y1, x2, y2] = numbers;
+  return `M0 0 C${x1} ${y1} ${x2} ${y2} 1 1`;
+};
+
+// Shows an easing, a name or four numbers; `pick` gets the one that is chosen.
+export function showEase(ease, pick) {
+  onPick = pick;
+  const isOwn = Array.isArray(ease);
+  const numbers = isOwn ? ease : NAMED[ease];
+  points = numbers ?? NAMED.linear;
+  $("key-curve").setAttribute("d", pathOf(numbers));
+  $("key-ease-name").textContent = isOwn ? "own curve" : ease;
+  for (const button of $("eases").children) button.setAttribute("aria-pressed", button.textContent === ease);
+  draw(numbers);
+}
+
+function draw(numbers) {
+  $("square-curve").setAttribute("d", pathOf(numbers));
+  const [x1, y1, x2, y2] = points;
+  $("square-arms").setAttribute("d", numbers ? `M0 0 L${x1} ${y1} M1 1 L${x2} ${y2}` : "");
+  handles.forEach((handle, which) => {
+    const [x, y] = points.slice(2 * which, 2 * which + 2);
+    handle.style.left = `${100 * x}%`;
+    handle.style.top = `${100 * (HIGH - y) / (HIGH - LOW)}%`;
+    handle.setAttribute("aria-valuetext", `${x.toFixed(2)} across, ${y.toFixed(2)} up`);
+  });
+  $("curve-numbers").textContent = numbers ? numbers.map((number) => number.toFixed(2)).join(", ") : "keeps its value until the next key";
+}
+
+function put(which, x, y) {
+  points = [...points];
+  points[2 * which] = Number(Math.min(1, Math.max(0, x)).toFixed(2));
+  points[2 * which + 1] = Number(Math.min(HIGH, Math.max(LOW, y)).toFixed(2));
+  draw(points);
+}
+
+handles.forEach((handle, which) => {
+  handle.onpointerdown = (event) => handle.setPointerCapture(event.pointerId);
+  handle.onpointermove = (event) => {
+    if (!handle.hasPointerCapture(event.pointerId)) return;
+    const box = $("square").getBoundingClientRect();
+    put(which, (event.clientX - box.left) / box.width, HIGH - (HIGH - LOW) * (event.clientY - box.top) / box.height);
+  };
+  handle.onpointerup = () => onPick(points);
+  handle.onkeydown = (event) => {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const size = NUDGE * (event.shiftKey ? 10 : 1);
+    put(which, points[2 * which] + step[0] * size, points[2 * which + 1] + step[1] * size);
+    onPick(points);
+  };
+});
+
+$("eases").append(...Object.keys(NAMED).map((name) => {
+  const button = element("button", { textContent: name });
+  button.onclick = () => onPick(name);
+  return button;
+}));
+
+$("curve").ontoggle = () => {
+  const button = $("key-ease").getBoundingClientRect();
+  const { width, height } = $("curve").getBoundingClientRect();
+  $("curve").style.left = `${Math.max(8, Math.min(button.left, innerWidth - width - 8))}px`;
+  $("curve").style.top = `${Math.max(8, button.top - height - 6)}px`;
+};
