@@ -222,6 +222,23 @@ def test_a_render_by_the_device_is_the_render_by_the_host(
     assert np.abs(np.array(pairs[0]) - pairs[1]).mean() < 1
 
 
+@pytest.mark.cuda
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
+def test_what_the_gpu_decodes_is_painted_where_it_is(
+    clip: Callable[..., Path], small_model: Model, pix_fmt: str
+) -> None:
+    stylizer = torch_stylizer(small_model, "cuda")
+    source = clip("clip.mkv", pts=range(7), pix_fmt=pix_fmt, codec="libx265", size=(256, 192))
+    info = probe(source)
+    converter = ColorConverter(info, pix_fmt)
+    frames = list(decode(info, gpu=0))
+    assert {frame.image.format.name for frame in frames} == {"cuda"}
+    looks = [Look({"red": 1}, strength=number / 6) for number in range(7)]
+    painted = on_device(frames, looks, stylizer, converter)
+    expected = on_device(list(decode(info)), looks, stylizer, converter)
+    assert differences(painted, expected).max() <= 1
+
+
 def test_larger_frames_make_smaller_batches(info: MediaInfo, stylizer: Stylizer) -> None:
     painter = DevicePainter(stylizer, ColorConverter(info, "yuv420p"))
     sizes = [(360, 640), (720, 1280), (1080, 1920), (1440, 2560), (2160, 3840), (4320, 7680)]

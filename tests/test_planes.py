@@ -137,6 +137,19 @@ def test_planes_packed_and_unpacked_are_the_frames(pix_fmt: str, size: tuple[int
         assert np.array_equal(plane_array(again, index), plane_array(image, index))
 
 
+@pytest.mark.parametrize(
+    ("pix_fmt", "interleaved"), [("yuv420p", "nv12"), ("yuv420p10le", "p010le")]
+)
+def test_planes_are_taken_as_a_gpus_decoder_leaves_them(pix_fmt: str, interleaved: str) -> None:
+    color = ColorSpec(1, 1, 1, full_range=False)
+    image = picture(pix_fmt, color, (46, 66))
+    layout, row = packed(image)
+    assert not layout.on_gpu(image)
+    taken = torch.zeros_like(row[0])
+    layout.take(image.reformat(format=interleaved), taken)
+    assert torch.equal(taken, row[0])
+
+
 def test_what_cannot_be_converted_is_known() -> None:
     assert supports("yuv420p", ColorSpec(1, 1, 1, full_range=False))
     assert not supports("rgb24", RGB)

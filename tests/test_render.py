@@ -148,6 +148,17 @@ def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
     assert not stage_threads()
 
 
+def test_a_gpu_that_cannot_decode_is_noted_but_is_no_damage(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    look, output = Look({"red": 1}), tmp_path / "out.mp4"
+    # Lossless H.264 is more than NVDEC takes, where there is one.
+    report = render(clip(), output, look, stylizer=stylizer, strict=True, hwaccel="cuda")
+    assert report.complete
+    if not torch.cuda.is_available():
+        assert any("decoded in software" in note for note in report.notes)
+
+
 @pytest.mark.parametrize(
     "error",
     [

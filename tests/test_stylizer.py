@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from videostyle.engine import Engine, make_engine
 from videostyle.errors import ModelError, UsageError
-from videostyle.look import Look
-from videostyle.model import Model
+from videostyle.look import Look, normalize_mixture
+from videostyle.model import Model, load_model
 from videostyle.openvino_engine import OpenVinoEngine
 from videostyle.stylizer import Stylizer, resize
 from videostyle.torch_engine import TorchEngine
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 CUDA = pytest.param("cuda", marks=pytest.mark.cuda)
 
 
@@ -89,6 +91,23 @@ def test_cuda_paints_as_the_cpu_does(small_model: Model, precision: str) -> None
     frame = photo(72, 104)
     off = difference(stylizer(frame, Look({"red": 1})), reference(small_model, frame, {"red": 1.0}))
     assert off.mean() <= {"fp32": 0.5, "fp16": 1.0, "bf16": 2.5}[precision]
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("size", [(512, 912), (333, 517)])
+def test_cuda_paints_a_photo_as_the_reference_does(size: tuple[int, int]) -> None:
+    model = load_model()
+    frame = resize(np.array(Image.open(SAMPLES / "chelsea.jpg").convert("RGB")), *size)
+    random = np.random.default_rng(0)
+    names = random.choice(model.card.style_names, 3, replace=False)
+    mixture = normalize_mixture(dict(zip(names, random.random(3), strict=True)))
+    painted = Stylizer(model, device="cuda").submit(frame, mixture)()
+    bottom, right = (-side % model.network.architecture.multiple for side in size)
+    padded = np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+    expected = reference(model, padded, mixture)[: size[0], : size[1]]
+    off = difference(painted, expected)
+    assert off.mean() <= 1
+    assert np.quantile(off, 0.999) <= 16
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 65), (64, 64), (71, 131), (200, 7)])

@@ -7,7 +7,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
@@ -18,6 +18,7 @@ import av.error
 import av.filter
 import numpy as np
 from av.codec.context import ThreadType
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
@@ -70,10 +71,17 @@ class DecodeReport:
     damaged_frames: int = 0
     cut_short: bool = False
     ended: bool = False
+    not_on_gpu: str = ""  # why
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One sentence for each kind of fault."""
+        """One sentence for each kind of fault, and for what was not done as wished."""
+        software = f"decoded in software, not by the GPU: {self.not_on_gpu}"
+        return (*self.faults, software) if self.not_on_gpu else self.faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One sentence for each kind of fault of the input."""
         found = []
         if self.skipped_packets:
             found.append(f"skipped {self.skipped_packets} corrupt packets")
@@ -122,12 +130,15 @@ def decode(
     lead: int = 0,
     keep_alpha: bool = False,
     threads: int | None = None,
+    gpu: int | None = None,
     report: DecodeReport | None = None,
 ) -> Generator[Frame]:
     """Yield every frame, upright, in its own pixel format, with strictly increasing pts.
 
     cut: only its frames, and up to `lead` frames before them. keep_alpha: a video's alpha comes
-    beside its colours; else it is laid on black. A picture's is left out.
+    beside its colours; else it is laid on black. A picture's is left out. gpu: the NVIDIA GPU that
+    decodes; its frames stay in its memory (format `cuda`) and come to the host when they are
+    converted. What it does not decode comes from the CPU, as `report` says.
 
     Corrupt packets are skipped and counted in `report`; the frames after them keep their times.
     Missing or repeated pts are counted on from the one before at the frame rate. Raises
@@ -143,11 +154,13 @@ def decode(
         yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
         return
     upright = _Upright(info, keep_alpha)
-    for image, pts, step in _decode_from(info, cut.start, lead, threads, report):
+    for image, pts, step in _decode_from(info, cut.start, lead, threads, gpu, report):
         seconds = info.seconds(pts)
         if seconds >= cut.end:
             return
         report.damaged_frames += image.is_corrupt
+        if gpu is not None and image.format.name != "cuda":
+            report.not_on_gpu = report.not_on_gpu or f"it cannot decode this {info.pix_fmt}"
         colors, alpha = upright(image)
         yield Frame(
             image=colors,
@@ -182,11 +195,13 @@ def measure_duration(info: MediaInfo) -> float:
 
 
 @contextmanager
-def open_input(path: Path) -> Iterator[InputContainer]:
+def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputContainer]:
     """Open a file to read. Raises MediaError, also for faults FFmpeg finds later on."""
     try:
         # An absolute path, so that no name is taken for a protocol.
-        with av.open(str(path.absolute()), "r", metadata_errors="replace") as container:
+        with av.open(
+            str(path.absolute()), "r", metadata_errors="replace", hwaccel=hwaccel
+        ) as container:
             # FFmpeg would type any text file onto a screen and call that a video.
             if container.format.name == "tty":
                 raise MediaError(f"{path}: is text, not a video or picture")
@@ -320,7 +335,12 @@ def _ticks_per_frame(stream: VideoStream) -> int | None:
 
 
 def _decode_from(
-    info: MediaInfo, start: float, lead: int, threads: int | None, report: DecodeReport
+    info: MediaInfo,
+    start: float,
+    lead: int,
+    threads: int | None,
+    gpu: int | None,
+    report: DecodeReport,
 ) -> Generator[tuple[av.VideoFrame, int, int | None]]:
     """Frames as decoded, pts and the ticks of one frame, from `lead` frames before a time on.
 
@@ -329,7 +349,7 @@ def _decode_from(
     back = _FIRST_SEEK_SECONDS
     while True:
         report.skipped_packets = 0
-        with open_input(info.path) as container:
+        with _open(info, gpu, report) as container:
             stream = container.streams[info.stream_index]
             assert isinstance(stream, VideoStream)
             seeking = start > back
@@ -351,6 +371,25 @@ def _decode_from(
             for image, pts in chain(wanted, images):
                 yield image, pts, _ticks_per_frame(stream)
             return
+
+
+@contextmanager
+def _open(info: MediaInfo, gpu: int | None, report: DecodeReport) -> Iterator[InputContainer]:
+    """Open a video to be decoded by a GPU where that is wanted and can be."""
+    with ExitStack() as opened:
+        container = None
+        # PyTorch and FFmpeg share the GPU's primary context, or FFmpeg takes what is current.
+        for context in ({}, {"primary_ctx": "0", "current_ctx": "1"}) if gpu is not None else ():
+            hwaccel = HWAccel("cuda", gpu, True, dict(context), is_hw_owned=True)
+            try:
+                container = opened.enter_context(open_input(info.path, hwaccel))
+            except MediaError as error:
+                report.not_on_gpu = getattr(error.__cause__, "strerror", None) or str(error)
+                continue
+            codec = container.streams[info.stream_index].codec_context
+            report.not_on_gpu = "" if codec.is_hwaccel else f"it has no decoder for {codec.name}"
+            break
+        yield container or opened.enter_context(open_input(info.path))
 
 
 def _seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
@@ -495,6 +534,8 @@ class _Upright:
             filters = _filters(image) if turned else self._info.upright_filters
             self._key, self._graph = key, self._make_graph(image, filters)
         if self._graph is not None:
+            if image.format.name == "cuda":
+                image = image.reformat(format=self._info.pix_fmt)
             image.pts = None  # the pts travel beside the image
             self._graph.push(image)
             pulled = self._graph.pull()
@@ -514,12 +555,13 @@ class _Upright:
             names = (*names, f"scale={wanted[0]}:{wanted[1]}")
         if not names:
             return None
+        on_gpu = image.format.name == "cuda"
         graph = av.filter.Graph()
         nodes = [
             graph.add_buffer(
                 width=image.width,
                 height=image.height,
-                format=image.format,
+                format=av.VideoFormat(self._info.pix_fmt) if on_gpu else image.format,
                 time_base=self._info.time_base,
             ),
             *(graph.add(*name.split("=", 1)) for name in names),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -40,12 +41,7 @@ _MOST_IN_BATCH = 8
 
 def paints(stylizer: Stylizer, converter: ColorConverter) -> bool:
     """Whether frames of this kind are painted here: on CUDA, from planar YUV to planar YUV."""
-    engine = stylizer.engine
-    return (
-        isinstance(engine, TorchEngine)
-        and engine.device.type == "cuda"
-        and supports(converter.pix_fmt, converter.color)
-    )
+    return stylizer.gpu is not None and supports(converter.pix_fmt, converter.color)
 
 
 @dataclass(slots=True)
@@ -54,6 +50,7 @@ class _Batch:
 
     layout: PlaneLayout
     working: tuple[int, int]
+    on_gpu: bool
     frames: list[Frame] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     marks: list[_Mark] = field(default_factory=list)
@@ -78,7 +75,8 @@ class _Mark:
 class DevicePainter:
     """Paints the frames of one video, given in order, as `stylize.paint` does.
 
-    Frames in another format than the converter's output are brought to it first, on the host.
+    Frames that the GPU decoded are taken from where they are. Those in another format than the
+    converter's output are brought to it first, on the host.
     """
 
     def __init__(
@@ -106,16 +104,23 @@ class DevicePainter:
     def paint(self, frame: Frame, look: Look) -> Callable[[], Frame]:
         """Begin to paint one frame; the function returned waits for it."""
         self._number += 1
-        image = self._converter.to_output(frame.image)
-        layout = self._layout = PlaneLayout(self._converter.pix_fmt, image.height, image.width)
+        image, converter = frame.image, self._converter
+        layout = self._layout = PlaneLayout(converter.pix_fmt, image.height, image.width)
         if look.opacity == 0:
             self._scene = object()
-            return lambda: replace(frame, image=image)
+            return lambda: replace(frame, image=converter.to_output(image))
+        on_gpu = layout.on_gpu(image) and converter.same_color(image)
+        if not on_gpu:
+            image = converter.to_output(image)
         working = self._stylizer.working_size(image.height, image.width, look.stroke)
         batch = self._filling
-        if batch is None or (batch.layout, batch.working) != (layout, working):
+        if batch is None or (batch.layout, batch.working, batch.on_gpu) != (
+            layout,
+            working,
+            on_gpu,
+        ):
             self._send()
-            batch = self._filling = _Batch(layout, working)
+            batch = self._filling = _Batch(layout, working, on_gpu)
         index = len(batch.frames)
         batch.frames.append(replace(frame, image=image))
         batch.looks.append(look)
@@ -131,12 +136,13 @@ class DevicePainter:
         (samples,) each, are on the device; the function returned waits for theirs, (N, samples),
         and they stay there."""
         working = self._stylizer.working_size(layout.height, layout.width, look.stroke)
-        batch = _Batch(layout, working)
+        batch = _Batch(layout, working, on_gpu=True)
         for _ in rows:
             self._number += 1
             batch.looks.append(look)
             batch.marks.append(_Mark(self._scene, self._number, look.painted))
-        finish = self._submit(batch, rows)
+        writers = [partial(_copy, row) for row in rows]
+        finish = self._submit(batch, writers, download=False)
         return lambda: finish()[: len(rows)]
 
     def batch_size(self, layout: PlaneLayout) -> int:
@@ -145,9 +151,15 @@ class DevicePainter:
         return self._most or min(_MOST_IN_BATCH, max(1, fitting))
 
     def _send(self) -> None:
-        if self._filling:
-            self._filling.finish = self._submit(self._filling)
-            self._filling = None
+        batch, self._filling = self._filling, None
+        if batch is None:
+            return
+        writers = list[Callable[[Tensor], object]]()
+        if batch.on_gpu:
+            # FFmpeg works on the default stream.
+            torch.cuda.default_stream(self._engine.device).synchronize()
+            writers = [partial(batch.layout.take, frame.image) for frame in batch.frames]
+        batch.finish = self._submit(batch, writers)
 
     def _take(self, batch: _Batch, index: int) -> Frame:
         if batch is self._filling:
@@ -156,7 +168,9 @@ class DevicePainter:
         painted = batch.layout.frame(batch.finish()[index], self._converter.color)
         return replace(batch.frames[index], image=painted)
 
-    def _submit(self, batch: _Batch, rows: Sequence[Tensor] = ()) -> Callable[[], Tensor]:
+    def _submit(
+        self, batch: _Batch, writers: Sequence[Callable[[Tensor], object]], *, download: bool = True
+    ) -> Callable[[], Tensor]:
         lane = self._lane(batch.layout, batch.working)
         course = lane.function
         assert isinstance(course, _Course)
@@ -165,8 +179,9 @@ class DevicePainter:
 
         def fill(host: list[Tensor]) -> None:
             planes, styles, opacities, likeness, kept = host
-            for row, frame in zip(planes, batch.frames, strict=False):
-                batch.layout.pack(frame.image, row)
+            if not writers:
+                for row, frame in zip(planes, batch.frames, strict=False):
+                    batch.layout.pack(frame.image, row)
             styles[: len(looks)] = self._stylizer.model.rows([look.painted for look in looks])
             opacities[: len(looks)] = torch.tensor(
                 [(look.opacity, look.opacity * (1 - look.keep_color)) for look in looks]
@@ -174,7 +189,7 @@ class DevicePainter:
             likeness[: len(looks)] = alike
             kept.copy_(keep)
 
-        return lane.submit(fill, rows, download=not rows)
+        return lane.submit(fill, writers, download=download)
 
     def _lane(self, layout: PlaneLayout, working: tuple[int, int]) -> Lane:
         size, color = self.batch_size(layout), self._converter.color
@@ -191,6 +206,10 @@ class DevicePainter:
             )
 
         return self._engine.lane((layout, color, working, size, self._stabilize), make)
+
+
+def _copy(source: Tensor, target: Tensor) -> None:
+    target.copy_(source, non_blocking=True)
 
 
 class _Course:

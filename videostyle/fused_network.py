@@ -167,7 +167,7 @@ class FusedNetwork:
         count, height, width, _ = frames.shape
         side, margin = self._plan.unshuffle, self._layers[0].margin
         height, width = height // side, width // side
-        blocks = frames.view(count, height, side, width, side, 3).permute(0, 1, 3, 5, 2, 4)
+        blocks = frames.reshape(count, height, side, width, side, 3).permute(0, 1, 3, 5, 2, 4)
         channels = 3 * side**2
         blocks = F.pad(blocks.reshape(count, height, width, channels), (0, -channels % _GROUP))
         rows, columns = (

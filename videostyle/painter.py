@@ -83,13 +83,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What is to be painted, and how. stabilize, strict: as `render` takes them."""
+    """What is to be painted, and how. stabilize, strict, hwaccel: as `render` takes them."""
 
     info: MediaInfo
     plan: EncodingPlan
     looks: Timeline
     stabilize: bool
     strict: bool
+    hwaccel: str
 
     def identity(self, cuts: list[Cut], stylizer: Stylizer) -> dict[str, str]:
         """What decides the pictures, by what a user calls it: equal text for equal pictures."""
@@ -141,7 +142,10 @@ class Painter:
         converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
         faults = DecodeReport()
         lead = MEMORY if stabilize else 0
-        frames = decode(info, cut=cut, lead=lead, keep_alpha=plan.keeps_alpha, report=faults)
+        gpu = (self._stylizer.gpu or 0) if self._assignment.hwaccel == "cuda" else None
+        frames = decode(
+            info, cut=cut, lead=lead, keep_alpha=plan.keeps_alpha, gpu=gpu, report=faults
+        )
         if self._assignment.strict:
             frames = _undamaged(frames, faults, info.path)
         meter = self._meter
@@ -201,13 +205,13 @@ def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Ge
     seconds = 0.0
     with closing(frames):
         for frame in frames:
-            if faults.notes:
+            if faults.faults:
                 break
             yield frame
             seconds = frame.seconds
-    if faults.notes:
+    if faults.faults:
         raise MediaError(
-            f"{path}: {faults.notes[0]} after {seconds:.3f} s; without --strict it goes on"
+            f"{path}: {faults.faults[0]} after {seconds:.3f} s; without --strict it goes on"
         )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from videostyle.color import OUTPUT_PIX_FMTS, plane_array
 from videostyle.media import ColorSpec
@@ -27,6 +28,8 @@ from videostyle.media import ColorSpec
 # Shares of red and blue in luma by matrix (ITU-T H.273, table 4).
 _LUMA_SHARES = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114)}
 _LUMA_SHARES |= {7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+# Formats of frames that NVDEC leaves in its memory, by those of the same samples in planes.
+_ON_GPU = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
 _MIDDLE = 128
 _SLACK = 64  # samples behind a frame that FFmpeg's wide loads may read
 
@@ -52,6 +55,15 @@ class PlaneLayout:
     @property
     def dtype(self) -> torch.dtype:
         return torch.int16 if self.bits > 8 else torch.uint8
+
+    def on_gpu(self, image: av.VideoFrame) -> bool:
+        """Whether a frame lies in a GPU's memory with these samples."""
+        return (
+            image.format.name == "cuda"
+            and image.sw_format is not None
+            and image.sw_format.name == _ON_GPU.get(self.pix_fmt)
+            and self.height % 2 == self.width % 2 == 0
+        )
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
@@ -79,6 +91,18 @@ class PlaneLayout:
         for index, view in enumerate(self.split(row[None])):
             plane = plane_array(image, index)
             view[0].numpy()[...] = plane.view(np.int16) if self.bits > 8 else plane
+
+    def take(self, image: av.VideoFrame, row: Tensor) -> None:
+        """Copy the planes of a frame `on_gpu` into (samples,) there, on the current stream.
+
+        The decoder must have finished the frame, and the frame must live until it is copied.
+        """
+        luma, chroma = (from_dlpack(plane.__dlpack__()) for plane in image.planes)
+        planes = (luma, chroma[..., 0], chroma[..., 1])
+        for view, plane in zip(self.split(row[None]), planes, strict=True):
+            if self.bits > 8:  # p010 has them at the upper end of 16
+                plane = (plane.view(torch.int16) >> (16 - self.bits)) & ((1 << self.bits) - 1)
+            view[0].copy_(plane)
 
     def frame(self, row: Tensor, color: ColorSpec) -> av.VideoFrame:
         """A frame whose planes are those in (samples,) on the host; it keeps their memory."""

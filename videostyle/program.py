@@ -117,14 +117,14 @@ class Lane:
     def submit(
         self,
         fill: Callable[[list[Tensor]], None],
-        rows: Sequence[Tensor] = (),
+        writers: Sequence[Callable[[Tensor], object]] = (),
         *,
         download: bool = True,
     ) -> Callable[[], Tensor]:
         """Begin a batch; the function returned waits for its output, in memory of its own.
 
-        fill: writes the batch into the inputs, on the host. rows: of the first input, where they
-        are on the device already. download: else the output is left on the device.
+        fill: writes the batch into the inputs, on the host. writers: write each row of the first
+        input instead, on the device. download: else the output is left on the device.
         """
         streams, module = self._streams, self._streams.module
         self._next = (self._next + 1) % len(self._slots)
@@ -133,9 +133,9 @@ class Lane:
             slot.done.synchronize()
         fill(slot.host)
         with module.stream(streams.upload):
-            for index, row in enumerate(rows):
-                slot.device[0][index].copy_(row, non_blocking=True)
-            for device, host in list(zip(slot.device, slot.host, strict=True))[bool(rows) :]:
+            for index, write in enumerate(writers):
+                write(slot.device[0][index])
+            for device, host in list(zip(slot.device, slot.host, strict=True))[bool(writers) :]:
                 device.copy_(host, non_blocking=True)
         streams.order(streams.upload, streams.compute)
         with module.stream(streams.compute):

@@ -24,6 +24,7 @@ from videostyle.errors import ModelError
 from videostyle.look import Look
 from videostyle.model import Model
 from videostyle.strips import paint_in_strips, ran_out_of_memory
+from videostyle.torch_engine import TorchEngine
 
 Picture = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -65,6 +66,14 @@ class Stylizer:
     def depth(self) -> int:
         """How many frames may be submitted before the first result is taken."""
         return self.engine.depth
+
+    @property
+    def gpu(self) -> int | None:
+        """The NVIDIA GPU it paints on, by number; None on a CPU."""
+        engine = self.engine
+        if isinstance(engine, TorchEngine) and engine.device.type == "cuda":
+            return engine.device.index or 0
+        return None
 
     def __call__(self, frame: Picture, look: Look) -> Picture:
         """Paint one frame (H, W, 3) uint8 RGB in the styles of `look.painted`, at its stroke."""

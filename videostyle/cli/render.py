@@ -90,6 +90,12 @@ def add_render(commands: Any) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
+        "--hwaccel",
+        choices=("none", "cuda"),
+        default="none",
+        help="cuda: an NVIDIA GPU decodes what it can (default: %(default)s)",
+    )
+    parser.add_argument(
         "--strict", action="store_true", help="stop at the first damage instead of skipping it"
     )
     parser.add_argument(
@@ -171,6 +177,7 @@ def _render_one(
             workers=arguments.workers,
             strict=arguments.strict,
             hdr=arguments.hdr,
+            hwaccel=arguments.hwaccel,
             on_progress=on_progress,
             interrupted=stop.is_set,
         )
