@@ -15,6 +15,8 @@ from videostyle.openvino_graph import import_openvino, openvino_graph
 
 # Frame sizes kept compiled: a stroke track passes through many, a video has one.
 SIZES_KEPT = 4
+# Values in a frame's first feature map, its largest: between 512 and 720 lines of the paper's network.
+LARGE_MAP = 1 << 24
 
 
 class OpenVinoEngine:
@@ -22,16 +24,16 @@ class OpenVinoEngine:
 
     Two frames are painted at once, each on half of the threads, while two more wait: fewer
     threads wait for each other, most of all while the decoder and the encoder want cores too
-    (42 frames a second instead of 38 on two cores). Results do not depend on it.
+    (42 frames a second instead of 38 on two cores). Frames whose maps are large are painted one
+    after another: two would crowd each other out of the cache. Results do not depend on it.
     """
 
     def __init__(self, network: StyleNetwork, precision: str, threads: int) -> None:
         self._network, self._core = network, import_openvino().Core()
-        streams = min(2, threads)
-        self.depth = 2 * streams
+        self._streams = min(2, threads)
+        self.depth = 2 * self._streams
         self._settings = {
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(precision, precision),
-            "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": threads,
         }
         self._requests: OrderedDict[tuple[int, ...], cycle[Any]] = OrderedDict()
@@ -55,8 +57,11 @@ class OpenVinoEngine:
         if shape in self._requests:
             self._requests.move_to_end(shape)
             return self._requests[shape]
-        graph = openvino_graph(self._network, shape)
-        compiled = self._core.compile_model(graph, "CPU", self._settings)
+        plan, (_, height, width, _) = self._network.architecture, shape
+        largest = plan.contract[0].channels * height * width // plan.unshuffle**2
+        streams = 1 if largest > LARGE_MAP else self._streams
+        settings = {**self._settings, "NUM_STREAMS": streams}
+        compiled = self._core.compile_model(openvino_graph(self._network, shape), "CPU", settings)
         requests = cycle([compiled.create_infer_request() for _ in range(self.depth)])
         self._requests[shape] = requests
         if len(self._requests) > SIZES_KEPT:
