@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videostyle.color import ColorConverter
+from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import DecodeReport, decode, measure_duration, probe
 from videostyle.errors import MediaError
 
@@ -88,6 +88,7 @@ def test_the_picture_is_upright(clip: Clip, degrees: int, mirrored: bool) -> Non
     if mirrored:
         expected = expected[:, ::-1]
     pixels = ColorConverter(info, "yuv420p").to_rgb(frame.image)
+    assert plane_array(frame.image, 0).shape == (info.height, info.width)  # lines run downwards
     assert pixels.shape == (info.height, info.width, 3)
     assert (info.width, info.height) == ((64, 96) if degrees % 180 else (96, 64))
     found = pixels[[info.height // 4, -info.height // 4]][:, [info.width // 4, -info.width // 4]]

@@ -192,6 +192,18 @@ def test_another_input_or_model_is_noticed(
     assert any("the input changed" in note for note in report.notes)
 
 
+def test_another_choice_of_sound_keeps_the_pieces(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = clip(pts=range(40), audio="aac"), tmp_path / "out.mp4"
+    paint(source, output, stylizer, stop_after=25)
+    report, painted = paint(source, output, stylizer, audio="none")
+    assert report.complete
+    assert painted <= 20
+    with av.open(str(output)) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
 @pytest.mark.parametrize("damage", ["manifest", "segment", "missing"])
 def test_a_damaged_folder_is_not_trusted(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, damage: str

@@ -202,6 +202,19 @@ def test_a_frame_given_up_does_not_hold_up_the_next(small_model: Model) -> None:
     assert np.array_equal(stylizer.submit(frame, mixture)(), expected)
 
 
+def test_without_openvino_pytorch_paints_and_says_what_is_faster(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("engine", "torch_engine"):
+        monkeypatch.setattr(f"videostyle.{module}.find_spec", lambda name: None)
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    assert "PyTorch" in stylizer.engine.description
+    assert "openvino" in stylizer.engine.description
+    frame, mixture = photo(64, 64), {"red": 1.0}
+    expected = reference(small_model, frame, mixture)
+    assert difference(stylizer(frame, Look(mixture)), expected).max() <= 1
+
+
 def test_painting_reports_to_nobody(tmp_path: Path) -> None:
     program = (
         "import sys, threading\n"

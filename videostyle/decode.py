@@ -53,8 +53,8 @@ _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
 # Signs of the display matrix (a, b, c, d), where x' = a x + c y and y' = b x + d y, to filters.
 _UPRIGHT = {
     (-1, 0, 0, 1): ("hflip",),
-    (1, 0, 0, -1): ("vflip",),
-    (-1, 0, 0, -1): ("hflip", "vflip"),
+    (1, 0, 0, -1): ("vflip", "copy"),  # vflip alone only numbers the lines backwards
+    (-1, 0, 0, -1): ("vflip", "hflip"),
     (0, -1, 1, 0): ("transpose=cclock",),
     (0, 1, -1, 0): ("transpose=clock",),
     (0, 1, 1, 0): ("transpose=cclock_flip",),

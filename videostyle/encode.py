@@ -158,6 +158,7 @@ def join_segments(
             if complete:
                 others.until(math.inf)
             others.finish()
+        _read_back(part, plan, video.packets, others.sounds)
         if complete:
             with _writing(part):
                 _finish(part, output)
@@ -277,7 +278,24 @@ def _write_video(
         if not interrupted():
             others.until(math.inf)
         others.finish()
+    _read_back(part, plan, video.packets, others.sounds)
     return count, [*video.notes(), *others.notes]
+
+
+def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: int) -> None:
+    """Raise MediaError if a reader does not find every frame and sound again: damaged sound that
+    is copied can spoil the whole file. Animations, which copy nothing, are not looked at."""
+    if plan.container.time_base:
+        return
+    with open_input(part) as container:
+        streams = container.streams.video[:1]
+        found = sum(packet.size > 0 for packet in container.demux(streams)) if streams else 0
+        heard = len(container.streams.audio)
+    if (found, heard) != (frames, sounds):
+        raise MediaError(
+            f"{part}: of {frames} frames and {sounds} sounds, {found} and {heard} are read back; "
+            "the input's sound may be damaged: --audio aac or none does without copying it"
+        )
 
 
 def _span(first_pts: int, info: MediaInfo, cut: Cut) -> Span:
@@ -311,6 +329,7 @@ class _Video:
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
         self._last_pts: int | None = None
         self._left_out = 0
+        self.packets = 0
         # The durations of the frames the encoder holds, by pts; not every encoder returns them.
         self._durations: dict[int, int] = {}
         assert plan.codec is not None
@@ -351,6 +370,7 @@ class _Video:
         packet.duration = duration
         packet.stream = self._stream
         self._container.mux(packet)
+        self.packets += 1
 
     def finish(self) -> None:
         self._mux(self._stream.encode(None))
@@ -387,6 +407,7 @@ class _Video:
             duration = self._durations.pop(packet.pts or 0, 0)
             packet.duration = packet.duration or duration
             self._container.mux(packet)
+            self.packets += 1
 
 
 def _pad(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:

@@ -105,6 +105,7 @@ class Assignment:
             "cuts": f"{len(cuts)} from {cuts[0]} to {cuts[-1]}",
             "stabilize": self.stabilize,
         }
+        del plan["streams"]  # what is joined to the pictures at the end
         return {
             "input": file_identity(info.path),
             "timeline": hashlib.sha256(_as_text(self.looks).encode()).hexdigest(),

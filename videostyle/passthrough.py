@@ -210,6 +210,11 @@ class Passthrough:
         self._packets = source.demux(*kept) if kept else iter(())
         self._next = self._read()
 
+    @property
+    def sounds(self) -> int:
+        """How many streams of sound the output has."""
+        return sum(target.type == "audio" for target in self._targets.values())
+
     def until(self, seconds: float) -> None:
         """Copy the packets up to a time on the input's clock."""
         while self._next is not None and self._next[0] <= seconds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Sequence
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,8 @@ class TorchEngine:
                 return
             except Exception as error:  # no Triton, no compiler for it, a GPU it does not know
                 self._obstacle = f", without fused kernels ({reason(error)})"
+        elif not find_spec("openvino"):
+            self._obstacle = "; with the package openvino up to six times as fast"
         plain = _Frames(copy.deepcopy(network)).to(device, dtype)
         self._painter = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

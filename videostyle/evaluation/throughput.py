@@ -22,6 +22,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
+import torch
+from torch import Tensor
 
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
@@ -73,9 +75,9 @@ class Throughput:
 
     size, painted_size: (height, width) of the video and of what the network is given for it.
     rates: by stage; `network` runs on painted_size, `network at full size` on size, and `end to
-    end` is a render. limited_by: the slowest of STAGES. start_seconds: from the start of a new
-    process to its first encoded frame. peak_mb: most memory that process had at once, where the
-    system tells (Linux).
+    end` is a render; on CUDA there are also `upload` and `download`. limited_by: the slowest of
+    STAGES. start_seconds: from the start of a new process to its first encoded frame. peak_mb:
+    most memory that process had at once, where the system tells (Linux).
     """
 
     model: str
@@ -117,17 +119,16 @@ def measure_throughput(
 
     Raises MediaError, ModelError or UsageError for what cannot be painted.
     """
-    stylizer = Stylizer(load_model(model), **settings)
+    stylizer, device = Stylizer(load_model(model), **settings), choose_device(settings["device"])
     info = probe(clip)
     size = (info.height, info.width)
     with TemporaryDirectory() as folder:
         output = Path(folder) / "out.mp4"
-        rates = {
-            name: rate(stage, repeats)
-            for name, stage in _stages(info, stylizer, output, frames).items()
-        }
+        stages = _stages(info, stylizer, output, frames)
+        if device.type == "cuda":
+            stages |= _transfers(size, device, frames)
+        rates = {name: rate(stage, repeats) for name, stage in stages.items()}
         start_seconds, peak_mb = render_in_new_process(clip, output, model, settings)
-    device = choose_device(settings["device"])
     precision = PRECISIONS[choose_precision(settings["precision"], device)]
     network = stylizer.model.network
     return Throughput(
@@ -196,6 +197,22 @@ def _stages(
         "encode": lambda: encode(iter(painted), info, output, plan).frames,
         "end to end": lambda: render(info.path, output, look, stylizer=stylizer).frames,
     }
+
+
+def _transfers(
+    size: tuple[int, int], device: torch.device, count: int
+) -> dict[str, Callable[[], int]]:
+    """The planes of frames (4:2:0, 8 bit) on their way to the GPU and back."""
+    host = torch.zeros(size[0] * size[1] * 3 // 2, dtype=torch.uint8, pin_memory=True)
+    there = host.to(device)
+
+    def copy(source: Tensor, target: Tensor) -> int:
+        for _ in range(count):
+            target.copy_(source, non_blocking=True)
+        torch.cuda.synchronize(device)
+        return count
+
+    return {"upload": lambda: copy(host, there), "download": lambda: copy(there, host)}
 
 
 def _fitted(size: tuple[int, int], stylizer: Stylizer) -> tuple[int, int]:

@@ -145,6 +145,7 @@ class Server:
             part.replace(path)
         except OSError as error:
             raise HTTPException(409, f"{path.name}: {error.strerror}") from error
+        await asyncio.to_thread(self.session.say_files)
         return JSONResponse({"path": str(path)})
 
     async def add_painting(self, request: Request) -> Response:

@@ -145,6 +145,10 @@ class Session:
         if model.card.style_names != before:
             self._tell(self._hello())
 
+    def say_files(self) -> None:
+        """Tell all tabs what the folder holds now."""
+        self._tell(self._hello())
+
     def _say_lesson(self) -> None:
         self._tell({"type": "lesson", **self.lesson.state.to_dict()})
 
@@ -326,6 +330,8 @@ class Session:
 
     def _say_rendering(self) -> None:
         self._tell(self._rendering_message())
+        if self.rendering.state.status == "done":
+            self.say_files()
 
     def _say_failure(self, error: VideoStyleError) -> None:
         self._tell({"type": "failure", "message": str(error)})

@@ -115,7 +115,7 @@ $("open-help").onclick = () => $("help").showModal();
 $("close-help").onclick = () => $("help").close();
 
 const shortcuts = {
-  " ": toggles.play, r: toggles.record, l: toggles.loop, t: toggleFollow, k: addKey, v: nextView,
+  " ": toggles.play, r: toggles.record, l: toggles.loop, t: toggleFollow, k: () => addKey(), v: nextView,
   ",": $("back").onclick, ".": $("forward").onclick, "?": $("open-help").onclick, Delete: deleteKey,
 };
 document.addEventListener("keydown", (event) => {

@@ -56,10 +56,11 @@ $("field").onkeydown = (event) => {
 for (const select of corners) select.onchange = apply;
 
 on("hello", () => {
-  if (corners[0].options.length) return;
   corners.forEach((select, corner) => {
-    select.append(...state.styles.map(({ name, title }) => element("option", { value: name, textContent: title })));
-    select.selectedIndex = Math.min(corner, state.styles.length - 1);
+    const before = select.value;
+    select.replaceChildren(...state.styles.map(({ name, title }) => element("option", { value: name, textContent: title })));
+    select.value = before;
+    if (!select.value) select.selectedIndex = Math.min(corner, state.styles.length - 1);
   });
 });
 on("source", (source) => { if (source.name) show(); });

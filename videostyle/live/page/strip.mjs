@@ -78,16 +78,17 @@ function put(edited, track, key) {
   edited[track].push(key);
 }
 
-export function addKey() {
-  const at = state.seconds;
+// A key of the look of this moment, in one track or in all that are used.
+export function addKey(only = null, at = state.seconds) {
   const { mix, ...scalars } = state.follow ? state.look : look();
   edit((edited) => {
-    put(edited, "mix", { at, value: normalised(mix), ease: "linear" });
+    if (!edited.mix || only === "mix" || !only) put(edited, "mix", { at, value: normalised(mix), ease: "linear" });
     for (const [name, { initial }] of Object.entries(SCALARS)) {
-      if (edited[name] || scalars[name] !== initial) put(edited, name, { at, value: scalars[name], ease: "linear" });
+      const isWanted = only ? only === name : edited[name] || scalars[name] !== initial;
+      if (isWanted) put(edited, name, { at, value: scalars[name], ease: "linear" });
     }
   });
-  selected = { track: "mix", at };
+  selected = { track: only ?? "mix", at };
 }
 
 function normalised(mix) {
@@ -183,7 +184,10 @@ function showKeyTools() {
   showEase(key?.ease ?? "linear", (ease) => edit((edited) => { find(edited).ease = ease; }));
 }
 
-$("key-at").onchange = ({ target }) => { if (Number.isFinite(Number(target.value))) moveKey(Number(target.value)); };
+$("key-at").onchange = ({ target }) => {
+  if (target.value.trim() && Number.isFinite(Number(target.value))) moveKey(Number(target.value));
+  showKeyTools();
+};
 $("key-set").onclick = () => edit((edited) => {
   const { mix, ...scalars } = state.follow ? state.look : look();
   find(edited).value = selected.track === "mix" ? normalised(mix) : scalars[selected.track];
@@ -194,7 +198,7 @@ $("key-copy").onclick = () => {
   selected = { track: selected.track, at };
 };
 $("key-delete").onclick = deleteKey;
-$("add-key").onclick = addKey;
+$("add-key").onclick = () => addKey();
 $("undo").onclick = undo;
 $("redo").onclick = redo;
 $("follow").onclick = () => toggleFollow();
@@ -273,6 +277,10 @@ $("lanes").onpointerdown = (event) => {
   if (event.target.closest(".key")) return;
   $("lanes").setPointerCapture(event.pointerId);
   scrub(event);
+};
+$("lanes").ondblclick = (event) => {
+  const track = document.elementFromPoint(event.clientX, event.clientY)?.closest(".lane")?.dataset.track;
+  if (track) addKey(track, timeAt(event));
 };
 $("lanes").onpointermove = (event) => { if ($("lanes").hasPointerCapture(event.pointerId)) scrub(event); };
 $("ruler").onkeydown = (event) => {
