@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,8 +38,9 @@ def torch_stylizer(model: Model, device: str) -> Stylizer:
 
 
 @pytest.fixture(params=DEVICES, scope="module")
-def stylizer(small_model: Model, request: pytest.FixtureRequest) -> Stylizer:
-    return torch_stylizer(small_model, request.param)
+def stylizer(small_model: Model, request: pytest.FixtureRequest) -> Iterator[Stylizer]:
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield torch_stylizer(small_model, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,7 @@ def test_batches_paint_what_single_frames_do(info: MediaInfo, stylizer: Stylizer
     for batch in (2, 4, None):
         together = on_device(frames, looks, stylizer, converter, batch)
         assert differences(together, single).max() <= 1
+    assert "without" not in stylizer.engine.description  # graphs, kernels
 
 
 def test_where_the_original_shows_alone_it_comes_back_untouched(

@@ -189,5 +189,5 @@ def _finish(
         values += tl.load(source, known, 0.0).to(tl.float32)
     if to_bytes:
         values = 255 / (1 + tl.exp(-values)) + 0.5
-    target = result + (frame * pixels + pixel)[:, None] * channels + channel[None, :]
+    target = result + frame * pixels * channels + pixel[:, None] * channels + channel[None, :]
     tl.store(target, values.to(result.dtype.element_ty), known)
