@@ -21,7 +21,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/installed
-	$(BIN)/python bench/throughput.py
+	$(BIN)/videostyle bench samples/bigbuckbunny.mp4
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

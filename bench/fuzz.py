@@ -7,8 +7,8 @@
 Whatever comes in, a render ends within 60 s with its own exit code, says what is wrong without a
 traceback, and leaves nothing under the output's name that does not decode. A timeline is read, or
 refused as a timeline; a model file likewise. Media are rendered by the real command line, several
-in one process, with a small untrained network: what breaks is never the painting. Cases that fail
-are kept in FOLDER.
+in one process, with a small untrained network that paints the first frames only: what breaks is
+never the painting. Cases that fail are kept in FOLDER.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ ROOT = Path(__file__).parents[1]
 SECONDS_ALLOWED = 60
 MEDIA_BYTES = 2 << 20
 SUFFIXES = (".mp4", ".mkv")
+TIMELINE = """
+version: 1
+keyframes: [{at: 0s, mix: {red: 1, original: 1}, ease: hold}, {at: 0.2s, mix: original}]
+"""
 
 
 def main() -> None:
@@ -124,18 +128,18 @@ def mutated(seeds: list[bytes], dice: random.Random) -> bytes:
 def fuzz_media(clips: list[Path], count: int, dice: random.Random, keep: Path) -> int:
     seeds = {clip: clip.read_bytes()[:MEDIA_BYTES] for clip in clips}
     tally: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        worker = Worker(Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        worker, folder = Worker(Path(name)), Path(name) / "case"
         for number in range(count):
+            folder.mkdir()
             clip = dice.choice(list(seeds))
             same_kind = [seeds[other] for other in seeds if other.suffix == clip.suffix]
             any_kind = list(seeds.values())
             data = mutated(
                 [seeds[clip]] if dice.random() < 0.7 else dice.choice((same_kind, any_kind)), dice
             )
-            source = Path(folder) / f"in{clip.suffix}"
+            source, output = folder / f"in{clip.suffix}", folder / f"out{SUFFIXES[number % 2]}"
             source.write_bytes(data)
-            output = Path(folder) / f"out{SUFFIXES[number % len(SUFFIXES)]}"
             found = worker.render(source, output)
             fault = found.get("fault") or judge(found, output)
             tally[f"exit code {found.get('code')}" if not fault else "FAULT"] += 1
@@ -144,9 +148,7 @@ def fuzz_media(clips: list[Path], count: int, dice: random.Random, keep: Path) -
                 kept = keep / f"{number:05}_{clip.name}"
                 shutil.copy(source, kept)
                 print(f"{kept}: {fault}", flush=True)
-            for path in Path(folder).iterdir():
-                shutil.rmtree(path) if path.is_dir() and path.name != "model" else None
-                path.unlink() if path.is_file() and path.suffix != ".safetensors" else None
+            shutil.rmtree(folder)
             if number % 200 == 199:
                 print(f"{number + 1} of {count}: {dict(tally)}, {worker.peak_mb} MB", flush=True)
         worker.close()
@@ -188,6 +190,8 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self._model = folder / "model.safetensors"
+        self._timeline = folder / "timeline.yaml"
+        self._timeline.write_text(TIMELINE)
         self._process: subprocess.Popen[str] | None = None
         self.peak_mb = 0
         make_small_model(self._model)
@@ -206,7 +210,7 @@ class Worker:
         process = self._process
         assert process.stdin
         assert process.stdout
-        arguments = ["render", str(source), "-o", str(output), "-y", "--mix", "red=1,original=1"]
+        arguments = ["render", str(source), "-o", str(output), "-y", "-t", str(self._timeline)]
         arguments += ["--model", str(self._model), "--max-size", "96", "--preset", "ultrafast"]
         # fp16 is PyTorch's on a CPU, which has nothing to compile.
         arguments += ["--hdr", "pass", "--device", "cpu", "--precision", "fp16"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -34,6 +35,15 @@ settings.load_profile("no deadline")
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 BT601 = ColorSpec(6, 6, 6, full_range=False)
 BT709 = ColorSpec(1, 1, 1, full_range=False)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where there is none; FAIL_WITHOUT_CUDA=1 lets it fail instead."""
+    if item.get_closest_marker("cuda") and "FAIL_WITHOUT_CUDA" not in os.environ:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import av
@@ -79,10 +80,14 @@ def test_a_folder_with_one_bad_file_paints_the_rest_and_exits_3(
     out.mkdir()
     video.rename(folder / "good.mp4")
     (folder / "bad.mp4").write_bytes(b"not a video")
-    arguments = ["render", str(folder), "-o", str(out), "--style", "red", "--model", model_file]
-    assert main(arguments) == 3
+    command = ["render", str(folder / "*.mp4"), "-o", str(out), "--style", "red"]
+    assert main([*command, "--model", model_file, "--dry-run", "--json"]) == 3
+    plans = json.loads(capsys.readouterr().out)
+    assert ["refused" in plan for plan in plans] == [True, False]
+    assert main([*command, "--model", model_file]) == 3
     assert [path.name for path in out.iterdir()] == ["good_red.mp4"]
-    assert "bad.mp4" in capsys.readouterr().err
+    summary = capsys.readouterr().err.splitlines()[-1]
+    assert summary == f"videostyle: 1 of 2 files failed: {folder / 'bad.mp4'}"
 
 
 def test_an_existing_output_is_kept_unless_told(
@@ -236,25 +241,76 @@ def test_help_loads_nothing_heavy() -> None:
     assert "render" in output
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_the_first_interrupt_leaves_a_playable_part(
+@pytest.fixture
+def long_render(
     clip: Callable[..., Path], model_file: str, tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Begins a render to out.mp4 in pieces of a second, with the options given."""
+    command = [sys.executable, "-m", "videostyle", "render", str(clip(pts=range(1500)))]
+    command += ["-o", str(tmp_path / "out.mp4"), "--style", "red", "--model", model_file]
+    with ExitStack() as processes:
+
+        def begin(*options: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [*command, "--segment-seconds", "1", *options],
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            processes.enter_context(process)
+            processes.callback(process.kill)
+            return process
+
+        yield begin
+
+
+def wait_for_a_piece(process: subprocess.Popen[str], folder: Path) -> None:
+    while process.poll() is None and not (folder / "out.mp4.segments/00000.nut").exists():
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_interrupt_leaves_a_playable_part(
+    long_render: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: int
 ) -> None:
-    video = clip(pts=list(range(3000)), size=(96, 64))
-    output = tmp_path / "out.mp4"
-    command = [sys.executable, "-m", "videostyle", "render", str(video), "-o", str(output)]
-    process = subprocess.Popen(
-        [*command, "--style", "red", "--model", model_file], stderr=subprocess.PIPE, text=True
-    )
-    part, folder = tmp_path / "out.part.mp4", tmp_path / "out.mp4.segments"
-    for _ in range(600):
-        if list(folder.glob("*.nut")):
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process = long_render()
+    wait_for_a_piece(process, tmp_path)
+    process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error
     assert "holds the first" in error
-    assert not output.exists()
-    with av.open(str(part)) as container:
-        assert 0 < sum(1 for _ in container.decode(video=0)) < 3000
+    assert "Go on with the same command: videostyle render" in error
+    assert not (tmp_path / "out.mp4").exists()
+    with av.open(str(tmp_path / "out.part.mp4")) as container:
+        assert 0 < sum(1 for _ in container.decode(video=0)) < 1500
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_the_second_interrupt_ends_all_processes_at_once(
+    long_render: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = long_render("--workers", "2")
+    wait_for_a_piece(process, tmp_path)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # two of one kind may arrive as one
+    _, error = process.communicate(timeout=60)  # until nobody holds the other end of the pipe
+    assert process.returncode == 130, error
+    assert error.endswith("videostyle: interrupted\n")
+    assert "Traceback" not in error
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.mp4.segments"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_an_interrupt_while_workers_start_is_no_accident(
+    long_render: Callable[..., subprocess.Popen[str]],
+) -> None:
+    process = long_render("--workers", "2")
+    assert process.stderr
+    process.stderr.readline()  # "small on cpu ...", just before the workers start
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal tells every process
+    _, error = process.communicate(timeout=120)  # they finish starting first
+    assert process.returncode == 130, error
+    assert "stopped: " in error
+    assert "Traceback" not in error

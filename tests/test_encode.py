@@ -253,6 +253,21 @@ def test_a_fault_of_the_disk_is_a_clear_error_and_stops_the_frames(
     assert not output.exists()
 
 
+def test_what_no_reader_finds_again_takes_no_name(clip: Clip, tmp_path: Path) -> None:
+    """Sound whose first bytes look like another framing makes FFmpeg write broken Matroska."""
+    source, output = clip(audio="aac"), tmp_path / "out.mkv"
+    with av.open(str(source)) as container:
+        place = next(packet.pos for packet in container.demux(audio=0) if packet.size)
+    data = bytearray(source.read_bytes())
+    data[place : place + 2] = b"\xff\xf1"
+    source.write_bytes(data)
+    output.write_bytes(b"precious")
+    with pytest.raises(MediaError, match="are read back; the input's sound"):
+        copy(source, output)
+    assert output.read_bytes() == b"precious"
+    assert copy(source, output, replace(FAST, audio="none")).complete
+
+
 def test_nothing_to_write_is_an_error(clip: Clip, tmp_path: Path) -> None:
     info = probe(clip(pts=range(3)))
     with pytest.raises(MediaError, match="no frame to write"):

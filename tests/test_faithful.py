@@ -78,7 +78,7 @@ def test_identity_looks_keep_every_color(
 
 def clapper(path: Path, times: list[int], codecs: tuple[str, str]) -> Path:
     """Frames at so many milliseconds, every tenth one white, a click as each white one comes."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
         video = container.add_stream(
             codecs[0], rate=25, options={"preset": "ultrafast", "crf": "1"}
         )
@@ -140,10 +140,15 @@ UNEVEN = [40 * n + (17 * n * n) % 31 for n in range(100)]
         (EVEN, {}),
         (UNEVEN, {}),
         ([at + 1500 for at in EVEN], {}),
+        ([at - 700 for at in EVEN], {}),
+        ([at - 700 for at in EVEN], {"segment_seconds": 0.7}),
+        ([at - 700 for at in EVEN], {"start": "1.1s", "end": "3.4s"}),
         (EVEN, {"segment_seconds": 0.7}),
         (UNEVEN, {"start": "1.1s", "end": "3.4s"}),
     ],
-    ids=["even", "uneven", "late", "pieces", "part"],
+    ids=[
+        *("even", "uneven", "late", "early", "early pieces", "early part", "pieces", "part"),
+    ],
 )
 def test_every_click_comes_with_its_flash(
     tmp_path: Path,
@@ -152,11 +157,14 @@ def test_every_click_comes_with_its_flash(
     times: list[int],
     options: dict[str, object],
 ) -> None:
-    source = clapper(tmp_path / "in.mkv", times, ("libx264", "aac"))
+    name = "in.ts" if times[0] < 0 else "in.mkv"  # Matroska has no negative times
+    source = clapper(tmp_path / name, times, ("libx264", "aac"))
     output = tmp_path / f"out{suffix}"
     look = Look({"original": 1})
     render(source, output, look, stylizer=stylizer, **options)  # type: ignore[arg-type]
     light, sound = flashes(output), clicks(output)
+    if "start" not in options:
+        assert len(light) == len(flashes(source))
     assert len(light) >= (5 if "start" in options else 10)
     # At the edges of a part a flash or a click may be cut off alone.
     pairs = [(flash, min(sound, key=lambda click: abs(click - flash))) for flash in light]

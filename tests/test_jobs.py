@@ -12,7 +12,7 @@ from videostyle.jobs import plan_jobs
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("a.mp4", "b.png", "notes.txt", "left.part.mp4"):
+    for name in ("a.mp4", "b.png", "notes.txt", "left.part.mp4", "._a.mp4"):
         (tmp_path / name).write_bytes(b"x")
     return tmp_path
 
@@ -29,6 +29,26 @@ def test_a_folder_takes_its_pictures_and_videos_only(folder: Path) -> None:
     assert plan_jobs([folder], out, "dusk") == [
         (folder / "a.mp4", out / "a_dusk.mp4"),
         (folder / "b.png", out / "b_dusk.png"),
+    ]
+
+
+def test_a_pattern_means_what_it_matches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "c.mp4").write_bytes(b"x")
+    out = folder / "out"
+    assert [source for source, _ in plan_jobs([folder / "*.mp4"], out, "dusk")] == [
+        folder / "a.mp4"
+    ]
+    monkeypatch.chdir(folder)
+    assert plan_jobs([Path("**/*.mp4")], out, "dusk") == [
+        (Path("a.mp4"), out / "a_dusk.mp4"),
+        (Path("deep/c.mp4"), out / "c_dusk.mp4"),
+    ]
+    with pytest.raises(UsageError, match="folder or a template"):
+        plan_jobs([Path("*.mp4")], folder / "out.mp4", "dusk")
+    (folder / "[x]*.mp4").write_bytes(b"x")
+    assert plan_jobs([folder / "[x]*.mp4"], folder / "o.mp4", "dusk") == [
+        (folder / "[x]*.mp4", folder / "o.mp4")
     ]
 
 
@@ -61,6 +81,9 @@ def test_an_input_is_never_an_output(folder: Path) -> None:
 def test_missing_inputs_are_named(folder: Path) -> None:
     with pytest.raises(MediaError, match="no such file"):
         plan_jobs([folder / "gone.mp4"], folder / "out.mp4", "dusk")
+    for pattern in ("*.mov", "**.mp4", "a**.mp4", "?"):
+        with pytest.raises(MediaError, match="no such file or folder"):
+            plan_jobs([folder / "twin" / pattern], folder / "out", "dusk")
     (folder / "empty").mkdir()
     with pytest.raises(MediaError, match="no pictures or videos"):
         plan_jobs([folder / "empty"], folder / "out", "dusk")

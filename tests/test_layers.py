@@ -12,12 +12,16 @@ PACKAGE = Path(__file__).parents[1] / "videostyle"
 # From the ground up; a module imports only from lines above its own.
 LAYERS = [
     {"errors"},
-    {"look", "timecode", "easing", "stages", "options", "media", "picture"},
+    {"look", "timecode", "easing", "stages", "options", "media", "picture"} | {"device"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
-    | {"passthrough", "segments"},
-    {"timeline_yaml", "timeline_plot", "model", "engine", "hdr"},
+    | {"passthrough", "segments", "program"},
+    {"openvino_graph", "fused_network", "planes"},
+    {"kernels"},
+    {"openvino_engine", "torch_engine"},
+    {"timeline_yaml", "timeline_plot", "model", "engine", "hdr", "strips"},
     {"decode", "encoders"},
     {"timeline_schema", "encode", "stylizer", "verify"},
+    {"device_painter"},
     {"stylize", "contact_sheet"},
     {"painter"},
     {"workers"},

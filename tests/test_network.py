@@ -96,14 +96,6 @@ def test_a_frames_own_moments_given_back_change_nothing() -> None:
     torch.testing.assert_close(used, moments)
 
 
-def test_the_fused_norm_paints_the_same() -> None:
-    network = small()
-    frames, rows = torch.rand(2, 3, 64, 64), random_rows(network, 2)
-    pastiche, moments = network(frames, rows, fused=True)
-    torch.testing.assert_close(pastiche, network(frames, rows)[0], atol=1e-4, rtol=1e-3)
-    assert moments.shape == (2, 2, 0)
-
-
 def test_an_architecture_survives_its_plain_form() -> None:
     for architecture in ARCHITECTURES.values():
         assert Architecture.from_dict(architecture.to_dict()) == architecture

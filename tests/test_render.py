@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import stage_threads
 from PIL import Image
 
@@ -16,6 +17,7 @@ from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, Look
 from videostyle.model import Model
+from videostyle.painter import Account
 from videostyle.render import Progress, render
 from videostyle.stylizer import Stylizer
 
@@ -85,6 +87,17 @@ def test_progress_counts_every_frame(
     assert seen[-1].fps > 0
 
 
+def test_progress_waits_for_the_first_frame() -> None:
+    """Workers take seconds to start, in which there is no rate to tell."""
+    told: list[Progress] = []
+    account = Account(10, told.append)
+    busy = {"decode": 0.0, "stylize": 0.0, "encode": 0.0}
+    for painted in (0, 0, 1, 1, 3):
+        account.update(painted, busy)
+    assert [progress.frame for progress in told] == [1, 3]
+    assert all(progress.fps > 0 for progress in told)
+
+
 def test_an_interruption_leaves_a_playable_part(
     clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
 ) -> None:
@@ -135,8 +148,24 @@ def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
     assert not stage_threads()
 
 
+def test_a_gpu_that_cannot_decode_is_noted_but_is_no_damage(
+    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    look, output = Look({"red": 1}), tmp_path / "out.mp4"
+    # Lossless H.264 is more than NVDEC takes, where there is one.
+    report = render(clip(), output, look, stylizer=stylizer, strict=True, hwaccel="cuda")
+    assert report.complete
+    if not torch.cuda.is_available():
+        assert any("decoded in software" in note for note in report.notes)
+
+
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("can't allocate memory: you tried to allocate 9 bytes")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't allocate memory: you tried to allocate 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    ],
 )
 def test_too_little_memory_names_what_helps(
     clip: Callable[..., Path],
@@ -149,6 +178,7 @@ def test_too_little_memory_names_what_helps(
         raise error
 
     monkeypatch.setattr(stylizer.engine, "submit", exhausted)
+    monkeypatch.setattr("videostyle.stylizer.paint_in_strips", exhausted)
     with pytest.raises(MediaError, match="not enough memory to paint 96x64; --max-size 48"):
         render(clip(), tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]

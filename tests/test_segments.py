@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -83,11 +84,11 @@ def paint(
     return report, painted
 
 
-@given(st.floats(0.1, 1e5), st.floats(0, 50), st.floats(0.1, 100))
+@given(st.floats(0.1, 1000), st.floats(0, 50), st.floats(0.1, 100))
 def test_pieces_cover_the_part_without_gap_or_overlap(
-    duration: float, start: float, seconds: float
+    pieces: float, start: float, seconds: float
 ) -> None:
-    info = replace(INFO, duration_seconds=start + duration)
+    info = replace(INFO, duration_seconds=start + pieces * seconds)
     cuts = segment_cuts(info, Cut(start), seconds)
     assert cuts[0].start == start
     assert cuts[-1].end == float("inf")
@@ -191,6 +192,18 @@ def test_another_input_or_model_is_noticed(
     assert any("the input changed" in note for note in report.notes)
 
 
+def test_another_choice_of_sound_keeps_the_pieces(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = clip(pts=range(40), audio="aac"), tmp_path / "out.mp4"
+    paint(source, output, stylizer, stop_after=25)
+    report, painted = paint(source, output, stylizer, audio="none")
+    assert report.complete
+    assert painted <= 20
+    with av.open(str(output)) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
 @pytest.mark.parametrize("damage", ["manifest", "segment", "missing"])
 def test_a_damaged_folder_is_not_trusted(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, damage: str
@@ -231,10 +244,29 @@ def paint_with_workers(
     return report, seen
 
 
+def declared(path: Path, seconds: float) -> Path:
+    """A Matroska file that says it is longer than it is."""
+    data = path.read_bytes()
+    at = data.index(b"\x44\x89\x88") + 3  # Duration, a double of 8 bytes, in milliseconds
+    path.write_bytes(data[:at] + struct.pack(">d", seconds * 1000) + data[at + 8 :])
+    return path
+
+
+def test_a_length_that_is_only_declared_costs_nothing(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = declared(clip("clip.mkv", pts=range(40)), 1e12), tmp_path / "out.mp4"
+    report, _ = paint(source, output, stylizer, stop_after=25)
+    assert not report.complete
+    report, _ = paint(source, output, stylizer)
+    assert report.complete
+    assert report.frames == len(frames(output)) == 40
+
+
 def test_workers_paint_the_same_frames_and_go_on_too(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
-    source = clip(pts=range(100), size=(320, 192), audio="aac")
+    source = declared(clip("clip.mkv", pts=range(100), size=(320, 192), audio="aac"), 100)
     whole, output = tmp_path / "whole.mp4", tmp_path / "out.mp4"
     paint(source, whole, stylizer)
     report, _ = paint_with_workers(source, output, stylizer, lambda painted: painted > 20)
@@ -268,12 +300,13 @@ def test_no_worker_outlives_its_parent(clip: Clip, small_model: Model, tmp_path:
     source, output = clip(pts=range(2000), size=(320, 192)), tmp_path / "out.mp4"
     command = [sys.executable, "-m", "videostyle", "render", str(source), "-o", str(output)]
     command += ["--style", "red", "--model", str(model), "--segment-seconds", "1", "--workers", "2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    while not list(segment_folder(output).glob("*.nut")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.kill()
-    process.communicate(timeout=30)  # until nobody holds the other end of the pipe
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while not list(segment_folder(output).glob("*.nut")):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+        process.kill()
+        process.communicate(timeout=30)  # until nobody holds the other end of the pipe
 
 
 def test_a_short_video_takes_the_direct_way(

@@ -7,10 +7,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videostyle.stabilizer import BLOCK, MEMORY, REACH, Stabilizer
+from videostyle.stabilizer import BLOCK, MEMORY, REACH, Stabilizer, hold, similarity
 
 Picture = npt.NDArray[np.uint8]
 MIX = {"red": 1.0}
@@ -95,6 +96,26 @@ def test_only_the_last_few_frames_count(height: int, width: int, seed: int, star
     later = [part(*pair, MIX) for pair in zip(frames[start:], pastiches[start:], strict=True)]
     for a, b in zip(expected[start + MEMORY :], later[MEMORY:], strict=True):
         assert np.array_equal(a, b)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1))
+def test_in_pytorch_every_byte_is_the_same(height: int, width: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    still = scene(random, height, width)
+    frames = np.stack([noisy(still, random, random.uniform(0, 6)) for _ in range(MEMORY + 4)])
+    frames[-2:, : height // 2] += 40
+    pastiches = np.stack([scene(random, height, width) for _ in frames])
+    weights = random.uniform(0, 0.06, len(frames))
+    mixtures = [{"red": 1 - weight, "blue": weight} for weight in weights]
+    stabilizer = Stabilizer()
+    expected = list(map(stabilizer, frames, pastiches, mixtures))[MEMORY:]
+    alike = [
+        [similarity(mixtures[at], mixtures[at - lag]) for lag in range(1, MEMORY + 1)]
+        for at in range(MEMORY, len(frames))
+    ]
+    held = hold(*map(torch.from_numpy, (frames, pastiches)), torch.tensor(alike))
+    assert np.array_equal(held.numpy(), np.stack(expected))
 
 
 @pytest.mark.parametrize("value", [0, 255])

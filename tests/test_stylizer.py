@@ -10,23 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from videostyle.engine import Engine, OpenVinoEngine, TorchEngine, make_engine
+from videostyle.engine import Engine, make_engine
 from videostyle.errors import ModelError, UsageError
-from videostyle.look import Look
-from videostyle.model import Model
+from videostyle.look import Look, normalize_mixture
+from videostyle.model import Model, load_model
+from videostyle.openvino_engine import OpenVinoEngine
 from videostyle.stylizer import Stylizer, resize
+from videostyle.torch_engine import TorchEngine
 
-CUDA = pytest.param(
-    "cuda",
-    marks=[
-        pytest.mark.cuda,
-        pytest.mark.skipif(
-            not torch.cuda.is_available() and "FAIL_WITHOUT_CUDA" not in os.environ,
-            reason="needs a CUDA device",
-        ),
-    ],
-)
+SAMPLES = Path(__file__).parents[1] / "samples"
+CUDA = pytest.param("cuda", marks=pytest.mark.cuda)
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -90,16 +85,29 @@ def test_frames_in_flight_keep_their_order_and_their_buffers(
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(
-    not torch.cuda.is_available() and "FAIL_WITHOUT_CUDA" not in os.environ,
-    reason="needs a CUDA device",
-)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_cuda_paints_as_the_cpu_does(small_model: Model, precision: str) -> None:
     stylizer = Stylizer(small_model, device="cuda", precision=precision)
     frame = photo(72, 104)
     off = difference(stylizer(frame, Look({"red": 1})), reference(small_model, frame, {"red": 1.0}))
     assert off.mean() <= {"fp32": 0.5, "fp16": 1.0, "bf16": 2.5}[precision]
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("size", [(512, 912), (333, 517)])
+def test_cuda_paints_a_photo_as_the_reference_does(size: tuple[int, int]) -> None:
+    model = load_model()
+    frame = resize(np.array(Image.open(SAMPLES / "chelsea.jpg").convert("RGB")), *size)
+    random = np.random.default_rng(0)
+    names = random.choice(model.card.style_names, 3, replace=False)
+    mixture = normalize_mixture(dict(zip(names, random.random(3), strict=True)))
+    painted = Stylizer(model, device="cuda").submit(frame, mixture)()
+    bottom, right = (-side % model.network.architecture.multiple for side in size)
+    padded = np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+    expected = reference(model, padded, mixture)[: size[0], : size[1]]
+    off = difference(painted, expected)
+    assert off.mean() <= 1
+    assert np.quantile(off, 0.999) <= 16
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 65), (64, 64), (71, 131), (200, 7)])
@@ -185,11 +193,35 @@ def test_what_the_machine_lacks_is_refused(small_model: Model, device: str, prec
         make_engine(small_model.network, device, precision)
 
 
+def test_a_frame_given_up_does_not_hold_up_the_next(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu")
+    frame, mixture = photo(256, 512), {"red": 1.0}
+    expected = stylizer.submit(frame, mixture)()
+    for _ in range(2 * stylizer.depth):
+        stylizer.submit(photo(256, 512, seed=1), mixture)
+    assert np.array_equal(stylizer.submit(frame, mixture)(), expected)
+
+
+def test_without_openvino_pytorch_paints_and_says_what_is_faster(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("engine", "torch_engine"):
+        monkeypatch.setattr(f"videostyle.{module}.find_spec", lambda name: None)
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    assert "PyTorch" in stylizer.engine.description
+    assert "openvino" in stylizer.engine.description
+    frame, mixture = photo(64, 64), {"red": 1.0}
+    expected = reference(small_model, frame, mixture)
+    assert difference(stylizer(frame, Look(mixture)), expected).max() <= 1
+
+
 def test_painting_reports_to_nobody(tmp_path: Path) -> None:
     program = (
         "import sys, threading\n"
-        "from videostyle import Stylizer, load_model\n"
-        "Stylizer(load_model(), device='cpu')\n"
+        "import numpy\n"
+        "from videostyle import Look, Stylizer, load_model\n"
+        "stylizer = Stylizer(load_model(), device='cpu')\n"
+        "stylizer(numpy.zeros((64, 64, 3), numpy.uint8), Look({'starry_night': 1}))\n"
         "assert sys.modules.get('openvino_telemetry') is None\n"
         "assert threading.active_count() == 1, threading.enumerate()\n"
     )

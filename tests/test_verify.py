@@ -206,6 +206,13 @@ def awkward(name: str, folder: Path) -> Path:
         return write(folder / "a.mkv", plain, b_frames=2)
     if name == "late_start":
         return write(folder / "a.mkv", [1000 + 40 * n for n in plain], time_base=MS)
+    if name == "negative_start":
+        kept = {"avoid_negative_ts": "disabled"}
+        return write(folder / "a.ts", [n - 5 for n in plain], options=kept)
+    if name == "hidden_start":  # by an edit list, as phones cut
+        return write(folder / "a.mp4", [n - 5 for n in plain])
+    if name == "no_durations":
+        return write(folder / "a.mkv", plain, options={"live": "1"})
     if name == "ts":
         return write(folder / "a.ts", plain)
     if name == "slow":  # three hours, a frame every ten minutes
@@ -225,6 +232,7 @@ def awkward(name: str, folder: Path) -> Path:
     "name",
     [
         *("vfr_b_frames", "b_frames", "mkv_b_frames", "interlaced", "late_start", "ts"),
+        *("negative_start", "hidden_start", "no_durations"),
         *("slow", "one_frame", "tiny", "huge"),
         *(f"rotated_{degrees}_{way}" for degrees in (90, 180, 270) for way in ("plain", "mirror")),
     ],

@@ -66,21 +66,25 @@ class ColorConverter:
 
     def to_output(self, image: av.VideoFrame) -> av.VideoFrame:
         """The frame in the output's format and colour; the frame itself where it already is."""
-        source = self._color_of(image)
-        same_color = (source.matrix, source.full_range) == (
-            self.color.matrix,
-            self.color.full_range,
-        )
-        if image.format.name == self.pix_fmt and same_color:
+        if image.format.name == self.pix_fmt and self.same_color(image):
             return image
-        return convert(self._reformatter, image, self.pix_fmt, source, self.color)
+        color = self._color_of(image)
+        return convert(self._reformatter, image, self.pix_fmt, color, self.color)
+
+    def same_color(self, image: av.VideoFrame) -> bool:
+        """Whether matrix and range are the output's already."""
+        color = self._color_of(image)
+        return (color.matrix, color.full_range) == (self.color.matrix, self.color.full_range)
 
     def to_rgb(self, image: av.VideoFrame, size: Size | None = None) -> Picture:
         """Full-range RGB (H, W, 3) uint8, C-contiguous, scaled to `size` (height, width)."""
         color = self._color_of(image)
-        rgb = convert(self._reformatter, image, "rgb24", color, RGB, size)
-        rows: Picture = plane_array(rgb, 0).astype(np.uint8, copy=False)
-        return np.ascontiguousarray(rows).reshape(rgb.height, rgb.width, 3)
+        # swscale is twice as fast with planes, and gives the same values.
+        rgb = convert(self._reformatter, image, "gbrp", color, RGB, size)
+        pixels: Picture = np.empty((rgb.height, rgb.width, 3), np.uint8)
+        for channel, index in enumerate((2, 0, 1)):
+            pixels[..., channel] = plane_array(rgb, index)
+        return pixels
 
     def from_rgb(self, pixels: Picture, size: Size | None = None) -> av.VideoFrame:
         """A new frame in the output's format and colour from (H, W, 3) uint8 RGB, scaled to

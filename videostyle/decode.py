@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import math
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
@@ -17,6 +18,7 @@ import av.error
 import av.filter
 import numpy as np
 from av.codec.context import ThreadType
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
@@ -51,8 +53,8 @@ _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
 # Signs of the display matrix (a, b, c, d), where x' = a x + c y and y' = b x + d y, to filters.
 _UPRIGHT = {
     (-1, 0, 0, 1): ("hflip",),
-    (1, 0, 0, -1): ("vflip",),
-    (-1, 0, 0, -1): ("hflip", "vflip"),
+    (1, 0, 0, -1): ("vflip", "copy"),  # vflip alone only numbers the lines backwards
+    (-1, 0, 0, -1): ("vflip", "hflip"),
     (0, -1, 1, 0): ("transpose=cclock",),
     (0, 1, -1, 0): ("transpose=clock",),
     (0, 1, 1, 0): ("transpose=cclock_flip",),
@@ -62,15 +64,24 @@ _UPRIGHT = {
 
 @dataclass(slots=True)
 class DecodeReport:
-    """What went wrong on the way, counted while `decode` runs."""
+    """What went wrong on the way, counted while `decode` runs. ended: it came to the end of the
+    file, so there are no frames after those it gave."""
 
     skipped_packets: int = 0
     damaged_frames: int = 0
     cut_short: bool = False
+    ended: bool = False
+    not_on_gpu: str = ""  # why
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One sentence for each kind of fault."""
+        """One sentence for each kind of fault, and for what was not done as wished."""
+        software = f"decoded in software, not by the GPU: {self.not_on_gpu}"
+        return (*self.faults, software) if self.not_on_gpu else self.faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One sentence for each kind of fault of the input."""
         found = []
         if self.skipped_packets:
             found.append(f"skipped {self.skipped_packets} corrupt packets")
@@ -119,12 +130,15 @@ def decode(
     lead: int = 0,
     keep_alpha: bool = False,
     threads: int | None = None,
+    gpu: int | None = None,
     report: DecodeReport | None = None,
 ) -> Generator[Frame]:
     """Yield every frame, upright, in its own pixel format, with strictly increasing pts.
 
     cut: only its frames, and up to `lead` frames before them. keep_alpha: a video's alpha comes
-    beside its colours; else it is laid on black. A picture's is left out.
+    beside its colours; else it is laid on black. A picture's is left out. gpu: the NVIDIA GPU that
+    decodes; its frames stay in its memory (format `cuda`) and come to the host when they are
+    converted. What it does not decode comes from the CPU, as `report` says.
 
     Corrupt packets are skipped and counted in `report`; the frames after them keep their times.
     Missing or repeated pts are counted on from the one before at the frame rate. Raises
@@ -140,11 +154,13 @@ def decode(
         yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
         return
     upright = _Upright(info, keep_alpha)
-    for image, pts, step in _decode_from(info, cut.start, lead, threads, report):
+    for image, pts, step in _decode_from(info, cut.start, lead, threads, gpu, report):
         seconds = info.seconds(pts)
         if seconds >= cut.end:
             return
         report.damaged_frames += image.is_corrupt
+        if gpu is not None and image.format.name != "cuda":
+            report.not_on_gpu = report.not_on_gpu or f"it cannot decode this {info.pix_fmt}"
         colors, alpha = upright(image)
         yield Frame(
             image=colors,
@@ -154,6 +170,7 @@ def decode(
             is_corrupt=image.is_corrupt,
             alpha=alpha,
         )
+    report.ended = True
 
 
 def measure_duration(info: MediaInfo) -> float:
@@ -163,26 +180,28 @@ def measure_duration(info: MediaInfo) -> float:
     """
     if info.is_image:
         return 0.0
-    starts, ends = [], []
+    start, end = math.inf, -math.inf
     with open_input(info.path) as container:
         stream = container.streams[info.stream_index]
         assert isinstance(stream, VideoStream)
         step = _ticks_per_frame(stream) or 0
         for packet in _packets(stream, DecodeReport()):
             if packet.pts is not None:
-                starts.append(packet.pts)
-                ends.append(packet.pts + (packet.duration or step))
-    if not starts:
+                start = min(start, packet.pts)
+                end = max(end, packet.pts + (packet.duration or step))
+    if start == math.inf:
         raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
-    return float((max(ends) - min(starts)) * info.time_base)
+    return float((end - start) * info.time_base)
 
 
 @contextmanager
-def open_input(path: Path) -> Iterator[InputContainer]:
+def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputContainer]:
     """Open a file to read. Raises MediaError, also for faults FFmpeg finds later on."""
     try:
         # An absolute path, so that no name is taken for a protocol.
-        with av.open(str(path.absolute()), "r", metadata_errors="replace") as container:
+        with av.open(
+            str(path.absolute()), "r", metadata_errors="replace", hwaccel=hwaccel
+        ) as container:
             # FFmpeg would type any text file onto a screen and call that a video.
             if container.format.name == "tty":
                 raise MediaError(f"{path}: is text, not a video or picture")
@@ -227,7 +246,8 @@ def _probe_video(path: Path) -> MediaInfo:
         if first is None:
             raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
         image, start_pts = first
-        sideways = any("transpose" in name for name in _filters(image))
+        filters = _filters(image)
+        sideways = any("transpose" in name for name in filters)
         aspect = stream.sample_aspect_ratio or None
         return MediaInfo(
             path=path,
@@ -243,6 +263,7 @@ def _probe_video(path: Path) -> MediaInfo:
             frame_count=stream.frames or None,
             frame_rate=_frame_rate(stream),
             rotation_degrees=image.rotation,
+            upright_filters=filters,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
             other_streams=tuple(map(_describe, _others(container, stream))),
         )
@@ -314,7 +335,12 @@ def _ticks_per_frame(stream: VideoStream) -> int | None:
 
 
 def _decode_from(
-    info: MediaInfo, start: float, lead: int, threads: int | None, report: DecodeReport
+    info: MediaInfo,
+    start: float,
+    lead: int,
+    threads: int | None,
+    gpu: int | None,
+    report: DecodeReport,
 ) -> Generator[tuple[av.VideoFrame, int, int | None]]:
     """Frames as decoded, pts and the ticks of one frame, from `lead` frames before a time on.
 
@@ -323,7 +349,7 @@ def _decode_from(
     back = _FIRST_SEEK_SECONDS
     while True:
         report.skipped_packets = 0
-        with open_input(info.path) as container:
+        with _open(info, gpu, report) as container:
             stream = container.streams[info.stream_index]
             assert isinstance(stream, VideoStream)
             seeking = start > back
@@ -345,6 +371,25 @@ def _decode_from(
             for image, pts in chain(wanted, images):
                 yield image, pts, _ticks_per_frame(stream)
             return
+
+
+@contextmanager
+def _open(info: MediaInfo, gpu: int | None, report: DecodeReport) -> Iterator[InputContainer]:
+    """Open a video to be decoded by a GPU where that is wanted and can be."""
+    with ExitStack() as opened:
+        container = None
+        # PyTorch and FFmpeg share the GPU's primary context, or FFmpeg takes what is current.
+        for context in ({}, {"primary_ctx": "0", "current_ctx": "1"}) if gpu is not None else ():
+            hwaccel = HWAccel("cuda", gpu, True, dict(context), is_hw_owned=True)
+            try:
+                container = opened.enter_context(open_input(info.path, hwaccel))
+            except MediaError as error:
+                report.not_on_gpu = getattr(error.__cause__, "strerror", None) or str(error)
+                continue
+            codec = container.streams[info.stream_index].codec_context
+            report.not_on_gpu = "" if codec.is_hwaccel else f"it has no decoder for {codec.name}"
+            break
+        yield container or opened.enter_context(open_input(info.path))
 
 
 def _seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
@@ -480,17 +525,22 @@ class _Upright:
         self._graph: av.filter.Graph | None = None
 
     def __call__(self, image: av.VideoFrame) -> tuple[av.VideoFrame, Alpha | None]:
-        # Side data and frame hold each other until the garbage collector comes round, and a frame
-        # is large, so the display matrix is looked at only where something changes.
         key = (image.rotation, image.format.name, image.width, image.height)
         if key != self._key:
-            self._key, self._graph = key, self._make_graph(image, _filters(image))
+            # Side data and frame hold each other, and with the frame its decoder's memory, until
+            # the garbage collector comes round; so the display matrix is looked at only where it
+            # is another one than the first frame's.
+            turned = image.rotation != self._info.rotation_degrees
+            filters = _filters(image) if turned else self._info.upright_filters
+            self._key, self._graph = key, self._make_graph(image, filters)
         if self._graph is not None:
+            if image.format.name == "cuda":
+                image = image.reformat(format=self._info.pix_fmt)
             image.pts = None  # the pts travel beside the image
             self._graph.push(image)
-            turned = self._graph.pull()
-            assert isinstance(turned, av.VideoFrame)
-            image = turned
+            pulled = self._graph.pull()
+            assert isinstance(pulled, av.VideoFrame)
+            image = pulled
         if self._info.hdr_color:
             return tone_map(self._reformatter, image, self._info.hdr_color), None
         if self._keep_alpha:
@@ -505,12 +555,13 @@ class _Upright:
             names = (*names, f"scale={wanted[0]}:{wanted[1]}")
         if not names:
             return None
+        on_gpu = image.format.name == "cuda"
         graph = av.filter.Graph()
         nodes = [
             graph.add_buffer(
                 width=image.width,
                 height=image.height,
-                format=image.format,
+                format=av.VideoFormat(self._info.pix_fmt) if on_gpu else image.format,
                 time_base=self._info.time_base,
             ),
             *(graph.add(*name.split("=", 1)) for name in names),

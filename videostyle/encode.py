@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
@@ -91,10 +92,10 @@ def encode(
 def encode_segment(
     frames: Iterable[Frame], info: MediaInfo, path: Path, plan: EncodingPlan
 ) -> SegmentRecord:
-    """Write frames alone, at the input's times, to a file that `join_segments` reads, and check
-    it.
+    """Write frames alone to a file that `join_segments` reads, and check it.
 
-    The container is NUT: it keeps any time_base exactly, whatever the codec. Raises MediaError.
+    The container is NUT: it keeps any time_base exactly, whatever the codec. It has no negative
+    times, so they count from the input's first frame. Raises MediaError.
     """
     pts, durations = list[int](), list[int]()
     part = path.with_name(f"{path.stem}.part{path.suffix}")
@@ -102,7 +103,7 @@ def encode_segment(
         on_error.callback(_remove, part)
         on_error.callback(_close, frames)
         with _writing(part), av.open(str(part.absolute()), "w") as container:
-            video = _Video(container, info, plan)
+            video = _Video(container, info, plan, Span(earlier=info.start_pts * info.time_base))
             for frame in frames:
                 pts.append(frame.pts)
                 durations.append(frame.duration or 0)
@@ -111,9 +112,8 @@ def encode_segment(
                 video.finish()
         if pts:
             _check_segment(part, info, pts)
-            with _writing(part), part.open("rb") as file:
-                os.fsync(file.fileno())
-                part.replace(path)
+            with _writing(part):
+                _finish(part, path)
             on_error.pop_all()
     return SegmentRecord(
         frames=len(pts),
@@ -158,9 +158,10 @@ def join_segments(
             if complete:
                 others.until(math.inf)
             others.finish()
+        _read_back(part, plan, video.packets, others.sounds)
         if complete:
             with _writing(part):
-                part.replace(output)
+                _finish(part, output)
         on_error.pop_all()
     count = sum(record.frames for _, record in segments)
     notes = (*video.notes(), *others.notes)
@@ -175,7 +176,7 @@ def _segment_packets(path: Path, info: MediaInfo) -> Iterator[av.Packet[VideoStr
             if not packet.size or packet.pts is None:
                 continue
             ratio = packet.time_base / info.time_base
-            packet.pts = packet.dts = round(packet.pts * ratio)
+            packet.pts = packet.dts = info.start_pts + round(packet.pts * ratio)
             packet.time_base = info.time_base
             yield packet
 
@@ -226,7 +227,10 @@ def _remove(part: Path) -> None:
 
 
 def _finish(part: Path, output: Path) -> None:
+    """Give a part its name, which even a power cut leaves with all of it or with what was there."""
     if not part.is_dir():
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
         part.replace(output)
         return
     for path in part.iterdir():
@@ -274,17 +278,32 @@ def _write_video(
         if not interrupted():
             others.until(math.inf)
         others.finish()
+    _read_back(part, plan, video.packets, others.sounds)
     return count, [*video.notes(), *others.notes]
 
 
+def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: int) -> None:
+    """Raise MediaError if a reader does not find every frame and sound again: damaged sound that
+    is copied can spoil the whole file. Animations, which copy nothing, are not looked at."""
+    if plan.container.time_base:
+        return
+    with open_input(part) as container:
+        streams = container.streams.video[:1]
+        found = sum(packet.size > 0 for packet in container.demux(streams)) if streams else 0
+        heard = len(container.streams.audio)
+    if (found, heard) != (frames, sounds):
+        raise MediaError(
+            f"{part}: of {frames} frames and {sounds} sounds, {found} and {heard} are read back; "
+            "the input's sound may be damaged: --audio aac or none does without copying it"
+        )
+
+
 def _span(first_pts: int, info: MediaInfo, cut: Cut) -> Span:
-    if cut.is_whole:
-        return Span()
     start = info.start_pts * info.time_base
-    begin = first_pts * info.time_base
-    return Span(
-        -math.inf if cut.start == 0 else float(begin), float(start) + cut.end, begin - start
-    )
+    begin = first_pts * info.time_base if cut.start else start
+    # What begins before 0 begins at 0: MP4 would hide it, other containers move it themselves.
+    earlier = begin - max(start, Fraction(0))
+    return Span(float(begin) if cut.start else -math.inf, float(start) + cut.end, earlier)
 
 
 @contextmanager
@@ -302,14 +321,15 @@ class _Video:
         container: OutputContainer,
         info: MediaInfo,
         plan: EncodingPlan,
-        span: Span | None = None,
+        span: Span,
         source: InputContainer | None = None,
     ) -> None:
         self._container, self._info, self._plan = container, info, plan
-        self._earlier = round(span.earlier / info.time_base) if span else 0
+        self._earlier = round(span.earlier / info.time_base)
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
         self._last_pts: int | None = None
         self._left_out = 0
+        self.packets = 0
         # The durations of the frames the encoder holds, by pts; not every encoder returns them.
         self._durations: dict[int, int] = {}
         assert plan.codec is not None
@@ -317,7 +337,7 @@ class _Video:
         stream = container.add_stream(plan.codec, rate=rate, options=dict(plan.settings))
         assert isinstance(stream, VideoStream)
         plan.configure(stream.codec_context, info)
-        if source and span:
+        if source:
             if plan.codec_tag:
                 stream.codec_context.codec_tag = plan.codec_tag
             original = source.streams[info.stream_index]
@@ -350,6 +370,7 @@ class _Video:
         packet.duration = duration
         packet.stream = self._stream
         self._container.mux(packet)
+        self.packets += 1
 
     def finish(self) -> None:
         self._mux(self._stream.encode(None))
@@ -378,7 +399,7 @@ class _Video:
             return pts, duration
         # A container with a clock of its own begins at 0.
         ratio = self._info.time_base / tick
-        begin = (pts - self._info.start_pts) * ratio
+        begin = (pts - max(0, self._info.start_pts)) * ratio
         return round(begin), max(1, round(begin + duration * ratio) - round(begin))
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
@@ -386,6 +407,7 @@ class _Video:
             duration = self._durations.pop(packet.pts or 0, 0)
             packet.duration = packet.duration or duration
             self._container.mux(packet)
+            self.packets += 1
 
 
 def _pad(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:

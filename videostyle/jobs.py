@@ -1,4 +1,5 @@
-"""Which files a command line means: inputs and folders in, one (source, output) pair each out."""
+"""Which files a command line means: inputs, folders and patterns in, one (source, output) pair
+each out."""
 
 from __future__ import annotations
 
@@ -27,13 +28,14 @@ def plan_jobs(inputs: Iterable[Path], output: Path, timeline: str) -> list[tuple
     """Pair every source with its output.
 
     One file goes to `output`, or into it if it is a folder. A folder (its pictures and videos, not
-    recursively, without what an interrupted render left) or several files need a folder or a
-    template with {stem}; {timeline} stands for `timeline`. Raises UsageError when outputs would
+    recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or several files need a
+    folder or a template with {stem}; {timeline} stands for `timeline`. Folders and patterns mean
+    neither hidden files nor what an interrupted render left. Raises UsageError when outputs would
     collide or overwrite a source, MediaError for a missing input.
     """
     inputs = list(inputs)
     sources = [source for path in inputs for source in _expand(path)]
-    several = len(inputs) > 1 or inputs[0].is_dir()
+    several = len(inputs) > 1 or inputs[0].is_dir() or not inputs[0].exists()
     if several and "{stem}" not in output.name and output.suffix and not output.is_dir():
         raise UsageError(
             f"{output}: several inputs need a folder or a template such as "
@@ -46,18 +48,23 @@ def plan_jobs(inputs: Iterable[Path], output: Path, timeline: str) -> list[tuple
 
 
 def _expand(path: Path) -> list[Path]:
-    if not path.exists():
-        raise MediaError(f"{path}: no such file or folder")
-    if not path.is_dir():
+    if path.is_dir():
+        known = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
+        found = [child for child in path.iterdir() if child.suffix.lower() in known]
+    elif path.exists():
         return [path]
-    known = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
+    else:
+        try:
+            matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+            found = [match for match in matches if not match.is_dir()]
+        except ValueError:  # no pattern
+            found = []
     found = sorted(
-        child
-        for child in path.iterdir()
-        if child.suffix.lower() in known and not child.stem.endswith(".part")
+        file for file in found if not file.name.startswith(".") and not file.stem.endswith(".part")
     )
     if not found:
-        raise MediaError(f"{path}: holds no pictures or videos")
+        lacks = "holds no pictures or videos" if path.is_dir() else "no such file or folder"
+        raise MediaError(f"{path}: {lacks}")
     return found
 
 

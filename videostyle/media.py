@@ -120,9 +120,9 @@ class MediaInfo:
     """A video or picture as `decode` will give it.
 
     width, height: pixels of the upright picture. rotation_degrees: counter-clockwise, already
-    applied. start_pts: of the first frame, in ticks of time_base. duration_seconds and
-    frame_count: what the file says, or None; a picture is a video of length 0. hdr_color: of the
-    file, where `decode` brings it down to `color`.
+    applied by upright_filters, which are FFmpeg's. start_pts: of the first frame, in ticks of
+    time_base. duration_seconds and frame_count: what the file says, or None; a picture is a video
+    of length 0. hdr_color: of the file, where `decode` brings it down to `color`.
     """
 
     path: Path
@@ -138,6 +138,7 @@ class MediaInfo:
     frame_count: int | None = 1
     frame_rate: Fraction | None = None
     rotation_degrees: int = 0
+    upright_filters: tuple[str, ...] = ()
     sample_aspect_ratio: Fraction | None = None
     other_streams: tuple[StreamInfo, ...] = ()
     hdr_color: ColorSpec | None = None

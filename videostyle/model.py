@@ -41,9 +41,17 @@ class Model:
 
         Weights must already be a convex combination (`normalize_mixture`); paper, section 3.5.
         """
-        names = self.card.style_names
-        weights = [[mixture.get(name, 0.0) for name in names] for mixture in mixtures]
-        return torch.einsum("ns,skd->nkd", torch.tensor(weights), self.styles)
+        place = {name: number for number, name in enumerate(self.card.style_names)}
+        # Only the styles in a mixture are read: so little does not wake PyTorch's threads, which
+        # would stay awake for a while and take the engine's cores.
+        rows = [
+            sum(
+                (weight * self.styles[place[name]] for name, weight in mixture.items() if weight),
+                start=torch.zeros_like(self.styles[0]),
+            )
+            for mixture in mixtures
+        ]
+        return torch.stack(rows)
 
 
 def load_model(model: str | Path = DEFAULT_MODEL) -> Model:

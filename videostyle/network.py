@@ -9,9 +9,10 @@ Shapes: N frames, C channels, H x W pixels, D numbers of one kind (gamma, or bet
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -80,6 +81,19 @@ class Architecture:
             result *= layer.stride
         return result
 
+    @property
+    def reach(self) -> int:
+        """Moments aside, a pixel of the pastiche depends on the frame's at most so many away."""
+        reach, step = 0, self.unshuffle
+        for layer in self.contract:
+            reach += layer.kernel // 2 * step
+            step *= layer.stride
+        reach += 2 * self.residual_blocks * step
+        for layer in self.expand:
+            reach += (1 if layer.stride > 1 else layer.kernel // 2) * step
+            step //= layer.stride
+        return reach + self.multiple
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -141,6 +155,14 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 }
 
 
+def initial_weight(shape: tuple[int, int, int, int]) -> nn.Parameter:
+    """(out, in, k, k): normal, of variance 1 / (in k^2)."""
+    weight = torch.empty(shape)
+    if not weight.is_meta:  # where drawing would do nothing, but import a compiler for 0.7 s
+        weight.normal_(std=math.prod(shape[1:]) ** -0.5)
+    return nn.Parameter(weight)
+
+
 class Conv(nn.Module):
     """Convolution over a reflect-padded map, without bias (paper, appendix A)."""
 
@@ -148,7 +170,7 @@ class Conv(nn.Module):
         super().__init__()
         self.layer = layer
         shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
-        self.weight = nn.Parameter(torch.randn(shape) / (channels_in * layer.kernel**2) ** 0.5)
+        self.weight = initial_weight(shape)
 
     def forward(self, x: Tensor) -> Tensor:
         margin = self.layer.kernel // 2
@@ -171,8 +193,9 @@ class UpsampleConv(nn.Module):
         super().__init__()
         if layer.kernel not in (3, 5) or layer.stride != 2:
             raise ValueError(f"cannot up-scale by {layer}")
+        self.layer = layer
         shape = (layer.channels, channels_in, layer.kernel, layer.kernel)
-        self.weight = nn.Parameter(torch.randn(shape) / (channels_in * layer.kernel**2) ** 0.5)
+        self.weight = initial_weight(shape)
         # fold[r, i, t] = 1 where tap t of output row r of a pair lands on the i-th small row.
         fold = torch.zeros(2, (layer.kernel + 1) // 2, layer.kernel)
         for row in range(2):
@@ -181,14 +204,21 @@ class UpsampleConv(nn.Module):
         self.register_buffer("fold", fold, persistent=False)
         self.fold: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def margin(self) -> int:
+        """Pixels too many at each border once shuffled: pairs of rows for a 3x3 kernel start at
+        odd rows, so half a pair is left over."""
+        return 1 if self.fold.shape[1] == 2 else 0
+
+    def phases(self) -> Tensor:
+        """The four small kernels: (out, row, column, in, y, x), pixel_shuffle's order."""
         fold = self.fold.to(self.weight.dtype)
-        # (out, in, k, k) -> (out, row, column, in, y, x): pixel_shuffle's order.
-        phases = torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
-        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), phases.flatten(0, 2))
+        return torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.phases().flatten(0, 2))
         x = F.pixel_shuffle(x, 2)
-        # Pairs of rows for a 3x3 kernel start at odd rows, so half a pair is left at each border.
-        return x[..., 1:-1, 1:-1] if fold.shape[1] == 2 else x
+        return x[..., 1:-1, 1:-1] if self.margin else x
 
 
 def instance_moments(x: Tensor) -> Tensor:
@@ -208,6 +238,28 @@ def conditional_instance_norm(x: Tensor, gamma: Tensor, beta: Tensor, moments: T
     return torch.addcmul(
         shift.to(x.dtype)[:, :, None, None], x, scale.to(x.dtype)[:, :, None, None]
     )
+
+
+M = TypeVar("M")
+
+
+class Step(Protocol[M]):
+    """Convolve by the next layer, normalise, rectify if `relu`, and add another map if given."""
+
+    def __call__(self, x: M, *, relu: bool, add: M | None = None) -> M: ...
+
+
+def walk(plan: Architecture, x: M, step: Step[M]) -> M:
+    """Take a map through all layers of the network but the last."""
+    contracted = []
+    for _ in plan.contract:
+        x = step(x, relu=True)
+        contracted.append(x)
+    for _ in range(plan.residual_blocks):
+        x = step(step(x, relu=True), relu=False, add=x)
+    for index in range(len(plan.expand) - 1):
+        x = step(x, relu=True, add=contracted[-2 - index] if index < plan.skips else None)
+    return x
 
 
 class StyleNetwork(nn.Module):
@@ -237,16 +289,17 @@ class StyleNetwork(nn.Module):
         rows: Tensor,
         moments: Tensor | None = None,
         *,
-        fused: bool = False,
+        counted: slice | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Stylize frames.
 
         pixels: (N, 3, H, W) RGB in [0, 1], H and W multiples of `architecture.multiple`.
         rows: (N, 2, D) gammas and betas, one row a frame.
-        moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them;
-            None takes each frame's own (paper, equation 4).
-        fused: normalise each frame by its own moments with PyTorch's instance norm, which graph
-            compilers know; `moments` is then not used, and those returned are empty.
+        moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them, or
+            of the first feature maps only; the others, or with None all, are normalised by each
+            frame's own (paper, equation 4).
+        counted: lines of the frame, from and up to multiples of `architecture.multiple`, that its
+            own moments are taken over; None is all.
 
         Returns the pastiche (N, 3, H, W) in [0, 1] and the moments used (N, 2, D) in fp32.
         Raises ValueError for other sides.
@@ -263,25 +316,24 @@ class StyleNetwork(nn.Module):
             span = slice(start, start + x.shape[1])
             start = span.stop
             gamma, beta = rows[:, 0, span], rows[:, 1, span]
-            if fused:
-                x = F.instance_norm(x, eps=EPSILON)
-                return x * gamma[:, :, None, None] + beta[:, :, None, None]
-            these = instance_moments(x) if moments is None else moments[:, :, span]
+            if moments is None or span.stop > moments.shape[2]:
+                lines = pixels.shape[2] // x.shape[2]
+                own = counted and slice(counted.start // lines, counted.stop // lines)
+                these = instance_moments(x if own is None else x[:, :, own])
+            else:
+                these = moments[:, :, span]
             used.append(these)
             return conditional_instance_norm(x, gamma, beta, these)
 
         convs = iter(self.convs)
-        contracted = []
-        for _ in plan.contract:
-            x = F.relu(normalize(next(convs)(x)))
-            contracted.append(x)
-        for _ in range(plan.residual_blocks):
-            y = F.relu(normalize(next(convs)(x)))
-            x = x + normalize(next(convs)(y))
-        for index in range(len(plan.expand) - 1):
-            x = F.relu(normalize(next(convs)(x)))
-            if index < plan.skips:
-                x = x + contracted[-2 - index]
+
+        def step(x: Tensor, *, relu: bool, add: Tensor | None = None) -> Tensor:
+            x = normalize(next(convs)(x))
+            if relu:
+                x = F.relu(x)
+            return x if add is None else add + x
+
+        x = walk(plan, x, step)
         x = next(convs)(x)
         if plan.normalize_output:
             x = normalize(x)

@@ -23,6 +23,7 @@ from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.segments import SegmentRecord, file_identity
 from videostyle.stabilizer import MEMORY
 from videostyle.stages import Meter, prefetch
+from videostyle.strips import ran_out_of_memory
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline, Track
@@ -62,9 +63,11 @@ class Account:
         self._skipped += frames
 
     def update(self, painted: int, busy: Mapping[str, float]) -> None:
-        """Frames painted since the start, and the seconds each stage was busy with them."""
+        """Frames painted since the start, and the seconds each stage was busy with them. Told
+        again without a new frame, as while workers start, nothing has progressed."""
+        progressed = painted > self._painted
         self._painted, self._busy = painted, busy
-        if self._on_progress:
+        if progressed and self._on_progress:
             self._on_progress(self.progress())
 
     def progress(self) -> Progress:
@@ -80,13 +83,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What is to be painted, and how. stabilize, strict: as `render` takes them."""
+    """What is to be painted, and how. stabilize, strict, hwaccel: as `render` takes them."""
 
     info: MediaInfo
     plan: EncodingPlan
     looks: Timeline
     stabilize: bool
     strict: bool
+    hwaccel: str
 
     def identity(self, cuts: list[Cut], stylizer: Stylizer) -> dict[str, str]:
         """What decides the pictures, by what a user calls it: equal text for equal pictures."""
@@ -98,9 +102,10 @@ class Assignment:
             **self.plan.to_dict(),
             "tone_mapped": info.hdr_color is not None,
             "size": [info.width, info.height],
-            "cuts": str(cuts),
+            "cuts": f"{len(cuts)} from {cuts[0]} to {cuts[-1]}",
             "stabilize": self.stabilize,
         }
+        del plan["streams"]  # what is joined to the pictures at the end
         return {
             "input": file_identity(info.path),
             "timeline": hashlib.sha256(_as_text(self.looks).encode()).hexdigest(),
@@ -138,7 +143,10 @@ class Painter:
         converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
         faults = DecodeReport()
         lead = MEMORY if stabilize else 0
-        frames = decode(info, cut=cut, lead=lead, keep_alpha=plan.keeps_alpha, report=faults)
+        gpu = (self._stylizer.gpu or 0) if self._assignment.hwaccel == "cuda" else None
+        frames = decode(
+            info, cut=cut, lead=lead, keep_alpha=plan.keeps_alpha, gpu=gpu, report=faults
+        )
         if self._assignment.strict:
             frames = _undamaged(frames, faults, info.path)
         meter = self._meter
@@ -154,13 +162,14 @@ class Painter:
             yield self._count(meter.watch("to encode", painted)), faults
 
     def paint_segments(self, segments: Segments) -> Generator[Painted]:
-        """Paint parts one after another, each into a file of its own."""
+        """Paint parts one after another, each into a file of its own, until the input ends."""
         for number, (cut, file) in segments.items():
             with self.paint(cut) as (frames, faults):
                 record = encode_segment(frames, self._assignment.info, file, self._assignment.plan)
             whole = not self._interrupted()
-            yield number, replace(record, notes=faults.notes), whole
-            if not whole:
+            notes = (*faults.notes, *self._stylizer.notes)
+            yield number, replace(record, notes=notes, ends=faults.ended), whole
+            if faults.ended or not whole:
                 return
 
     def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -197,24 +206,23 @@ def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Ge
     seconds = 0.0
     with closing(frames):
         for frame in frames:
-            if faults.notes:
+            if faults.faults:
                 break
             yield frame
             seconds = frame.seconds
-    if faults.notes:
+    if faults.faults:
         raise MediaError(
-            f"{path}: {faults.notes[0]} after {seconds:.3f} s; without --strict it goes on"
+            f"{path}: {faults.faults[0]} after {seconds:.3f} s; without --strict it goes on"
         )
 
 
 @contextmanager
 def _memory_named(info: MediaInfo) -> Iterator[None]:
-    """Say what helps where memory ran out; PyTorch and OpenVINO call it a RuntimeError."""
+    """Say what helps where memory ran out."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        words = ("alloc", "out of memory")
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in words):
+        if not ran_out_of_memory(error):
             raise
         raise MediaError(
             f"{info.path}: not enough memory to paint {info.width}x{info.height}; "

@@ -94,7 +94,7 @@ class Span:
 
     def chapters(self, source: InputContainer) -> list[Chapter]:
         """The chapters of the part, at their times in the output."""
-        if self.is_whole:
+        if self.is_whole and not self.earlier:
             return source.chapters()
         found = []
         for chapter in source.chapters():
@@ -209,6 +209,11 @@ class Passthrough:
         span.seek(source, any(stream.type == "subtitle" for stream in kept))
         self._packets = source.demux(*kept) if kept else iter(())
         self._next = self._read()
+
+    @property
+    def sounds(self) -> int:
+        """How many streams of sound the output has."""
+        return sum(target.type == "audio" for target in self._targets.values())
 
     def until(self, seconds: float) -> None:
         """Copy the packets up to a time on the input's clock."""

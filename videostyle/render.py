@@ -57,6 +57,7 @@ def render(
     workers: int = 1,
     strict: bool = False,
     hdr: str = "refuse",
+    hwaccel: str = "none",
     on_progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
@@ -71,7 +72,8 @@ def render(
     piece that an interrupted one finished. workers: processes that paint pieces at the same
     time, each on a GPU of its own or with its part of the threads. strict: stop at the first
     damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and HLG:
-    refuse, tonemap or pass. on_progress is called after every frame.
+    refuse, tonemap or pass. hwaccel: cuda lets the GPU decode what it can, none the CPU.
+    on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
     finished.
 
@@ -84,14 +86,14 @@ def render(
     plan = plan_output(info, output, options or EncodeOptions())
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     stylizer.check(looks.style_names)
-    assignment = Assignment(info, plan, looks, stabilize, strict)
+    assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel)
     account = Account(info.frame_count, on_progress)
     cuts = segment_cuts(info, cut, segment_seconds) if plan.joins_segments else [cut]
     if len(cuts) == 1:
         painter = Painter(assignment, stylizer, interrupted, account.update)
         with painter.paint(cut) as (frames, faults):
             result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
-        notes = [*faults.notes, *result.notes]
+        notes = [*faults.notes, *stylizer.notes, *result.notes]
         if workers > 1:
             notes.append("painted by one worker, because it is in one piece; see --segment-seconds")
     else:
@@ -99,7 +101,7 @@ def render(
         notes = folder.open()
         missing = {
             number: (cut, folder.file(number))
-            for number, cut in enumerate(cuts)
+            for number, cut in enumerate(cuts[: folder.count(len(cuts))])
             if folder.record(number) is None
         }
         account.skip(folder.frames)
@@ -141,6 +143,7 @@ def _collect(
         else:
             cut_short[number] = record
     segments = []
+    count = folder.count(count)
     for number in range(count):
         found = folder.record(number) or cut_short.get(number)
         if found is None:

@@ -22,8 +22,9 @@ from videostyle.errors import MediaError
 from videostyle.media import Cut, MediaInfo
 
 SEGMENT_SECONDS = 10.0
-_FORMAT = 1
+_FORMAT = 2
 _HASHED_BYTES = 1 << 20
+_MOST_SEGMENTS = 100_000  # eleven days in pieces of ten seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class SegmentRecord:
     """What a finished segment holds. Times in ticks of the input's time_base.
 
     durations: of its frames, or one for all. bytes: of its file. notes: faults of its input.
+    ends: the input has no frames after it.
     """
 
     frames: int
@@ -39,15 +41,19 @@ class SegmentRecord:
     durations: list[int]
     bytes: int
     notes: tuple[str, ...] = ()
+    ends: bool = False
 
     def duration(self, frame: int) -> int:
         return self.durations[frame if len(self.durations) > 1 else 0]
 
 
 def segment_cuts(info: MediaInfo, cut: Cut, seconds: float) -> list[Cut]:
-    """The pieces of a part, each of so many seconds. One piece where the length is unknown."""
+    """The pieces of a part, each of so many seconds. One piece where the length is unknown.
+
+    Of a damaged length that would make millions of pieces, the last piece takes the rest.
+    """
     end = min(cut.end, info.duration_seconds or 0.0)
-    count = max(1, math.ceil((end - cut.start) / seconds - 0.5))
+    count = max(1, min(_MOST_SEGMENTS, math.ceil((end - cut.start) / seconds - 0.5)))
     starts = [cut.start + number * seconds for number in range(count)]
     return [Cut(*ends) for ends in zip(starts, [*starts[1:], cut.end], strict=True)]
 
@@ -108,6 +114,12 @@ class SegmentFolder:
             self._write()
         except OSError as error:
             raise MediaError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def count(self, planned: int) -> int:
+        """How many segments there are: fewer than planned where the input ended before the length
+        it declares."""
+        ends = (number + 1 for number, record in self._records.items() if record.ends)
+        return min((planned, *ends))
 
     @property
     def frames(self) -> int:

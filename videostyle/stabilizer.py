@@ -5,6 +5,9 @@ Where the frame has not changed, the pastiche becomes the mean of the last few; 
 stays as painted, so nothing that moves leaves a trace. The weight of every earlier frame is its
 likeness to the current one there, as Bennett and McMillan, "Video Enhancement Using Per-Pixel
 Virtual Exposures" (SIGGRAPH 2005), weigh them against noise.
+
+`Stabilizer` does it in numpy, a frame at a time; `hold` in PyTorch, for batches on a GPU. Both
+give the same bytes.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 Picture = npt.NDArray[np.uint8]
 Weights = npt.NDArray[np.float32]
@@ -31,6 +37,7 @@ REACH = 2
 # shows another style and no longer counts.
 MIXTURE_CHANGE = 0.1
 _FIXED = 256
+_ROWS = 4  # rows of blocks averaged at a time, so that the sums stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +77,21 @@ def _probe(frame: Picture) -> Weights:
     return np.pad(green, ((0, bottom), (0, right)), mode="edge") if bottom or right else green
 
 
+def similarity(now: Mapping[str, float], earlier: Mapping[str, float]) -> float:
+    """How much a pastiche of an earlier mixture counts, in [0, 1]."""
+    change = sum(abs(now.get(name, 0.0) - earlier.get(name, 0.0)) for name in {*now, *earlier})
+    return max(0.0, 1 - change / MIXTURE_CHANGE)
+
+
 def _likeness(now: _Painted, earlier: _Painted) -> Weights:
     """(h, w) in [0, 1], one number a block: how much an earlier frame counts there."""
-    change = sum(
-        abs(now.mixture.get(name, 0.0) - earlier.mixture.get(name, 0.0))
-        for name in {*now.mixture, *earlier.mixture}
-    )
-    similarity = max(0.0, 1 - change / MIXTURE_CHANGE)
+    alike = similarity(now.mixture, earlier.mixture)
     squared = now.green - earlier.green
     squared *= squared
     height, width = squared.shape[0] * 2 // BLOCK, squared.shape[1] // BLOCK
     lines = squared.reshape(height, BLOCK // 2, -1).sum(1)
     mean = lines.reshape(height, width, BLOCK).sum(2) / (BLOCK * BLOCK / 2)
-    likeness = (1 - mean / DIFFERENCE**2).clip(0, 1) * np.float32(similarity)
+    likeness = (1 - mean / DIFFERENCE**2).clip(0, 1) * np.float32(alike)
     # The least likeness around, then softened, so that no edge of a block shows.
     return _around(_around(likeness, REACH + 1, np.minimum), 1, np.add) * np.float32(1 / 9)
 
@@ -105,17 +114,57 @@ def _mean(pastiches: list[Picture], weights: list[Weights]) -> Picture:
     total = 1 + np.sum(weights, axis=0)
     shares = [(weight / total * _FIXED).astype(np.uint16) for weight in weights]
     shares.insert(0, (_FIXED - np.sum(shares, axis=0)).astype(np.uint16))
+    held = (shares[0] < _FIXED).any(axis=1)
     height, width = pastiches[0].shape[:2]
     result = pastiches[0].copy()
     lines = [np.ascontiguousarray(pastiche).reshape(height, -1) for pastiche in pastiches]
     blended = result.reshape(height, -1)
-    for row in range(len(total)):
-        if not (shares[0][row] < _FIXED).any():
+    # Whole rows of blocks, and what is left over below them.
+    starts = [*range(0, height // BLOCK, _ROWS), height // BLOCK]
+    for first, last in zip(starts, [*starts[1:], len(held)], strict=True):
+        if not held[first:last].any():
             continue
-        band = slice(row * BLOCK, (row + 1) * BLOCK)
+        band = slice(first * BLOCK, last * BLOCK)
         accumulated = np.full(blended[band].shape, _FIXED // 2, np.uint16)
         for share, line in zip(shares, lines, strict=True):
-            wide = np.repeat(share[row], 3 * BLOCK)[: 3 * width]
-            accumulated += np.multiply(line[band], wide, dtype=np.uint16)
-        blended[band] = accumulated >> 8
+            wide = np.repeat(share[first:last], 3 * BLOCK, axis=1)[:, None, : 3 * width]
+            part = line[band].astype(np.uint16).reshape(last - first, -1, 3 * width)
+            part *= wide
+            accumulated += part.reshape(accumulated.shape)
+        accumulated >>= 8
+        blended[band] = accumulated
     return result
+
+
+def hold(frames: Tensor, pastiches: Tensor, alike: Tensor) -> Tensor:
+    """The pastiches to show for all but the first MEMORY frames, which come before them.
+
+    frames, pastiches: (MEMORY + N, H, W, 3) uint8. alike: (N, MEMORY) `similarity` of each frame's
+    mixture to those of the frames before it, the next one first; 0 where none counts.
+    """
+    height, width = frames.shape[1:3]
+    green = frames[:, ::2, :, 1].float()
+    margins = (0, -width % BLOCK, 0, -green.shape[1] % (BLOCK // 2))
+    green = F.pad(green, margins, mode="replicate")
+    shape = (-1, green.shape[1] * 2 // BLOCK, BLOCK // 2, green.shape[2] // BLOCK, BLOCK)
+    weights, earlier = [], []
+    for lag in range(MEMORY, 0, -1):
+        squared = (green[MEMORY:] - green[MEMORY - lag : -lag]).square_()
+        mean = squared.reshape(shape).sum((2, 4)) / (BLOCK * BLOCK / 2)
+        likeness = (1 - mean / DIFFERENCE**2).clamp_(0, 1) * alike[:, lag - 1, None, None]
+        # What lies beyond the border is left out, which for the least is as good as its copy.
+        likeness = -F.max_pool2d(-likeness, 2 * REACH + 3, stride=1, padding=REACH + 1)
+        around = F.pad(likeness, (1, 1, 1, 1), mode="replicate")
+        around = around[:, :-2] + around[:, 1:-1] + around[:, 2:]
+        around = around[..., :-2] + around[..., 1:-1] + around[..., 2:]
+        weights.append(around * (1 / 9))
+        earlier.append(pastiches[MEMORY - lag : -lag])
+    every = torch.stack(weights)
+    shares = (every / (1 + every.sum(0)) * _FIXED).floor_()
+    mean = torch.full_like(pastiches[MEMORY:], _FIXED // 2, dtype=torch.float32)
+    for share, pastiche in zip(
+        [_FIXED - shares.sum(0), *shares], [pastiches[MEMORY:], *earlier], strict=True
+    ):
+        wide = share.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)
+        mean.addcmul_(pastiche, wide[:, :height, :width, None])
+    return mean.mul_(1 / _FIXED).floor_().to(torch.uint8)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from videostyle.color import ColorConverter, blend_planes
+from videostyle.device_painter import DevicePainter, paints
 from videostyle.look import Look
 from videostyle.media import Frame
 from videostyle.stabilizer import Stabilizer
@@ -32,15 +33,30 @@ def stylize(
     Frames come in their decoded format and leave in the converter's output format. stabilize:
     hold the pastiche where the frame stands still (`stabilizer`).
     """
-    stabilizer = Stabilizer() if stabilize else None
+    painter: _HostPainter | DevicePainter
+    if paints(stylizer, converter):
+        painter = DevicePainter(stylizer, converter, stabilize=stabilize)
+    else:
+        painter = _HostPainter(stylizer, converter, stabilize)
     pending: deque[Callable[[], Frame]] = deque()
     for frame in frames:
-        look = timeline.look_at(frame.seconds)
-        pending.append(paint(frame, stylizer, look, converter, stabilizer))
-        if len(pending) == stylizer.depth:
+        pending.append(painter.paint(frame, timeline.look_at(frame.seconds)))
+        if len(pending) >= painter.depth:
             yield pending.popleft()()
     while pending:
         yield pending.popleft()()
+
+
+class _HostPainter:
+    """Paints frames one by one, with all but the network on the host."""
+
+    def __init__(self, stylizer: Stylizer, converter: ColorConverter, stabilize: bool) -> None:
+        self._stylizer, self._converter = stylizer, converter
+        self._stabilizer = Stabilizer() if stabilize else None
+        self.depth = stylizer.depth
+
+    def paint(self, frame: Frame, look: Look) -> Callable[[], Frame]:
+        return paint(frame, self._stylizer, look, self._converter, self._stabilizer)
 
 
 def paint(

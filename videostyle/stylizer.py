@@ -7,19 +7,27 @@ afterwards, on the frame's own planes (`stylize.py`).
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
+from videostyle.device import choose_device
 from videostyle.engine import make_engine
 from videostyle.errors import ModelError
 from videostyle.look import Look
 from videostyle.model import Model
+from videostyle.strips import paint_in_strips, ran_out_of_memory
+from videostyle.torch_engine import TorchEngine
 
 Picture = npt.NDArray[np.uint8]
+T = TypeVar("T")
 # Lines (pixels of the shorter side) of the picture whose look stroke 1 gives to any frame.
 LOOK_LINES = 512
 # A pastiche is enlarged at most so many times before it is painted over: 1080 lines are not, 1440
@@ -46,11 +54,26 @@ class Stylizer:
         self.model = model
         self.settings = {"device": device, "precision": precision, "threads": threads}
         self.engine = make_engine(model.network, device, precision, threads)
+        self._strip_lines: dict[tuple[int, ...], int] = {}  # by the shape of what was too large
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the painting so far."""
+        slow = "painted in strips for want of memory, which is slow; see --max-size"
+        return (slow,) if self._strip_lines else ()
 
     @property
     def depth(self) -> int:
         """How many frames may be submitted before the first result is taken."""
         return self.engine.depth
+
+    @property
+    def gpu(self) -> int | None:
+        """The NVIDIA GPU it paints on, by number; None on a CPU."""
+        engine = self.engine
+        if isinstance(engine, TorchEngine) and engine.device.type == "cuda":
+            return engine.device.index or 0
+        return None
 
     def __call__(self, frame: Picture, look: Look) -> Picture:
         """Paint one frame (H, W, 3) uint8 RGB in the styles of `look.painted`, at its stroke."""
@@ -87,12 +110,13 @@ class Stylizer:
         """Begin to paint a frame (H, W, 3) at its own size; the function returned waits for the
         pastiche.
 
-        Raises ModelError for a style the model lacks.
+        A frame for which the memory does not suffice is painted in strips. Raises ModelError for a
+        style the model lacks, what an engine raises if there is no memory for strips either.
         """
         self.check(mixture)
         height, width = frame.shape[:2]
         rows = self.model.rows([mixture])
-        result = self.engine.submit(torch.from_numpy(self._padded(frame))[None], rows)
+        result = self._begin(torch.from_numpy(self._padded(frame))[None], rows)
 
         def finish() -> Picture:
             pastiche: Picture = result()[0].numpy()
@@ -100,19 +124,52 @@ class Stylizer:
 
         return finish
 
+    def _begin(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
+        """The engine's `submit`, or strips where that runs out of memory, at once or later."""
+        result = None
+        if frames.shape not in self._strip_lines:
+            result = _if_memory_suffices(lambda: self.engine.submit(frames, rows))
+
+        def finish() -> Tensor:
+            pastiches = result and _if_memory_suffices(result)
+            return self._in_strips(frames, rows) if pastiches is None else pastiches
+
+        return finish
+
+    def _in_strips(self, frames: Tensor, rows: Tensor) -> Tensor:
+        """Paint frames (N, H, W, 3) in strips as high as the memory allows."""
+        network = self.model.network
+        if (device := choose_device(str(self.settings["device"]))).type != "cpu":
+            network = copy.deepcopy(network).to(device)
+        lines = self._strip_lines.get(frames.shape) or self._lines(frames.shape[1] / 2)
+        while True:
+            torch.cuda.empty_cache()
+            try:
+                pastiches = paint_in_strips(network, frames, rows, lines)
+            except (MemoryError, RuntimeError) as error:
+                if not ran_out_of_memory(error) or lines <= MIN_SIDE:
+                    raise
+            else:
+                self._strip_lines[frames.shape] = lines
+                return pastiches
+            lines = self._lines(lines / 2)
+
+    def _lines(self, lines: float) -> int:
+        """The same up to a multiple the network takes."""
+        multiple = self.model.network.architecture.multiple
+        return math.ceil(lines / multiple) * multiple
+
     def refine(self, pastiche: Picture, mixture: Mapping[str, float], height: int) -> Picture:
         """Paint over a pastiche (H, W, 3) that is to be enlarged to `height` lines.
 
         Enlarged strokes are blurred ones. So a pastiche that would be enlarged more than
         MAX_ENLARGEMENT times is doubled and painted again, which gives its strokes fine ones of
         their own, until it is large enough (coarse to fine, after Gatys et al., "Controlling
-        Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6). The second layer
-        fades in while the enlargement grows by a third, so a stroke track never jumps.
+        Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6).
         """
-        while (enlargement := height / len(pastiche)) > MAX_ENLARGEMENT:
+        for weight in layers(len(pastiche), height):
             doubled = resize(pastiche, 2 * pastiche.shape[0], 2 * pastiche.shape[1])
             pastiche = self.submit(doubled, mixture)()
-            weight = enlargement / MAX_ENLARGEMENT * 3 - 3
             if weight < 1:
                 pastiche = np.rint(doubled + weight * (pastiche - doubled.astype(np.float32)))
                 pastiche = pastiche.astype(np.uint8)
@@ -128,6 +185,28 @@ class Stylizer:
         if not (bottom or right):
             return np.require(frame, requirements=["C", "W"])
         return np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+
+
+def layers(lines: int, height: int) -> list[float]:
+    """The weights in (0, 1] of the layers painted over a pastiche of so many lines for a frame of
+    `height`, each twice as large as the one below.
+
+    A layer fades in while the enlargement grows by a third, so a stroke track never jumps.
+    """
+    weights = []
+    while (enlargement := height / lines) > MAX_ENLARGEMENT:
+        weights.append(min(1.0, enlargement / MAX_ENLARGEMENT * 3 - 3))
+        lines *= 2
+    return weights
+
+
+def _if_memory_suffices(work: Callable[[], T]) -> T | None:
+    try:
+        return work()
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        return None
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:

@@ -8,9 +8,10 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from typing import Any
 
 import torch
 
-from videostyle.engine import cores
+from videostyle.device import cores
 from videostyle.errors import MediaError
 from videostyle.painter import Account, Assignment, Painted, Painter, Segments
 from videostyle.stylizer import Stylizer
@@ -26,6 +27,7 @@ from videostyle.stylizer import Stylizer
 # Read-only mappings have no way through a pipe of their own.
 copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 _POLL_SECONDS = 0.1
+_OURS = (signal.SIGINT, signal.SIGTERM)  # for this process to hear, not for its workers
 _GO, _FINISH, _ABORT = range(3)
 
 
@@ -34,18 +36,23 @@ class _Board:
     """What the processes tell each other, in shared memory. It has no locks, which a killed
     process would leave locked: each value has one writer.
 
-    order: the parent's. done: of each worker, frames painted and seconds decoding, stylizing and
-    encoding. hired: how many workers have begun, counted under its own lock.
+    order: the parent's. kit: the assignment, model and settings, pickled; a worker that died before
+    it read so much from a pipe would leave the parent writing for ever. done: of each worker,
+    frames painted and seconds decoding, stylizing and encoding. hired: how many workers have begun,
+    counted under its own lock.
     """
 
     order: Any
+    kit: Any
     done: Any
     hired: Any
 
     @classmethod
-    def new(cls, context: Any, workers: int) -> _Board:
+    def new(cls, context: Any, workers: int, kit: bytes) -> _Board:
+        shared = context.RawArray("c", len(kit))
+        shared.raw = kit
         done = context.RawArray("d", 4 * workers)
-        return cls(context.RawValue("i", _GO), done, context.Value("i", 0))
+        return cls(context.RawValue("i", _GO), shared, done, context.Value("i", 0))
 
     def write(self, worker: int, painted: int, busy: Mapping[str, float]) -> None:
         self.done[4 * worker : 4 * worker + 4] = [painted, *busy.values()]
@@ -73,16 +80,26 @@ def paint_in_processes(
     what `Painter` raises, and MediaError if a worker dies.
     """
     context = multiprocessing.get_context("spawn")
-    board = _Board.new(context, workers)
     kit = pickle.dumps((assignment, stylizer.model, stylizer.settings))
-    with ProcessPoolExecutor(workers, context, _hire, (kit, board, workers)) as pool:
+    board = _Board.new(context, workers, kit)
+    with ProcessPoolExecutor(workers, context, _hire, (board, workers)) as pool:
         try:
-            waiting = {pool.submit(_paint, {number: segments[number]}) for number in segments}
+            with _signals_are_ours():
+                numbers = {
+                    pool.submit(_paint, {number: segment}): number
+                    for number, segment in segments.items()
+                }
+            waiting = set(numbers)
             while waiting:
                 done, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
                 account.update(*board.read())
                 for future in done:
-                    yield from future.result()
+                    painted = [] if future.cancelled() else future.result()
+                    yield from painted
+                    if any(record.ends for _, record, _ in painted):
+                        for other in waiting:
+                            if numbers[other] > numbers[future]:
+                                other.cancel()
                 if interrupted():
                     board.order.value = _FINISH
         except BaseException as error:
@@ -95,22 +112,37 @@ def paint_in_processes(
             raise
 
 
+@contextmanager
+def _signals_are_ours() -> Iterator[None]:
+    """Processes started inside never see the terminal's Ctrl-C, not even while they start."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 # The worker's side.
 
 _painter: Painter
 _board: _Board
 
 
-def _hire(kit: bytes, board: _Board, workers: int) -> None:
+def _hire(board: _Board, workers: int) -> None:
     global _painter, _board
-    for number in (signal.SIGINT, signal.SIGTERM):  # the parent's to hear
+    for number in _OURS:
         signal.signal(number, signal.SIG_IGN)
     Thread(target=_leave_with_parent, args=(board,), daemon=True).start()
+    _board = board
+    if board.order.value != _GO:
+        return
     with board.hired.get_lock():
         worker = board.hired.value
         board.hired.value += 1
-    assignment, model, settings = pickle.loads(kit)
-    _board = board
+    assignment, model, settings = pickle.loads(board.kit.raw)
     _painter = Painter(
         assignment,
         Stylizer(model, **_share(settings, worker, workers)),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from videostyle import __version__
 from videostyle.cli.add_style import add_add_style
+from videostyle.cli.bench import add_bench
 from videostyle.cli.console import say
 from videostyle.cli.evaluate import add_evaluate
 from videostyle.cli.inspect import add_probe, add_verify
@@ -65,4 +66,5 @@ def make_parser() -> argparse.ArgumentParser:
     add_add_style(commands)
     add_evaluate(commands)
     add_reference(commands)
+    add_bench(commands)
     return parser

@@ -70,7 +70,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
     from PIL import Image
     from tqdm import tqdm
 
-    from videostyle.engine import choose_device
+    from videostyle.device import choose_device
     from videostyle.look import Look
     from videostyle.model import load_model, save_model
     from videostyle.model_card import Style

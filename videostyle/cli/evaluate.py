@@ -367,7 +367,7 @@ def _ruler_and_photos(arguments: argparse.Namespace, models: Any, styles: Any) -
     """What the options of `_add_data` name, read."""
     from math import lcm
 
-    from videostyle.engine import choose_device
+    from videostyle.device import choose_device
     from videostyle.evaluation.lpips import Lpips
     from videostyle.evaluation.ruler import make_ruler, read_photos
     from videostyle.training.dataset import list_paintings

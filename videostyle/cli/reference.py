@@ -53,7 +53,7 @@ def _gatys(arguments: argparse.Namespace) -> int:
     from PIL import Image
     from tqdm import tqdm
 
-    from videostyle.engine import choose_device
+    from videostyle.device import choose_device
     from videostyle.evaluation.gatys import optimize
     from videostyle.picture import save_picture
     from videostyle.training.dataset import (

@@ -32,7 +32,13 @@ def add_render(commands: Any) -> None:
         "render", help="paint a video, a picture or a folder of them", description=_render.__doc__
     )
     parser.set_defaults(command=_render)
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help="files, folders or quoted patterns ('clips/*.mp4')",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -84,6 +90,12 @@ def add_render(commands: Any) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
+        "--hwaccel",
+        choices=("none", "cuda"),
+        default="none",
+        help="cuda: an NVIDIA GPU decodes what it can (default: %(default)s)",
+    )
+    parser.add_argument(
         "--strict", action="store_true", help="stop at the first damage instead of skipping it"
     )
     parser.add_argument(
@@ -116,15 +128,16 @@ def _render(arguments: argparse.Namespace) -> int:
         return 0
     stylizer = make_stylizer(arguments)
     reports: list[Report] = []
-    failed = 0
+    failed: dict[str, str] = {}
     with _interruptible() as stop:
         for source, output in jobs:
             try:
                 reports.append(_render_one(source, output, timeline, stylizer, arguments, stop))
             except VideoStyleError as error:
-                if len(jobs) == 1 or isinstance(error, UsageError):
+                # Wrong options are wrong for every file.
+                if len(jobs) == 1 or (isinstance(error, UsageError) and not (reports or failed)):
                     raise
-                failed += 1
+                failed[str(source)] = str(error)
                 say(f"videostyle: {error}")
                 continue
             if not reports[-1].complete:
@@ -133,9 +146,9 @@ def _render(arguments: argparse.Namespace) -> int:
         found = [report.to_dict() for report in reports]
         print(json.dumps(found[0] if len(jobs) == 1 else {"files": found, "failed": failed}))
     if reports and not reports[-1].complete:
-        return _say_interrupted(reports[-1])
+        return _say_interrupted(reports, arguments)
     if failed:
-        say(f"videostyle: {failed} of {len(jobs)} files failed")
+        say(f"videostyle: {len(failed)} of {len(jobs)} files failed: {', '.join(failed)}")
     return SOME_FAILED if failed else 0
 
 
@@ -164,6 +177,7 @@ def _render_one(
             workers=arguments.workers,
             strict=arguments.strict,
             hdr=arguments.hdr,
+            hwaccel=arguments.hwaccel,
             on_progress=on_progress,
             interrupted=stop.is_set,
         )
@@ -251,17 +265,21 @@ def _dry_run(
 
     options = encode_options(arguments)
     part = (arguments.start, arguments.end, arguments.hdr)
-    plans = [
-        describe(source, output, timeline, options, arguments.max_size, *part)
-        for source, output in jobs
-    ]
+    plans = []
+    for source, output in jobs:
+        try:
+            plans.append(describe(source, output, timeline, options, arguments.max_size, *part))
+        except VideoStyleError as error:
+            if len(jobs) == 1:
+                raise
+            plans.append({"input": str(source), "refused": str(error)})
     if arguments.json:
         print(json.dumps(plans))
-        return 0
-    for plan in plans:
-        for key, value in plan.items():
-            print(f"{key:>16}  {value if isinstance(value, str) else json.dumps(value)}")
-    return 0
+    else:
+        for plan in plans:
+            for key, value in plan.items():
+                print(f"{key:>16}  {value if isinstance(value, str) else json.dumps(value)}")
+    return SOME_FAILED if any("refused" in plan for plan in plans) else 0
 
 
 @contextmanager
@@ -284,11 +302,13 @@ def _interruptible() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-def _say_interrupted(report: Report) -> int:
-    kept = f"{report.output} holds the first {report.frames} frames" if report.frames else "no part"
-    say(
-        f"stopped: {kept}. Go on with the same command: {shlex.join(['videostyle', *sys.argv[1:]])}"
-    )
+def _say_interrupted(reports: list[Report], arguments: argparse.Namespace) -> int:
+    last = reports[-1]
+    kept = f"{last.output} holds the first {last.frames} frames" if last.frames else "no part"
+    command = ["videostyle", *sys.argv[1:]]
+    if len(reports) > 1 and not (arguments.yes or arguments.no):
+        command.append("-n")  # the files before it are finished
+    say(f"stopped: {kept}. Go on with the same command: {shlex.join(command)}")
     return INTERRUPTED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -14,6 +15,7 @@ from videostyle.evaluation.interpolation import STEPS, Interpolation, Interpolat
 from videostyle.evaluation.new_style import NewStyleReport
 from videostyle.evaluation.quality import QualityReport, by_series
 from videostyle.evaluation.stability import StabilityReport
+from videostyle.evaluation.throughput import Throughput
 from videostyle.timeline_plot import INK, PAPER, STYLE_COLORS
 
 WIDTH = 9.0  # inches; 1080 pixels, the width a README shows
@@ -196,6 +198,36 @@ def plot_new_style(report: NewStyleReport, path: Path) -> None:
     axes.set(xlabel="updates", ylabel=f"style loss, {report.style}")
     axes.legend(frameon=False, fontsize=9)
     _tidy(axes)
+    _save(figure, path)
+
+
+def plot_throughput(rows: Sequence[Throughput], path: Path) -> None:
+    """Draw the milliseconds a frame costs in every stage: a panel a model, a group a size.
+
+    Raises MediaError if `path` cannot be written.
+    """
+    from matplotlib.ticker import NullFormatter
+
+    models = list(dict.fromkeys(row.model for row in rows))
+    figure = _figure(0.9 + 2.6 * len(models))
+    panels = figure.subplots(len(models), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, model in zip(panels, models, strict=True):
+        mine = [row for row in rows if row.model == model]
+        thick = 0.8 / len(mine[0].rates)
+        for place, (stage, color) in enumerate(zip(mine[0].rates, cycle(STYLE_COLORS))):
+            times = [1000 / row.rates[stage].median for row in mine]
+            spots = [number + (place + 0.5) * thick - 0.4 for number in range(len(mine))]
+            bars = axes.bar(spots, times, thick * 0.9, color=color, label=stage)
+            axes.bar_label(bars, fmt="{:.3g}", fontsize=6.5, color=INK, padding=1)
+        axes.set_xticks(range(len(mine)), [f"{row.size[1]}x{row.size[0]}" for row in mine])
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylabel("ms a frame")
+        axes.set_title(f"{model}, {mine[0].engine}", fontsize=10, color=INK, loc="left")
+        _tidy(axes)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6,
+                  frameon=False, fontsize=8)  # fmt: skip
     _save(figure, path)
 
 

@@ -1,6 +1,6 @@
 """The easel: paints the frames of one scene as they come and makes JPEGs of them.
 
-It keeps as many frames in work as the stylizer overlaps, and knows about when each will be ready.
+It keeps a frame or two in work and knows about when each will be ready.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from videostyle.stylizer import Stylizer
 
 Pixels = npt.NDArray[np.uint8]
 JPEG_QUALITY = 85
+# Frames in work at once: a third would keep nothing busier, and delay what a hand moves.
+IN_WORK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Easel:
 
     def make_room(self) -> None:
         """Wait until a frame more can be begun."""
-        if len(self._pending) == self._stylizer.depth:
+        if len(self._pending) == min(self._stylizer.depth, IN_WORK):
             self.finish()
 
     def offer(self, frame: Frame, controls: Controls) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from videostyle.engine import choose_device
+from videostyle.device import choose_device
 from videostyle.errors import MediaError
 from videostyle.live.job import Job
 from videostyle.model import Model, save_model

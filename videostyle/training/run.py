@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from videostyle.engine import choose_device
+from videostyle.device import choose_device
 from videostyle.errors import TrainingError
 from videostyle.model import save_model
 from videostyle.model_card import ModelCard

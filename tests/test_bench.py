@@ -1,0 +1,59 @@
+"""`videostyle bench` measures real renders and says what they are held against."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from videostyle.cli import main
+from videostyle.evaluation.floor import MachineFloor, network_floor
+from videostyle.model import Model, save_model
+from videostyle.network import ARCHITECTURES, StyleNetwork
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
+CPU, FP32 = torch.device("cpu"), torch.float32
+
+
+def test_every_stage_is_measured(
+    small_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model_file = str(tmp_path / "small.safetensors")
+    save_model(Path(model_file), small_model.card, small_model.network, small_model.styles)
+    figures, plot = tmp_path / "figures.json", tmp_path / "plot.png"
+    arguments = ["bench", str(SAMPLE), "--model", model_file, "--lines", "64", "--frames", "6"]
+    assert main([*arguments, "--repeats", "1", "--json", str(figures), "--plot", str(plot)]) == 0
+    found = json.loads(figures.read_text(encoding="utf-8"))
+    (row,) = found["results"]
+    assert row["size"] == [64, 114]
+    stages = ("decode", "stylize", "network", "network at full size", "encode", "end to end")
+    assert tuple(row["rates"]) == stages
+    for rate in row["rates"].values():
+        assert 0 < rate["slowest"] <= rate["median"] <= rate["fastest"]
+    assert row["limited_by"] in ("decode", "stylize", "encode")
+    assert row["start_seconds"] > 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert "end to end" in capsys.readouterr().out
+
+
+def test_a_number_of_lines_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", str(SAMPLE), "--lines", "720,x"])
+    assert stopped.value.code == 2
+    assert "720,x" in capsys.readouterr().err
+
+
+def test_the_floor_counts_the_papers_operations() -> None:
+    """Appendix A: 153.8 k multiply-adds a pixel with up-scaled maps; folded into small kernels,
+    the two up-scaling layers need 4/9 of theirs."""
+    network = StyleNetwork(ARCHITECTURES["paper"])
+    machine = MachineFloor(conv_tflops=1.0, copy_gb_per_second=1.0)
+    side = 128
+    floor = network_floor(network, side, side, CPU, FP32, machine)
+    upscaling = (128 * 64 * 9 / 4 + 64 * 32 * 9) * 5 / 9
+    expected = 2 * (153_800 - upscaling) * side**2 / 1e9
+    assert floor.gflop == pytest.approx(expected, rel=0.03)
+    assert floor.compute_ms == pytest.approx(floor.gflop, rel=1e-6)
+    assert floor.conv_ms > 0

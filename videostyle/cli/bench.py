@@ -1,0 +1,133 @@
+"""`videostyle bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videostyle.cli.console import add_device, positive, say
+
+if TYPE_CHECKING:
+    from videostyle.evaluation.throughput import Throughput
+
+
+def add_bench(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "bench", help="measure frames per second of every stage", description=_bench.__doc__
+    )
+    parser.set_defaults(command=_bench)
+    parser.add_argument(
+        "video", type=Path, help="a video, whose first frames are scaled to --lines"
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME|PATH",
+        help="a shipped model's name or a model file; repeat it to compare (default: lean)",
+    )
+    parser.add_argument(
+        "--lines", type=_numbers, default=[720], metavar="N,N", help="heights (default: 720)"
+    )
+    add_device(parser)
+    parser.add_argument("--frames", type=positive, default=100, help="default: %(default)s")
+    parser.add_argument("--repeats", type=positive, default=3, help="default: %(default)s")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them (PNG, SVG, PDF)")
+
+
+def _numbers(text: str) -> list[int]:
+    return [positive(part) for part in text.split(",")]
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    """Measure decode, stylize, the network alone, encode and all of it end to end, each stage with
+    its input in memory and nothing behind it, and hold the network against what this machine
+    could do at best."""
+    from tempfile import TemporaryDirectory
+
+    from videostyle.device import PRECISIONS, choose_device, choose_precision, cores
+    from videostyle.evaluation.floor import machine_floor
+    from videostyle.evaluation.plots import plot_throughput
+    from videostyle.evaluation.throughput import measure_throughput, scaled_clip
+    from videostyle.model_card import DEFAULT_MODEL
+
+    device = choose_device(arguments.device)
+    precision = choose_precision(arguments.precision, device)
+    machine = machine_floor(device, PRECISIONS[precision])
+    where = f"{_processor()}, {cores()} cores" if device.type == "cpu" else _gpu(device)
+    say(
+        f"{where}: a large {precision} convolution {machine.conv_tflops:.2f} TFLOP/s, "
+        f"a large copy {machine.copy_gb_per_second:.1f} GB/s"
+    )
+    settings = {
+        "device": arguments.device,
+        "precision": arguments.precision,
+        "threads": arguments.threads,
+    }
+    rows = []
+    with TemporaryDirectory() as folder:
+        for lines in arguments.lines:
+            clip = scaled_clip(arguments.video, lines, arguments.frames, Path(folder))
+            for model in arguments.model or [DEFAULT_MODEL]:
+                row = measure_throughput(
+                    clip, model, settings, machine,
+                    frames=arguments.frames, repeats=arguments.repeats,
+                )  # fmt: skip
+                rows.append(row)
+                _print(row)
+    if arguments.json:
+        figures = {
+            "video": arguments.video.name,
+            "machine": where,
+            "conv_tflops": machine.conv_tflops,
+            "copy_gb_per_second": machine.copy_gb_per_second,
+            "results": [row.to_dict() for row in rows],
+        }
+        text = json.dumps(figures, indent=1, default=float)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    if arguments.plot:
+        plot_throughput(rows, arguments.plot)
+    return 0
+
+
+def _print(row: Throughput) -> None:
+    (height, width), (painted_height, painted_width) = row.size, row.painted_size
+    print(
+        f"{row.model} on {row.engine}: {width}x{height}, painted {painted_width}x{painted_height}"
+    )
+    print(f"  {'stage':<22}{'median':>9}{'slowest':>9}{'fastest':>9}  frames/s")
+    for name, rate in row.rates.items():
+        figures = (rate.median, rate.slowest, rate.fastest)
+        print(f"  {name:<22}" + "".join(f"{figure:>9.1f}" for figure in figures))
+    floor, whole = row.floor, row.rates["end to end"]
+    memory = f"; peak memory {row.peak_mb:.0f} MB" if row.peak_mb else ""
+    print(
+        f"  {row.limited_by} limits; end to end {1000 / whole.median:.1f} ms a frame, its stages' "
+        f"CPU time over the cores {row.shared_ms:.1f}\n"
+        f"  the network's convolutions alone {floor.conv_ms:.1f} ms at full size: it reaches "
+        f"{row.network_share:.0%} of that floor\n"
+        f"  ({floor.gflop:.1f} GFLOP at the machine's rate {floor.compute_ms:.1f} ms, every map "
+        f"written and read once {floor.bytes_ms:.1f} ms)\n"
+        f"  first encoded frame {row.start_seconds:.1f} s after the start{memory}",
+        flush=True,
+    )
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _gpu(device: Any) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device)

@@ -1,0 +1,51 @@
+"""The devices and number formats a network can run on."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from videostyle.errors import UsageError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def cores() -> int:
+    """Cores this process may use, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bf16 natively (AVX512-BF16 or AMX)."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """Resolve auto: bf16 on a CPU with bf16 instructions, fp16 on CUDA, else fp32. Raises
+    UsageError for what is none of PRECISIONS."""
+    if name not in ("auto", *PRECISIONS):
+        raise UsageError(f"precision {name!r}: use auto, {', '.join(PRECISIONS)}")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "fp16"
+    return "bf16" if cpu_has_bf16() else "fp32"
+
+
+def choose_device(name: str) -> torch.device:
+    """Resolve auto, cpu, cuda or cuda:N. Raises UsageError for what this machine lacks."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"device {name!r}: use auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device {name!r}: use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device {name!r}: this machine has {torch.cuda.device_count()} GPUs")
+    return device

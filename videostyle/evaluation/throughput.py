@@ -1,0 +1,247 @@
+"""Frames per second of each stage alone and of all of them together.
+
+Every stage runs with its input ready in memory and nobody behind it: decode without a reader,
+stylize from decoded frames to painted ones, the network alone from RGB frames, encode of frames
+already painted (a painted frame costs an encoder far more than the photo did).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import av
+import torch
+from torch import Tensor
+
+from videostyle.color import ColorConverter
+from videostyle.decode import decode, probe
+from videostyle.device import PRECISIONS, choose_device, choose_precision, cores
+from videostyle.encode import encode, plan_output
+from videostyle.evaluation.floor import MachineFloor, NetworkFloor, network_floor
+from videostyle.look import Look
+from videostyle.media import MediaInfo
+from videostyle.model import load_model
+from videostyle.options import EncodeOptions
+from videostyle.render import render
+from videostyle.stylize import stylize
+from videostyle.stylizer import Picture, Stylizer, resize
+from videostyle.timeline import Timeline
+
+PICTURES = 8  # shown to the network in turn
+# The stages a render is made of; the network is a part of stylize.
+STAGES = ("decode", "stylize", "encode")
+# What a new process is asked to do, as JSON in its only argument.
+_RENDER = """
+import json, pathlib, sys, time, videostyle
+job, first = json.loads(sys.argv[1]), []
+stylizer = videostyle.Stylizer(videostyle.load_model(job["model"]), **job["settings"])
+videostyle.render(
+    job["clip"], job["output"], videostyle.Look({stylizer.model.card.style_names[0]: 1}),
+    stylizer=stylizer, on_progress=lambda progress: first.append(time.time() - job["began"]),
+)
+status = pathlib.Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+peak = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), None)
+print(json.dumps([first[0], peak]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Frames a second over the runs, and the CPU's milliseconds a frame, of all cores, in the
+    fastest."""
+
+    median: float
+    slowest: float
+    fastest: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """One model on one size of video.
+
+    size, painted_size: (height, width) of the video and of what the network is given for it.
+    rates: by stage; `network` runs on painted_size, `network at full size` on size, and `end to
+    end` is a render; on CUDA there are also `upload` and `download`. limited_by: the slowest of
+    STAGES. start_seconds: from the start of a new process to its first encoded frame. peak_mb:
+    most memory that process had at once, where the system tells (Linux).
+    """
+
+    model: str
+    engine: str
+    size: tuple[int, int]
+    painted_size: tuple[int, int]
+    rates: dict[str, Rate]
+    floor: NetworkFloor
+    limited_by: str
+    start_seconds: float
+    peak_mb: float | None
+
+    @property
+    def shared_ms(self) -> float:
+        """Milliseconds a frame if the CPU time of all stages were spread over the cores evenly."""
+        return sum(self.rates[stage].cpu_ms for stage in STAGES) / cores()
+
+    @property
+    def network_share(self) -> float:
+        """How near the network at full size comes to its convolutions alone, 1 at best."""
+        return self.floor.conv_ms * self.rates["network at full size"].median / 1000
+
+    def to_dict(self) -> dict[str, Any]:
+        derived = {"shared_ms": self.shared_ms, "network_share": self.network_share}
+        return {**asdict(self), **derived}
+
+
+def measure_throughput(
+    clip: Path,
+    model: str,
+    settings: Mapping[str, Any],
+    machine: MachineFloor,
+    *,
+    frames: int,
+    repeats: int,
+) -> Throughput:
+    """Measure every stage on up to `frames` frames of a clip, `repeats` times after one run to
+    warm up. settings: device, precision and threads, as `Stylizer` takes them.
+
+    Raises MediaError, ModelError or UsageError for what cannot be painted.
+    """
+    stylizer, device = Stylizer(load_model(model), **settings), choose_device(settings["device"])
+    info = probe(clip)
+    size = (info.height, info.width)
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / "out.mp4"
+        stages = _stages(info, stylizer, output, frames)
+        if device.type == "cuda":
+            stages |= _transfers(size, device, frames)
+        rates = {name: rate(stage, repeats) for name, stage in stages.items()}
+        start_seconds, peak_mb = render_in_new_process(clip, output, model, settings)
+    precision = PRECISIONS[choose_precision(settings["precision"], device)]
+    network = stylizer.model.network
+    return Throughput(
+        model=stylizer.model.card.name,
+        engine=stylizer.engine.description,
+        size=size,
+        painted_size=stylizer.working_size(*size, 1.0),
+        rates=rates,
+        floor=network_floor(network, *_fitted(size, stylizer), device, precision, machine),
+        limited_by=min(STAGES, key=lambda stage: rates[stage].median),
+        start_seconds=start_seconds,
+        peak_mb=peak_mb,
+    )
+
+
+def scaled_clip(source: Path, lines: int, frames: int, folder: Path) -> Path:
+    """The first frames of a video at so many lines, as H.264 in `folder`."""
+    path = folder / f"{lines}.mp4"
+    with av.open(str(source)) as container, av.open(str(path), "w") as output:
+        original = container.streams.video[0]
+        width = round(original.width * lines / original.height / 2) * 2
+        rate = original.average_rate or Fraction(25)
+        stream = output.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, lines, "yuv420p"
+        stream.options = {"preset": "veryfast", "crf": "18"}
+        for number, frame in enumerate(itertools.islice(container.decode(original), frames)):
+            image = frame.reformat(width, lines, "yuv420p", interpolation="BICUBIC")
+            image.pts, image.time_base = number, 1 / rate
+            output.mux(stream.encode(image))
+        output.mux(stream.encode(None))
+    return path
+
+
+def _stages(
+    info: MediaInfo, stylizer: Stylizer, output: Path, count: int
+) -> dict[str, Callable[[], int]]:
+    """{name: function that runs the stage once and returns the frames it handled}."""
+    look = Look({stylizer.model.card.style_names[0]: 1.0})
+    timeline = Timeline.constant(look)
+    plan = plan_output(info, output, EncodeOptions())
+    converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
+    decoded = list(itertools.islice(decode(info), count))
+    painted = list(stylize(decoded, stylizer, timeline, converter))
+
+    def paint(size: tuple[int, int]) -> int:
+        pending: deque[Callable[[], Picture]] = deque()
+        for picture in itertools.islice(itertools.cycle(pictures[size]), len(decoded)):
+            pending.append(stylizer.submit(picture, look.painted))
+            if len(pending) == stylizer.depth:
+                pending.popleft()()
+        while pending:
+            pending.popleft()()
+        return len(decoded)
+
+    size = (info.height, info.width)
+    painted_size, full_size = stylizer.working_size(*size, 1.0), _fitted(size, stylizer)
+    pictures = {
+        each: [resize(converter.to_rgb(frame.image), *each) for frame in decoded[:PICTURES]]
+        for each in (painted_size, full_size)
+    }
+    return {
+        "decode": lambda: sum(1 for _ in itertools.islice(decode(info), count)),
+        "stylize": lambda: len(list(stylize(decoded, stylizer, timeline, converter))),
+        "network": lambda: paint(painted_size),
+        "network at full size": lambda: paint(full_size),
+        "encode": lambda: encode(iter(painted), info, output, plan).frames,
+        "end to end": lambda: render(info.path, output, look, stylizer=stylizer).frames,
+    }
+
+
+def _transfers(
+    size: tuple[int, int], device: torch.device, count: int
+) -> dict[str, Callable[[], int]]:
+    """The planes of frames (4:2:0, 8 bit) on their way to the GPU and back."""
+    host = torch.zeros(size[0] * size[1] * 3 // 2, dtype=torch.uint8, pin_memory=True)
+    there = host.to(device)
+
+    def copy(source: Tensor, target: Tensor) -> int:
+        for _ in range(count):
+            target.copy_(source, non_blocking=True)
+        torch.cuda.synchronize(device)
+        return count
+
+    return {"upload": lambda: copy(host, there), "download": lambda: copy(there, host)}
+
+
+def _fitted(size: tuple[int, int], stylizer: Stylizer) -> tuple[int, int]:
+    """Height and width the network takes, the next below."""
+    multiple = stylizer.model.network.architecture.multiple
+    height, width = (side // multiple * multiple for side in size)
+    return height, width
+
+
+def rate(stage: Callable[[], int], repeats: int) -> Rate:
+    """Run a stage, which returns how many frames it handled, once to warm up and then measured."""
+    stage()
+    runs = []
+    for _ in range(repeats):
+        began, began_cpu = time.perf_counter(), time.process_time()
+        frames = stage()
+        seconds = time.perf_counter() - began
+        runs.append((frames / seconds, 1000 * (time.process_time() - began_cpu) / frames))
+    rates = [rate for rate, _ in runs]
+    return Rate(statistics.median(rates), min(rates), max(rates), cpu_ms=max(runs)[1])
+
+
+def render_in_new_process(
+    clip: Path, output: Path, model: str, settings: Mapping[str, Any]
+) -> tuple[float, float | None]:
+    """Paint a clip in its model's first style. Seconds from the start of the process to its first
+    encoded frame, and its peak memory in MB where the system tells."""
+    job: dict[str, Any] = {"clip": str(clip), "output": str(output), "model": model}
+    job |= {"settings": {**settings}, "began": time.time()}
+    command = [sys.executable, "-c", _RENDER, json.dumps(job)]
+    start_seconds, peak_mb = json.loads(subprocess.check_output(command, text=True))
+    return start_seconds, peak_mb

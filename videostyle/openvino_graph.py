@@ -1,0 +1,183 @@
+"""The network as an OpenVINO graph, for frames of one size.
+
+The same numbers as `network.StyleNetwork`, in the operations OpenVINO has fast kernels for. The
+size is fixed because only then does OpenVINO keep every map channels-last: at 1280x720 that is
+20 ms instead of 45 on two AMX cores. Building and compiling a graph takes a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from videostyle.network import EPSILON, Conv, StyleNetwork, UpsampleConv
+
+Node = Any  # openvino.Node; OpenVINO comes without types
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its telemetry package, which would report the import to a server
+    and leave files in the home folder. OpenVINO has a stub for where that package is missing."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
+
+
+def openvino_graph(network: StyleNetwork, shape: tuple[int, ...]) -> Any:
+    """An `openvino.Model` from frames of `shape` (N, H, W, 3) uint8 RGB and rows (N, 2, D) to
+    pastiches (N, H, W, 3) uint8. Gammas and betas are inputs, so a new mixture costs nothing."""
+    return _Builder(network, shape).model
+
+
+class _Builder:
+    def __init__(self, network: StyleNetwork, shape: tuple[int, ...]) -> None:
+        openvino = import_openvino()
+        self._op = importlib.import_module("openvino.opset15")
+        self._network, self._shape = network, shape
+        self._convs: Iterator[Any] = iter(network.convs)
+        self._row = 0  # of the gammas and betas, the next to be used
+        plan = network.architecture
+        frames = self._op.parameter(shape, openvino.Type.u8)
+        self._rows = self._op.parameter((shape[0], 2, plan.row_size), openvino.Type.f32)
+        pastiches = self._paint(frames)
+        self.model = openvino.Model([pastiches], [frames, self._rows])
+
+    def _paint(self, x: Node) -> Node:
+        op, plan = self._op, self._network.architecture
+        contracted = []
+        for index in range(len(plan.contract)):
+            conv = next(self._convs)
+            x = self._input_conv(x, conv) if index == 0 else self._conv(x, conv)
+            x = op.relu(self._normalize(x))
+            contracted.append(x)
+        for _ in range(plan.residual_blocks):
+            y = op.relu(self._normalize(self._next_conv(x)))
+            x = op.add(x, self._normalize(self._next_conv(y)))
+        for index in range(len(plan.expand) - 1):
+            x = op.relu(self._normalize(self._next_conv(x)))
+            if index < plan.skips:
+                x = op.add(x, contracted[-2 - index])
+        return self._paint_output(x, next(self._convs))
+
+    def _paint_output(self, x: Node, conv: Any) -> Node:
+        """The last layer, to frames of bytes. OpenVINO computes all after the last plain
+        convolution in fp32, so that is what this one is, and up-scaling moves bytes."""
+        op, network = self._op, self._network
+        enlarges = isinstance(conv, UpsampleConv)
+        if enlarges:
+            phases = conv.phases().permute(1, 2, 0, 3, 4, 5).flatten(0, 2)
+            x = self._convolution(self._pad(x, 1, "edge"), phases, 1)
+        else:
+            x = self._conv(x, conv)
+        if network.architecture.normalize_output:
+            x = self._normalize(x)
+        else:
+            bias = network.output_bias.repeat(4 if enlarges else 1)
+            x = op.add(x, self._constant(bias[None, :, None, None]))
+        rounded = op.add(op.multiply(op.sigmoid(x), self._constant(255.0)), self._constant(0.5))
+        x = op.transpose(op.convert(rounded, "u8"), self._ints(0, 2, 3, 1))
+        return self._shuffle(x, conv.margin) if enlarges else x
+
+    def _shuffle(self, x: Node, margin: int) -> Node:
+        """(N, h, w, 2 x 2 x C), row and column of each block first, to (N, 2 h, 2 w, C) less a
+        margin."""
+        op = self._op
+        count, height, width, channels = x.shape
+        x = op.reshape(x, self._ints(count, height, width, 2, channels // 2), False)
+        x = op.transpose(x, self._ints(0, 1, 3, 2, 4))
+        x = op.reshape(x, self._ints(count, 2 * height, 2 * width, channels // 4), False)
+        if not margin:
+            return x
+        inner = (self._ints(margin, margin), self._ints(-margin, -margin))
+        return op.slice(x, *inner, self._ints(1, 1), self._ints(1, 2))
+
+    def _input_conv(self, frames: Node, conv: Conv) -> Node:
+        """The first layer, from bytes (N, H, W, 3). Blocks of pixels are folded into channels (row,
+        column, RGB) and reflected while they are bytes, channels last."""
+        op, side = self._op, self._network.architecture.unshuffle
+        count, height, width, _ = self._shape
+        height, width, margin = height // side, width // side, conv.layer.kernel // 2
+        if side > 1:
+            rows = op.reshape(frames, self._ints(count, height, side, width, 3 * side), False)
+            blocks = op.transpose(rows, self._ints(0, 1, 3, 2, 4))
+            frames = op.reshape(blocks, self._ints(count, height, width, 3 * side**2), False)
+        if margin:
+            amounts = self._ints(0, margin, margin, 0)
+            frames = op.pad(frames, amounts, amounts, "reflect")
+        x = op.convert(op.transpose(frames, self._ints(0, 3, 1, 2)), "f32")
+        # A bfloat16 holds every byte exactly, but not its 255th part.
+        return self._convolution(x, self._folded_input(conv.weight) / 255, conv.layer.stride)
+
+    def _folded_input(self, weight: Tensor) -> Tensor:
+        """The first weights for channels in the order of `_input_conv`, not pixel_unshuffle's."""
+        side, kernel = self._network.architecture.unshuffle, weight.shape[-1]
+        blocks = weight.reshape(-1, 3, side, side, kernel, kernel)
+        return blocks.permute(0, 2, 3, 1, 4, 5).reshape(weight.shape)
+
+    def _next_conv(self, x: Node) -> Node:
+        conv = next(self._convs)
+        if isinstance(conv, UpsampleConv):
+            return self._upsample_conv(x, conv)
+        return self._conv(x, conv)
+
+    def _conv(self, x: Node, conv: Conv) -> Node:
+        margin = conv.layer.kernel // 2
+        if margin:
+            x = self._pad(x, margin, "reflect")
+        return self._convolution(x, conv.weight, conv.layer.stride)
+
+    def _convolution(self, x: Node, weight: Tensor, stride: int) -> Node:
+        weight = self._constant(weight)
+        return self._op.convolution(x, weight, [stride] * 2, [0, 0], [0, 0], [1, 1])
+
+    def _upsample_conv(self, x: Node, conv: UpsampleConv) -> Node:
+        """Nearest up-scaling and its convolution as one transposed convolution: a small pixel
+        reaches the two large ones it became and those within the kernel's margin of them."""
+        kernel = conv.weight.shape[-1]
+        spread = torch.zeros(kernel + 1, kernel)
+        for tap in range(kernel):
+            spread[kernel - 1 - tap, tap] = spread[kernel - tap, tap] = 1
+        weight = torch.einsum("yk,xl,oikl->ioyx", spread, spread, conv.weight)
+        crop = [2 + kernel // 2] * 2  # the margin around two pixels of replicated border
+        return self._op.convolution_backprop_data(
+            self._pad(x, 1, "edge"), self._constant(weight), [2, 2], None, crop, crop, [1, 1]
+        )
+
+    def _normalize(self, x: Node) -> Node:
+        """Conditional instance normalization (paper, equation 5)."""
+        op, count, channels = self._op, self._shape[0], x.shape[1]
+        gamma, beta = (
+            op.reshape(
+                op.slice(
+                    self._rows,
+                    self._ints(kind, self._row),
+                    self._ints(kind + 1, self._row + channels),
+                    self._ints(1, 1),
+                    self._ints(1, 2),
+                ),
+                self._ints(count, channels, 1, 1),
+                False,
+            )
+            for kind in (0, 1)
+        )
+        self._row += channels
+        x = op.mvn(x, self._ints(2, 3), True, EPSILON, "inside_sqrt")
+        # In this order: OpenVINO copies the map once more if it comes first.
+        return op.add(beta, op.multiply(gamma, x))
+
+    def _pad(self, x: Node, margin: int, mode: str) -> Node:
+        amounts = self._ints(0, 0, margin, margin)
+        return self._op.pad(x, amounts, amounts, mode)
+
+    def _constant(self, value: Tensor | float) -> Node:
+        return self._op.constant(torch.as_tensor(value).detach().float().numpy())
+
+    def _ints(self, *values: int) -> Node:
+        numbers: npt.NDArray[np.int64] = np.array(values, np.int64)
+        return self._op.constant(numbers)

@@ -1,0 +1,110 @@
+"""The network in PyTorch, on a CPU or on CUDA with streams and graphs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Hashable, Sequence
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor, nn
+
+from videostyle.device import PRECISIONS
+from videostyle.fused_network import FusedNetwork
+from videostyle.network import StyleNetwork
+from videostyle.program import Function, Lane, Streams, reason
+
+# Shapes whose buffers and graphs are kept, those used last: a stroke track brings many.
+MOST_LANES = 4
+
+
+class _Frames(nn.Module):
+    """The network between uint8 frames."""
+
+    def __init__(self, network: StyleNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor, rows: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 and (N, 2, D) -> (N, H, W, 3) uint8."""
+        dtype = next(self.network.parameters()).dtype
+        pixels = frames.permute(0, 3, 1, 2).to(dtype) * (1 / 255)
+        pastiche: Tensor = self.network(pixels, rows)[0]
+        return (pastiche.float() * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+@torch.inference_mode()
+def _fused(network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> FusedNetwork:
+    """Raises whatever is raised where Triton or its compiler is missing."""
+    from videostyle import kernels
+
+    fused = FusedNetwork(network, device, dtype, kernels)
+    with torch.cuda.device(device):
+        side = 8 * network.architecture.multiple
+        frame = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=device)
+        fused(frame, torch.zeros(1, 2, network.architecture.row_size, device=device))
+    return fused
+
+
+class TorchEngine:
+    """The network in PyTorch, with upload, network and download each on a stream of its own.
+
+    `depth` slots of buffers rotate, so on CUDA frame t + 1 is uploaded and frame t - 1 downloaded
+    while frame t is painted. CUDA has fused kernels and a graph for each shape of batch; where
+    either cannot be had, `description` says why.
+    """
+
+    depth = 3
+
+    def __init__(self, network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> None:
+        self.device, self.dtype = device, dtype
+        self._precision = next(name for name, value in PRECISIONS.items() if value == dtype)
+        self.arithmetic = f"PyTorch {self._precision} on {device.type}"
+        self._streams = Streams(device)
+        self._lanes: dict[Hashable, Lane] = {}
+        self._painter: Callable[[Tensor, Tensor], Tensor]
+        self._obstacle = ""
+        if device.type == "cuda":
+            try:
+                self._painter = _fused(network, device, dtype)
+                self.arithmetic += ", fused kernels"
+                return
+            except Exception as error:  # no Triton, no compiler for it, a GPU it does not know
+                self._obstacle = f", without fused kernels ({reason(error)})"
+        elif not find_spec("openvino"):
+            self._obstacle = "; with the package openvino up to six times as fast"
+        plain = _Frames(copy.deepcopy(network)).to(device, dtype)
+        self._painter = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def description(self) -> str:
+        obstacles = [lane.program.obstacle for lane in self._lanes.values()]
+        slower = next((f", without CUDA graphs ({each})" for each in obstacles if each), "")
+        return f"{self.device}, PyTorch {self._precision}{self._obstacle}{slower}"
+
+    def paint(self, frames: Tensor, rows: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 and (N, 2, D), on the device -> (N, H, W, 3) uint8, on the current
+        stream. H and W are multiples of what the network takes."""
+        return self._painter(frames, rows)
+
+    def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
+        def fill(host: list[Tensor]) -> None:
+            host[0].copy_(frames)
+            host[1].copy_(rows)
+
+        lane = self.lane(frames.shape, lambda: (self.paint, (frames, rows)))
+        return lane.submit(fill)
+
+    def lane(self, key: Hashable, make: Callable[[], tuple[Function, Sequence[Tensor]]]) -> Lane:
+        """The lane of a key, made anew where it was not among the last MOST_LANES used.
+
+        make: gives the function, and tensors of the shapes and dtypes that a batch has.
+        """
+        lane = self._lanes.pop(key, None)
+        if lane is None:
+            if len(self._lanes) == MOST_LANES:
+                self._streams.wait()  # for whoever still works in the memory given back
+                del self._lanes[next(iter(self._lanes))]
+            lane = Lane(self._streams, *make(), self.depth)
+        self._lanes[key] = lane
+        return lane
