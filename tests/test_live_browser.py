@@ -33,7 +33,8 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
-SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "samples" / "bigbuckbunny.mp4"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -54,6 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample clip; the same three times over, small, so that a busy machine can play it."""
     folder = tmp_path_factory.mktemp("live")
     shutil.copy(SAMPLE, folder / "film.mp4")
+    shutil.copy(ROOT / "timelines" / "demo.yaml", folder)
     (folder / "two.yaml").write_text(TWO_KEYS)
     with av.open(str(SAMPLE)) as source:
         frames = [
@@ -378,7 +380,7 @@ def test_a_curve_is_picked_by_name_or_drawn(page: Any) -> None:
     assert second == [0.58, 1]
     page.locator("#square button").last.press("Shift+ArrowLeft")
     wait_for(lambda: page.evaluate(ease)[2] == pytest.approx(0.38))
-    seek(page, 2.4)
+    seek(page, 1.8)
     settled(page)
     page.click("#key-ease")
     screenshot(page, "live_timeline")
@@ -465,7 +467,7 @@ def test_the_pad_blends_four_corners(page: Any) -> None:
 def test_all_paintings_have_a_card(page: Any) -> None:
     page.click("#open-paintings")
     assert page.locator("#cards li").count() == 32
-    seen = "[...document.querySelectorAll('#cards img')].slice(0, 12).every((i) => i.naturalWidth)"
+    seen = "[...document.querySelectorAll('#cards img')].slice(0, 15).every((i) => i.naturalWidth)"
     wait_for(lambda: page.evaluate(seen))
     screenshot(page, "live_paintings")
     page.fill("#painting-search", "munch")
@@ -521,7 +523,12 @@ def test_the_camera_is_painted(page: Any) -> None:
 )
 def test_it_fits_the_screen(page: Any, name: str, size: tuple[int, int]) -> None:
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    page.click("#equalise")
+    page.click("#tab-yaml")
+    page.select_option("#timeline-file", "demo.yaml")
+    wait_for(lambda: state(page, "follow"))
+    page.click("#tab-mix")
+    seek(page, 1.8)
+    page.click("#clear")
     for style, value in (("starry_night", 0.8), ("great_wave", 0.35), ("the_kiss", 0.5)):
         slide(page, style, value)
     settled(page)

@@ -9,6 +9,7 @@ const NAMED = {
 // The square shows y from LOW to HIGH, so that a curve can overshoot.
 const [LOW, HIGH] = [-0.5, 1.5];
 const NUDGE = 0.02;
+const WIDTH = 280;
 const handles = [...document.querySelectorAll("#square button")];
 let points = NAMED.linear;
 let onPick = () => {};
@@ -75,9 +76,8 @@ $("eases").append(...Object.keys(NAMED).map((name) => {
   return button;
 }));
 
-$("curve").ontoggle = () => {
-  const button = $("key-ease").getBoundingClientRect();
-  const { width, height } = $("curve").getBoundingClientRect();
-  $("curve").style.left = `${Math.max(8, Math.min(button.left, innerWidth - width - 8))}px`;
-  $("curve").style.top = `${Math.max(8, button.top - height - 6)}px`;
+$("curve").onbeforetoggle = () => {
+  const { left, top } = $("key-ease").getBoundingClientRect();
+  $("curve").style.left = `${Math.max(8, Math.min(left, innerWidth - WIDTH - 8))}px`;
+  $("curve").style.bottom = `${innerHeight - top + 6}px`;
 };
