@@ -15,8 +15,9 @@ from videostyle.openvino_graph import import_openvino, openvino_graph
 
 # Frame sizes kept compiled: a stroke track passes through many, a video has one.
 SIZES_KEPT = 4
-# Values in a frame's first feature map, its largest: between 512 and 720 lines of the paper's network.
-LARGE_MAP = 1 << 24
+# Values in the first feature map, from which a frame counts as large: 1080 lines of `lean`, or 300
+# of the paper's network.
+LARGE_MAP = 1 << 22
 
 
 class OpenVinoEngine:
@@ -24,8 +25,8 @@ class OpenVinoEngine:
 
     Two frames are painted at once, each on half of the threads, while two more wait: fewer
     threads wait for each other, most of all while the decoder and the encoder want cores too
-    (42 frames a second instead of 38 on two cores). Frames whose maps are large are painted one
-    after another: two would crowd each other out of the cache. Results do not depend on it.
+    (42 frames a second instead of 38 on two cores). Large frames are painted one after another:
+    two would crowd each other out of the cache. Results do not depend on it.
     """
 
     def __init__(self, network: StyleNetwork, precision: str, threads: int) -> None:
