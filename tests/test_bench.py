@@ -38,6 +38,13 @@ def test_every_stage_is_measured(
     assert "end to end" in capsys.readouterr().out
 
 
+def test_what_is_no_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "note.txt"
+    text.write_text("hello\n" * 99)
+    assert main(["bench", str(text), "--precision", "fp32"]) == 1
+    assert "is text" in capsys.readouterr().err
+
+
 def test_a_number_of_lines_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["bench", str(SAMPLE), "--lines", "720,x"])

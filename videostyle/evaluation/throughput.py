@@ -145,7 +145,8 @@ def measure_throughput(
 
 
 def scaled_clip(source: Path, lines: int, frames: int, folder: Path) -> Path:
-    """The first frames of a video at so many lines, as H.264 in `folder`."""
+    """The first frames of a video at so many lines, as H.264 in `folder`. Raises MediaError."""
+    probe(source)
     path = folder / f"{lines}.mp4"
     with av.open(str(source)) as container, av.open(str(path), "w") as output:
         original = container.streams.video[0]
