@@ -189,6 +189,19 @@ def test_an_option_of_the_encoder_reaches_it(clip: Clip, tmp_path: Path) -> None
     assert keys == [True, False, False] * 4
 
 
+@pytest.mark.parametrize(
+    ("capability", "params"),
+    [("AVX512", "asm=AVX2:weightp=0"), ("AVX2", "weightp=0"), ("DEFAULT", "weightp=0")],
+)
+def test_x264_goes_without_its_unrepeatable_avx512(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capability: str, params: str
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    options = EncodeOptions(encoder_options={"x264-params": "weightp=0"})
+    plan = plan_encoding(probe(clip()), tmp_path / "out.mp4", options)
+    assert plan.encoder_options()["x264-params"] == params
+
+
 def test_prores_and_ffv1_take_the_format_that_loses_least(clip: Clip, tmp_path: Path) -> None:
     def chosen(codec: str, pix_fmt: str) -> str:
         info = replace(probe(source), pix_fmt=pix_fmt)

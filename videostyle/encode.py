@@ -334,7 +334,7 @@ class _Video:
         self._durations: dict[int, int] = {}
         assert plan.codec is not None
         rate = info.frame_rate or 25
-        stream = container.add_stream(plan.codec, rate=rate, options=dict(plan.settings))
+        stream = container.add_stream(plan.codec, rate=rate, options=plan.encoder_options())
         assert isinstance(stream, VideoStream)
         plan.configure(stream.codec_context, info)
         if source:

@@ -239,6 +239,16 @@ class EncodingPlan:
             "streams": [stream.to_dict() for stream in self.streams],
         }
 
+    def encoder_options(self) -> dict[str, str]:
+        """The settings, with what makes the encoder repeatable on this machine."""
+        settings = dict(self.settings)
+        if self.codec == "libx264" and _has_avx512():
+            # x264's AVX-512 code for mbtree reads past the end of a row of macroblocks, so equal
+            # frames come out differently once in some hundred times. AVX2 is as fast.
+            given = settings.get("x264-params")
+            settings["x264-params"] = f"asm=AVX2:{given}" if given else "asm=AVX2"
+        return settings
+
     def configure(self, context: VideoCodecContext, info: MediaInfo) -> None:
         """Set everything but the options on an encoder that is not open yet."""
         assert self.codec is not None
@@ -260,6 +270,12 @@ class EncodingPlan:
             2 if self.color.full_range else 1,
         )
         context.color_primaries, context.color_trc = self.color.primaries, self.color.transfer
+
+
+def _has_avx512() -> bool:
+    import torch  # a second, which only a render has loaded already
+
+    return torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def is_sequence(output: Path) -> bool:
