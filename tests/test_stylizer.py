@@ -67,6 +67,18 @@ def test_the_engines_agree_on_batches(small_model: Model) -> None:
     assert difference(first.numpy(), second.numpy()).max() <= 1
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_number_of_threads_changes_no_pixel(precision: str) -> None:
+    model = load_model()
+    frames = torch.from_numpy(photo(1024, 1184)[None])  # so large that all threads paint it
+    rows = model.rows([{model.card.style_names[0]: 1.0}])
+    one, *more = (
+        OpenVinoEngine(model.network, precision, threads).submit(frames, rows)()
+        for threads in (1, 2, 3)
+    )
+    assert all(torch.equal(one, other) for other in more)
+
+
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 def test_frames_in_flight_keep_their_order_and_their_buffers(
     small_model: Model, device: str
