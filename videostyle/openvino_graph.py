@@ -152,30 +152,28 @@ class _Builder:
     def _normalize(self, x: Node) -> Node:
         """Conditional instance normalization (paper, equation 5)."""
         op, count, channels = self._op, self._shape[0], x.shape[1]
+        axes, each = self._ints(2, 3), self._ints(count, channels, 1, 1)
         gamma, beta = (
-            op.reshape(
-                op.slice(
-                    self._rows,
-                    self._ints(kind, self._row),
-                    self._ints(kind + 1, self._row + channels),
-                    self._ints(1, 1),
-                    self._ints(1, 2),
-                ),
-                self._ints(count, channels, 1, 1),
-                False,
+            op.slice(
+                self._rows,
+                self._ints(kind, self._row),
+                self._ints(kind + 1, self._row + channels),
+                self._ints(1, 1),
+                self._ints(1, 2),
             )
             for kind in (0, 1)
         )
         self._row += channels
-        # Not OpenVINO's MVN, which would be a twentieth faster: it adds up in an order that depends
-        # on the number of threads, and a frame must not.
-        axes = self._ints(2, 3)
-        mean = op.reduce_mean(x, axes, True)
-        variance = op.reduce_mean(op.squared_difference(x, mean), axes, True)
-        scale = op.divide(gamma, op.sqrt(op.add(variance, self._constant(EPSILON))))
-        shift = op.subtract(beta, op.multiply(scale, mean))
+        # Not OpenVINO's MVN: it adds up in an order that depends on the number of threads, and a
+        # frame must not. The reshapes keep what is computed for a channel out of the kernels that
+        # run for every pixel.
+        mean = op.reshape(op.reduce_mean(x, axes, False), each, False)
+        variance = op.reduce_mean(op.squared_difference(x, mean), axes, False)
+        root = op.sqrt(op.add(variance, self._constant(EPSILON)))
+        scale = op.divide(op.squeeze(gamma, self._ints(1)), root)
+        scale, beta = (op.reshape(values, each, False) for values in (scale, beta))
         # In this order: OpenVINO copies the map once more if it comes first.
-        return op.add(shift, op.multiply(scale, x))
+        return op.add(beta, op.multiply(scale, op.subtract(x, mean)))
 
     def _pad(self, x: Node, margin: int, mode: str) -> Node:
         amounts = self._ints(0, 0, margin, margin)
