@@ -13,7 +13,7 @@ give the same bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,9 +63,9 @@ class Stabilizer:
         """Return the pastiche to show: (H, W, 3) uint8 like the frame and the pastiche given."""
         now = _Painted(_probe(frame), pastiche, mixture)
         past = [earlier for earlier in self._past if earlier.pastiche.shape == pastiche.shape]
-        weights = [_likeness(now, earlier) for earlier in past]
+        weights = _likeness(now, past)
         self._past.append(now)
-        if not any(weight.any() for weight in weights):
+        if not weights.any():
             return pastiche
         return _mean([pastiche, *(earlier.pastiche for earlier in past)], weights)
 
@@ -83,37 +83,41 @@ def similarity(now: Mapping[str, float], earlier: Mapping[str, float]) -> float:
     return max(0.0, 1 - change / MIXTURE_CHANGE)
 
 
-def _likeness(now: _Painted, earlier: _Painted) -> Weights:
-    """(h, w) in [0, 1], one number a block: how much an earlier frame counts there."""
-    alike = similarity(now.mixture, earlier.mixture)
-    squared = now.green - earlier.green
+def _likeness(now: _Painted, past: Sequence[_Painted]) -> Weights:
+    """(len(past), h, w) in [0, 1], one number a block: how much each earlier frame counts there."""
+    squared = np.empty((len(past), *now.green.shape), np.float32)
+    for difference, earlier in zip(squared, past, strict=True):
+        np.subtract(now.green, earlier.green, out=difference)
     squared *= squared
-    height, width = squared.shape[0] * 2 // BLOCK, squared.shape[1] // BLOCK
-    lines = squared.reshape(height, BLOCK // 2, -1).sum(1)
-    mean = lines.reshape(height, width, BLOCK).sum(2) / (BLOCK * BLOCK / 2)
-    likeness = (1 - mean / DIFFERENCE**2).clip(0, 1) * np.float32(alike)
+    height, width = squared.shape[1] * 2 // BLOCK, squared.shape[2] // BLOCK
+    lines = squared.reshape(len(past), height, BLOCK // 2, width * BLOCK).sum(2)
+    # einsum, because numpy is slow at sums of few neighbours.
+    mean = np.einsum("nhwb->nhw", lines.reshape(len(past), height, width, BLOCK))
+    mean /= BLOCK * BLOCK / 2
+    likeness = (1 - mean / DIFFERENCE**2).clip(0, 1)
+    for each, earlier in zip(likeness, past, strict=True):
+        each *= np.float32(similarity(now.mixture, earlier.mixture))
     # The least likeness around, then softened, so that no edge of a block shows.
     return _around(_around(likeness, REACH + 1, np.minimum), 1, np.add) * np.float32(1 / 9)
 
 
 def _around(values: Weights, reach: int, combine: np.ufunc) -> Weights:
-    """Combine every value with its neighbours up to `reach` rows and columns away."""
-    for axis in (0, 1):
-        margin = [(reach, reach) if axis == each else (0, 0) for each in (0, 1)]
-        padded = np.pad(values, margin, mode="edge")
+    """Combine every value (n, h, w) with its neighbours up to `reach` rows and columns away."""
+    for axis in (1, 2):
+        margin = [(reach, reach) if axis == each else (0, 0) for each in range(3)]
+        shifted = np.moveaxis(np.pad(values, margin, mode="edge"), axis, 0)
         length = values.shape[axis]
-        shifted = [
-            padded.take(range(shift, shift + length), axis) for shift in range(2 * reach + 1)
-        ]
-        values = combine.reduce(shifted)
-    return values.astype(np.float32)
+        combined = shifted[:length].copy()
+        for shift in range(1, 2 * reach + 1):
+            combine(combined, shifted[shift : shift + length], out=combined)
+        values = np.moveaxis(combined, 0, axis)
+    return values
 
 
-def _mean(pastiches: list[Picture], weights: list[Weights]) -> Picture:
+def _mean(pastiches: list[Picture], weights: Weights) -> Picture:
     """The mean of the first pastiche, at weight 1, and the others at theirs, in fixed point."""
-    total = 1 + np.sum(weights, axis=0)
-    shares = [(weight / total * _FIXED).astype(np.uint16) for weight in weights]
-    shares.insert(0, (_FIXED - np.sum(shares, axis=0)).astype(np.uint16))
+    earlier = (weights / (1 + weights.sum(0)) * _FIXED).astype(np.uint16)
+    shares = [_FIXED - earlier.sum(0, dtype=np.uint16), *earlier]
     held = (shares[0] < _FIXED).any(axis=1)
     height, width = pastiches[0].shape[:2]
     result = pastiches[0].copy()
@@ -128,9 +132,9 @@ def _mean(pastiches: list[Picture], weights: list[Weights]) -> Picture:
         accumulated = np.full(blended[band].shape, _FIXED // 2, np.uint16)
         for share, line in zip(shares, lines, strict=True):
             wide = np.repeat(share[first:last], 3 * BLOCK, axis=1)[:, None, : 3 * width]
-            part = line[band].astype(np.uint16).reshape(last - first, -1, 3 * width)
-            part *= wide
-            accumulated += part.reshape(accumulated.shape)
+            accumulated += np.multiply(
+                line[band].reshape(last - first, -1, 3 * width), wide, dtype=np.uint16
+            ).reshape(accumulated.shape)
         accumulated >>= 8
         blended[band] = accumulated
     return result
