@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from architectures import PLANS
 from torch import Tensor
 
 from videostyle.fused_network import FusedNetwork, Map
-from videostyle.network import ARCHITECTURES, EPSILON, Architecture, ConvLayer, StyleNetwork
+from videostyle.network import EPSILON, Architecture, StyleNetwork
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 
@@ -87,16 +88,6 @@ def random_rows(plan: Architecture, count: int) -> Tensor:
     return torch.stack(
         (torch.rand(count, plan.row_size) + 0.5, torch.randn(count, plan.row_size)), 1
     )
-
-
-LEAN, PAPER = ARCHITECTURES["lean"].scaled(0.5), ARCHITECTURES["paper"].scaled(0.25)
-PLANS = {
-    "lean": LEAN,
-    "paper": PAPER,
-    "lean, normalised at the end": replace(LEAN, normalize_output=True),
-    "paper, with a bias": replace(PAPER, normalize_output=False, skips=1),
-    "shuffled last by a kernel of 3": replace(LEAN, expand=(*LEAN.expand[:-1], ConvLayer(3, 2, 3))),
-}
 
 
 def paints_alike(fused: FusedNetwork, plain: StyleNetwork, size: tuple[int, int]) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from architectures import PLANS
 from PIL import Image
 
 from videostyle.engine import Engine, make_engine
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import Look, normalize_mixture
 from videostyle.model import Model, load_model
+from videostyle.network import StyleNetwork
 from videostyle.openvino_engine import OpenVinoEngine
 from videostyle.stylizer import Stylizer, resize
 from videostyle.torch_engine import TorchEngine
@@ -65,6 +67,18 @@ def test_the_engines_agree_on_batches(small_model: Model) -> None:
     rows = small_model.rows([{"red": 1.0}, {"green": 1.0}, {"red": 0.5, "blue": 0.5}])
     first, second = (engine.submit(frames, rows)() for engine in engines(small_model))
     assert difference(first.numpy(), second.numpy()).max() <= 1
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_openvino_paints_every_architecture_as_the_network_does(name: str) -> None:
+    torch.manual_seed(0)
+    plan = PLANS[name]
+    network = StyleNetwork(plan).eval().requires_grad_(False)
+    rows = torch.stack((torch.rand(2, plan.row_size) + 0.5, torch.randn(2, plan.row_size)), 1)
+    frames = torch.from_numpy(np.stack([photo(64, 88, seed) for seed in range(2)]))
+    expected = network(frames.permute(0, 3, 1, 2) / 255, rows)[0].permute(0, 2, 3, 1)
+    painted = OpenVinoEngine(network, "fp32", 1).submit(frames, rows)()
+    assert difference(painted.numpy(), (expected * 255 + 0.5).byte().numpy()).max() <= 1
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -8,6 +8,7 @@ size is fixed because only then does OpenVINO keep every map channels-last: at 1
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from torch import Tensor
 from videostyle.network import EPSILON, Conv, StyleNetwork, UpsampleConv
 
 Node = Any  # openvino.Node; OpenVINO comes without types
+_TOGETHER = 4  # at most so many pixels of a row are what the last convolution gives at once
 
 
 def import_openvino() -> Any:
@@ -67,22 +69,33 @@ class _Builder:
 
     def _paint_output(self, x: Node, conv: Any) -> Node:
         """The last layer, to frames of bytes. OpenVINO computes all after the last plain
-        convolution in fp32, so that is what this one is, and up-scaling moves bytes."""
+        convolution in fp32, so that is what this one is, and up-scaling moves bytes.
+
+        It gives several neighbouring pixels as channels, pixels first: the 2 x 2 that one was
+        scaled up to, or a few of a row.
+        """
         op, network = self._op, self._network
         enlarges = isinstance(conv, UpsampleConv)
         if enlarges:
             phases = conv.phases().permute(1, 2, 0, 3, 4, 5).flatten(0, 2)
-            x = self._convolution(self._pad(x, 1, "edge"), phases, 1)
+            x, pixels = self._convolution(self._pad(x, 1, "edge"), phases, [1, 1]), 4
         else:
-            x = self._conv(x, conv)
+            # Three channels alone would waste most of a matrix unit.
+            x = self._pad(x, conv.layer.kernel // 2, "reflect")
+            pixels = math.gcd(self._shape[2], _TOGETHER)
+            x = self._convolution(x, _widened(conv.weight, pixels), [1, pixels])
         if network.architecture.normalize_output:
-            x = self._normalize(x)
+            x = self._normalize(x, pixels)
         else:
-            bias = network.output_bias.repeat(4 if enlarges else 1)
+            bias = network.output_bias.repeat(pixels)
             x = op.add(x, self._constant(bias[None, :, None, None]))
         rounded = op.add(op.multiply(op.sigmoid(x), self._constant(255.0)), self._constant(0.5))
         x = op.transpose(op.convert(rounded, "u8"), self._ints(0, 2, 3, 1))
-        return self._shuffle(x, conv.margin) if enlarges else x
+        if enlarges:
+            return self._shuffle(x, conv.margin)
+        count, height, width, channels = x.shape
+        shape = self._ints(count, height, width * pixels, channels // pixels)
+        return op.reshape(x, shape, False)
 
     def _shuffle(self, x: Node, margin: int) -> Node:
         """(N, h, w, 2 x 2 x C), row and column of each block first, to (N, 2 h, 2 w, C) less a
@@ -112,7 +125,7 @@ class _Builder:
             frames = op.pad(frames, amounts, amounts, "reflect")
         x = op.convert(op.transpose(frames, self._ints(0, 3, 1, 2)), "f32")
         # A bfloat16 holds every byte exactly, but not its 255th part.
-        return self._convolution(x, self._folded_input(conv.weight) / 255, conv.layer.stride)
+        return self._convolution(x, self._folded_input(conv.weight) / 255, [conv.layer.stride] * 2)
 
     def _folded_input(self, weight: Tensor) -> Tensor:
         """The first weights for channels in the order of `_input_conv`, not pixel_unshuffle's."""
@@ -130,11 +143,11 @@ class _Builder:
         margin = conv.layer.kernel // 2
         if margin:
             x = self._pad(x, margin, "reflect")
-        return self._convolution(x, conv.weight, conv.layer.stride)
+        return self._convolution(x, conv.weight, [conv.layer.stride] * 2)
 
-    def _convolution(self, x: Node, weight: Tensor, stride: int) -> Node:
+    def _convolution(self, x: Node, weight: Tensor, strides: list[int]) -> Node:
         weight = self._constant(weight)
-        return self._op.convolution(x, weight, [stride] * 2, [0, 0], [0, 0], [1, 1])
+        return self._op.convolution(x, weight, strides, [0, 0], [0, 0], [1, 1])
 
     def _upsample_conv(self, x: Node, conv: UpsampleConv) -> Node:
         """Nearest up-scaling and its convolution as one transposed convolution: a small pixel
@@ -149,31 +162,48 @@ class _Builder:
             self._pad(x, 1, "edge"), self._constant(weight), [2, 2], None, crop, crop, [1, 1]
         )
 
-    def _normalize(self, x: Node) -> Node:
-        """Conditional instance normalization (paper, equation 5)."""
-        op, count, channels = self._op, self._shape[0], x.shape[1]
-        axes, each = self._ints(2, 3), self._ints(count, channels, 1, 1)
+    def _normalize(self, x: Node, pixels: int = 1) -> Node:
+        """Conditional instance normalization (paper, equation 5) of a map whose channels are those
+        of so many neighbouring pixels."""
+        op, count, channels = self._op, self._shape[0], x.shape[1] // pixels
+
+        def average(values: Node) -> Node:
+            means = op.reduce_mean(values, self._ints(2, 3), False)
+            if pixels == 1:
+                return means
+            means = op.reshape(means, self._ints(count, pixels, channels), False)
+            return op.reduce_mean(means, self._ints(1), False)
+
+        def everywhere(values: Node) -> Node:
+            if pixels > 1:
+                values = op.tile(values, self._ints(1, pixels))
+            return op.reshape(values, self._ints(count, pixels * channels, 1, 1), False)
+
+        first, last = self._row, self._row + channels
+        self._row = last
         gamma, beta = (
-            op.slice(
-                self._rows,
-                self._ints(kind, self._row),
-                self._ints(kind + 1, self._row + channels),
-                self._ints(1, 1),
-                self._ints(1, 2),
+            op.reshape(
+                op.slice(
+                    self._rows,
+                    self._ints(kind, first),
+                    self._ints(kind + 1, last),
+                    self._ints(1, 1),
+                    self._ints(1, 2),
+                ),
+                self._ints(count, channels),
+                False,
             )
             for kind in (0, 1)
         )
-        self._row += channels
         # Not OpenVINO's MVN: it adds up in an order that depends on the number of threads, and a
         # frame must not. The reshapes keep what is computed for a channel out of the kernels that
         # run for every pixel.
-        mean = op.reshape(op.reduce_mean(x, axes, False), each, False)
-        variance = op.reduce_mean(op.squared_difference(x, mean), axes, False)
-        root = op.sqrt(op.add(variance, self._constant(EPSILON)))
-        scale = op.divide(op.squeeze(gamma, self._ints(1)), root)
-        scale, beta = (op.reshape(values, each, False) for values in (scale, beta))
+        mean = everywhere(average(x))
+        variance = average(op.squared_difference(x, mean))
+        scale = op.divide(gamma, op.sqrt(op.add(variance, self._constant(EPSILON))))
         # In this order: OpenVINO copies the map once more if it comes first.
-        return op.add(beta, op.multiply(scale, op.subtract(x, mean)))
+        centred = op.multiply(everywhere(scale), op.subtract(x, mean))
+        return op.add(everywhere(beta), centred)
 
     def _pad(self, x: Node, margin: int, mode: str) -> Node:
         amounts = self._ints(0, 0, margin, margin)
@@ -185,3 +215,13 @@ class _Builder:
     def _ints(self, *values: int) -> Node:
         numbers: npt.NDArray[np.int64] = np.array(values, np.int64)
         return self._op.constant(numbers)
+
+
+def _widened(weight: Tensor, pixels: int) -> Tensor:
+    """Weights (C, I, k, k) as (pixels x C, I, k, k + pixels - 1), for a stride of so many
+    columns."""
+    outputs, inputs, height, width = weight.shape
+    wide = weight.new_zeros(pixels, outputs, inputs, height, width + pixels - 1)
+    for column in range(pixels):
+        wide[column, ..., column : column + width] = weight
+    return wide.flatten(0, 1)
