@@ -77,13 +77,13 @@ def test_a_folder_with_one_bad_file_paints_the_rest_and_exits_3(
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    out.mkdir()
     video.rename(folder / "good.mp4")
     (folder / "bad.mp4").write_bytes(b"not a video")
     command = ["render", str(folder / "*.mp4"), "-o", str(out), "--style", "red"]
     assert main([*command, "--model", model_file, "--dry-run", "--json"]) == 3
     plans = json.loads(capsys.readouterr().out)
     assert ["refused" in plan for plan in plans] == [True, False]
+    assert not out.exists()
     assert main([*command, "--model", model_file]) == 3
     assert [path.name for path in out.iterdir()] == ["good_red.mp4"]
     summary = capsys.readouterr().err.splitlines()[-1]
@@ -162,6 +162,31 @@ def test_a_broken_timeline_exits_2_with_its_place(
     error = capsys.readouterr().err
     assert error.startswith(f"{timeline}:5:")
     assert "green" in error
+
+
+@pytest.mark.parametrize(
+    ("at", "given", "needed"),
+    [
+        ("50%", [], "--duration"),
+        ("12f", [], "--fps"),
+        ("-12f", [], "--duration and --fps"),
+        ("-12f", ["--fps", "25"], "--duration"),
+        ("-12f", ["--fps", "25", "--duration", "4"], ""),
+    ],
+)
+def test_check_says_what_it_was_not_told(
+    at: str,
+    given: list[str],
+    needed: str,
+    model_file: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(f"version: 1\nkeyframes: [{{at: 0s, mix: red}}, {{at: {at}, mix: green}}]\n")
+    assert main(["timeline", "check", str(path), "--model", model_file, *given]) == 0
+    told = f"fine as far as it can be told without {needed}" if needed else "fine"
+    assert capsys.readouterr().out == f"{path}: {told}\n"
 
 
 def test_show_prints_the_look_at_given_times(

@@ -312,10 +312,13 @@ def test_the_input_is_never_overwritten(clip: Clip, tmp_path: Path) -> None:
             plan_output(probe(source), tmp_path / name, FAST)
 
 
-def test_a_missing_folder_is_named(clip: Clip, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named(clip: Clip, tmp_path: Path) -> None:
     info = probe(clip(pts=range(3)))
-    with pytest.raises(MediaError, match="gone: no such folder"):
-        plan_output(info, tmp_path / "gone" / "out.mp4", FAST)
+    (tmp_path / "file").touch()
+    plan_output(info, tmp_path / "new" / "folders" / "out.mp4", FAST)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(MediaError, match="file: is a file, not a folder"):
+        plan_output(info, tmp_path / "file" / "out.mp4", FAST)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])

@@ -115,6 +115,7 @@ def test_an_interruption_leaves_a_playable_part(
         interrupted=interrupted,
     )
     assert not report.complete
+    assert not report.goes_on  # one piece
     assert not output.exists()
     assert report.output == tmp_path / "out.part.mp4"
     assert 5 <= len(times(report.output)) < 60

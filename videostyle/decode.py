@@ -129,7 +129,6 @@ def decode(
     cut: Cut | None = None,
     lead: int = 0,
     keep_alpha: bool = False,
-    threads: int | None = None,
     gpu: int | None = None,
     report: DecodeReport | None = None,
 ) -> Generator[Frame]:
@@ -154,7 +153,7 @@ def decode(
         yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
         return
     upright = _Upright(info, keep_alpha)
-    for image, pts, step in _decode_from(info, cut.start, lead, threads, gpu, report):
+    for image, pts, step in _decode_from(info, cut.start, lead, gpu, report):
         seconds = info.seconds(pts)
         if seconds >= cut.end:
             return
@@ -167,7 +166,6 @@ def decode(
             pts=pts,
             duration=image.duration or step,
             seconds=seconds,
-            is_corrupt=image.is_corrupt,
             alpha=alpha,
         )
     report.ended = True
@@ -338,7 +336,6 @@ def _decode_from(
     info: MediaInfo,
     start: float,
     lead: int,
-    threads: int | None,
     gpu: int | None,
     report: DecodeReport,
 ) -> Generator[tuple[av.VideoFrame, int, int | None]]:
@@ -356,7 +353,7 @@ def _decode_from(
             if seeking and not _seek(stream, info.start_pts, start - back):
                 back = start
                 continue
-            images = _decode_stream(stream, threads, report, from_key_frame=seeking)
+            images = _decode_stream(stream, None, report, from_key_frame=seeking)
             before: deque[tuple[av.VideoFrame, int]] = deque(maxlen=max(1, lead))
             first = None
             for first in images:

@@ -211,12 +211,22 @@ def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> Encodi
             raise UsageError(f"{output}: would overwrite the input; choose another output")
     if output.exists() and not output.is_file():
         raise MediaError(f"{output}: is a folder or device; name a file")
-    folder = output.absolute().parent
+    # Path.exists raises where it may not look.
+    folder = next(p for p in output.absolute().parents if os.path.exists(p))  # noqa: PTH110
     if not folder.is_dir():
-        raise MediaError(f"{folder}: no such folder; make it first")
+        raise MediaError(f"{folder}: is a file, not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise MediaError(f"{folder}: cannot be written to")
     return plan
+
+
+def make_folder(output: Path) -> None:
+    """Make the folder an output goes to, where it is missing. Raises MediaError."""
+    folder = output.absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"{folder}: cannot be made: {error.strerror}") from error
 
 
 def _remove(part: Path) -> None:

@@ -185,15 +185,13 @@ class Frame:
     """One upright picture and its time.
 
     pts, duration: ticks of the input's time_base. seconds: since the first frame.
-    is_corrupt: the decoder had to guess parts of it. alpha: (H, W) uint16, 65535 opaque, where
-    the output keeps it.
+    alpha: (H, W) uint16, 65535 opaque, where the output keeps it.
     """
 
     image: av.VideoFrame
     pts: int
     duration: int | None
     seconds: float
-    is_corrupt: bool = False
     alpha: npt.NDArray[np.uint16] | None = None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.decode import measure_duration, probe
-from videostyle.encode import encode, join_segments, plan_output
+from videostyle.encode import encode, join_segments, make_folder, plan_output
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import Cut, MediaInfo
@@ -28,7 +28,8 @@ from videostyle.workers import paint_in_processes
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a render did. complete is False after an interruption: `output` is then the playable
-    part, under its .part name."""
+    part, under its .part name, and goes_on says whether the next call with the same arguments
+    paints only the rest."""
 
     output: Path
     frames: int
@@ -36,6 +37,7 @@ class Report:
     fps: float
     limited_by: str
     complete: bool
+    goes_on: bool
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,6 +88,7 @@ def render(
     plan = plan_output(info, output, options or EncodeOptions())
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     stylizer.check(looks.style_names)
+    make_folder(output)
     assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel)
     account = Account(info.frame_count, on_progress)
     cuts = segment_cuts(info, cut, segment_seconds) if plan.joins_segments else [cut]
@@ -126,6 +129,7 @@ def render(
         fps=done.fps,
         limited_by=done.limited_by,
         complete=result.complete,
+        goes_on=not result.complete and len(cuts) > 1,
         notes=(*warnings, *notes),
     )
 

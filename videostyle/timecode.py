@@ -33,6 +33,10 @@ class Time:
     def needs_duration(self) -> bool:
         return self.from_end or self.percent != 0
 
+    @property
+    def needs_rate(self) -> bool:
+        return self.frames != 0
+
     def resolve(self, duration: float | None, rate: Fraction | None) -> float:
         """Seconds from the first frame. duration in finite seconds, rate in frames a second.
 
@@ -42,7 +46,7 @@ class Time:
             raise ValueError(
                 f"{self} needs the length of the video; write seconds, or give --duration"
             )
-        if self.frames and not rate:
+        if self.needs_rate and not rate:
             raise ValueError(f"{self} needs the frame rate; write seconds, or give --fps")
         offset = self.seconds + self.frames / (rate or 1)
         if duration is None:

@@ -104,8 +104,16 @@ class TimelineDocument:
     @property
     def needs_duration(self) -> bool:
         """Whether some time counts in percent or from the end."""
-        times = [key.at for key in self.keys] + ([self.loop[0]] if self.loop else [])
-        return any(time.needs_duration for time in times)
+        return any(time.needs_duration for time in self._times)
+
+    @property
+    def needs_rate(self) -> bool:
+        """Whether some time counts in frames."""
+        return any(time.needs_rate for time in self._times)
+
+    @property
+    def _times(self) -> list[Time]:
+        return [key.at for key in self.keys] + ([self.loop[0]] if self.loop else [])
 
     def resolve(self, duration: float | None, rate: Fraction | None) -> tuple[Timeline, list[str]]:
         """Settle every time; return the timeline and warnings.

@@ -59,7 +59,7 @@ def _live(arguments: argparse.Namespace) -> int:
         from videostyle.live.serve import serve
     except ImportError as error:
         raise UsageError(
-            f"{error.name} is missing; install the page's packages: pip install 'videostyle[live]'"
+            f"{error.name} is missing; in a clone, pip install '.[live]' brings what the page needs"
         ) from error
     if arguments.host in ("0.0.0.0", "::"):
         raise UsageError(f"--host {arguments.host}: name the address other devices know you by")

@@ -308,7 +308,8 @@ def _say_interrupted(reports: list[Report], arguments: argparse.Namespace) -> in
     command = ["videostyle", *sys.argv[1:]]
     if len(reports) > 1 and not (arguments.yes or arguments.no):
         command.append("-n")  # the files before it are finished
-    say(f"stopped: {kept}. Go on with the same command: {shlex.join(command)}")
+    verb = "Go on" if last.goes_on or len(reports) > 1 else "Start over"
+    say(f"stopped: {kept}. {verb} with the same command: {shlex.join(command)}")
     return INTERRUPTED
 
 

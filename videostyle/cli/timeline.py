@@ -65,8 +65,14 @@ def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timel
 
 def _check_command(arguments: argparse.Namespace) -> int:
     document = _read(arguments)
+    unknown = []
     if arguments.duration is None and document.needs_duration:
-        print(f"{arguments.timeline}: fine as far as it can be told without --duration")
+        unknown.append("--duration")
+    if arguments.fps is None and document.needs_rate:
+        unknown.append("--fps")
+    if unknown:
+        needed = " and ".join(unknown)
+        print(f"{arguments.timeline}: fine as far as it can be told without {needed}")
         return 0
     _resolve(document, arguments)
     print(f"{arguments.timeline}: fine")

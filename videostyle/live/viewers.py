@@ -19,8 +19,7 @@ MOST_VIEWERS = 8
 class Viewer:
     """One tab, in the event loop's thread."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self) -> None:
         self.wants_original = False
         self._messages: dict[str, dict[str, Any]] = {}
         self._picture: Picture | None = None
@@ -61,15 +60,13 @@ class Viewers:
     def __init__(self) -> None:
         self.all: list[Viewer] = []
         self.conductor: Viewer | None = None
-        self._count = 0
         self._last: Picture | None = None
 
     def add(self) -> Viewer | None:
         """A new tab, or None if there are too many."""
         if len(self.all) >= MOST_VIEWERS:
             return None
-        self._count += 1
-        viewer = Viewer(self._count)
+        viewer = Viewer()
         self.all.append(viewer)
         self.conductor = self.conductor or viewer
         if self._last:

@@ -76,14 +76,15 @@ class TrainingRun:
             step = trainer.update()
             recent.append(step)
             yield step
-            done = step.step == config.steps
-            if done or step.step % config.checkpoint_every == 0:
+            shown = step.step == config.steps or step.step % config.sample_every == 0
+            if shown or step.step % config.checkpoint_every == 0:
                 append_losses(self.folder / "losses.csv", [asdict(step) for step in recent])
                 recent = []
                 self._checkpoint()
-            if self.samples and (done or step.step % config.sample_every == 0):
+            if shown:
                 plot_losses(self.folder / "losses.csv", self.folder / "losses.png")
-                self._sample_sheet()
+                if self.samples:
+                    self._sample_sheet()
         self.export(self.model_path)
 
     @property
