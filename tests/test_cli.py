@@ -149,6 +149,47 @@ def test_a_name_the_system_refuses_is_one_line(
     assert "\n" not in said
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes")
+def test_a_name_that_is_no_text_is_printed_all_the_same(
+    video: Path, model_file: str, tmp_path: Path
+) -> None:
+    source = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    video.rename(source)
+    command = [sys.executable, "-m", "videostyle", "render", source, "-o", f"{source}.mkv"]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(
+        [*command, "--style", "red", "--model", model_file], env=strict, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"caf\\udce9.mp4.mkv" in done.stdout
+
+
+def test_no_answer_is_no(
+    video: Path, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing() -> str:
+        raise EOFError
+
+    output = tmp_path / "out.mp4"
+    output.write_text("mine")
+    monkeypatch.setattr("builtins.input", nothing)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
+    assert main(arguments) == 2
+    assert output.read_text() == "mine"
+
+
+def test_probe_refuses_an_ending_that_is_none(video: Path) -> None:
+    assert main(["probe", str(video), "--to", ""]) == 2
+
+
+def test_the_package_keeps_its_names() -> None:
+    code = "import videostyle; from videostyle import render; import videostyle.live.rendering"
+    code += "; assert callable(render) and videostyle.render is render is videostyle.render"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_missing_file_fails_with_1(model_file: str, tmp_path: Path) -> None:
     arguments = ["render", str(tmp_path / "gone.mp4"), "-o", str(tmp_path / "out.mp4")]
     assert main([*arguments, "--style", "red", "--model", model_file]) == 1

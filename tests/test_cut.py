@@ -16,7 +16,7 @@ from videostyle.look import Look
 from videostyle.media import Cut
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
-from videostyle.render import cut_for, render
+from videostyle.rendering import cut_for, render
 from videostyle.stylizer import Stylizer
 
 Clip = Callable[..., Path]

@@ -20,7 +20,7 @@ from videostyle.media import Frame, MediaInfo
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
 from videostyle.planes import PlaneLayout
-from videostyle.render import render
+from videostyle.rendering import render
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline

@@ -16,7 +16,7 @@ from videostyle.look import Look
 from videostyle.media import ColorSpec
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
-from videostyle.render import render
+from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 
 SPECS = [

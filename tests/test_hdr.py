@@ -16,7 +16,7 @@ from videostyle.hdr import tone_map
 from videostyle.look import Look
 from videostyle.media import ColorSpec
 from videostyle.model import Model
-from videostyle.render import render
+from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 
 PQ = ColorSpec(9, 9, 16, full_range=False)

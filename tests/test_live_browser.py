@@ -23,7 +23,7 @@ from live_server import LiveServer, live_server
 from PIL import Image
 
 from videostyle.options import EncodeOptions
-from videostyle.render import render
+from videostyle.rendering import render
 from videostyle.timeline_yaml import read_timeline
 
 pytest.importorskip("uvicorn")

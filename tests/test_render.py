@@ -18,7 +18,7 @@ from videostyle.errors import MediaError, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, Look
 from videostyle.model import Model
 from videostyle.painter import Account
-from videostyle.render import Progress, render
+from videostyle.rendering import Progress, render
 from videostyle.stylizer import Stylizer
 
 

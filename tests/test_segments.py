@@ -27,7 +27,7 @@ from videostyle.look import Look
 from videostyle.media import ColorSpec, Cut, MediaInfo
 from videostyle.model import Model, save_model
 from videostyle.options import EncodeOptions
-from videostyle.render import Progress, Report, render
+from videostyle.rendering import Progress, Report, render
 from videostyle.segments import segment_cuts, segment_folder
 from videostyle.stylizer import Stylizer
 
@@ -210,7 +210,7 @@ def test_a_damaged_folder_is_not_trusted(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, damage: str
 ) -> None:
     source, output = clip(pts=range(40)), tmp_path / "out.mp4"
-    paint(source, output, stylizer, stop_after=25)
+    paint(source, output, stylizer, stop_after=35)
     folder = segment_folder(output)
     first = sorted(folder.glob("*.nut"))[0]
     if damage == "manifest":
@@ -221,7 +221,8 @@ def test_a_damaged_folder_is_not_trusted(
         first.unlink()
     report, painted = paint(source, output, stylizer)
     assert report.frames == len(frames(output)) == 40
-    assert painted >= 10
+    # What is whole is kept.
+    assert painted == 40 if damage == "manifest" else 10 <= painted <= 20
 
 
 def paint_with_workers(
@@ -313,7 +314,7 @@ def test_no_worker_outlives_its_parent(clip: Clip, small_model: Model, tmp_path:
 def test_a_short_video_takes_the_direct_way(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("videostyle.render.SegmentFolder", None)
+    monkeypatch.setattr("videostyle.rendering.SegmentFolder", None)
     report, _ = paint(clip(pts=range(30)), tmp_path / "out.mp4", stylizer, piece=10)
     assert report.complete
 

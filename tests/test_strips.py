@@ -16,7 +16,7 @@ from videostyle.look import Look
 from videostyle.model import Model
 from videostyle.network import ARCHITECTURES, StyleNetwork
 from videostyle.options import EncodeOptions
-from videostyle.render import render
+from videostyle.rendering import render
 from videostyle.strips import paint_in_strips
 from videostyle.stylizer import Stylizer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
+from videostyle.easing import hold
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import MediaInfo
 from videostyle.model import Model
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
-from videostyle.timeline import Timeline
+from videostyle.timeline import Keyframe, Timeline, Track
 
 
 @pytest.fixture
@@ -68,3 +70,28 @@ def test_every_frame_keeps_its_time(info: MediaInfo, stylizer: Stylizer) -> None
     converter = ColorConverter(info, "yuv420p")
     painted = stylize(decode(info), stylizer, Timeline.constant(Look({"red": 1})), converter)
     assert [frame.pts for frame in painted] == [frame.pts for frame in decode(info)]
+
+
+def test_a_jump_of_the_stroke_mixes_up_no_frames(
+    clip: Callable[..., Path], small_model: Model
+) -> None:
+    """Painted over, a frame of the old stroke has the size of those of the new one in flight."""
+    info = probe(clip(pts=range(9), size=(256, 256)))
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=2)
+    strokes = Track([Keyframe(0.0, 4.0, hold), Keyframe(4 / 25, 2.0, hold)])
+    jump = replace(Timeline.constant(Look({"red": 1})), scalars={"stroke": strokes})
+    painted = [
+        [
+            frame.image.to_ndarray()
+            for frame in stylize(
+                decode(info), stylizer, timeline, ColorConverter(info, "yuv420p"), stabilize=False
+            )
+        ]
+        for timeline in (
+            jump,
+            Timeline.constant(Look({"red": 1}, stroke=4.0)),
+            Timeline.constant(Look({"red": 1}, stroke=2.0)),
+        )
+    ]
+    for number, frame in enumerate(painted[0]):
+        assert np.array_equal(frame, painted[1 if number < 4 else 2][number])

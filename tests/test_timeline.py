@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,22 @@ def test_repeat_and_bounce_fold_time() -> None:
     repeat, bounce = Loop(4), Loop(4, bounce=True)
     assert [repeat.fold(t) for t in (0, 3, 4, 9)] == [0, 3, 0, 1]
     assert [bounce.fold(t) for t in (0, 3, 4, 5, 8, 9)] == [0, 3, 4, 3, 0, 1]
+
+
+@pytest.mark.parametrize("rate", [24, 25, Fraction(30_000, 1001), 30, 60])
+def test_a_frame_whose_time_is_rounded_to_a_millisecond_meets_its_key(
+    rate: Fraction | int,
+) -> None:
+    for number in range(1, 300):
+        key = float(number / Fraction(rate))
+        track = Track([Keyframe(0.0, 0, hold), Keyframe(key, 1, hold)])
+        assert track.span(round(key, 3))[0] == 1
+        assert track.span(round(float((number - 1) / Fraction(rate)), 3))[0] == 0
+
+
+@given(st.integers(1, 500), st.integers(0, 100))
+def test_a_loop_begins_again_where_it_ends(hundredths: int, turns: int) -> None:
+    assert Loop(hundredths / 100).fold(turns * hundredths / 100) < 1e-6
 
 
 @given(st.floats(0.01, 100), st.floats(0, 1e4))

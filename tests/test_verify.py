@@ -18,7 +18,7 @@ from videostyle.cli import main
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.model import Model
-from videostyle.render import render
+from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 from videostyle.verify import Difference, verify
 

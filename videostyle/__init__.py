@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from videostyle.model import load_model
     from videostyle.options import EncodeOptions
     from videostyle.painter import Progress
-    from videostyle.render import Report, render
+    from videostyle.rendering import Report, render
     from videostyle.stylizer import Stylizer
     from videostyle.timeline import Timeline
     from videostyle.timeline_yaml import read_timeline
@@ -23,13 +23,13 @@ _HOMES = {
     "EncodeOptions": "options",
     "Look": "look",
     "Progress": "painter",
-    "Report": "render",
+    "Report": "rendering",
     "Stylizer": "stylizer",
     "Timeline": "timeline",
     "VideoStyleError": "errors",
     "load_model": "model",
     "read_timeline": "timeline_yaml",
-    "render": "render",
+    "render": "rendering",
 }
 __all__ = [
     "EncodeOptions",

@@ -6,12 +6,13 @@ import heapq
 import math
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -72,6 +73,17 @@ class DecodeReport:
     cut_short: bool = False
     ended: bool = False
     not_on_gpu: str = ""  # why
+
+    @classmethod
+    def of_parts(cls, parts: Iterable[Mapping[str, Any]]) -> DecodeReport:
+        """The sum of reports, given as dictionaries."""
+        total = cls()
+        for part in (cls(**fields) for fields in parts):
+            total.skipped_packets += part.skipped_packets
+            total.damaged_frames += part.damaged_frames
+            total.cut_short |= part.cut_short
+            total.not_on_gpu = total.not_on_gpu or part.not_on_gpu
+        return total
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -157,7 +169,7 @@ def decode(
         seconds = info.seconds(pts)
         if seconds >= cut.end:
             return
-        report.damaged_frames += image.is_corrupt
+        report.damaged_frames += image.is_corrupt and seconds >= cut.start
         if gpu is not None and image.format.name != "cuda":
             report.not_on_gpu = report.not_on_gpu or f"it cannot decode this {info.pix_fmt}"
         colors, alpha = upright(image)
@@ -464,6 +476,8 @@ def _images(
     for packet in chain(packets, (None,)):
         try:
             images = context.decode(packet)
+        except MemoryError:
+            raise
         except av.FFmpegError:
             report.skipped_packets += packet is not None
             continue

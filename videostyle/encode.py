@@ -292,7 +292,7 @@ def _write_video(
     return count, [*video.notes(), *others.notes]
 
 
-def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: int) -> None:
+def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: range) -> None:
     """Raise MediaError if a reader does not find every frame and sound again: damaged sound that
     is copied can spoil the whole file. Animations, which copy nothing, are not looked at."""
     if plan.container.time_base:
@@ -301,10 +301,10 @@ def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: int) -> None
         streams = container.streams.video[:1]
         found = sum(packet.size > 0 for packet in container.demux(streams)) if streams else 0
         heard = len(container.streams.audio)
-    if (found, heard) != (frames, sounds):
+    if found != frames or heard not in sounds:
         raise MediaError(
-            f"{part}: of {frames} frames and {sounds} sounds, {found} and {heard} are read back; "
-            "the input's sound may be damaged: --audio aac or none does without copying it"
+            f"{part}: of {frames} frames and {sounds[-1]} sounds, {found} and {heard} are read "
+            "back; the input's sound may be damaged: --audio aac or none does without copying it"
         )
 
 

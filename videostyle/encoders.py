@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -24,9 +26,11 @@ import av.error
 import av.logging
 from av.codec.codec import find_best_pix_fmt_of_list
 from av.codec.context import Flags, ThreadType
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from videostyle.color import OUTPUT_PIX_FMTS, has_alpha, output_color, working_pix_fmt
+from videostyle.decode import open_input
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import PICTURE_SUFFIXES, ColorSpec, MediaInfo
 from videostyle.options import EncodeOptions
@@ -48,6 +52,7 @@ _COMMON_OPTIONS = (
     *("b", "bufsize", "compression_level", "g", "global_quality", "keyint_min"),
     *("level", "maxrate", "profile", "qmax", "qmin", "refs", "slices", "threads"),
 )
+_FIRST_PACKETS = 1000  # of a file, among which its streams should all have begun
 _NUMBER = re.compile(r"%(?:0(\d))?d")
 
 
@@ -335,6 +340,7 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     encoder = ENCODERS[codec]
     pix_fmt = _choose_pix_fmt(codec, container, info, options.pix_fmt)
     working = working_pix_fmt(pix_fmt)
+    codecs = _codecs_held(output.suffix.lower())
     plan = EncodingPlan(
         container=container,
         codec=codec,
@@ -345,7 +351,8 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
             info.other_streams,
             options.audio,
             Holds(
-                codecs=_codecs_held(output.suffix.lower()),
+                codecs=codecs,
+                refused=_refused(info, output.suffix.lower(), codecs),
                 audio=next(iter(container.audio), None),
                 text=container.text,
                 attachments=container.name == "Matroska",
@@ -362,6 +369,46 @@ def _codecs_held(suffix: str) -> frozenset[str]:
     """Names of the codecs a container takes, of encoders and decoders alike."""
     with TemporaryDirectory() as folder, av.open(f"{folder}/empty{suffix}", "w") as container:
         return frozenset(container.supported_codecs)
+
+
+def _refused(info: MediaInfo, suffix: str, codecs: frozenset[str]) -> frozenset[int]:
+    """Indices of streams that a container does not take although it takes their codec: sound whose
+    channels have no layout, or that only its newer relative knows. Known by trying."""
+    tried = {
+        stream.index
+        for stream in info.other_streams
+        if stream.codec in codecs and stream.kind in ("audio", "subtitle")
+    }
+    if not tried:
+        return frozenset()
+    with open_input(info.path) as source:
+        firsts: dict[int, av.Packet[Stream]] = {}
+        with suppress(av.FFmpegError):
+            for packet in islice(source.demux(), _FIRST_PACKETS):
+                if packet.size:
+                    firsts.setdefault(packet.stream.index, packet)
+                if tried <= firsts.keys():
+                    break
+        return frozenset(
+            index
+            for index in tried
+            if not _is_taken(source.streams[index], firsts.get(index), suffix)
+        )
+
+
+def _is_taken(stream: Stream, packet: av.Packet[Stream] | None, suffix: str) -> bool:
+    """Whether a container takes a stream; MP4 says no when it is closed, of one with packets."""
+    with TemporaryDirectory() as folder:
+        try:
+            with av.open(f"{folder}/trial{suffix}", "w") as container:
+                target = container.add_stream_from_template(stream)
+                container.start_encoding()
+                if packet:
+                    packet.stream, packet.pts, packet.dts = target, 0, 0
+                    container.mux(packet)
+        except av.FFmpegError:
+            return False
+    return True
 
 
 def _pictures(info: MediaInfo, pix_fmt: str, color: ColorSpec) -> EncodingPlan:

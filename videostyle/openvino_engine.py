@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +22,14 @@ SIZES_KEPT = 4
 LARGE_MAP = 1 << 22
 
 
+@dataclass(slots=True)
+class _Slot:
+    """A request, and the memory that it reads and writes."""
+
+    request: Any  # openvino.InferRequest
+    shared: Any = None
+
+
 class OpenVinoEngine:
     """Compiles the network for each size of frames that comes, in a tenth of a second.
 
@@ -30,41 +40,44 @@ class OpenVinoEngine:
     """
 
     def __init__(self, network: StyleNetwork, precision: str, threads: int) -> None:
-        self._network, self._core = network, import_openvino().Core()
+        openvino = import_openvino()
+        self._network, self._core, self._tensor = network, openvino.Core(), openvino.Tensor
         self._streams = min(2, threads)
         self.depth = 2 * self._streams
         self._settings = {
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(precision, precision),
             "INFERENCE_NUM_THREADS": threads,
         }
-        self._requests: OrderedDict[tuple[int, ...], cycle[Any]] = OrderedDict()
+        self._slots: OrderedDict[tuple[int, ...], cycle[_Slot]] = OrderedDict()
         self.arithmetic = f"OpenVINO {precision}"
         self.description = f"cpu, {self.arithmetic}, {threads} threads"
 
     def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
-        request = next(self._compiled(tuple(frames.shape)))
-        request.wait()  # for a frame that was given up before it was finished
-        inputs = [frames.numpy(), rows.numpy()]
-        request.start_async(inputs, share_inputs=True)
+        slot = next(self._compiled(tuple(frames.shape)))
+        slot.request.wait()  # for a frame that was given up, or has not been asked for yet
+        # Of its own: a frame that is painted over (`Stylizer.refine`) comes in between others.
+        pastiches = np.empty(tuple(frames.shape), np.uint8)
+        slot.shared = (frames, rows, pastiches)
+        slot.request.set_output_tensor(self._tensor(pastiches, shared_memory=True))
+        slot.request.start_async([frames.numpy(), rows.numpy()], share_inputs=True)
 
         def finish() -> Tensor:
-            request.wait()
-            inputs.clear()  # shared with the request until here
-            return torch.from_numpy(request.get_output_tensor(0).data.copy())
+            slot.request.wait()
+            return torch.from_numpy(pastiches)
 
         return finish
 
-    def _compiled(self, shape: tuple[int, ...]) -> cycle[Any]:
-        if shape in self._requests:
-            self._requests.move_to_end(shape)
-            return self._requests[shape]
+    def _compiled(self, shape: tuple[int, ...]) -> cycle[_Slot]:
+        if shape in self._slots:
+            self._slots.move_to_end(shape)
+            return self._slots[shape]
         plan, (_, height, width, _) = self._network.architecture, shape
         largest = plan.contract[0].channels * height * width // plan.unshuffle**2
         streams = 1 if largest > LARGE_MAP else self._streams
         settings = {**self._settings, "NUM_STREAMS": streams}
         compiled = self._core.compile_model(openvino_graph(self._network, shape), "CPU", settings)
-        requests = cycle([compiled.create_infer_request() for _ in range(self.depth)])
-        self._requests[shape] = requests
-        if len(self._requests) > SIZES_KEPT:
-            self._requests.popitem(last=False)
-        return requests
+        slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
+        self._slots[shape] = slots
+        if len(self._slots) > SIZES_KEPT:
+            self._slots.popitem(last=False)
+        return slots

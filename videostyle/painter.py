@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,13 @@ class Painter:
         self._interrupted, self._report = interrupted, report
         self._meter = Meter()
         self._painted = 0
+        self._in_strips = stylizer.frames_in_strips  # before
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the painting so far."""
+        slow = "painted in strips for want of memory, which is slow; see --max-size"
+        return (slow,) if self._stylizer.frames_in_strips > self._in_strips else ()
 
     @contextmanager
     def paint(self, cut: Cut) -> Iterator[tuple[Iterator[Frame], DecodeReport]]:
@@ -167,8 +174,8 @@ class Painter:
             with self.paint(cut) as (frames, faults):
                 record = encode_segment(frames, self._assignment.info, file, self._assignment.plan)
             whole = not self._interrupted()
-            notes = (*faults.notes, *self._stylizer.notes)
-            yield number, replace(record, notes=notes, ends=faults.ended), whole
+            record = replace(record, notes=self.notes, faults=asdict(faults), ends=faults.ended)
+            yield number, record, whole
             if faults.ended or not whole:
                 return
 

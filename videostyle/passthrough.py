@@ -6,7 +6,7 @@ Knows nothing of frames or styles.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Stream
@@ -136,14 +137,20 @@ class StreamPlan:
 class Holds:
     """What a container holds beside the picture.
 
-    codecs: names of those it takes. audio: what other sound is transcoded to, and text: what other
+    codecs: names of those it takes. refused: indices of streams that it does not take all the same.
+    audio: what other sound is transcoded to, and text: what other
     text subtitles become; None where it holds none. attachments: whether it holds files.
     """
 
     codecs: Container[str]
+    refused: Container[int]
     audio: str | None
     text: str | None
     attachments: bool
+
+    def take(self, stream: StreamInfo) -> bool:
+        """Whether a stream can be copied."""
+        return stream.codec in self.codecs and stream.index not in self.refused
 
 
 def plan_streams(streams: Iterable[StreamInfo], audio: str, holds: Holds) -> tuple[StreamPlan, ...]:
@@ -157,7 +164,7 @@ def _plan_audio(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
         return StreamPlan(stream, "leave out")
     if audio != "copy":
         return StreamPlan(stream, "transcode", audio)
-    if stream.codec in holds.codecs:
+    if holds.take(stream):
         return StreamPlan(stream, "copy")
     if holds.audio and stream.codec != "unknown":
         return StreamPlan(stream, "transcode", holds.audio, _NOT_HELD)
@@ -165,7 +172,7 @@ def _plan_audio(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
 
 
 def _plan_subtitle(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
-    if stream.codec in holds.codecs:
+    if holds.take(stream):
         return StreamPlan(stream, "copy")
     if holds.text and stream.codec in _TEXT:
         return StreamPlan(stream, "transcode", holds.text, _NOT_HELD)
@@ -203,6 +210,8 @@ class Passthrough:
         self._targets: dict[int, Stream] = {}
         self._texts: dict[int, tuple[str, str]] = {}
         self._transcoded: dict[int, AudioStream] = {}
+        self._resamplers: dict[int, tuple[Any, AudioResampler]] = {}  # with what they take
+        self._heard = set[int]()  # targets of sound that have some
         for plan in plans:
             self._route(source.streams[plan.stream.index], plan)
         kept = [source.streams[index] for index in self._targets]
@@ -211,9 +220,10 @@ class Passthrough:
         self._next = self._read()
 
     @property
-    def sounds(self) -> int:
-        """How many streams of sound the output has."""
-        return sum(target.type == "audio" for target in self._targets.values())
+    def sounds(self) -> range:
+        """How many streams of sound the output may have: MP4 leaves out those without any."""
+        every = sum(target.type == "audio" for target in self._targets.values())
+        return range(len(self._heard), every + 1)
 
     def until(self, seconds: float) -> None:
         """Copy the packets up to a time on the input's clock."""
@@ -228,8 +238,9 @@ class Passthrough:
         for index, source in self._transcoded.items():
             target = self._targets[index]
             assert isinstance(target, AudioStream)
-            for sound in source.decode(None):
+            for sound in _decoded(lambda source=source: source.decode(None)):  # type: ignore[misc]
                 self._encode(target, sound)
+            self._flush(target)
             self._output.mux(target.encode(None))
 
     def _route(self, stream: Stream, plan: StreamPlan) -> None:
@@ -304,23 +315,44 @@ class Passthrough:
                 packet = told
             self._span.shift(packet)
             packet.stream = target
+            if target.type == "audio":
+                self._heard.add(target.index)
             try:
                 self._output.mux(packet)
             except av.error.ArgumentError:  # its time is before that of the packet before
                 self._dropped += 1
             return
         assert isinstance(target, AudioStream)
-        try:
-            sounds = packet.decode()
-        except av.error.InvalidDataError:
-            return
-        for sound in sounds:
-            assert isinstance(sound, AudioFrame)
+        for sound in _decoded(packet.decode):
             self._encode(target, sound)
 
     def _encode(self, target: AudioStream, sound: AudioFrame) -> None:
         self._span.shift(sound)
-        self._output.mux(target.encode(sound))
+        self._heard.add(target.index)
+        takes = (sound.format.name, sound.layout.name, sound.sample_rate)
+        if self._resamplers.get(target.index, (None,))[0] != takes:  # it may change on the way
+            self._flush(target)
+            context = target.codec_context
+            resampler = AudioResampler(context.format, context.layout, context.sample_rate)
+            self._resamplers[target.index] = (takes, resampler)
+        for part in self._resamplers[target.index][1].resample(sound):
+            self._output.mux(target.encode(part))
+
+    def _flush(self, target: AudioStream) -> None:
+        """Encode what a resampler holds back."""
+        if target.index in self._resamplers:
+            for part in self._resamplers.pop(target.index)[1].resample(None):
+                self._output.mux(target.encode(part))
+
+
+def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:
+    """What `decode` gives; nothing where the sound is damaged."""
+    try:
+        return decode()
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        return ()
 
 
 def _retold(packet: av.Packet[Stream], source: str, target: str) -> av.Packet[Stream] | None:

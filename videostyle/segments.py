@@ -14,7 +14,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ _MOST_SEGMENTS = 100_000  # eleven days in pieces of ten seconds
 class SegmentRecord:
     """What a finished segment holds. Times in ticks of the input's time_base.
 
-    durations: of its frames, or one for all. bytes: of its file. notes: faults of its input.
-    ends: the input has no frames after it.
+    durations: of its frames, or one for all. bytes: of its file. notes: what a user should know of
+    its painting. faults: of its input, as `DecodeReport` counts them. ends: the input has no
+    frames after it.
     """
 
     frames: int
@@ -41,6 +42,7 @@ class SegmentRecord:
     durations: list[int]
     bytes: int
     notes: tuple[str, ...] = ()
+    faults: dict[str, Any] = field(default_factory=dict)
     ends: bool = False
 
     def duration(self, frame: int) -> int:
@@ -161,11 +163,19 @@ class SegmentFolder:
             whole = {
                 number: record
                 for number, record in records.items()
-                if not record.frames or self.file(number).stat().st_size == record.bytes
+                if not record.frames or _size(self.file(number)) == record.bytes
             }
             return {"identity": dict(manifest["identity"]), "records": whole}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def _size(file: Path) -> int | None:
+    """In bytes, None if it is not there."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def segment_folder(output: Path) -> Path:

@@ -54,13 +54,8 @@ class Stylizer:
         self.model = model
         self.settings = {"device": device, "precision": precision, "threads": threads}
         self.engine = make_engine(model.network, device, precision, threads)
+        self.frames_in_strips = 0  # for want of memory
         self._strip_lines: dict[tuple[int, ...], int] = {}  # by the shape of what was too large
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of the painting so far."""
-        slow = "painted in strips for want of memory, which is slow; see --max-size"
-        return (slow,) if self._strip_lines else ()
 
     @property
     def depth(self) -> int:
@@ -151,6 +146,7 @@ class Stylizer:
                     raise
             else:
                 self._strip_lines[frames.shape] = lines
+                self.frames_in_strips += len(frames)
                 return pastiches
             lines = self._lines(lines / 2)
 

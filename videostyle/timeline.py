@@ -15,6 +15,9 @@ from videostyle.easing import Easing, linear
 from videostyle.look import MAX_STROKE, MIN_STROKE, ORIGINAL, Look, normalize_mixture
 
 T = TypeVar("T")
+# A frame so near a key or the end of a loop, in seconds, is there: containers round times to a
+# millisecond.
+NEAR = 0.0006
 Mixture = Mapping[str, float]
 # (lowest, highest, value where the timeline has no key)
 SCALAR_TRACKS: Mapping[str, tuple[float, float, float]] = {
@@ -44,7 +47,8 @@ class Loop:
     def fold(self, seconds: float) -> float:
         """Seconds on the timeline for a time of the video, in [0, period]."""
         if not self.bounce:
-            return seconds % self.period
+            folded = seconds % self.period
+            return 0.0 if self.period - folded < NEAR else folded
         return self.period - abs(seconds % (2 * self.period) - self.period)
 
 
@@ -65,9 +69,15 @@ class Track(Generic[T]):
     def span(self, seconds: float) -> tuple[T, T, float]:
         """The values of the keys around a time, and the eased fraction between them.
 
-        The first key holds before it and the last after it. The fraction may leave [0, 1].
+        The first key holds before it and the last after it; a time NEAR a key is the key's. The
+        fraction may leave [0, 1].
         """
         index = bisect_right(self._times, seconds)
+        around = self._times[max(0, index - 1) : index + 1]
+        near = min(around, key=lambda time: abs(time - seconds))
+        if abs(near - seconds) < NEAR:
+            seconds = near
+            index = bisect_right(self._times, seconds)
         if index == 0:
             first = self.keyframes[0].value
             return first, first, 0.0

@@ -6,6 +6,7 @@ Every command imports what it needs when it runs, so `--help` answers at once.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -27,6 +28,9 @@ from videostyle.errors import INTERRUPTED, TimelineError, VideoStyleError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 failed, 2 usage or timeline, 3 some of a
     batch failed, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
+            stream.reconfigure(errors="backslashreplace")
     arguments = make_parser().parse_args(argv)
     try:
         return int(arguments.command(arguments))

@@ -50,7 +50,7 @@ def _probe(arguments: argparse.Namespace) -> int:
     try:
         probe(path)
         ending = "png" if info.is_image else arguments.to.lstrip(".")
-        plan = plan_encoding(info, path.with_suffix(f".{ending}"), EncodeOptions())
+        plan = plan_encoding(info, Path(f"{path.stem}.{ending}"), EncodeOptions())
         facts["render"] = plan.to_dict()
         lines = [str(stream) for stream in plan.streams]
     except MediaError as error:

@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from videostyle.options import add_encode_options, encode_options
 
 if TYPE_CHECKING:
     from videostyle.painter import Progress
-    from videostyle.render import Report
+    from videostyle.rendering import Report
     from videostyle.timeline_yaml import TimelineDocument
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -160,7 +160,7 @@ def _render_one(
     arguments: argparse.Namespace,
     stop: Event,
 ) -> Report:
-    from videostyle.render import render
+    from videostyle.rendering import render
 
     with _progress_bar(source.name, quiet=arguments.json) as on_progress:
         report = render(
@@ -253,15 +253,16 @@ def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
         return False
     if sys.stdin.isatty() and sys.stderr.isatty():
         say(f"{output} exists. Overwrite? [y/N] ", end="")
-        if input().strip().lower() in ("y", "yes"):
-            return True
+        with suppress(EOFError):
+            if input().strip().lower() in ("y", "yes"):
+                return True
     raise UsageError(f"{output}: exists; -y overwrites it, -n skips it")
 
 
 def _dry_run(
     jobs: list[tuple[Path, Path]], timeline: TimelineDocument | Look, arguments: argparse.Namespace
 ) -> int:
-    from videostyle.render import describe
+    from videostyle.rendering import describe
 
     options = encode_options(arguments)
     part = (arguments.start, arguments.end, arguments.hdr)

@@ -34,7 +34,7 @@ from videostyle.look import Look
 from videostyle.media import MediaInfo
 from videostyle.model import load_model
 from videostyle.options import EncodeOptions
-from videostyle.render import render
+from videostyle.rendering import render
 from videostyle.stylize import stylize
 from videostyle.stylizer import Picture, Stylizer, resize
 from videostyle.timeline import Timeline

@@ -12,7 +12,7 @@ from videostyle.look import Look
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
 from videostyle.painter import Progress
-from videostyle.render import render
+from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline
 

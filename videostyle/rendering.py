@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from videostyle.decode import measure_duration, probe
+from videostyle.decode import DecodeReport, measure_duration, probe
 from videostyle.encode import encode, join_segments, make_folder, plan_output
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
@@ -96,7 +96,7 @@ def render(
         painter = Painter(assignment, stylizer, interrupted, account.update)
         with painter.paint(cut) as (frames, faults):
             result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
-        notes = [*faults.notes, *stylizer.notes, *result.notes]
+        notes = [*faults.notes, *painter.notes, *result.notes]
         if workers > 1:
             notes.append("painted by one worker, because it is in one piece; see --segment-seconds")
     else:
@@ -117,7 +117,9 @@ def render(
             painting = painter.paint_segments(missing)
         with closing(painting):
             segments, complete = _collect(painting, folder, len(cuts))
-        notes += dict.fromkeys(note for _, record in segments for note in record.notes)
+        records = [record for _, record in segments]
+        notes += DecodeReport.of_parts(record.faults for record in records).notes
+        notes += dict.fromkeys(note for record in records for note in record.notes)
         result = join_segments(segments, info, output, plan, cut=cut, complete=complete)
         notes += result.notes
         folder.remove() if complete else folder.remove_unfinished()

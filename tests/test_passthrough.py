@@ -1,0 +1,132 @@
+"""Sound that a container refuses, that begins late, or that changes on the way."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
+
+from videostyle.look import ORIGINAL, Look
+from videostyle.model import Model
+from videostyle.options import EncodeOptions
+from videostyle.rendering import render
+from videostyle.stylizer import Stylizer
+
+UNTOUCHED = Look({ORIGINAL: 1})
+
+
+@pytest.fixture(scope="module")
+def stylizer(small_model: Model) -> Stylizer:
+    return Stylizer(small_model, device="cpu", threads=1)
+
+
+def packets(codec: str, layout: str, begin: int) -> list[av.Packet[AudioStream]]:
+    """Half a second of a tone."""
+    context = av.CodecContext.create(codec, "w")
+    assert isinstance(context, AudioCodecContext)
+    context.sample_rate, context.layout = 48_000, layout
+    context.format = {"pcm_s16le": "s16", "flac": "s16", "libopus": "flt"}.get(codec, "fltp")
+    channels = context.layout.nb_channels
+    tone = np.sin(np.arange(24_576) / 20).astype(np.float32) * 0.3
+    sound = av.AudioFrame.from_ndarray(np.stack([tone] * channels), "fltp", layout)
+    sound.sample_rate, sound.pts, sound.time_base = 48_000, begin, Fraction(1, 48_000)
+    return [*context.encode(sound), *context.encode(None)]
+
+
+def film(path: Path, codec: str, *sounds: tuple[str, float]) -> Path:
+    """Two seconds of picture, and sounds with a layout each, from a time on."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        assert isinstance(video, VideoStream)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        audio = container.add_stream(codec, rate=48_000)
+        assert isinstance(audio, AudioStream)
+        audio.codec_context.layout = sounds[0][0]
+        for number in range(50):
+            pixels = np.full((64, 64, 3), 5 * number, np.uint8)
+            image = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            image.pts, image.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(image))
+        container.mux(video.encode(None))
+        for layout, seconds in sounds:
+            for packet in packets(codec, layout, round(seconds * 48_000)):
+                packet.stream, packet.time_base = audio, Fraction(1, 48_000)
+                container.mux(packet)
+    return path
+
+
+def heard(path: Path) -> tuple[str, float]:
+    """The codec of the sound, and how many seconds there are of it."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        length = sum(sound.samples / sound.sample_rate for sound in container.decode(stream))
+        return stream.codec_context.name, length
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "becomes"),
+    [
+        ("pcm_s16le", ".mp4", "aac"),  # of an unknown layout, which MP4 has no words for
+        ("pcm_s16le", ".mov", "pcm_s16le"),
+        ("libopus", ".mov", "aac"),
+        ("libopus", ".mp4", "opus"),
+        ("flac", ".mov", "aac"),
+        ("ac3", ".mp4", "ac3"),
+    ],
+)
+def test_sound_the_container_refuses_is_transcoded(
+    tmp_path: Path, stylizer: Stylizer, codec: str, suffix: str, becomes: str
+) -> None:
+    output = tmp_path / f"out{suffix}"
+    clip = film(tmp_path / "in.mkv", codec, ("stereo", 0.0))
+    report = render(clip, output, UNTOUCHED, stylizer=stylizer)
+    name, seconds = heard(output)
+    assert name.removeprefix("lib").removesuffix("float") == becomes
+    assert seconds == pytest.approx(24_576 / 48_000, abs=0.06)
+    transcoded = any("transcoded to AAC" in note for note in report.notes)
+    assert transcoded == (becomes == "aac")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_part_without_any_sound_is_no_fault(
+    tmp_path: Path, stylizer: Stylizer, suffix: str
+) -> None:
+    clip = film(tmp_path / "in.mp4", "ac3", ("stereo", 0.0))
+    report = render(clip, tmp_path / f"out{suffix}", UNTOUCHED, stylizer=stylizer, start="1.5s")
+    assert report.frames == 12
+
+
+@pytest.mark.parametrize("pieces", [10.0, 0.5])
+def test_a_part_that_ends_before_the_sound_begins_is_kept(
+    tmp_path: Path, stylizer: Stylizer, pieces: float
+) -> None:
+    clip = film(tmp_path / "in.mp4", "ac3", ("stereo", 1.4))
+    seen: list[int] = []
+    report = render(
+        clip,
+        tmp_path / "out.mp4",
+        UNTOUCHED,
+        stylizer=stylizer,
+        segment_seconds=pieces,
+        on_progress=lambda progress: seen.append(progress.frame),
+        interrupted=lambda: len(seen) > 8,
+    )
+    assert not report.complete
+    assert report.output.exists()
+
+
+def test_sound_whose_layout_changes_is_transcoded_to_one(
+    tmp_path: Path, stylizer: Stylizer
+) -> None:
+    clip = film(tmp_path / "in.mkv", "ac3", ("5.1", 0.0), ("stereo", 24_576 / 48_000))
+    output, options = tmp_path / "out.mp4", EncodeOptions(audio="aac")
+    render(clip, output, UNTOUCHED, stylizer=stylizer, options=options)
+    name, seconds = heard(output)
+    assert name == "aac"
+    assert seconds == pytest.approx(2 * 24_576 / 48_000, abs=0.08)
