@@ -5,17 +5,20 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
+import av.error
 import numpy as np
 import pytest
 from PIL import Image
 
 from videostyle.color import ColorConverter, plane_array
-from videostyle.decode import DecodeReport, decode, measure_duration, probe
+from videostyle.decode import DecodeReport, _images, decode, measure_duration, probe
 from videostyle.errors import MediaError
 
 Clip = Callable[..., Path]
@@ -302,3 +305,19 @@ def test_no_frame_waits_for_the_garbage_collector(clip: Clip) -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_faults_of_parts_add_up() -> None:
+    parts = [DecodeReport(skipped_packets=2), DecodeReport(skipped_packets=1, cut_short=True)]
+    total = DecodeReport.of_parts(asdict(part) for part in parts)
+    assert total.notes == ("skipped 3 corrupt packets", "the input breaks off")
+
+
+def test_memory_that_runs_out_is_no_damage() -> None:
+    def decode_packet(packet: object) -> None:
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    report = DecodeReport()
+    with pytest.raises(MemoryError):
+        list(_images(SimpleNamespace(decode=decode_packet), [object()], report))  # type: ignore
+    assert report.notes == ()
