@@ -252,6 +252,8 @@ def _finish(part: Path, output: Path) -> None:
 def _writing(part: Path) -> Iterator[None]:
     try:
         yield
+    except MemoryError:  # FFmpeg's is one of its errors too; the painter says what helps
+        raise
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{part}: cannot be written: {error.strerror or error}") from error
 

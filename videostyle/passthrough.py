@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -138,8 +139,8 @@ class Holds:
     """What a container holds beside the picture.
 
     codecs: names of those it takes. refused: indices of streams that it does not take all the same.
-    audio: what other sound is transcoded to, and text: what other
-    text subtitles become; None where it holds none. attachments: whether it holds files.
+    audio: what other sound is transcoded to, and text: what other text subtitles become; None
+    where it holds none. attachments: whether it holds files.
     """
 
     codecs: Container[str]
@@ -238,7 +239,7 @@ class Passthrough:
         for index, source in self._transcoded.items():
             target = self._targets[index]
             assert isinstance(target, AudioStream)
-            for sound in _decoded(lambda source=source: source.decode(None)):  # type: ignore[misc]
+            for sound in _decoded(partial(source.decode, None)):
                 self._encode(target, sound)
             self._flush(target)
             self._output.mux(target.encode(None))
