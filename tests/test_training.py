@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 
 from videostyle.errors import TrainingError
 from videostyle.model import load_model
+from videostyle.training import train
 from videostyle.training.config import read_train_config
 from videostyle.training.dataset import content_batch, list_paintings, list_photos
 from videostyle.training.loss_network import load_loss_network
@@ -103,6 +105,23 @@ def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
+@pytest.mark.filterwarnings("ignore")  # of PyTorch about itself
+def test_compiled_updates_are_the_same_updates(
+    studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not train.can_compile():
+        pytest.skip("needs a C++ compiler")
+    config = studio / "config.yaml"
+    config.write_text(config.read_text() + "temporal_weight: 5\ntemporal_from_step: 2\n")
+    eager = make(studio, loss_network_file, "eager").trainer
+    monkeypatch.setattr(train, "COMPILE_FROM_STEPS", 0)
+    compiled = make(studio, loss_network_file, "compiled").trainer
+    for _ in range(4):
+        expected, seen = eager.update(), compiled.update()
+        for name, value in asdict(expected).items():
+            assert asdict(seen)[name] == pytest.approx(value, rel=0.03), name
+
+
 def test_every_style_is_seen_before_any_comes_again(studio: Path, loss_network_file: Path) -> None:
     run = make(studio, loss_network_file)
     for step in range(5):
@@ -187,13 +206,15 @@ def test_torchvisions_vgg16_is_read_with_its_own_normalisation(tmp_path: Path) -
     path = tmp_path / "vgg16.safetensors"
     save_file(tensors, path)
     pixels = torch.rand(1, 3, 32, 32)
-    taps = load_loss_network(path)(pixels)
-    assert set(taps) == {"relu1_2", "relu2_2", "relu3_3", "relu4_3"}
+    network = load_loss_network(path)
+    assert network.style_taps == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    seen = network(pixels, ("relu1_2",))
+    assert set(seen) == {"relu1_2"}
     mean = torch.tensor((0.485, 0.456, 0.406))[:, None, None]
     std = torch.tensor((0.229, 0.224, 0.225))[:, None, None]
     x = F.relu(F.conv2d((pixels - mean) / std, tensors["features.0.weight"], padding=1))
-    x = F.relu(F.conv2d(x, tensors["features.2.weight"], padding=1))
-    torch.testing.assert_close(taps["relu1_2"], x, atol=1e-3, rtol=1e-3)
+    x = F.conv2d(x, tensors["features.2.weight"], padding=1)
+    torch.testing.assert_close(seen["relu1_2"], x, atol=1e-3, rtol=1e-3)
 
 
 def test_losses_are_zero_at_their_target_and_relative_to_it() -> None:

@@ -179,6 +179,15 @@ class Conv(nn.Module):
         return F.conv2d(x, self.weight, stride=self.layer.stride)
 
 
+def _replicate(x: Tensor) -> Tensor:
+    """A border of one replicated pixel. Compiled, the gradient of `F.pad` fails on channels-last
+    maps: PyTorch 2.13 expects its strides otherwise than they are."""
+    if not torch.compiler.is_compiling():
+        return F.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = torch.cat((x[:, :, :1], x, x[:, :, -1:]), dim=2)
+    return torch.cat((x[..., :1], x, x[..., -1:]), dim=3)
+
+
 class UpsampleConv(nn.Module):
     """Nearest up-scaling by 2 followed by a 3x3 or 5x5 convolution, computed on the small map.
 
@@ -216,7 +225,7 @@ class UpsampleConv(nn.Module):
         return torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.phases().flatten(0, 2))
+        x = F.conv2d(_replicate(x), self.phases().flatten(0, 2))
         x = F.pixel_shuffle(x, 2)
         return x[..., 1:-1, 1:-1] if self.margin else x
 

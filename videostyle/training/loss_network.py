@@ -7,6 +7,7 @@ the same keys (marked in the file's metadata), and the distilled VGG-19 of Wang 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -46,20 +47,25 @@ class LossNetwork(nn.Module):
             layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
             self.register_buffer(key, value.float().contiguous(memory_format=layout))
 
-    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) RGB in [0, 1] -> {tap: (N, C, h, w)}."""
+    def forward(self, pixels: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        """(N, 3, H, W) RGB in [0, 1] -> {tap: (N, C, h, w)}, each map before its last ReLU.
+
+        The ReLU is left to the caller: compiled, it would store a mask of every map, number by
+        number.
+        """
         x = self._normalize(pixels).contiguous(memory_format=torch.channels_last)
-        taps = {}
+        seen: dict[str, Tensor] = {}
         for name in self.layers:
             if name.endswith("_1") and name != "1_1":
-                x = F.max_pool2d(x, 2)
-            x = F.relu(self._convolve(x, f"conv{name}"))
-            tap = f"relu{name}"
-            if tap in self.style_taps or tap == self.content_tap:
-                taps[tap] = x
-                if hasattr(self, f"aux{name}_weight"):
-                    taps[tap] = F.relu(self._convolve(x, f"aux{name}"))
-        return taps
+                x = _max_pool(x)
+            linear, tap = self._convolve(x, f"conv{name}"), f"relu{name}"
+            x = F.relu(linear)
+            if tap in taps:
+                known = hasattr(self, f"aux{name}_weight")
+                seen[tap] = self._convolve(x, f"aux{name}") if known else linear
+                if len(seen) == len(taps):
+                    break
+        return seen
 
     def _convolve(self, x: Tensor, name: str) -> Tensor:
         weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
@@ -67,7 +73,7 @@ class LossNetwork(nn.Module):
             return F.conv2d(x, weight, bias)
         if self.pad_mode == "zeros":
             return F.conv2d(x, weight, bias, padding=1)
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=self.pad_mode), weight, bias)
+        return F.conv2d(_reflect(x), weight, bias)
 
     def _normalize(self, pixels: Tensor) -> Tensor:
         if self.bgr_255:
@@ -76,6 +82,23 @@ class LossNetwork(nn.Module):
         mean = pixels.new_tensor((0.485, 0.456, 0.406))[:, None, None]
         std = pixels.new_tensor((0.229, 0.224, 0.225))[:, None, None]
         return (pixels - mean) / std
+
+
+def _max_pool(x: Tensor) -> Tensor:
+    """2x2 maxima. Compiled, the gradient of PyTorch's own operator is slow."""
+    if not torch.compiler.is_compiling():
+        return F.max_pool2d(x, 2)
+    height, width = (side // 2 * 2 for side in x.shape[2:])
+    x = torch.maximum(x[:, :, :height:2], x[:, :, 1:height:2])
+    return torch.maximum(x[..., :width:2], x[..., 1:width:2])
+
+
+def _reflect(x: Tensor) -> Tensor:
+    """A border of one reflected pixel, in the form of which the gradient compiles well."""
+    if not torch.compiler.is_compiling():
+        return F.pad(x, (1, 1, 1, 1), mode="reflect")
+    x = torch.cat((x[:, :, 1:2], x, x[:, :, -2:-1]), dim=2)
+    return torch.cat((x[..., 1:2], x, x[..., -2:-1]), dim=3)
 
 
 def load_loss_network(path: Path) -> LossNetwork:

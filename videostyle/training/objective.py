@@ -3,12 +3,13 @@ variation of pastiches, seen by one loss network."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from videostyle.errors import TrainingError
@@ -31,6 +32,20 @@ class Losses:
     total_variation: Tensor
 
 
+def compare(
+    features: Mapping[str, Tensor],
+    pastiches: Tensor,
+    grams: Grams,
+    content_seen: Tensor,
+    content: Tensor,
+) -> Losses:
+    """Losses of pastiches (N, 3, H, W) with these features against the targets."""
+    seen = {tap: gram_matrix(features[tap]) for tap in grams}
+    return Losses(
+        style_loss(seen, grams), content_loss(content_seen, content), total_variation(pastiches)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
     """The weights of the losses and the network that measures them.
@@ -43,6 +58,7 @@ class Objective:
     content_weight: float = 1.0
     tv_weight: float = 1.0
     precision: torch.dtype = torch.float32
+    compare: Callable[..., Losses] = compare
 
     @classmethod
     def from_recipe(
@@ -55,12 +71,20 @@ class Objective:
         TrainingError if they are not numbers."""
         names = ("style_weight", "content_weight", "tv_weight")
         try:
-            weights = {name: float(recipe[name]) for name in names if name in recipe}
+            weights: dict[str, Any] = {
+                name: float(recipe[name]) for name in names if name in recipe
+            }
         except (TypeError, ValueError) as error:
             raise TrainingError(
                 f"the model's recipe has a weight that is no number ({error})"
             ) from error
         return cls(network, **weights, precision=precision)
+
+    def compiled(self) -> Objective:
+        """The same, compiled on first use for each new shape: that takes half a minute and
+        halves the time of an update."""
+        network = cast(LossNetwork, torch.compile(self.network))
+        return replace(self, network=network, compare=torch.compile(compare))
 
     @property
     def device(self) -> torch.device:
@@ -74,29 +98,26 @@ class Objective:
     @torch.no_grad()
     def painting_grams(self, paintings: Sequence[Tensor]) -> Grams:
         """{tap: (S, C, C)} of paintings (3, H, W), each at its own size, in fp32."""
-        seen = [self.network(painting[None].to(self.device)) for painting in paintings]
-        return {
-            tap: torch.cat([gram_matrix(features[tap]) for features in seen])
-            for tap in self.network.style_taps
-        }
+        taps = self.network.style_taps
+        seen = [self._features(painting[None].to(self.device), taps) for painting in paintings]
+        return {tap: torch.cat([gram_matrix(features[tap]) for features in seen]) for tap in taps}
 
     @torch.no_grad()
     def content_features(self, photos: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, C, h, w) at the content tap."""
+        tap = self.network.content_tap
         with self.autocast():
-            features: Tensor = self.network(photos)[self.network.content_tap]
-        return features
+            return self._features(photos, (tap,))[tap]
 
     def losses(self, pastiches: Tensor, grams: Grams, content: Tensor) -> Losses:
         """pastiches (N, 3, H, W); grams {tap: (N or 1, C, C)}; content as `content_features`."""
+        tap = self.network.content_tap
         with self.autocast():
-            features = self.network(pastiches)
-            seen = {tap: gram_matrix(features[tap]) for tap in grams}
-        return Losses(
-            style_loss(seen, grams),
-            content_loss(features[self.network.content_tap], content),
-            total_variation(pastiches),
-        )
+            features = self._features(pastiches, tuple(dict.fromkeys((*grams, tap))))
+            return self.compare(features, pastiches, grams, features[tap], content)
+
+    def _features(self, pixels: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        return {tap: F.relu(seen) for tap, seen in self.network(pixels, taps).items()}
 
     def total(self, losses: Losses, style_scale: Tensor | float = 1.0) -> Tensor:
         """(N,): the weighted sum; style_scale multiplies the style weight, of each or of all."""

@@ -5,8 +5,10 @@ Every image of a batch is painted in its own style (paper, section 2.2). Knows n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +24,12 @@ from videostyle.training.losses import Grams, temporal_loss
 from videostyle.training.objective import Objective
 from videostyle.training.warp import inside, random_warp, warp
 
+log = logging.getLogger(__name__)
+
 # The motion the temporal loss asks the network to follow: pixels, and noise in [0, 1] RGB.
 BEND, SHIFT, NOISE = 4.0, 10.0, 0.015
+# From so many updates on, what compiling takes is won back.
+COMPILE_FROM_STEPS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,10 @@ class Trainer:
         weights = [painting.weight for painting in config.paintings.values()]
         self.painting_weights = torch.tensor(weights, device=self.device)
         self.step = 0
+        self._paint, self._measure = self.network, objective
+        if config.steps >= COMPILE_FROM_STEPS and self.device.type == "cpu" and can_compile():
+            self._paint = torch.compile(self.network)
+            self._measure = objective.compiled()
 
     def update(self) -> Step:
         """Make one step. Raises TrainingError when the loss is no longer finite."""
@@ -77,11 +87,11 @@ class Trainer:
         chosen = self.styles_of_step(self.step)
         rows = self.rows[chosen]
         with self.objective.autocast():
-            pastiche = self.network(pixels, rows)[0].float()
-        losses = self.objective.losses(
+            pastiche = self._paint(pixels, rows)[0].float()
+        losses = self._measure.losses(
             pastiche,
             {tap: gram[chosen] for tap, gram in self.grams.items()},
-            self.objective.content_features(pixels),
+            self._measure.content_features(pixels),
         )
         temporal = self._temporal(pixels, rows, pastiche)
         scale = self.painting_weights[chosen] * self._style_ramp()
@@ -155,8 +165,20 @@ class Trainer:
         grid, noise = grid.to(self.device), noise.to(self.device)
         moved = (warp(pixels, grid) + noise).contiguous(memory_format=torch.channels_last)
         with self.objective.autocast():
-            again = self.network(moved, rows)[0].float()
+            again = self._paint(moved, rows)[0].float()
         return temporal_loss(warp(pastiche, grid), again, inside(grid))
+
+
+@cache
+def can_compile() -> bool:
+    """Whether PyTorch can compile here: it needs a C++ compiler and Python's headers."""
+    try:
+        torch.compile(torch.neg)(torch.zeros(1))
+    except RuntimeError as error:
+        reason = next(iter(str(error).splitlines()), "")
+        log.info("updates are not compiled, which would halve their time: %s", reason)
+        return False
+    return True
 
 
 def initial_rows(architecture: Architecture, count: int) -> Tensor:
