@@ -52,7 +52,7 @@ def _train(arguments: argparse.Namespace) -> int:
     with tqdm(total=run.config.steps, unit=" steps", mininterval=1) as bar:
         for step in run.steps():
             if not bar.n:  # what an earlier call did counts for nothing in the rate
-                bar.initial = bar.n = step.step - 1
+                bar.initial = bar.n = bar.last_print_n = step.step - 1
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update(step.step - bar.n)
     print(run.model_path)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from videostyle.evaluation.ruler import Ruler
 from videostyle.model import Model
-from videostyle.training.losses import gram_matrix, style_loss
+from videostyle.training.losses import style_loss
 
 # Weights of the second style.
 STEPS = tuple(index / 10 for index in range(11))
@@ -64,13 +64,12 @@ def interpolate(
     ruler: Ruler, model: Model, start: str, end: str, photos: Sequence[Tensor]
 ) -> Interpolation:
     """Paint photos (1, 3, H, W), on the ruler's device, in all STEPS between two styles."""
-    eyes, device = ruler.objective.network, ruler.objective.device
+    device = ruler.objective.device
     network = model.network.to(device)
     rows = model.rows([{start: 1 - weight, end: weight} for weight in STEPS]).to(device)
     losses = []
     for photo in photos:
-        features = eyes(network(photo.expand(len(rows), -1, -1, -1), rows)[0])
-        seen = {tap: gram_matrix(features[tap]) for tap in eyes.style_taps}
+        seen = ruler.objective.grams(network(photo.expand(len(rows), -1, -1, -1), rows)[0])
         losses.append([style_loss(seen, ruler.grams[style]).tolist() for style in (start, end)])
     to_start, to_end = np.array(losses).transpose(1, 0, 2)
     return Interpolation(start, end, _curve(to_start, rising=True), _curve(to_end, rising=False))

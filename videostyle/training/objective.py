@@ -95,12 +95,16 @@ class Objective:
         enabled = self.precision != torch.float32
         return torch.autocast(self.device.type, self.precision, enabled=enabled)
 
+    def grams(self, pictures: Tensor) -> Grams:
+        """{tap: (N, C, C)} of pictures (N, 3, H, W) at the style taps."""
+        features = self._features(pictures, self.network.style_taps)
+        return {tap: gram_matrix(seen) for tap, seen in features.items()}
+
     @torch.no_grad()
     def painting_grams(self, paintings: Sequence[Tensor]) -> Grams:
         """{tap: (S, C, C)} of paintings (3, H, W), each at its own size, in fp32."""
-        taps = self.network.style_taps
-        seen = [self._features(painting[None].to(self.device), taps) for painting in paintings]
-        return {tap: torch.cat([gram_matrix(features[tap]) for features in seen]) for tap in taps}
+        seen = [self.grams(painting[None].to(self.device)) for painting in paintings]
+        return {tap: torch.cat([each[tap] for each in seen]) for tap in self.network.style_taps}
 
     @torch.no_grad()
     def content_features(self, photos: Tensor) -> Tensor:
