@@ -22,7 +22,7 @@ train() { # NAME RECIPE SETTING...
 
 train lean lean &
 train lean_without_temporal lean temporal_weight=0 &
-train paper paper &
+train paper paper width=1 &
 for style in starry_night great_wave composition_vii the_kiss; do
     train "single_$style" lean temporal_weight=0 "paintings={$style: {}}" &
 done

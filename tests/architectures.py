@@ -11,6 +11,7 @@ LEAN, PAPER = ARCHITECTURES["lean"].scaled(0.5), ARCHITECTURES["paper"].scaled(0
 PLANS = {
     "lean": LEAN,
     "paper": PAPER,
+    "paper, half as wide": ARCHITECTURES["paper"].scaled(0.5),
     "lean, normalised at the end": replace(LEAN, normalize_output=True),
     "paper, with a bias": replace(PAPER, normalize_output=False, skips=1),
     "shuffled last by a kernel of 3": replace(LEAN, expand=(*LEAN.expand[:-1], ConvLayer(3, 2, 3))),

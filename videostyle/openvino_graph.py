@@ -21,7 +21,6 @@ from torch import Tensor
 from videostyle.network import EPSILON, Conv, StyleNetwork, UpsampleConv
 
 Node = Any  # openvino.Node; OpenVINO comes without types
-_TOGETHER = 4  # at most so many pixels of a row are what the last convolution gives at once
 
 
 def import_openvino() -> Any:
@@ -82,7 +81,8 @@ class _Builder:
         else:
             # Three channels alone would waste most of a matrix unit.
             x = self._pad(x, conv.layer.kernel // 2, "reflect")
-            pixels = math.gcd(self._shape[2], _TOGETHER)
+            # Four of 16 or 24 channels come out wrong of OpenVINO 2026.4's bf16 kernel for AMX.
+            pixels = math.gcd(self._shape[2], 4 if conv.weight.shape[1] >= 32 else 2)
             x = self._convolution(x, _widened(conv.weight, pixels), [1, pixels])
         if network.architecture.normalize_output:
             x = self._normalize(x, pixels)

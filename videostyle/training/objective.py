@@ -50,7 +50,8 @@ def compare(
 class Objective:
     """The weights of the losses and the network that measures them.
 
-    Compare totals only between objectives with the same loss network and weights.
+    Compare totals only between objectives with the same loss network and weights. `compare` is
+    `compiled` together with the network.
     """
 
     network: LossNetwork
