@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 # The motion the temporal loss asks the network to follow: pixels, and noise in [0, 1] RGB.
 BEND, SHIFT, NOISE = 4.0, 10.0, 0.015
-# From so many updates on, what compiling takes is won back.
-COMPILE_FROM_STEPS = 300
+# From so many updates on, the half minute that compiling takes is won back twice over.
+COMPILE_FROM_STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
