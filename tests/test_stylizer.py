@@ -71,9 +71,7 @@ def test_the_engines_agree_on_batches(small_model: Model) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", PLANS)
-def test_openvino_paints_every_architecture_as_the_network_does(
-    name: str, precision: str
-) -> None:
+def test_openvino_paints_every_architecture_as_the_network_does(name: str, precision: str) -> None:
     torch.manual_seed(0)
     plan = PLANS[name]
     network = StyleNetwork(plan).eval().requires_grad_(False)
