@@ -113,7 +113,7 @@ def test_compiled_updates_are_the_same_updates(
     config = studio / "config.yaml"
     config.write_text(config.read_text() + "temporal_weight: 5\ntemporal_from_step: 2\n")
     eager = make(studio, loss_network_file, "eager").trainer
-    # The graphs as they are compiled, but run by PyTorch's operators: a C++ compiler takes minutes.
+    # The graphs as they are compiled, but run by PyTorch's operators: a C++ compiler takes 90 s.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     monkeypatch.setattr(train, "can_compile", lambda: True)
     monkeypatch.setattr(train, "COMPILE_FROM_STEPS", 0)

@@ -61,8 +61,8 @@ class LossNetwork(nn.Module):
             linear, tap = self._convolve(x, f"conv{name}"), f"relu{name}"
             x = F.relu(linear)
             if tap in taps:
-                known = hasattr(self, f"aux{name}_weight")
-                seen[tap] = self._convolve(x, f"aux{name}") if known else linear
+                widened = hasattr(self, f"aux{name}_weight")
+                seen[tap] = self._convolve(x, f"aux{name}") if widened else linear
                 if len(seen) == len(taps):
                     break
         return seen

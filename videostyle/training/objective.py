@@ -82,8 +82,8 @@ class Objective:
         return cls(network, **weights, precision=precision)
 
     def compiled(self) -> Objective:
-        """The same, compiled on first use for each new shape: that takes half a minute and
-        halves the time of an update."""
+        """The same, compiled on first use for each new shape: that takes half a minute and a
+        third off the time of an update."""
         network = cast(LossNetwork, torch.compile(self.network))
         return replace(self, network=network, compare=torch.compile(compare))
 
