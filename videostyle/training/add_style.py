@@ -33,8 +33,6 @@ from videostyle.training.loss_network import LossNetwork
 from videostyle.training.objective import Objective
 from videostyle.training.train import Step, Trainer
 
-# Rows alone bear larger steps than the whole network does.
-LEARNING_RATE = 1e-2
 # Of a video, this many frames are looked at, evenly over at most so many at its beginning.
 VIDEO_FRAMES, VIDEO_SPAN = 60, 6000
 
@@ -70,7 +68,6 @@ class StyleTraining:
             name=style.name,
             paintings={style.name: settings},
             steps=steps,
-            learning_rate=LEARNING_RATE,
             style_ramp_steps=0,
             seed=seed,
         )

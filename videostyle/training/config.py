@@ -31,9 +31,10 @@ class TrainConfig:
     """A run. Lengths in pixels, losses relative (see `losses`).
 
     width: multiplier of the architecture's channels. paintings: style name -> PaintingConfig,
-    each a row of `styles.csv` in the paintings folder. learning_rate warms up linearly over
-    `warmup_steps` and falls linearly to 0 over the second half; style_weight grows linearly
-    over `style_ramp_steps`.
+    each a row of `styles.csv` in the paintings folder. learning_rate is of the kernels,
+    row_learning_rate of gammas and betas (see `optimizer`); both warm up linearly over
+    `warmup_steps` and fall linearly to 0 over the second half. style_weight grows linearly over
+    `style_ramp_steps`.
     """
 
     name: str
@@ -43,7 +44,8 @@ class TrainConfig:
     steps: int = 8000
     batch_size: int = 4
     crop: int = 224
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
+    row_learning_rate: float = 1e-2
     warmup_steps: int = 100
     gradient_clip: float = 5.0
     style_weight: float = 14.0

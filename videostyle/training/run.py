@@ -114,12 +114,10 @@ class TrainingRun:
         save_model(path, card, self.trainer.network, self.trainer.rows)
 
     def _checkpoint(self) -> None:
-        parameters, optimizer = self.trainer.parameters, self.trainer.optimizer
-        tensors = {f"value.{k}": v.detach() for k, v in parameters.items()}
-        for name, parameter in parameters.items():
-            state = optimizer.state[parameter]
-            tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq")}
-        metadata = {"step": str(self.trainer.step), "config": json.dumps(self.config.to_dict())}
+        trainer = self.trainer
+        tensors = {f"value.{name}": value.detach() for name, value in trainer.parameters.items()}
+        tensors |= trainer.optimizer.state()
+        metadata = {"step": str(trainer.step), "config": json.dumps(self.config.to_dict())}
         part = self.folder / "checkpoint.part.safetensors"
         save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
         part.replace(self.folder / "checkpoint.safetensors")
@@ -134,15 +132,7 @@ class TrainingRun:
                 trainer.step = int(file.metadata()["step"])
                 for name, parameter in trainer.parameters.items():
                     parameter.data.copy_(file.get_tensor(f"value.{name}"))
-                    trainer.optimizer.state[parameter] = {
-                        "step": torch.tensor(float(trainer.step)),
-                        "exp_avg": torch.empty_like(parameter).copy_(
-                            file.get_tensor(f"exp_avg.{name}")
-                        ),
-                        "exp_avg_sq": torch.empty_like(parameter).copy_(
-                            file.get_tensor(f"exp_avg_sq.{name}")
-                        ),
-                    }
+                trainer.optimizer.restore(file.get_tensor)
         except (OSError, SafetensorError, KeyError, RuntimeError, TypeError) as error:
             raise TrainingError(
                 f"{path}: does not fit this configuration ({error}); choose another folder"

@@ -22,6 +22,7 @@ from videostyle.training.config import TrainConfig
 from videostyle.training.dataset import content_batch
 from videostyle.training.losses import Grams, temporal_loss
 from videostyle.training.objective import Objective
+from videostyle.training.optimizer import Optimizer
 from videostyle.training.warp import inside, random_warp, warp
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,11 @@ class Trainer:
             **{f"network.{k}": v for k, v in network.named_parameters() if v.requires_grad},
             "rows": self.rows,
         }
-        self.optimizer = torch.optim.Adam(self.parameters.values(), lr=config.learning_rate)
+        self.optimizer = Optimizer(
+            self.parameters,
+            kernel_rate=config.learning_rate,
+            other_rate=config.row_learning_rate,
+        )
         weights = [painting.weight for painting in config.paintings.values()]
         self.painting_weights = torch.tensor(weights, device=self.device)
         self.step = 0
@@ -96,16 +101,13 @@ class Trainer:
         temporal = self._temporal(pixels, rows, pastiche)
         scale = self.painting_weights[chosen] * self._style_ramp()
         total = (self.objective.total(losses, scale) + config.temporal_weight * temporal).mean()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
-        self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters.values(), config.gradient_clip)
-        self.optimizer.step()
+        self.optimizer.step(self._rate_share())
         self.step += 1
         if not torch.isfinite(total):
             raise TrainingError(
-                f"the loss is no longer finite at step {self.step}; lower learning_rate"
+                f"the loss is no longer finite at step {self.step}; lower the learning rates"
             )
         parts = (losses.style, losses.content, losses.total_variation, temporal)
         return Step(self.step, *torch.stack([part.detach().mean() for part in parts]).tolist())
@@ -149,11 +151,12 @@ class Trainer:
         learns textures that ignore the scene."""
         return min(1.0, (self.step + 1) / max(1, self.config.style_ramp_steps))
 
-    def _learning_rate(self) -> float:
+    def _rate_share(self) -> float:
+        """Of the learning rates, at this step."""
         config = self.config
         warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
         fall = min(1.0, 2 * (1 - self.step / config.steps))
-        return config.learning_rate * warm * fall
+        return warm * fall
 
     def _temporal(self, pixels: Tensor, rows: Tensor, pastiche: Tensor) -> Tensor:
         config = self.config
