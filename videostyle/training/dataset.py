@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
@@ -73,7 +74,7 @@ def open_picture(path: Path) -> Image.Image:
 
 def to_pixels(image: Image.Image) -> Tensor:
     """PIL RGB -> (3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 255
+    return _to_bytes(image).float() / 255
 
 
 def resize_shorter(image: Image.Image, size: int) -> Image.Image:
@@ -96,33 +97,48 @@ def painting_pixels(path: Path, size: int) -> Tensor:
 
 
 def content_batch(
-    photos: Sequence[Path | Image.Image], step: int, *, seed: int, batch_size: int, crop: int
+    photos: Sequence[Path | Image.Image],
+    step: int,
+    *,
+    seed: int,
+    batch_size: int,
+    crop: int,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
-    """(N, 3, crop, crop): the crops of one training step.
+    """(N, 3, crop, crop) in [0, 1]: the crops of one training step.
 
     A function of seed and step alone, so that a resumed run sees what an unbroken one would.
     """
     random = np.random.default_rng((seed, step))
-    return torch.stack([_random_crop(photos, random, crop) for _ in range(batch_size)])
+    crops = []
+    for _ in range(batch_size):
+        photo = photos[int(random.integers(len(photos)))]
+        if isinstance(photo, Path):
+            pixels = _open_photo(photo, device)
+        else:
+            pixels = _to_bytes(photo).to(device)
+        crops.append(_random_crop(pixels, random, crop))
+    return torch.cat(crops)
 
 
-def _random_crop(
-    photos: Sequence[Path | Image.Image], random: np.random.Generator, crop: int
-) -> Tensor:
-    """A square of at least 1 / MAX_ZOOM of the shorter side, scaled to `crop` pixels."""
-    photo = photos[int(random.integers(len(photos)))]
-    image = photo if isinstance(photo, Image.Image) else _open_photo(photo)
-    side = min(image.size) / random.uniform(1.0, MAX_ZOOM)
-    left, top = (random.uniform(0, whole - side) for whole in image.size)
-    box = (left, top, left + side, top + side)
-    pixels = to_pixels(image.resize((crop, crop), Image.Resampling.LANCZOS, box))
-    return pixels.flip(2) if random.random() < 0.5 else pixels
+def _random_crop(photo: Tensor, random: np.random.Generator, crop: int) -> Tensor:
+    """(1, 3, crop, crop): a square of at least 1 / MAX_ZOOM of the shorter side, scaled."""
+    side = round(min(photo.shape[1:]) / random.uniform(1.0, MAX_ZOOM))
+    top, left = (int(random.integers(whole - side + 1)) for whole in photo.shape[1:])
+    square = photo[None, :, top : top + side, left : left + side].float() / 255
+    pixels = F.interpolate(square, (crop, crop), mode="bicubic", antialias=True).clamp_(0, 1)
+    return pixels.flip(3) if random.random() < 0.5 else pixels
 
 
 @lru_cache(maxsize=4096)
-def _open_photo(path: Path) -> Image.Image:
-    """A photograph ready for crops: decoding it again would cost more than the crop."""
-    return shrink_photo(open_picture(path))
+def _open_photo(path: Path, device: torch.device | str) -> Tensor:
+    """A photograph ready for crops: opening it again would cost more than the crop."""
+    return _to_bytes(shrink_photo(open_picture(path))).to(device)
+
+
+def _to_bytes(image: Image.Image) -> Tensor:
+    """PIL RGB -> (3, H, W) uint8."""
+    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).contiguous()
 
 
 def shrink_photo(image: Image.Image) -> Image.Image:

@@ -19,6 +19,9 @@ from videostyle.errors import TrainingError
 
 # Convolutions a block, and the index of each in torchvision's `features`.
 VGG_BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+# Means and deviations that a network's training subtracted from pixels and divided them by.
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_OXFORD_BGR = ((103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 
 
 class LossNetwork(nn.Module):
@@ -46,6 +49,9 @@ class LossNetwork(nn.Module):
         for key, value in weights.items():
             layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
             self.register_buffer(key, value.float().contiguous(memory_format=layout))
+        colors = _OXFORD_BGR if bgr_255 else _IMAGENET
+        self.register_buffer("colors", torch.tensor(colors)[..., None, None])
+        self.colors: Tensor
 
     def forward(self, pixels: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
         """(N, 3, H, W) RGB in [0, 1] -> {tap: (N, C, h, w)}, each map before its last ReLU.
@@ -76,12 +82,8 @@ class LossNetwork(nn.Module):
         return F.conv2d(_reflect(x), weight, bias)
 
     def _normalize(self, pixels: Tensor) -> Tensor:
-        if self.bgr_255:
-            mean = pixels.new_tensor((103.939, 116.779, 123.68))[:, None, None]
-            return pixels.flip(1) * 255 - mean
-        mean = pixels.new_tensor((0.485, 0.456, 0.406))[:, None, None]
-        std = pixels.new_tensor((0.229, 0.224, 0.225))[:, None, None]
-        return (pixels - mean) / std
+        mean, std = self.colors.unbind()
+        return ((pixels.flip(1) * 255 if self.bgr_255 else pixels) - mean) / std
 
 
 def _max_pool(x: Tensor) -> Tensor:

@@ -33,29 +33,37 @@ class Optimizer:
         }
         others = {name: value for name, value in parameters.items() if name not in matrices}
         self._parameters = {**matrices, **others}
-        self._rates = dict[torch.optim.Optimizer, float]()
         self._owners = dict[str, torch.optim.Optimizer]()
         if matrices:
             muon = torch.optim.Muon(
-                matrices.values(), weight_decay=0, adjust_lr_fn="match_rms_adamw"
+                matrices.values(), kernel_rate, weight_decay=0, adjust_lr_fn="match_rms_adamw"
             )
-            self._rates[muon] = kernel_rate
             self._owners |= dict.fromkeys(matrices, muon)
-        adam = torch.optim.Adam(others.values())
-        self._rates[adam] = other_rate
+        # On a GPU it must count its steps there, or no graph could hold them.
+        self._on_gpu = all(value.is_cuda for value in others.values())
+        adam = torch.optim.Adam(others.values(), other_rate, capturable=self._on_gpu)
         self._owners |= dict.fromkeys(others, adam)
 
-    def step(self, share: float) -> None:
-        """Go down the gradients, with so much of the learning rates, and forget the gradients."""
+    @torch.no_grad()
+    def step(self, share: Tensor) -> None:
+        """Go down the gradients, with so much of the learning rates, and forget the gradients.
+
+        share: one number in [0, 1], where the parameters are.
+        """
         for name, kernel in self._kernels.items():
             assert kernel.grad is not None
             self._parameters[name].grad = kernel.grad.permute(0, 2, 3, 1).flatten(1)
             kernel.grad = None
-        for optimizer, rate in self._rates.items():
-            for group in optimizer.param_groups:
-                group["lr"] = rate * share
+        values: list[Tensor] = list(self._parameters.values())
+        before = [value.clone() for value in values]
+        for optimizer in set(self._owners.values()):
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        # Both steps are linear in their rate, and Muon takes it as a plain number only, which a
+        # recorded graph could not change.
+        torch._foreach_sub_(values, before)
+        torch._foreach_mul_(values, share)
+        torch._foreach_add_(values, before)
 
     def state(self) -> dict[str, Tensor]:
         """What it remembers, once it has stepped."""
@@ -69,6 +77,6 @@ class Optimizer:
         """Go on with a `state`, given by key."""
         for name, owner in self._owners.items():
             kept = {key: get(f"{key}.{name}").clone() for key in _KEPT[type(owner)]}
-            if "step" in kept:  # which Adam counts on the host
+            if "step" in kept and not self._on_gpu:
                 kept["step"] = kept["step"].cpu()
             owner.state[self._parameters[name]] = kept

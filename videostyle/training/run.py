@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -72,20 +72,31 @@ class TrainingRun:
         self._restore()
         config, trainer = self.config, self.trainer
         recent: list[Step] = []
-        while trainer.step < config.steps:
-            step = trainer.update()
-            recent.append(step)
-            yield step
-            shown = step.step == config.steps or step.step % config.sample_every == 0
-            if shown or step.step % config.checkpoint_every == 0:
-                append_losses(self.folder / "losses.csv", [asdict(step) for step in recent])
-                recent = []
-                self._checkpoint()
-            if shown:
-                plot_losses(self.folder / "losses.csv", self.folder / "losses.png")
-                if self.samples:
-                    self._sample_sheet()
+        take: Callable[[], Step] | None = None
+        while take or trainer.step < config.steps:
+            # A GPU is given the next step before it is asked for the losses of this one, unless
+            # what it has learned so far is to be written.
+            begun = None if take and self._due(trainer.step) else trainer.submit()
+            if take:
+                step = take()
+                recent.append(step)
+                yield step
+                if self._due(step.step):
+                    append_losses(self.folder / "losses.csv", [asdict(step) for step in recent])
+                    recent = []
+                    self._checkpoint()
+                if self._shown(step.step):
+                    plot_losses(self.folder / "losses.csv", self.folder / "losses.png")
+                    if self.samples:
+                        self._sample_sheet()
+            take = begun
         self.export(self.model_path)
+
+    def _shown(self, step: int) -> bool:
+        return step == self.config.steps or step % self.config.sample_every == 0
+
+    def _due(self, step: int) -> bool:
+        return self._shown(step) or step % self.config.checkpoint_every == 0
 
     @property
     def model_path(self) -> Path:

@@ -6,7 +6,8 @@ Every image of a batch is painted in its own style (paper, section 2.2). Knows n
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from videostyle.errors import TrainingError
 from videostyle.network import Architecture, StyleNetwork
+from videostyle.program import Program, Streams, record_graph
 from videostyle.training.config import TrainConfig
 from videostyle.training.dataset import content_batch
 from videostyle.training.losses import Grams, temporal_loss
@@ -81,36 +83,100 @@ class Trainer:
         if config.steps >= COMPILE_FROM_STEPS and self.device.type == "cpu" and can_compile():
             self._paint = torch.compile(self.network)
             self._measure = objective.compiled()
+        self._streams = Streams(self.device)
+        self._programs: dict[int, Program] = {}
 
     def update(self) -> Step:
         """Make one step. Raises TrainingError when the loss is no longer finite."""
+        return self.submit()()
+
+    def submit(self) -> Callable[[], Step]:
+        """Begin a step; the function returned waits for its losses, and raises TrainingError when
+        they are no longer finite.
+
+        On CUDA the third step of a kind and all later ones replay a graph: a step is thousands of
+        small kernels, which would wait for Python.
+        """
+        streams = self._streams
+        current = streams.module.current_stream()
+        with streams.module.stream(streams.compute):
+            streams.order(current, streams.compute)
+            given = self._given()
+            program = self._programs.get(len(given))
+            if program is None:
+                record = record_graph if self.device.type == "cuda" else None
+                program = self._programs[len(given)] = Program(self._update, given, record)
+            else:
+                for still, new in zip(program.inputs, given, strict=True):
+                    still.copy_(new)
+            there = program.run()
+            losses = torch.empty(there.shape, pin_memory=self.device.type == "cuda")
+            losses.copy_(there, non_blocking=True)
+            done = streams.module.Event()
+            done.record(streams.compute)
+        self.step += 1
+        number = self.step
+
+        def take() -> Step:
+            done.synchronize()
+            total, *parts = losses.tolist()
+            if not math.isfinite(total):
+                raise TrainingError(
+                    f"the loss is no longer finite at step {number}; lower the learning rates"
+                )
+            return Step(number, *parts)
+
+        return take
+
+    def _given(self) -> list[Tensor]:
+        """What a step depends on: pixels, style indices, and shares of the style weight and of the
+        learning rates; with the temporal loss also how the picture moves, and noise."""
         config = self.config
         pixels = content_batch(
-            self.photos, self.step, seed=config.seed, batch_size=config.batch_size, crop=config.crop
-        )
-        pixels = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
-        chosen = self.styles_of_step(self.step)
-        rows = self.rows[chosen]
+            self.photos, self.step, seed=config.seed, batch_size=config.batch_size,
+            crop=config.crop, device=self.device,
+        )  # fmt: skip
+        given = [
+            pixels.contiguous(memory_format=torch.channels_last),
+            self._on_device(torch.tensor(self.styles_of_step(self.step))),
+            self._on_device(torch.tensor((self._style_ramp(), self._rate_share()))),
+        ]
+        if config.temporal_weight and self.step >= config.temporal_from_step:
+            random = torch.Generator(self.device)
+            random.manual_seed(config.seed * 1_000_003 + self.step)
+            side = config.crop
+            grid = random_warp(len(pixels), side, side, random, bend=BEND, shift=SHIFT)
+            noise = torch.randn(pixels.shape, generator=random, device=self.device)
+            given += (grid, noise * NOISE)
+        return given
+
+    def _on_device(self, numbers: Tensor) -> Tensor:
+        """Without waiting for what the device is at."""
+        if self.device.type == "cuda":
+            numbers = numbers.pin_memory()
+        return numbers.to(self.device, non_blocking=True)
+
+    def _update(self, pixels: Tensor, chosen: Tensor, shares: Tensor, *motion: Tensor) -> Tensor:
+        """(5,): the total loss, then those of `Step`."""
+        config = self.config
+        rows = self.rows.index_select(0, chosen)
         with self.objective.autocast():
             pastiche = self._paint(pixels, rows)[0].float()
         losses = self._measure.losses(
             pastiche,
-            {tap: gram[chosen] for tap, gram in self.grams.items()},
+            {tap: gram.index_select(0, chosen) for tap, gram in self.grams.items()},
             self._measure.content_features(pixels),
         )
-        temporal = self._temporal(pixels, rows, pastiche)
-        scale = self.painting_weights[chosen] * self._style_ramp()
+        temporal = pastiche.new_zeros(len(pastiche))
+        if motion:
+            temporal = self._temporal(pixels, rows, pastiche, *motion)
+        scale = self.painting_weights.index_select(0, chosen) * shares[0]
         total = (self.objective.total(losses, scale) + config.temporal_weight * temporal).mean()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         nn.utils.clip_grad_norm_(self.parameters.values(), config.gradient_clip)
-        self.optimizer.step(self._rate_share())
-        self.step += 1
-        if not torch.isfinite(total):
-            raise TrainingError(
-                f"the loss is no longer finite at step {self.step}; lower the learning rates"
-            )
-        parts = (losses.style, losses.content, losses.total_variation, temporal)
-        return Step(self.step, *torch.stack([part.detach().mean() for part in parts]).tolist())
+        self.optimizer.step(shares[1])
+        parts = (total, losses.style, losses.content, losses.total_variation, temporal)
+        return torch.stack([part.detach().mean() for part in parts])
 
     @torch.no_grad()
     def measure(self, batches: int = 4) -> list[tuple[float, float]]:
@@ -119,8 +185,8 @@ class Trainer:
         crops = [
             content_batch(
                 self.photos, number, seed=config.seed + 1, batch_size=config.batch_size,
-                crop=config.crop,
-            ).to(self.device)
+                crop=config.crop, device=self.device,
+            )
             for number in range(batches)
         ]  # fmt: skip
         content = [self.objective.content_features(pixels) for pixels in crops]
@@ -158,14 +224,9 @@ class Trainer:
         fall = min(1.0, 2 * (1 - self.step / config.steps))
         return warm * fall
 
-    def _temporal(self, pixels: Tensor, rows: Tensor, pastiche: Tensor) -> Tensor:
-        config = self.config
-        if not config.temporal_weight or self.step < config.temporal_from_step:
-            return pastiche.new_zeros(len(pastiche))
-        random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
-        grid = random_warp(len(pixels), config.crop, config.crop, random, bend=BEND, shift=SHIFT)
-        noise = torch.randn(pixels.shape, generator=random) * NOISE
-        grid, noise = grid.to(self.device), noise.to(self.device)
+    def _temporal(
+        self, pixels: Tensor, rows: Tensor, pastiche: Tensor, grid: Tensor, noise: Tensor
+    ) -> Tensor:
         moved = (warp(pixels, grid) + noise).contiguous(memory_format=torch.channels_last)
         with self.objective.autocast():
             again = self._paint(moved, rows)[0].float()

@@ -14,16 +14,17 @@ from torch import Tensor
 def random_warp(
     count: int, height: int, width: int, generator: torch.Generator, *, bend: float, shift: float
 ) -> Tensor:
-    """(N, H, W, 2): smooth random motion, after Wang et al., "Consistent Video Style Transfer via
-    Compound Regularization" (AAAI 2020, section 3.2).
+    """(N, H, W, 2), where the generator is: smooth random motion, after Wang et al., "Consistent
+    Video Style Transfer via Compound Regularization" (AAAI 2020, section 3.2).
 
     bend: standard deviation in pixels of a displacement drawn on a 4x4 grid and interpolated.
     shift: the whole picture moves by up to this many pixels each way.
     """
-    coarse = torch.randn(count, 2, 4, 4, generator=generator) * bend
+    device = generator.device
+    coarse = torch.randn(count, 2, 4, 4, generator=generator, device=device) * bend
     flow = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
-    flow = flow + (torch.rand(count, 2, 1, 1, generator=generator) * 2 - 1) * shift
-    return flow_grid(flow)
+    moved = torch.rand(count, 2, 1, 1, generator=generator, device=device) * 2 - 1
+    return flow_grid(flow + moved * shift)
 
 
 def flow_grid(flow: Tensor) -> Tensor:
