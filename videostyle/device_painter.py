@@ -264,7 +264,8 @@ class _Course:
         if self._stabilize:
             frames = torch.cat((self._past_frames, frames))
             history = torch.cat((self._past_pastiches, pastiches))
-            pastiches = hold(frames, history, alike)
+            kernels = self._engine.kernels
+            pastiches = hold(frames, history, alike, kernels.weighted_mean if kernels else None)
             self._past_frames.copy_(frames[keep])
             self._past_pastiches.copy_(history[keep])
         for weight in self._layers:

@@ -5,10 +5,16 @@ Written plainly, a layer's map is read and written for padding, statistics, norm
 sum and pixel shuffle. Here it is read once for its statistics, and once more to be normalised,
 rectified, summed and written with the margin that the next convolution wants, where the shuffle
 puts it. Kernels and statistics are fp32 inside.
+
+Tensor cores want many channels, and the first and the last convolution have few. So those work on
+blocks of pixels: a block's channels side by side are one pixel of many, and a larger kernel over
+pixels is a small one over blocks. The numbers stay the same, some of the products are with 0.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,10 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videostyle.network import EPSILON, Conv, StyleNetwork, UpsampleConv, walk
+from videostyle.network import EPSILON, Architecture, Conv, StyleNetwork, UpsampleConv, walk
 
-# Tensor cores want channels in groups of so many.
-_GROUP = 8
+# Tensor cores want channels in groups of so many; cuDNN's best kernels for blocks, of more.
+_GROUP, _BLOCK_GROUP = 8, 64
+# A convolution of no more channels on one side than this works on blocks.
+_FEW_CHANNELS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +36,9 @@ class Map:
 
     data: (N, ...) with channels last and next to each other. Value (n, y, x, c) is, with
     y' = y + shift and x' = x + shift, at
-    n * image + y' // 2 * strides[0] + y' % 2 * strides[1]
-              + x' // 2 * strides[2] + x' % 2 * strides[3] + c,
-    so that rows and columns may come in pairs, as they do before a pixel shuffle.
+    n * image + y' // 4 * strides[0] + y' // 2 % 2 * strides[1] + y' % 2 * strides[2]
+              + x' // 4 * strides[3] + x' // 2 % 2 * strides[4] + x' % 2 * strides[5] + c,
+    so that rows and columns may come in blocks of 2 or 4, as they do before a pixel shuffle.
     """
 
     data: Tensor
@@ -38,27 +46,47 @@ class Map:
     width: int
     channels: int
     shift: int
-    strides: tuple[int, int, int, int]
+    strides: tuple[int, int, int, int, int, int]
 
     @classmethod
-    def inside(cls, data: Tensor, margin: int, channels: int) -> Map:
-        """What lies inside a margin of (N, H, W, C), of which the first `channels` count."""
-        _, height, width, stored = data.shape
-        strides = (2 * width * stored, width * stored, 2 * stored, stored)
-        return cls(data, height - 2 * margin, width - 2 * margin, channels, margin, strides)
+    def of(cls, data: Tensor, channels: int, *, shift: int = 0, blocks: Sequence[int] = ()) -> Map:
+        """What lies inside a margin of `shift` pixels.
 
-    @classmethod
-    def shuffled(cls, data: Tensor, crop: int, channels: int) -> Map:
-        """The pixel shuffle by 2 of (N, H, W, C), whose channels start with those of the upper left
-        pixels, upper right, lower left and lower right; without `crop` rows and columns at each
-        border."""
+        data: (N, H, W, C); a pixel holds the `channels` of a block of blocks[0] x blocks[0] pixels,
+        row by row, or of as many such blocks of blocks[1] x blocks[1]; what is left is not read.
+        """
         _, height, width, stored = data.shape
-        strides = (width * stored, 2 * channels, stored, channels)
-        return cls(data, 2 * (height - crop), 2 * (width - crop), channels, crop, strides)
+        rows, columns, inner = list[int](), list[int](), channels
+        for side in reversed(blocks):
+            for step in (1, 2)[: side.bit_length() - 1]:
+                rows.append(step * side * inner)
+                columns.append(step * inner)
+            inner *= side * side
+        rows += [width * stored << bit for bit in range(3 - len(rows))]
+        columns += [stored << bit for bit in range(3 - len(columns))]
+        side = math.prod(blocks)
+        return cls(
+            data, height * side - 2 * shift, width * side - 2 * shift, channels, shift,
+            (*reversed(rows), *reversed(columns)),  # type: ignore[arg-type]
+        )  # fmt: skip
 
 
 class Kernels(Protocol):
-    """What `kernels` does on a GPU."""
+    """What `kernels` does on a GPU. Results have channels last."""
+
+    def unshuffle(
+        self,
+        frames: Tensor,
+        dtype: torch.dtype,
+        *,
+        pixel: int,
+        margin: int,
+        block: int,
+        stored: int,
+    ) -> Tensor:
+        """Frames (N, H, W, 3) uint8 from 0 to 1: every pixel x pixel pixels become one of
+        3 pixel^2 channels, as `pixel_unshuffle` does; around them comes a reflected margin of so
+        many of those, and block x block of them become one of `stored` channels, the last 0."""
 
     def moments(self, x: Map) -> Tensor:
         """(N, 2, C): mean and biased variance of every channel, in fp32."""
@@ -73,13 +101,19 @@ class Kernels(Protocol):
         add: Map | None = None,
         margin: int = 0,
         reflect: bool = True,
-        to_bytes: bool = False,
+        block: int = 1,
     ) -> Tensor:
         """Normalise by `moments`, then by gamma and beta in `affine` (N, 2, C); rectify; add.
 
-        Returns (N, H + 2 margin, W + 2 margin, C) with its margin reflected, or else repeated;
-        with to_bytes the sigmoid as uint8.
+        Returns (N, H + 2 margin, W + 2 margin, C) with its margin reflected, or else repeated, in
+        blocks of block x block pixels.
         """
+
+    def to_bytes(self, x: Map, affine: Tensor, moments: Tensor) -> Tensor:
+        """(N, H, W, C) uint8: the sigmoid of a map normalised as above."""
+
+    def weighted_mean(self, pastiches: Tensor, shares: Tensor) -> Tensor:
+        """See `stabilizer.weighted_mean`."""
 
 
 class _Layer:
@@ -91,28 +125,66 @@ class _Layer:
         device: torch.device,
         dtype: torch.dtype,
         *,
+        block: int,
         first: bool,
         last: bool,
     ) -> None:
-        self.channels = conv.layer.channels
+        """block: side of the blocks of pixels it works on."""
+        self.channels, self.block = conv.layer.channels, block
         self.reflect = isinstance(conv, Conv)
         if isinstance(conv, UpsampleConv):
             self.stride, self.margin, self._crop = 1, 1, conv.margin
             weight = conv.phases().detach().permute(1, 2, 0, 3, 4, 5).flatten(0, 2)
+            self._blocks: tuple[int, ...] = (block, 2)
         else:
-            self.stride, self.margin = conv.layer.stride, conv.layer.kernel // 2
-            self._crop, weight = -1, conv.weight.detach()
+            self.stride, self.margin, self._crop = conv.layer.stride, conv.layer.kernel // 2, 0
+            weight, self._blocks = conv.weight.detach(), (block,)
+        weight = in_blocks(weight, block)
         # Colours come and go in threes; all between is as wide as it was trained.
-        more = (-weight.shape[1] % _GROUP * first, -weight.shape[0] % _GROUP * last)
+        group = _GROUP if block == 1 else _BLOCK_GROUP
+        more = (-weight.shape[1] % group * first, -weight.shape[0] % group * last)
         weight = F.pad(weight, (0, 0, 0, 0, 0, more[0], 0, more[1])).to(device, dtype)
         self._weight = weight.to(memory_format=torch.channels_last)
 
-    def __call__(self, x: Map) -> Map:
-        y = F.conv2d(x.data.permute(0, 3, 1, 2), self._weight, stride=self.stride)
+    @property
+    def stored(self) -> int:
+        """Channels of its input."""
+        return self._weight.shape[1]
+
+    def __call__(self, x: Tensor) -> Map:
+        """(N, H, W, C) with its margin and in its blocks."""
+        y = F.conv2d(x.permute(0, 3, 1, 2), self._weight, stride=self.stride)
         data = y.permute(0, 2, 3, 1).contiguous()  # as it is already
-        if self._crop < 0:
-            return Map.inside(data, 0, self.channels)
-        return Map.shuffled(data, self._crop, self.channels)
+        return Map.of(data, self.channels, shift=self._crop, blocks=self._blocks)
+
+
+def in_blocks(weight: Tensor, block: int) -> Tensor:
+    """The kernel (O, I, k, k) of a convolution of stride 1 between maps in blocks of so many rows
+    and columns of pixels: (block^2 O, block^2 I, l, l) with l = 1 + (k - 1) / block. The channels
+    of a block's pixels follow each other row by row."""
+    size = weight.shape[-1]
+    taps = 1 + (size - 1) // block
+    # fold[p, a, i, t] = 1 where row i of the block a after a row's own is t rows after row p.
+    fold = weight.new_zeros(block, taps, block, size)
+    for row in range(block):
+        for tap in range(size):
+            fold[row, (row + tap) // block, (row + tap) % block, tap] = 1
+    wide = torch.einsum("pait,qbju,octu->pqoijcab", fold, fold, weight)
+    return wide.flatten(3, 5).flatten(0, 2)
+
+
+def _block_side(plan: Architecture, conv: Conv | UpsampleConv, *, first: bool, last: bool) -> int:
+    """Rows and columns of pixels in the blocks that a convolution works on. Its maps, with their
+    margins, must be made of whole ones."""
+    kernel, channels, sides = conv.layer.kernel, conv.layer.channels, plan.multiple
+    if first:
+        channels, sides = 3 * plan.unshuffle**2, sides // plan.unshuffle
+    if isinstance(conv, UpsampleConv):
+        kernel, channels, sides = conv.phases().shape[-1], 4 * channels, sides // 2
+    elif conv.layer.stride > 1:
+        return 1
+    few = (first or last) and channels <= _FEW_CHANNELS
+    return math.gcd(4, sides, kernel - 1) if few else 1
 
 
 class FusedNetwork:
@@ -121,13 +193,15 @@ class FusedNetwork:
     def __init__(
         self, network: StyleNetwork, device: torch.device, dtype: torch.dtype, kernels: Kernels
     ) -> None:
-        self.device = device
-        self._plan, self._dtype, self._kernels = network.architecture, dtype, kernels
+        self.device, self.kernels = device, kernels
+        self._plan, self._dtype = network.architecture, dtype
         last = len(network.convs) - 1
         self._layers = []
         for place, conv in enumerate(network.convs):
             assert isinstance(conv, Conv | UpsampleConv)
-            self._layers.append(_Layer(conv, device, dtype, first=place == 0, last=place == last))
+            ends = {"first": place == 0, "last": place == last}
+            block = _block_side(self._plan, conv, **ends)
+            self._layers.append(_Layer(conv, device, dtype, block=block, **ends))
         if not self._plan.normalize_output:
             # A bias is a normalisation that changes nothing but the mean.
             bias = network.output_bias.detach().float()
@@ -137,48 +211,37 @@ class FusedNetwork:
     def __call__(self, frames: Tensor, rows: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 and (N, 2, D) fp32 -> (N, H, W, 3) uint8."""
         affines = torch.split(rows, list(self._plan.norm_channels), dim=2)
-        place = 0
+        place, first = 0, self._layers[0]
+        kernels = self.kernels
 
         def step(x: Map, *, relu: bool, add: Map | None = None) -> Map:
             nonlocal place
-            y = self._layers[place](x)
+            y = self._layers[place](x.data)
             after = self._layers[place + 1]
-            data = self._kernels.finish(
+            data = kernels.finish(
                 y,
                 affines[place],
-                self._kernels.moments(y),
+                kernels.moments(y),
                 relu=relu,
                 add=add,
                 margin=after.margin,
                 reflect=after.reflect,
+                block=after.block,
             )
             place += 1
-            return Map.inside(data, after.margin, y.channels)
+            return Map.of(data, y.channels, shift=after.margin, blocks=(after.block,))
 
-        x = walk(self._plan, self._unshuffled(frames), step)
-        y = self._layers[place](x)
-        if self._plan.normalize_output:
-            return self._kernels.finish(y, affines[place], self._kernels.moments(y), to_bytes=True)
-        bias, neutral = (each.expand(len(frames), -1, -1) for each in (self._bias, self._neutral))
-        return self._kernels.finish(y, bias, neutral, to_bytes=True)
-
-    def _unshuffled(self, frames: Tensor) -> Map:
-        """Pixel blocks as channels, from 0 to 1, with the margin of the first convolution."""
-        count, height, width, _ = frames.shape
-        side, margin = self._plan.unshuffle, self._layers[0].margin
-        height, width = height // side, width // side
-        blocks = frames.reshape(count, height, side, width, side, 3).permute(0, 1, 3, 5, 2, 4)
-        channels = 3 * side**2
-        blocks = F.pad(blocks.reshape(count, height, width, channels), (0, -channels % _GROUP))
-        rows, columns = (
-            _reflected(length, margin, frames.device)[shape]
-            for length, shape in ((height, (slice(None), None)), (width, (slice(None),)))
+        blocks = kernels.unshuffle(
+            frames,
+            self._dtype,
+            pixel=self._plan.unshuffle,
+            margin=first.margin,
+            block=first.block,
+            stored=first.stored,
         )
-        padded = blocks[:, rows, columns].to(self._dtype) * (1 / 255)
-        return Map.inside(padded, margin, channels)
-
-
-def _reflected(length: int, margin: int, device: torch.device) -> Tensor:
-    """Where the pixels of a line come from that is reflected at both ends."""
-    places = torch.arange(-margin, length + margin, device=device).abs()
-    return torch.minimum(places, 2 * (length - 1) - places)
+        x = walk(self._plan, Map.of(blocks, first.stored), step)
+        y = self._layers[place](x.data)
+        if self._plan.normalize_output:
+            return kernels.to_bytes(y, affines[place], kernels.moments(y))
+        bias, neutral = (each.expand(len(frames), -1, -1) for each in (self._bias, self._neutral))
+        return kernels.to_bytes(y, bias, neutral)

@@ -13,7 +13,7 @@ give the same bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,18 +140,24 @@ def _mean(pastiches: list[Picture], weights: Weights) -> Picture:
     return result
 
 
-def hold(frames: Tensor, pastiches: Tensor, alike: Tensor) -> Tensor:
+def hold(
+    frames: Tensor,
+    pastiches: Tensor,
+    alike: Tensor,
+    weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Tensor:
     """The pastiches to show for all but the first MEMORY frames, which come before them.
 
     frames, pastiches: (MEMORY + N, H, W, 3) uint8. alike: (N, MEMORY) `similarity` of each frame's
-    mixture to those of the frames before it, the next one first; 0 where none counts.
+    mixture to those of the frames before it, the next one first; 0 where none counts. weigh: does
+    what `weighted_mean` does.
     """
-    height, width = frames.shape[1:3]
+    width = frames.shape[2]
     green = frames[:, ::2, :, 1].float()
     margins = (0, -width % BLOCK, 0, -green.shape[1] % (BLOCK // 2))
     green = F.pad(green, margins, mode="replicate")
     shape = (-1, green.shape[1] * 2 // BLOCK, BLOCK // 2, green.shape[2] // BLOCK, BLOCK)
-    weights, earlier = [], []
+    weights = []
     for lag in range(MEMORY, 0, -1):
         squared = (green[MEMORY:] - green[MEMORY - lag : -lag]).square_()
         mean = squared.reshape(shape).sum((2, 4)) / (BLOCK * BLOCK / 2)
@@ -162,13 +168,21 @@ def hold(frames: Tensor, pastiches: Tensor, alike: Tensor) -> Tensor:
         around = around[:, :-2] + around[:, 1:-1] + around[:, 2:]
         around = around[..., :-2] + around[..., 1:-1] + around[..., 2:]
         weights.append(around * (1 / 9))
-        earlier.append(pastiches[MEMORY - lag : -lag])
     every = torch.stack(weights)
     shares = (every / (1 + every.sum(0)) * _FIXED).floor_()
+    shares = torch.cat((_FIXED - shares.sum(0, keepdim=True), shares))
+    return (weigh or weighted_mean)(pastiches, shares)
+
+
+def weighted_mean(pastiches: Tensor, shares: Tensor) -> Tensor:
+    """(N, H, W, 3) uint8: pastiches (MEMORY + N, H, W, 3) in shares of 256.
+
+    shares: (1 + MEMORY, N, h, w), for every block of BLOCK x BLOCK pixels; first of a frame itself,
+    then of those before it, the earliest first.
+    """
+    count, (height, width) = shares.shape[1], pastiches.shape[1:3]
     mean = torch.full_like(pastiches[MEMORY:], _FIXED // 2, dtype=torch.float32)
-    for share, pastiche in zip(
-        [_FIXED - shares.sum(0), *shares], [pastiches[MEMORY:], *earlier], strict=True
-    ):
+    for share, first in zip(shares, (MEMORY, *range(MEMORY)), strict=True):
         wide = share.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)
-        mean.addcmul_(pastiche, wide[:, :height, :width, None])
+        mean.addcmul_(pastiches[first : first + count], wide[:, :height, :width, None])
     return mean.mul_(1 / _FIXED).floor_().to(torch.uint8)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from videostyle.device import PRECISIONS
-from videostyle.fused_network import FusedNetwork
+from videostyle.fused_network import FusedNetwork, Kernels
 from videostyle.network import StyleNetwork
 from videostyle.program import Function, Lane, Streams, reason
 
@@ -63,10 +63,12 @@ class TorchEngine:
         self._streams = Streams(device)
         self._lanes: dict[Hashable, Lane] = {}
         self._painter: Callable[[Tensor, Tensor], Tensor]
+        self.kernels: Kernels | None = None
         self._obstacle = ""
         if device.type == "cuda":
             try:
-                self._painter = _fused(network, device, dtype)
+                self._painter = fused = _fused(network, device, dtype)
+                self.kernels = fused.kernels
                 self.arithmetic += ", fused kernels"
                 return
             except Exception as error:  # no Triton, no compiler for it, a GPU it does not know
