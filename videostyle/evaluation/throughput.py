@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 import av
 import torch
+from av.container import InputContainer
 from torch import Tensor
 
 from videostyle.color import ColorConverter
@@ -145,7 +146,8 @@ def measure_throughput(
 
 
 def scaled_clip(source: Path, lines: int, frames: int, folder: Path) -> Path:
-    """The first frames of a video at so many lines, as H.264 in `folder`. Raises MediaError."""
+    """The first frames of a video at so many lines, as H.264 in `folder`; a shorter one is shown
+    again. Raises MediaError."""
     probe(source)
     path = folder / f"{lines}.mp4"
     with av.open(str(source)) as container, av.open(str(path), "w") as output:
@@ -155,12 +157,19 @@ def scaled_clip(source: Path, lines: int, frames: int, folder: Path) -> Path:
         stream = output.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, lines, "yuv420p"
         stream.options = {"preset": "veryfast", "crf": "18"}
-        for number, frame in enumerate(itertools.islice(container.decode(original), frames)):
+        for number, frame in enumerate(itertools.islice(_again_and_again(container), frames)):
             image = frame.reformat(width, lines, "yuv420p", interpolation="BICUBIC")
             image.pts, image.time_base = number, 1 / rate
             output.mux(stream.encode(image))
         output.mux(stream.encode(None))
     return path
+
+
+def _again_and_again(container: InputContainer) -> Iterator[av.VideoFrame]:
+    """The frames of a video, which has some, without an end."""
+    while True:
+        yield from container.decode(video=0)
+        container.seek(0)
 
 
 def _stages(
