@@ -52,7 +52,9 @@ def studio(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(studio: Path, loss_network_file: Path, run: str = "run") -> TrainingRun:
+def make(
+    studio: Path, loss_network_file: Path, run: str = "run", device: str = "cpu"
+) -> TrainingRun:
     return make_run(
         studio / "config.yaml",
         photos=studio / "photos",
@@ -60,7 +62,7 @@ def make(studio: Path, loss_network_file: Path, run: str = "run") -> TrainingRun
         loss_network=loss_network_file,
         folder=studio / run,
         samples=[studio / "photos" / "a.png"],
-        device="cpu",
+        device=device,
     )
 
 
@@ -123,6 +125,19 @@ def test_compiled_updates_are_the_same_updates(
         expected, seen = eager.update(), compiled.update()
         for name, value in asdict(expected).items():
             assert asdict(seen)[name] == pytest.approx(value, rel=0.03), name
+
+
+@pytest.mark.cuda
+def test_on_cuda_updates_are_replayed_and_are_the_same_updates(
+    studio: Path, loss_network_file: Path
+) -> None:
+    host = make(studio, loss_network_file, "host").trainer
+    device = make(studio, loss_network_file, "device", "cuda").trainer
+    for _ in range(5):
+        expected, seen = host.update(), device.update()
+        for name, value in asdict(expected).items():
+            assert asdict(seen)[name] == pytest.approx(value, rel=0.03), name
+    assert [program.obstacle for program in device.programs.values()] == [""]
 
 
 def test_every_style_is_seen_before_any_comes_again(studio: Path, loss_network_file: Path) -> None:

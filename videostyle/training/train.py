@@ -84,7 +84,7 @@ class Trainer:
             self._paint = torch.compile(self.network)
             self._measure = objective.compiled()
         self._streams = Streams(self.device)
-        self._programs: dict[int, Program] = {}
+        self.programs: dict[int, Program] = {}  # by how many tensors a step is given
 
     def update(self) -> Step:
         """Make one step. Raises TrainingError when the loss is no longer finite."""
@@ -94,18 +94,18 @@ class Trainer:
         """Begin a step; the function returned waits for its losses, and raises TrainingError when
         they are no longer finite.
 
-        On CUDA the third step of a kind and all later ones replay a graph: a step is thousands of
-        small kernels, which would wait for Python.
+        On CUDA the second step of a kind (with the temporal loss or without) and all later ones
+        replay a graph: a step is thousands of small kernels, which would wait for Python.
         """
         streams = self._streams
         current = streams.module.current_stream()
         with streams.module.stream(streams.compute):
             streams.order(current, streams.compute)
             given = self._given()
-            program = self._programs.get(len(given))
+            program = self.programs.get(len(given))
             if program is None:
                 record = record_graph if self.device.type == "cuda" else None
-                program = self._programs[len(given)] = Program(self._update, given, record)
+                program = self.programs[len(given)] = Program(self._update, given, record)
             else:
                 for still, new in zip(program.inputs, given, strict=True):
                     still.copy_(new)
