@@ -11,17 +11,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from videostyle.device import choose_device
-from videostyle.model import load_model, save_model
-from videostyle.training.add_style import StyleTraining
-from videostyle.training.config import PaintingConfig
-from videostyle.training.dataset import list_paintings, list_photos
-from videostyle.training.loss_network import load_loss_network
 from videostyle.training.run import TrainingRun, make_run
-from videostyle.training.train import Step
 
 RECIPES = Path(__file__).parents[1] / "videostyle" / "training" / "recipes"
 ALONE = ("starry_night", "great_wave", "composition_vii", "the_kiss")
@@ -48,9 +40,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes")
     parser.add_argument("--device", default="cuda")
     arguments = parser.parse_args()
-    runs = {name: start(name, arguments) for name in arguments.only}
-    going = {name: run.steps() for name, run in runs.items()}
-    done = dict.fromkeys(runs, 0)
+    going = {name: start(name, arguments).steps() for name in arguments.only}
+    done = dict.fromkeys(going, 0)
     began = last = time.perf_counter()
     before = dict(done)
     while going:
@@ -60,11 +51,9 @@ def main() -> None:
                 done[name] = step.step
                 continue
             del going[name]
-            if name == "lean":
-                going["irises_added"] = irises_added(runs[name].model_path, arguments)
         now = time.perf_counter()
         if now - last > REPORT_SECONDS or not going:
-            rates = {name: (done[name] - before.get(name, 0)) / (now - last) for name in done}
+            rates = {name: (done[name] - before[name]) / (now - last) for name in done}
             each = ", ".join(f"{name} {done[name]} ({rate:.0f})" for name, rate in rates.items())
             print(
                 f"{now - began:.0f} s, {sum(rates.values()):.0f} steps a second: {each}", flush=True
@@ -85,27 +74,6 @@ def start(name: str, arguments: argparse.Namespace) -> TrainingRun:
                  *arguments.changes],
         device=arguments.device,
     )  # fmt: skip
-
-
-def irises_added(model: Path, arguments: argparse.Namespace) -> Iterator[Step]:
-    """*Irises* by gammas and betas alone, with an eighth of the updates of its own network."""
-    data = arguments.data
-    painting = list_paintings(data / "paintings_extra")["irises"]
-    training = StyleTraining(
-        load_model(str(model)),
-        painting.path,
-        painting.style,
-        list_photos(data / "photos"),
-        load_loss_network(data / "loss" / "vgg19_16x.safetensors"),
-        steps=5000,
-        settings=PaintingConfig(),
-        device=choose_device(arguments.device),
-    )
-    yield from training.steps()
-    result = training.model()
-    save_model(
-        arguments.out / "irises_added.safetensors", result.card, result.network, result.styles
-    )
 
 
 if __name__ == "__main__":

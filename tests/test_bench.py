@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from videostyle.cli import main
+from videostyle.color import plane_array
+from videostyle.decode import decode, probe
 from videostyle.evaluation.floor import MachineFloor, network_floor
+from videostyle.evaluation.throughput import scaled_clip
 from videostyle.model import Model, save_model
 from videostyle.network import ARCHITECTURES, StyleNetwork
 
@@ -36,6 +40,14 @@ def test_every_stage_is_measured(
     assert row["start_seconds"] > 0
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert "end to end" in capsys.readouterr().out
+
+
+def test_a_short_video_is_shown_again(tmp_path: Path) -> None:
+    clip = scaled_clip(SAMPLE, 64, 140, tmp_path)
+    shown = np.stack([plane_array(frame.image, 0).astype(float) for frame in decode(probe(clip))])
+    assert len(shown) == 140
+    again, elsewhere = np.abs(shown[132:] - shown[:8]), np.abs(shown[66:74] - shown[:8])
+    assert again.mean() < elsewhere.mean() / 4
 
 
 def test_what_is_no_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -276,13 +276,22 @@ def test_the_kernels_compile_where_there_is_no_gpu(
 
         return defaultdict(lambda: launch)
 
-    for each in ("unshuffle", "part_moments", "merge_moments", "finish", "to_bytes"):
+    for each in (
+        "unshuffle",
+        "part_moments",
+        "merge_moments",
+        "finish",
+        "to_bytes",
+        "weighted_mean",
+    ):
         monkeypatch.setattr(kernels, f"_{each}", compiling(getattr(kernels, f"_{each}")))
     plain = network(PLANS[name])
     fused = FusedNetwork(plain, torch.device("cpu"), torch.float16, kernels)
     frames = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
     fused(frames, torch.zeros(2, 2, plain.architecture.row_size))
-    assert len(compiled) > 5
+    shares = torch.zeros(1 + MEMORY, 2, 8, 8)
+    kernels.weighted_mean(torch.zeros(MEMORY + 2, 64, 64, 3, dtype=torch.uint8), shares)
+    assert len(compiled) > 6
 
 
 def triton_type(value: object) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from videostyle.fused_network import Map
 from videostyle.network import EPSILON
-from videostyle.stabilizer import BLOCK, MEMORY
+from videostyle.stabilizer import BLOCK, MEMORY, WHOLE
 
 _TILE = 4096  # values one program holds at a time
 _PROGRAMS = 1024  # about as many as keep a large GPU busy
@@ -111,7 +111,7 @@ def weighted_mean(pastiches: Tensor, shares: Tensor) -> Tensor:
     tile = min(_TILE, triton.next_power_of_2(width * colors))
     _weighted_mean[(triton.cdiv(width * colors, tile), height, count)](
         pastiches, shares.contiguous(), result, width * colors, height, columns,
-        block=BLOCK, colors=colors, memory=MEMORY, tile=tile,
+        block=BLOCK, colors=colors, memory=MEMORY, whole=WHOLE, tile=tile,
     )  # fmt: skip
     return result
 
@@ -164,10 +164,7 @@ def _part_moments(
     shift, image, row_4, row_2, row_1, column_4, column_2, column_1,
     channels: tl.constexpr, lanes: tl.constexpr, tile: tl.constexpr,
 ):  # fmt: skip
-    # From the end, which the convolution has left in the cache, so that what is read next, the
-    # beginning, is there afterwards.
-    number = tl.num_programs(0) - 1 - tl.program_id(0)
-    frame = tl.num_programs(1) - 1 - tl.program_id(1)
+    number, frame = tl.program_id(0), tl.program_id(1)
     channel = tl.arange(0, lanes)
     present = channel < channels
     data += frame.to(tl.int64) * image
@@ -312,7 +309,8 @@ def _to_bytes(
 @triton.jit
 def _weighted_mean(
     pastiches, shares, result, length, height, columns,
-    block: tl.constexpr, colors: tl.constexpr, memory: tl.constexpr, tile: tl.constexpr,
+    block: tl.constexpr, colors: tl.constexpr, memory: tl.constexpr, whole: tl.constexpr,
+    tile: tl.constexpr,
 ):  # fmt: skip
     y, frame = tl.program_id(1), tl.program_id(2)
     number = tl.program_id(0) * tile + tl.arange(0, tile)
@@ -322,9 +320,9 @@ def _weighted_mean(
     place = y * length + number
     shares += (frame * rows + y // block) * columns + number // (block * colors)
     own = tl.load(pastiches + (frame + memory) * image + place, known, 0).to(tl.float32)
-    mean = own * tl.load(shares, known, 0.0) + 128
+    mean = own * tl.load(shares, known, 0.0) + whole // 2
     for lag in tl.static_range(memory):
         earlier = tl.load(pastiches + (frame + lag) * image + place, known, 0).to(tl.float32)
         shares += tl.num_programs(2) * rows * columns
         mean += earlier * tl.load(shares, known, 0.0)
-    tl.store(result + frame * image + place, (mean * (1 / 256)).to(tl.uint8), known)
+    tl.store(result + frame * image + place, (mean * (1 / whole)).to(tl.uint8), known)

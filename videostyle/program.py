@@ -142,17 +142,19 @@ class Lane:
             for still, device in zip(self.program.inputs, slot.device, strict=True):
                 still.copy_(device)
             output = self.program.run()
-            if slot.output is None or not download:
+            if slot.output is None:
                 slot.output = torch.empty_like(output)
-            result = slot.output
-            result.copy_(output)
+            slot.output.copy_(output)
         streams.order(streams.compute, streams.download)
-        if download:
-            with module.stream(streams.download):
+        result = slot.output
+        with module.stream(streams.download):
+            if download:
                 result = torch.empty(
                     output.shape, dtype=output.dtype, pin_memory=output.device.type == "cuda"
                 )
-                result.copy_(slot.output, non_blocking=True)
+            else:
+                result = torch.empty_like(output)
+            result.copy_(slot.output, non_blocking=True)
         done = slot.done = module.Event()
         done.record(streams.download)
 

@@ -36,7 +36,7 @@ REACH = 2
 # Sum of the absolute changes of a mixture's weights (at most 2) from which an earlier pastiche
 # shows another style and no longer counts.
 MIXTURE_CHANGE = 0.1
-_FIXED = 256
+WHOLE = 256
 _ROWS = 4  # rows of blocks averaged at a time, so that the sums stay in the cache
 
 
@@ -116,9 +116,9 @@ def _around(values: Weights, reach: int, combine: np.ufunc) -> Weights:
 
 def _mean(pastiches: list[Picture], weights: Weights) -> Picture:
     """The mean of the first pastiche, at weight 1, and the others at theirs, in fixed point."""
-    earlier = (weights / (1 + weights.sum(0)) * _FIXED).astype(np.uint16)
-    shares = [_FIXED - earlier.sum(0, dtype=np.uint16), *earlier]
-    held = (shares[0] < _FIXED).any(axis=1)
+    earlier = (weights / (1 + weights.sum(0)) * WHOLE).astype(np.uint16)
+    shares = [WHOLE - earlier.sum(0, dtype=np.uint16), *earlier]
+    held = (shares[0] < WHOLE).any(axis=1)
     height, width = pastiches[0].shape[:2]
     result = pastiches[0].copy()
     lines = [np.ascontiguousarray(pastiche).reshape(height, -1) for pastiche in pastiches]
@@ -129,7 +129,7 @@ def _mean(pastiches: list[Picture], weights: Weights) -> Picture:
         if not held[first:last].any():
             continue
         band = slice(first * BLOCK, last * BLOCK)
-        accumulated = np.full(blended[band].shape, _FIXED // 2, np.uint16)
+        accumulated = np.full(blended[band].shape, WHOLE // 2, np.uint16)
         for share, line in zip(shares, lines, strict=True):
             wide = np.repeat(share[first:last], 3 * BLOCK, axis=1)[:, None, : 3 * width]
             accumulated += np.multiply(
@@ -169,20 +169,20 @@ def hold(
         around = around[..., :-2] + around[..., 1:-1] + around[..., 2:]
         weights.append(around * (1 / 9))
     every = torch.stack(weights)
-    shares = (every / (1 + every.sum(0)) * _FIXED).floor_()
-    shares = torch.cat((_FIXED - shares.sum(0, keepdim=True), shares))
+    shares = (every / (1 + every.sum(0)) * WHOLE).floor_()
+    shares = torch.cat((WHOLE - shares.sum(0, keepdim=True), shares))
     return (weigh or weighted_mean)(pastiches, shares)
 
 
 def weighted_mean(pastiches: Tensor, shares: Tensor) -> Tensor:
-    """(N, H, W, 3) uint8: pastiches (MEMORY + N, H, W, 3) in shares of 256.
+    """(N, H, W, 3) uint8: pastiches (MEMORY + N, H, W, 3) in shares of WHOLE.
 
     shares: (1 + MEMORY, N, h, w), for every block of BLOCK x BLOCK pixels; first of a frame itself,
     then of those before it, the earliest first.
     """
     count, (height, width) = shares.shape[1], pastiches.shape[1:3]
-    mean = torch.full_like(pastiches[MEMORY:], _FIXED // 2, dtype=torch.float32)
+    mean = torch.full_like(pastiches[MEMORY:], WHOLE // 2, dtype=torch.float32)
     for share, first in zip(shares, (MEMORY, *range(MEMORY)), strict=True):
         wide = share.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)
         mean.addcmul_(pastiches[first : first + count], wide[:, :height, :width, None])
-    return mean.mul_(1 / _FIXED).floor_().to(torch.uint8)
+    return mean.mul_(1 / WHOLE).floor_().to(torch.uint8)

@@ -166,10 +166,13 @@ def scaled_clip(source: Path, lines: int, frames: int, folder: Path) -> Path:
 
 
 def _again_and_again(container: InputContainer) -> Iterator[av.VideoFrame]:
-    """The frames of a video, which has some, without an end."""
-    while True:
-        yield from container.decode(video=0)
+    """The frames of a video, without an end if it has any."""
+    frame = None
+    for frame in container.decode(video=0):
+        yield frame
+    while frame:
         container.seek(0)
+        yield from container.decode(video=0)
 
 
 def _stages(
