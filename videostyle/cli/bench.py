@@ -53,26 +53,34 @@ def _bench(arguments: argparse.Namespace) -> int:
     from videostyle.evaluation.floor import machine_floor
     from videostyle.evaluation.plots import plot_throughput
     from videostyle.evaluation.throughput import measure_throughput, scaled_clip
+    from videostyle.model import load_model
     from videostyle.model_card import DEFAULT_MODEL
 
     device = choose_device(arguments.device)
     precision = choose_precision(arguments.precision, device)
-    machine = machine_floor(device, PRECISIONS[precision])
-    where = f"{_processor()}, {cores()} cores" if device.type == "cpu" else _gpu(device)
-    say(
-        f"{where}: a large {precision} convolution {machine.conv_tflops:.2f} TFLOP/s, "
-        f"a large copy {machine.copy_gb_per_second:.1f} GB/s"
-    )
-    settings = {
-        "device": arguments.device,
-        "precision": arguments.precision,
-        "threads": arguments.threads,
-    }
+    models = arguments.model or [DEFAULT_MODEL]
     rows = []
     with TemporaryDirectory() as folder:
-        for lines in arguments.lines:
-            clip = scaled_clip(arguments.video, lines, arguments.frames, Path(folder))
-            for model in arguments.model or [DEFAULT_MODEL]:
+        # The clips and the models come first, so that a mistake is named at once.
+        clips = [
+            scaled_clip(arguments.video, lines, arguments.frames, Path(folder))
+            for lines in arguments.lines
+        ]
+        for model in models:
+            load_model(model)
+        machine = machine_floor(device, PRECISIONS[precision])
+        where = f"{_processor()}, {cores()} cores" if device.type == "cpu" else _gpu(device)
+        say(
+            f"{where}: a large {precision} convolution {machine.conv_tflops:.2f} TFLOP/s, "
+            f"a large copy {machine.copy_gb_per_second:.1f} GB/s"
+        )
+        settings = {
+            "device": arguments.device,
+            "precision": arguments.precision,
+            "threads": arguments.threads,
+        }
+        for clip in clips:
+            for model in models:
                 row = measure_throughput(
                     clip, model, settings, machine,
                     frames=arguments.frames, repeats=arguments.repeats,
