@@ -57,6 +57,16 @@ def test_what_is_no_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "is text" in capsys.readouterr().err
 
 
+def test_a_model_that_is_none_is_named_before_the_machine_is_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["bench", str(SAMPLE), "--lines", "64", "--frames", "2", "--precision", "fp32"]
+    assert main([*arguments, "--model", "nothing"]) == 1
+    said = capsys.readouterr().err
+    assert "no shipped model of that name" in said
+    assert "TFLOP/s" not in said
+
+
 def test_a_number_of_lines_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["bench", str(SAMPLE), "--lines", "720,x"])
