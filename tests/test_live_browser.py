@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -79,10 +81,30 @@ def server(folder: Path) -> Iterator[LiveServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
+    playwright = sync_api.sync_playwright().start()
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    with closing_in_time():
         browser.close()
+        playwright.stop()
+
+
+@contextmanager
+def closing_in_time(seconds: float = 60) -> Iterator[None]:
+    """Go on after so long even if Chromium has not closed: Playwright itself waits for ever. What
+    was tested is tested by then, and both processes end with this one."""
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with suppress(TimeoutError):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
@@ -97,7 +119,8 @@ def page(browser: Any, server: LiveServer) -> Iterator[Any]:
     yield page
     if page.evaluate("videostyle.state.playing"):
         page.click("#play")
-    context.close()
+    with closing_in_time():
+        context.close()
     assert page.mistakes == []
 
 
