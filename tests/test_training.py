@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from videostyle.errors import TrainingError
-from videostyle.model import load_model
+from videostyle.model import Model, load_model, save_model
 from videostyle.training import train
 from videostyle.training.config import read_train_config
 from videostyle.training.dataset import content_batch, list_paintings, list_photos
@@ -98,6 +98,35 @@ def test_a_checkpoint_of_another_shape_is_refused(studio: Path, loss_network_fil
     config.write_text(config.read_text().replace("width: 0.25", "width: 0.5"))
     with pytest.raises(TrainingError, match="does not fit this configuration"):
         next(make(studio, loss_network_file).steps())
+
+
+def test_a_run_begins_with_a_model(studio: Path, loss_network_file: Path) -> None:
+    list(make(studio, loss_network_file, "first").steps())
+    learned = studio / "first" / "tiny.safetensors"
+    config = studio / "config.yaml"
+    text = config.read_text().replace("  sky: {size: 64}\n", "")
+    config.write_text(f"{text}start_from: {learned}\n")
+    trainer = make(studio, loss_network_file, "second").trainer
+    model = load_model(learned)
+    assert torch.equal(trainer.rows[0], model.styles[0])
+    for name, value in model.network.named_parameters():
+        assert torch.equal(trainer.parameters[f"network.{name}"], value), name
+    trainer.update()
+    assert not torch.equal(trainer.rows[0], model.styles[0])
+
+
+def test_a_painting_that_a_model_lacks_begins_as_the_mean_of_its_styles(
+    studio: Path, loss_network_file: Path, small_model: Model
+) -> None:
+    learned = studio / "learned.safetensors"
+    save_model(learned, small_model.card, small_model.network, small_model.styles)
+    config = studio / "config.yaml"
+    config.write_text(f"{config.read_text()}start_from: {learned}\n")
+    rows = make(studio, loss_network_file).trainer.rows
+    assert torch.allclose(rows, small_model.styles.mean(0).expand_as(rows), atol=1e-3)
+    config.write_text(config.read_text().replace("width: 0.25", "width: 0.5"))
+    with pytest.raises(TrainingError, match=r"start_from: .* has another architecture"):
+        make(studio, loss_network_file)
 
 
 def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None:

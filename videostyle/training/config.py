@@ -34,13 +34,15 @@ class TrainConfig:
     each a row of `styles.csv` in the paintings folder. learning_rate is of the kernels,
     row_learning_rate of gammas and betas (see `optimizer`); both warm up linearly over
     `warmup_steps` and fall linearly to 0 over the second half. style_weight grows linearly over
-    `style_ramp_steps`.
+    `style_ramp_steps`. start_from: a model (shipped name or file) of the same architecture whose
+    network and rows the run begins with, at the full style weight; random weights without it.
     """
 
     name: str
     paintings: Mapping[str, PaintingConfig]
     architecture: str = "lean"
     width: float = 1.0
+    start_from: str = ""
     steps: int = 8000
     batch_size: int = 4
     crop: int = 224

@@ -12,12 +12,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from videostyle.device import choose_device
 from videostyle.errors import TrainingError
-from videostyle.model import save_model
+from videostyle.model import load_model, save_model
 from videostyle.model_card import ModelCard
-from videostyle.network import ARCHITECTURES, StyleNetwork
+from videostyle.network import ARCHITECTURES, Architecture, StyleNetwork
 from videostyle.training.config import TrainConfig, read_train_config
 from videostyle.training.dataset import (
     Painting,
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class TrainingRun:
-    """Trains N styles in one new network; `steps` yields one `Step` an update.
+    """Trains N styles in one network; `steps` yields one `Step` an update.
 
     paintings: in the order of the styles. samples: pictures painted in every style, every
     `config.sample_every` steps.
@@ -63,8 +64,12 @@ class TrainingRun:
         grams = objective.painting_grams(
             [painting_pixels(p.path, config.paintings[p.style.name].size) for p in paintings]
         )
-        rows = initial_rows(architecture, len(paintings))
-        self.trainer = Trainer(config, photos, objective, grams, StyleNetwork(architecture), rows)
+        names = [painting.style.name for painting in paintings]
+        if config.start_from:
+            network, rows = _start_from(config.start_from, architecture, names)
+        else:
+            network, rows = StyleNetwork(architecture), initial_rows(architecture, len(names))
+        self.trainer = Trainer(config, photos, objective, grams, network, rows)
 
     def steps(self) -> Iterator[Step]:
         """Train to `config.steps`, resuming from the folder's checkpoint if there is one."""
@@ -166,6 +171,22 @@ class TrainingRun:
         folder = self.folder / "samples"
         folder.mkdir(exist_ok=True)
         save_sheet(folder / f"{trainer.step:06d}.png", pictures, columns, labels)
+
+
+def _start_from(
+    name: str, architecture: Architecture, styles: Sequence[str]
+) -> tuple[StyleNetwork, Tensor]:
+    """The network of a model, and the rows of these styles; a style that the model has not learned
+    begins as the mean of those it has."""
+    model = load_model(name)
+    if model.network.architecture != architecture:
+        raise TrainingError(
+            f"start_from: {name} has another architecture; set architecture and width to its own"
+        )
+    known = dict(zip(model.card.style_names, model.styles, strict=True))
+    mean = model.styles.mean(0)
+    rows = torch.stack([known.get(style, mean) for style in styles])
+    return model.network.train().requires_grad_(True), rows.clone()
 
 
 def make_run(

@@ -213,8 +213,10 @@ class Trainer:
         return result
 
     def _style_ramp(self) -> float:
-        """The style weight grows linearly from 0: a network that meets the full weight at once
+        """The style weight grows linearly from 0: a new network that meets the full weight at once
         learns textures that ignore the scene."""
+        if self.config.start_from:
+            return 1.0
         return min(1.0, (self.step + 1) / max(1, self.config.style_ramp_steps))
 
     def _rate_share(self) -> float:
