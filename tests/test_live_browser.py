@@ -90,15 +90,15 @@ def browser() -> Iterator[Any]:
 
 
 @contextmanager
-def closing_in_time(seconds: float = 60) -> Iterator[None]:
-    """Go on after so long even if Chromium has not closed: Playwright itself waits for ever. What
+def closing_in_time() -> Iterator[None]:
+    """Go on after a minute even if Chromium has not closed: Playwright itself waits for ever. What
     was tested is tested by then, and both processes end with this one."""
 
     def interrupt(*_: object) -> None:
         raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 60)
     try:
         with suppress(TimeoutError):
             yield
