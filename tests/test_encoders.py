@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -178,6 +180,25 @@ def test_a_size_the_encoder_cannot_hold_is_named_before_the_run(clip: Clip, tmp_
     info = replace(probe(clip(pts=range(2))), width=20_000, height=20_000)
     with pytest.raises(MediaError, match="libsvtav1 does not take 20000x20000 at 25 frames/s"):
         plan_encoding(info, tmp_path / "out.mp4", EncodeOptions(codec="libsvtav1"))
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root on Linux")
+def test_no_thread_becomes_a_real_time_thread(clip: Clip, tmp_path: Path) -> None:
+    """SVT-AV1 run by root makes some; the rest of the machine may then wait for ever."""
+
+    def policies() -> set[int]:
+        return {os.sched_getscheduler(int(path.name)) for path in Path("/proc/self/task").iterdir()}
+
+    def looked_at(frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            found.append(policies())
+            yield frame
+
+    found = [policies()]
+    info, output = probe(clip(pts=range(3))), tmp_path / "out.mp4"
+    plan = plan_output(info, output, EncodeOptions(codec="libsvtav1"))
+    encode(looked_at(untouched(info, plan)), info, output, plan)
+    assert found == [{os.SCHED_OTHER}] * 4
 
 
 def test_an_option_of_the_encoder_reaches_it(clip: Clip, tmp_path: Path) -> None:

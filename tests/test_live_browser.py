@@ -7,14 +7,10 @@ environment the pictures of the docs are taken on the way: SCREENSHOTS=docs/imag
 from __future__ import annotations
 
 import base64
-import ctypes
 import os
 import shutil
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -37,7 +33,6 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
-PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23  # linux/prctl.h, linux/capability.h
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "samples" / "bigbuckbunny.mp4"
 FLAGS = [
@@ -84,33 +79,10 @@ def server(folder: Path) -> Iterator[LiveServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if sys.platform == "linux":
-        # Run by root, Chromium raises its priority; a run with it so stood still, all else starved.
-        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0)
-    playwright = sync_api.sync_playwright().start()
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield browser
-    with closing_in_time():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
         browser.close()
-        playwright.stop()
-
-
-@contextmanager
-def closing_in_time() -> Iterator[None]:
-    """Go on after a minute even if Chromium has not closed: Playwright itself waits for ever. What
-    was tested is tested by then, and both processes end with this one."""
-
-    def interrupt(*_: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 60)
-    try:
-        with suppress(TimeoutError):
-            yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
@@ -125,8 +97,7 @@ def page(browser: Any, server: LiveServer) -> Iterator[Any]:
     yield page
     if page.evaluate("videostyle.state.playing"):
         page.click("#play")
-    with closing_in_time():
-        context.close()
+    context.close()
     assert page.mistakes == []
 
 

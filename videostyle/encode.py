@@ -30,6 +30,7 @@ from videostyle.encoders import (
     EncodingPlan,
     is_sequence,
     numbered,
+    open_encoder,
     plan_encoding,
     sequence_numbers,
 )
@@ -357,6 +358,7 @@ class _Video:
             stream.disposition = original.disposition
             container.metadata.update(kept_tags(source.metadata))
             container.set_chapters(span.chapters(source))
+        open_encoder(stream.codec_context)
         self._stream = stream
 
     def write(self, frame: Frame) -> None:

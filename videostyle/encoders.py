@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -527,13 +529,36 @@ def _is_here(codec: str) -> bool:
     return _open(context) is None
 
 
+def open_encoder(context: VideoCodecContext) -> None:
+    """Open an encoder, and let no thread come out of it with another priority than it had.
+
+    SVT-AV1 run by root makes its threads and the one that opens it real-time threads: the painting,
+    whatever the process starts and the rest of the machine would wait for them, and may do so for
+    ever. Raises av.FFmpegError.
+    """
+    if sys.platform != "linux":
+        context.open()
+        return
+    policy, param, before = os.sched_getscheduler(0), os.sched_getparam(0), _threads()
+    try:
+        context.open()
+    finally:
+        for thread in {threading.get_native_id(), *(_threads() - before)}:
+            with suppress(ProcessLookupError):  # ended meanwhile
+                os.sched_setscheduler(thread, policy, param)
+
+
+def _threads() -> set[int]:
+    return {int(path.name) for path in Path("/proc/self/task").iterdir()}
+
+
 def _open(context: VideoCodecContext) -> str | None:
     """Open an encoder; return why that failed."""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
         with av.logging.Capture() as log:
-            context.open()
+            open_encoder(context)
     except av.FFmpegError as error:
         return log[0][2].strip().rstrip(".") if log else error.strerror or str(error)
     finally:
