@@ -36,6 +36,13 @@ def choose_precision(name: str, device: torch.device) -> str:
     return "bf16" if cpu_has_bf16() else "fp32"
 
 
+def training_dtype(device: torch.device) -> torch.dtype:
+    """What training's products are computed in: bf16, whose range needs no scaled losses, on CUDA
+    and on a CPU that multiplies it; PyTorch's own loops for other CPUs would take many times as
+    long as fp32."""
+    return torch.bfloat16 if device.type == "cuda" or cpu_has_bf16() else torch.float32
+
+
 def choose_device(name: str) -> torch.device:
     """Resolve auto, cpu, cuda or cuda:N. Raises UsageError for what this machine lacks."""
     if name == "auto":

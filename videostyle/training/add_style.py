@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from videostyle.decode import decode, probe
+from videostyle.device import training_dtype
 from videostyle.errors import TrainingError
 from videostyle.media import PICTURE_SUFFIXES
 from videostyle.model import Model
@@ -62,7 +63,7 @@ class StyleTraining:
         if style.name in model.card.style_names:
             raise TrainingError(f"the model already has a style {style.name!r}; choose another")
         self._before, self._style, self._settings = model, style, settings
-        recipe, precision = model.card.recipe, torch.bfloat16
+        recipe, precision = model.card.recipe, training_dtype(torch.device(device))
         objective = Objective.from_recipe(loss_network.to(device), recipe, precision)
         config = TrainConfig(
             name=style.name,

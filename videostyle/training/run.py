@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videostyle.device import choose_device
+from videostyle.device import choose_device, training_dtype
 from videostyle.errors import TrainingError
 from videostyle.model import load_model, save_model
 from videostyle.model_card import ModelCard
@@ -58,9 +58,9 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         self.config, self.paintings, self.folder, self.samples = config, paintings, folder, samples
         architecture = ARCHITECTURES[config.architecture].scaled(config.width)
-        objective = Objective.from_recipe(
-            loss_network.to(device), config.to_dict(), precision=torch.bfloat16
-        )
+        loss_network = loss_network.to(device)
+        precision = training_dtype(torch.device(device))
+        objective = Objective.from_recipe(loss_network, config.to_dict(), precision)
         grams = objective.painting_grams(
             [painting_pixels(p.path, config.paintings[p.style.name].size) for p in paintings]
         )
