@@ -23,6 +23,7 @@ from videostyle.program import Program, Streams, record_graph
 from videostyle.training.config import TrainConfig
 from videostyle.training.dataset import content_batch
 from videostyle.training.losses import Grams, temporal_loss
+from videostyle.training.memory import keep_freed_memory
 from videostyle.training.objective import Objective
 from videostyle.training.optimizer import Optimizer
 from videostyle.training.warp import inside, random_warp, warp
@@ -65,6 +66,8 @@ class Trainer:
     ) -> None:
         self.config, self.photos, self.objective, self.grams = config, photos, objective, grams
         self.device = objective.device
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.rows = nn.Parameter(rows.to(self.device))
         self.parameters: Mapping[str, nn.Parameter] = {
