@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import make_clip
+from PIL import Image
 
 from videostyle.errors import VideoStyleError
-from videostyle.live.easel import Picture
+from videostyle.live.easel import Easel, Picture
 from videostyle.live.player import Player
 from videostyle.look import Look
 from videostyle.model import Model
@@ -25,10 +27,12 @@ class Watched:
     def __init__(self, stylizer: Stylizer) -> None:
         self.pictures: list[Picture] = []
         self.failures: list[VideoStyleError] = []
+        self.sizes: list[int] = []
         self.player = Player(
             stylizer,
             on_picture=self.pictures.append,
             on_end=lambda: None,
+            on_resize=lambda: self.sizes.append(self.player.lines),
             on_failure=self.failures.append,
         )
 
@@ -132,3 +136,27 @@ def test_recording_notes_every_frame_that_was_shown(watched: Watched, film: Path
     )
     assert take[-1].seconds == 1.96
     assert watched.player.take() == []
+
+
+def test_a_preview_that_cannot_be_followed_gets_smaller(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(easel: Easel, *, show: bool = True) -> None:
+        time.sleep(0.1 * (easel.info.height / 360) ** 2)
+        finish(easel, show=show)
+
+    finish = Easel.finish
+    monkeypatch.setattr(Easel, "finish", slow)
+    film = tmp_path / "film.mp4"
+    make_clip(film, pts=list(range(100)), size=(640, 480))
+    watched.player.open(film)
+    watched.player.update(playing=True)
+    watched.until(lambda: watched.sizes == [270])
+    watched.until(lambda: height(watched.pictures[-1]) == 270)
+    watched.player.update(lines=360)
+    watched.until(lambda: height(watched.pictures[-1]) == 360)
+
+
+def height(picture: Picture) -> int:
+    with Image.open(BytesIO(picture.jpeg)) as image:
+        return image.height

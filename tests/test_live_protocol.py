@@ -158,6 +158,16 @@ def test_standing_still_it_soon_shows_what_render_gives(tab: Tab) -> None:
     assert tab.pictures[-1]["mix"] == {"red": 1}
 
 
+def test_the_size_of_the_preview_is_free_until_it_is_chosen(tab: Tab) -> None:
+    assert tab.newest["state"]["lines"] is None
+    free = tab.newest["state"]["preview_lines"]
+    tab.send({"type": "set", "lines": 540})
+    tab.until(lambda: tab.newest["state"]["lines"] == tab.newest["state"]["preview_lines"] == 540)
+    tab.send({"type": "set", "lines": None})
+    tab.until(lambda: tab.newest["state"]["lines"] is None)
+    assert tab.newest["state"]["preview_lines"] == free
+
+
 def test_the_original_comes_only_when_it_is_wanted(tab: Tab) -> None:
     assert tab.picture_of(mix={"red": 1})["original"] == b""
     tab.send({"type": "view", "original": True})
@@ -325,6 +335,7 @@ def test_a_flood_of_commands_ends_in_the_last_one(tab: Tab) -> None:
         {"type": "seek", "seconds": True},
         {"type": "step", "frames": 1.5},
         {"type": "set", "lines": 100000},
+        {"type": "set", "lines": False},
         {"type": "open", "name": "../secret.yaml"},
         {"type": "open", "name": "/etc/passwd"},
         {"type": "open", "name": "link.yaml"},

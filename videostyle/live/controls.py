@@ -13,8 +13,8 @@ class Controls:
     """One moment of the page's controls.
 
     look: of the sliders. follow: show the timeline's look instead. lines: of the preview's shorter
-    side. original: whether the untouched frame is wanted too. serial: number of the last change;
-    it comes back with the first picture that shows the change.
+    side, None for as many as are painted in time. original: whether the untouched frame is wanted
+    too. serial: number of the last change; it comes back with the first picture that shows it.
     """
 
     look: Look = field(default_factory=lambda: Look({ORIGINAL: 1.0}))
@@ -23,7 +23,7 @@ class Controls:
     playing: bool = False
     loop: bool = True
     recording: bool = False
-    lines: int = 360
+    lines: int | None = None
     original: bool = False
     serial: int = 0
 

@@ -78,7 +78,8 @@ class Easel:
         self._to_rgb = VideoReformatter()
         self._stabilizer = Stabilizer()
         self._pending: deque[_Pending] = deque()
-        self._busy_seconds = 0.05
+        self._mean_seconds = 0.05
+        self._work_began = self._worked_seconds = 0.0
 
     def make_room(self) -> None:
         """Wait until a frame more can be begun."""
@@ -87,6 +88,8 @@ class Easel:
 
     def offer(self, frame: Frame, controls: Controls) -> None:
         """Begin to paint a frame in the controls' look. There must be room."""
+        if not self._pending:
+            self._work_began = time.perf_counter()
         look = controls.look_at(frame.seconds)
         finish = paint(frame, self._stylizer, look, self._converter, self._stabilizer)
         self._pending.append(_Pending(finish, frame, look, controls, time.perf_counter()))
@@ -96,16 +99,26 @@ class Easel:
         """When the oldest frame in work should be nearly ready, on time.perf_counter; None if none
         is in work."""
         # Asked for a little early, so that the mean of what it took can also fall.
-        return self._pending[0].submitted + 0.85 * self._busy_seconds if self._pending else None
+        return self._pending[0].submitted + 0.85 * self._mean_seconds if self._pending else None
+
+    @property
+    def busy_seconds(self) -> float:
+        """For how long altogether a frame was in work or made into a picture."""
+        now = time.perf_counter() if self._pending else self._work_began
+        return self._worked_seconds + now - self._work_began
 
     def finish(self, *, show: bool = True) -> None:
         """Wait for the oldest frame in work and hand its picture out."""
         item = self._pending.popleft()
         painted = item.finish()
         took = time.perf_counter() - item.submitted
-        self._busy_seconds += 0.1 * (took - self._busy_seconds)
-        if not show:
-            return
+        self._mean_seconds += 0.1 * (took - self._mean_seconds)
+        if show:
+            self._show(item, painted)
+        if not self._pending:
+            self._worked_seconds += time.perf_counter() - self._work_began
+
+    def _show(self, item: _Pending, painted: Frame) -> None:
         original = b""
         if item.controls.original:
             original = self._jpeg(self._converter.to_output(item.frame.image))

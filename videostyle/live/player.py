@@ -29,6 +29,7 @@ from videostyle.errors import MediaError, VideoStyleError
 from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
 from videostyle.live.performance import Sample
+from videostyle.live.preview_size import LINES, PreviewSize
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.model import Model
@@ -50,8 +51,9 @@ _CAMERA_POLL_SECONDS = 0.005
 class Player:
     """Plays one source at a time. Its methods may be called from any thread.
 
-    on_picture, on_end and on_failure are called in the player's thread: with every picture, when
-    the video came to its end, and with what went wrong with the source.
+    on_picture, on_end, on_resize and on_failure are called in the player's thread: with every
+    picture, when the video came to its end, when the preview has chosen another size, and with
+    what went wrong with the source.
     """
 
     def __init__(
@@ -60,13 +62,16 @@ class Player:
         *,
         on_picture: Callable[[Picture], None],
         on_end: Callable[[], None],
+        on_resize: Callable[[], None],
         on_failure: Callable[[VideoStyleError], None],
     ) -> None:
         self.stylizer = stylizer
         self._on_picture, self._on_end, self._on_failure = on_picture, on_end, on_failure
+        self._on_resize = on_resize
         self._changed = Condition()
         self._controls = Controls()
         self._info: MediaInfo | None = None
+        self._preview = _preview_size(None)
         self._start_seconds = 0.0
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
         self._camera: tuple[Pixels, float] | None = None
@@ -88,6 +93,11 @@ class Player:
         """Facts about the source; None for a camera."""
         return self._info
 
+    @property
+    def lines(self) -> int:
+        """Of the preview's shorter side, where the source has as many."""
+        return self.controls.lines or self._preview.lines
+
     def open(self, path: Path | None) -> MediaInfo | None:
         """Show a video or a picture from its start, or what is given to `see` if None.
 
@@ -96,6 +106,7 @@ class Player:
         info = probe(path) if path else None
         with self._changed:
             self._info, self._camera, self._take = info, None, []
+            self._preview = _preview_size(info)
             self._frame_of_thumbnails = None
             self._start_seconds = self.seconds = 0.0
             self._controls = replace(
@@ -117,6 +128,7 @@ class Player:
             before, now = self._controls, replace(self._controls, **changes)
             self._controls = now
             if now.lines != before.lines:
+                self._preview = _preview_size(self._info)
                 self._start_seconds = self.seconds
                 self._begin_scene()
             if now.recording and not before.recording:
@@ -223,7 +235,7 @@ class Player:
 
     def _show(self, scene: int, info: MediaInfo, start: float) -> None:
         """Play and stand still from a time on, until another scene begins."""
-        preview = _of_lines(info, self.controls.lines)
+        preview = _of_lines(info, self.lines)
         easel = Easel(self.stylizer, preview, self._hand_out)
         with ExitStack() as stack:
             frames = prefetch(decode(preview, cut=_from(info, start)), _DECODED_AHEAD)
@@ -248,6 +260,7 @@ class Player:
         """Show frames when they are due, and return the last one shown; None at the video's end."""
         zero = time.perf_counter() - shown.seconds
         interval, late = 1 / float(easel.info.frame_rate or 25), 0
+        self._preview.rest()
         for frame in frames:
             self._run_jobs(easel)
             while (wait := zero + frame.seconds - time.perf_counter()) > 0:
@@ -265,6 +278,7 @@ class Player:
             if is_late:
                 zero, late = time.perf_counter() - frame.seconds, 0
             self._offer(easel, frame)
+            self._keep_up(easel)
             shown = frame
             if not self._plays(scene):
                 return shown
@@ -336,7 +350,9 @@ class Player:
             pixels, seconds = newest
             if easel is None or (easel.info.height, easel.info.width) != pixels.shape[:2]:
                 easel = Easel(self.stylizer, _camera_info(*pixels.shape[:2]), self._hand_out)
+                self._preview.rest()
             self._offer(easel, Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, seconds))
+            self._keep_up(easel)
         if easel:
             easel.drain()
 
@@ -348,6 +364,18 @@ class Player:
         with self._changed:
             if controls.recording and (not self._take or frame.seconds > self._take[-1].seconds):
                 self._take.append(Sample(frame.seconds, controls.look_at(frame.seconds)))
+
+    def _keep_up(self, easel: Easel) -> None:
+        """Count a frame that is painted in motion, and go on in another size if that is better."""
+        preview, controls = self._preview, self.controls
+        if controls.lines is not None or controls.recording:
+            preview.rest()
+        elif preview.painted(time.perf_counter(), easel.busy_seconds):
+            with self._changed:
+                if preview is self._preview:  # else another source is opened, or a size was chosen
+                    self._start_seconds = self.seconds
+                    self._begin_scene()
+            self._on_resize()
 
     def _hand_out(self, picture: Picture) -> None:
         self.seconds = picture.seconds
@@ -407,6 +435,13 @@ def _of_lines(info: MediaInfo, lines: int) -> MediaInfo:
     """The same with a shorter side of at most so many pixels."""
     shorter, longer = sorted((info.width, info.height))
     return info.fitted(round(longer * lines / shorter)) if lines < shorter else info
+
+
+def _preview_size(info: MediaInfo | None) -> PreviewSize:
+    """For a video, or for a camera if None."""
+    if info is None:
+        return PreviewSize(LINES[-1], 25)
+    return PreviewSize(min(info.width, info.height), float(info.frame_rate or 25))
 
 
 def _camera_info(height: int, width: int) -> MediaInfo:

@@ -23,6 +23,7 @@ from videostyle.live.library import Library
 from videostyle.live.message import boolean, choice, integer, number, text
 from videostyle.live.performance import to_timeline
 from videostyle.live.player import Player
+from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
 from videostyle.live.timeline_view import describe_timeline, places
 from videostyle.look import MAX_STROKE, MIN_STROKE, ORIGINAL, Look
@@ -34,7 +35,6 @@ from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline
 from videostyle.timeline_yaml import dump_timeline, parse_timeline
 
-LINES = (180, 270, 360, 540, 720)
 MAX_TIMELINE_CHARACTERS = 1_000_000
 MAX_WEIGHTS = 256
 MAX_CAMERA_SIDE = 1280
@@ -68,7 +68,11 @@ class Session:
         self._camera_began = 0.0
         self._lock = Lock()
         self.player = Player(
-            stylizer, on_picture=show, on_end=self._ended, on_failure=self._say_failure
+            stylizer,
+            on_picture=show,
+            on_end=self._ended,
+            on_resize=lambda: self._tell(self.state()),
+            on_failure=self._say_failure,
         )
         self.rendering = Rendering(device, self._say_rendering)
         self.lesson = Lesson(loss_network, device, self._set_model, self._say_lesson)
@@ -190,6 +194,7 @@ class Session:
             "follow": controls.follow,
             "recording": controls.recording,
             "lines": controls.lines,
+            "preview_lines": self.player.lines,
             "look": controls.look.to_dict(),
         }
 
@@ -235,7 +240,8 @@ class Session:
             name: boolean(message, name) for name in ("loop", "follow") if name in message
         }
         if "lines" in message:
-            changes["lines"] = integer(message, "lines", LINES[0], LINES[-1])
+            is_free = message["lines"] is None
+            changes["lines"] = None if is_free else integer(message, "lines", LINES[0], LINES[-1])
         if changes.get("follow") and self._timeline is None:
             raise UsageError("there is no timeline to follow yet; add a key or record one")
         self.player.update(**changes)

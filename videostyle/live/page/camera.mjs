@@ -32,7 +32,7 @@ async function run(mine) {
     if (mine !== stream) return;
     video.requestVideoFrameCallback(send);
     if (!isIdle() || !isAnswered || !video.videoWidth) return;
-    canvas.height = even(Math.min(state.lines, video.videoHeight, WIDTH * video.videoHeight / video.videoWidth));
+    canvas.height = even(Math.min(state.preview_lines, video.videoHeight, WIDTH * video.videoHeight / video.videoWidth));
     canvas.width = even(canvas.height * video.videoWidth / video.videoHeight);
     context.drawImage(video, 0, 0, canvas.width, canvas.height);
     isAnswered = false;

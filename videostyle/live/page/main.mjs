@@ -33,8 +33,9 @@ on("hello", ({ lines, model, engine }) => {
   $("source").replaceChildren(element("option", { value: "", textContent: "Choose…", disabled: true }),
     ...state.media.map((name) => element("option", { value: name, textContent: name })),
     element("option", { value: "camera", textContent: "Camera" }));
-  $("lines").replaceChildren(...lines.map((each) => element("option", { value: each, textContent: `${each} lines` })));
-  $("lines").value = state.lines;
+  $("lines").replaceChildren(element("option", { value: "" }),
+    ...lines.map((each) => element("option", { value: each, textContent: `${each} lines` })));
+  showLines();
   $("source").value = state.source?.name ?? "";
   $("meter").title = `${model} on ${engine}`;
   $("empty").textContent = state.media.length
@@ -54,7 +55,12 @@ $("source").onchange = ({ target }) => {
   if (goes) send({ type: "open", name: target.value });
   else target.value = state.source?.name ?? "";
 };
-$("lines").onchange = ({ target }) => send({ type: "set", lines: Number(target.value) });
+$("lines").onchange = ({ target }) => send({ type: "set", lines: Number(target.value) || null });
+function showLines() {
+  const automatic = $("lines").options[0];
+  if (automatic) automatic.textContent = state.lines ? "Automatic" : `Automatic (${state.preview_lines})`;
+  $("lines").value = state.lines ?? "";
+}
 
 const toggles = {
   play: () => play(!state.playing),
@@ -71,7 +77,7 @@ on("state", () => {
   $("loop").setAttribute("aria-pressed", state.loop);
   $("record").textContent = state.recording ? "Stop" : "Record";
   $("record").setAttribute("aria-pressed", state.recording);
-  $("lines").value = state.lines;
+  showLines();
 });
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(2).padStart(5, "0")}`;

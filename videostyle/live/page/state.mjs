@@ -11,7 +11,7 @@ export const ORIGINAL = "original";
 
 export const state = {
   styles: [], media: [], timelines: [], source: null, conducts: true,
-  playing: false, loop: true, follow: false, recording: false, lines: 360,
+  playing: false, loop: true, follow: false, recording: false, lines: null, preview_lines: 360,
   seconds: 0,
   pictures: 0,  // since the source was opened
   look: { mix: { [ORIGINAL]: 1 }, strength: 1, keep_color: 0, stroke: 1 },  // of the last picture
