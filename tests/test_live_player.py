@@ -123,6 +123,23 @@ def test_thumbnails_can_be_asked_for_at_any_time(watched: Watched) -> None:
         assert len(watched.player.thumbnail("red").result(10)) > 100
 
 
+def test_a_thumbnail_is_painted_once(
+    watched: Watched, film: Path, tmp_path: Path, small_model: Model
+) -> None:
+    def red() -> bytes:
+        return watched.player.thumbnail("red").result(10)
+
+    watched.player.open(film)
+    first = red()
+    assert red() is first
+    watched.player.stylizer.model = replace(small_model, styles=small_model.styles.flip(0))
+    other = red()
+    assert other != first
+    assert red() is other
+    watched.player.open(make_clip(tmp_path / "other.mp4", size=(64, 96)))
+    assert red() != other
+
+
 def test_recording_notes_every_frame_that_was_shown(watched: Watched, film: Path) -> None:
     watched.player.open(film)
     watched.until(lambda: bool(watched.pictures))

@@ -75,7 +75,8 @@ class Player:
         self._start_seconds = 0.0
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
         self._camera: tuple[Pixels, float] | None = None
-        self._frame_of_thumbnails: Pixels | None = None
+        self._small_frame: tuple[MediaInfo, Pixels] | None = None
+        self._thumbnails: dict[str, tuple[Pixels, Model, bytes]] = {}
         self._take: list[Sample] = []
         self._jobs: deque[Callable[[], None]] = deque()
         self._closed = False
@@ -107,7 +108,6 @@ class Player:
         with self._changed:
             self._info, self._camera, self._take = info, None, []
             self._preview = _preview_size(info)
-            self._frame_of_thumbnails = None
             self._start_seconds = self.seconds = 0.0
             self._controls = replace(
                 self._controls, playing=False, recording=False, timeline=None, follow=False
@@ -165,9 +165,14 @@ class Player:
         """A JPEG of a frame of the source in one style, or untouched for `original`."""
 
         def paint() -> bytes:
-            frame = self._small()
+            frame, model = self._small(), self.stylizer.model
+            known = self._thumbnails.get(style)
+            if known and known[0] is frame and known[1] is model:
+                return known[2]
             painted = frame if style == ORIGINAL else self.stylizer(frame, Look({style: 1.0}))
-            return encode_jpeg(painted)
+            jpeg = encode_jpeg(painted)
+            self._thumbnails[style] = frame, model, jpeg
+            return jpeg
 
         return self._do(paint)
 
@@ -227,11 +232,13 @@ class Player:
         with self._changed:
             return self._changed.wait_for(until, seconds)
 
-    def _run_jobs(self, easel: Easel | None) -> None:
-        if self._jobs and easel:
+    def _run_job(self, easel: Easel | None) -> None:
+        """One at a time, so that thirty thumbnails do not hold the picture up."""
+        if not self._jobs:
+            return
+        if easel:
             easel.drain()  # a job finds the stylizer idle
-        while self._jobs:
-            self._jobs.popleft()()
+        self._jobs.popleft()()
 
     def _show(self, scene: int, info: MediaInfo, start: float) -> None:
         """Play and stand still from a time on, until another scene begins."""
@@ -262,7 +269,7 @@ class Player:
         interval, late = 1 / float(easel.info.frame_rate or 25), 0
         self._preview.rest()
         for frame in frames:
-            self._run_jobs(easel)
+            self._run_job(easel)
             while (wait := zero + frame.seconds - time.perf_counter()) > 0:
                 if easel.ready_at and easel.ready_at < zero + frame.seconds:
                     time.sleep(max(0.0, easel.ready_at - time.perf_counter()))
@@ -293,7 +300,7 @@ class Player:
         model: Model | None = None
         is_settled = False
         while self._lasts(scene):
-            self._run_jobs(easel)
+            self._run_job(easel)
             if self.controls.playing and not info.is_image:
                 return
             if self.controls != controls or self.stylizer.model is not model:
@@ -338,7 +345,7 @@ class Player:
         easel: Easel | None = None
         seen: tuple[Pixels, float] | None = None
         while self._lasts(scene):
-            self._run_jobs(easel)
+            self._run_job(easel)
             if easel and easel.ready_at and easel.ready_at <= time.perf_counter():
                 easel.finish()
             newest = self._camera
@@ -413,15 +420,16 @@ class Player:
             picture = Image.fromarray(self._camera[0])
             picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
             return np.asarray(picture)
-        if self._frame_of_thumbnails is not None:
-            return self._frame_of_thumbnails
+        if self._small_frame and self._small_frame[0] is info:
+            return self._small_frame[1]
         small = info.fitted(THUMBNAIL_SIDE)
         with closing(decode(small, cut=_from(info, (info.duration_seconds or 0.0) / 3))) as frames:
             frame = next(frames, None)
             if frame is None:
                 raise MediaError(f"{info.path}: has no frames to show")
-            self._frame_of_thumbnails = ColorConverter(small, "yuv420p").to_rgb(frame.image)
-            return self._frame_of_thumbnails
+            pixels = ColorConverter(small, "yuv420p").to_rgb(frame.image)
+        self._small_frame = info, pixels
+        return pixels
 
 
 def _from(info: MediaInfo, seconds: float) -> Cut:
