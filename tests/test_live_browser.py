@@ -429,10 +429,12 @@ def test_everything_is_reached_by_keyboard(page: Any) -> None:
     wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
     page.keyboard.press("2")
     wait_for(lambda: "starry_night" in state(page, "look.mix"))
+    before = state(page, "seconds")
     page.keyboard.press("Space")
-    wait_for(lambda: state(page, "playing"))
+    wait_for(lambda: state(page, "seconds") != before)
     page.keyboard.press("Space")
     wait_for(lambda: not state(page, "playing"))
+    settled(page)  # until then a frame may be in work that is later
     at = state(page, "seconds")
     page.keyboard.press(".")
     wait_for(lambda: state(page, "seconds") > at)

@@ -158,9 +158,9 @@ def test_recording_notes_every_frame_that_was_shown(watched: Watched, film: Path
 def test_a_preview_that_cannot_be_followed_gets_smaller(
     watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(easel: Easel, *, show: bool = True) -> None:
+    def slow(easel: Easel) -> None:
         time.sleep(0.1 * (easel.info.height / 360) ** 2)
-        finish(easel, show=show)
+        finish(easel)
 
     finish = Easel.finish
     monkeypatch.setattr(Easel, "finish", slow)

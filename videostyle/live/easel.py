@@ -5,6 +5,7 @@ It keeps a frame or two in work and knows about when each will be ready.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -59,7 +60,8 @@ class Easel:
     """Paints frames of one size, in order, all in one thread.
 
     as_rendered: blend on the planes of yuv420p, as `render` does, instead of RGB, which saves two
-    conversions.
+    conversions. show_from: frames before that time, in seconds, are painted for the stabilizer
+    alone.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class Easel:
         on_picture: Callable[[Picture], None],
         *,
         as_rendered: bool = False,
+        show_from: float = -math.inf,
     ) -> None:
-        self.info, self._as_rendered = info, as_rendered
+        self.info, self._as_rendered, self._show_from = info, as_rendered, show_from
         self._stylizer, self._on_picture = stylizer, on_picture
         self._converter = ColorConverter(
             info, "yuv420p" if as_rendered else "rgb24", None if as_rendered else RGB
@@ -107,13 +110,13 @@ class Easel:
         now = time.perf_counter() if self._pending else self._work_began
         return self._worked_seconds + now - self._work_began
 
-    def finish(self, *, show: bool = True) -> None:
+    def finish(self) -> None:
         """Wait for the oldest frame in work and hand its picture out."""
         item = self._pending.popleft()
         painted = item.finish()
         took = time.perf_counter() - item.submitted
         self._mean_seconds += 0.1 * (took - self._mean_seconds)
-        if show:
+        if item.frame.seconds >= self._show_from:
             self._show(item, painted)
         if not self._pending:
             self._worked_seconds += time.perf_counter() - self._work_began

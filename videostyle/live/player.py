@@ -328,17 +328,17 @@ class Player:
     def _settle(self, scene: int, info: MediaInfo, frame: Frame, controls: Controls) -> None:
         """Paint one frame as `render` does: at its own size, after the frames it leans on."""
         whole = info.fitted(MAX_SETTLED_SIDE)
-        easel = Easel(self.stylizer, whole, self._hand_out, as_rendered=True)
         cut = _from(info, frame.seconds)
+        easel = Easel(self.stylizer, whole, self._hand_out, as_rendered=True, show_from=cut.start)
         with closing(decode(whole, cut=cut, lead=MEMORY)) as frames:
             for each in frames:
                 if self.controls != controls or not self._lasts(scene):
-                    return
+                    break
+                easel.make_room()
                 easel.offer(each, controls)
-                is_last = each.seconds >= cut.start
-                easel.finish(show=is_last)
-                if is_last:
-                    return
+                if each.seconds >= cut.start:
+                    break
+            easel.drain()
 
     def _watch(self, scene: int) -> None:
         """Paint the camera's newest frame, ever again."""
