@@ -123,6 +123,15 @@ def test_thumbnails_can_be_asked_for_at_any_time(watched: Watched) -> None:
         assert len(watched.player.thumbnail("red").result(10)) > 100
 
 
+def test_a_thumbnail_nobody_waits_for_any_more_does_no_harm(watched: Watched, film: Path) -> None:
+    watched.player.open(film)
+    asked = [watched.player.thumbnail(style) for style in ("red", "green", "blue") * 20]
+    assert sum(future.cancel() for future in asked) > 1
+    watched.player.update(look=Look({"red": 1}), serial=1)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].serial == 1)
+    assert len(watched.player.thumbnail("red").result(10)) > 100
+
+
 def test_a_thumbnail_is_painted_once(
     watched: Watched, film: Path, tmp_path: Path, small_model: Model
 ) -> None:

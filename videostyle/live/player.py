@@ -192,6 +192,8 @@ class Player:
         future: Future[T] = Future()
 
         def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # the tab that asked is gone
             try:
                 future.set_result(job())
             except Exception as error:  # whoever asked gets it
@@ -285,7 +287,7 @@ class Player:
             if is_late:
                 zero, late = time.perf_counter() - frame.seconds, 0
             self._offer(easel, frame)
-            self._keep_up(easel)
+            self._keep_up(scene, easel)
             shown = frame
             if not self._plays(scene):
                 return shown
@@ -359,7 +361,7 @@ class Player:
                 easel = Easel(self.stylizer, _camera_info(*pixels.shape[:2]), self._hand_out)
                 self._preview.rest()
             self._offer(easel, Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, seconds))
-            self._keep_up(easel)
+            self._keep_up(scene, easel)
         if easel:
             easel.drain()
 
@@ -372,14 +374,14 @@ class Player:
             if controls.recording and (not self._take or frame.seconds > self._take[-1].seconds):
                 self._take.append(Sample(frame.seconds, controls.look_at(frame.seconds)))
 
-    def _keep_up(self, easel: Easel) -> None:
+    def _keep_up(self, scene: int, easel: Easel) -> None:
         """Count a frame that is painted in motion, and go on in another size if that is better."""
         preview, controls = self._preview, self.controls
         if controls.lines is not None or controls.recording:
             preview.rest()
         elif preview.painted(time.perf_counter(), easel.busy_seconds):
             with self._changed:
-                if preview is self._preview:  # else another source is opened, or a size was chosen
+                if self._lasts(scene):  # else something else begins anyway
                     self._start_seconds = self.seconds
                     self._begin_scene()
             self._on_resize()
