@@ -4,7 +4,7 @@
 
 DATA holds photos/, paintings/, paintings_extra/ and loss/vgg19_16x.safetensors. Every run has a
 folder in OUT, from which it resumes. A step of one network leaves most of a GPU idle, so all take
-turns to begin one, each on a stream of its own.
+turns to begin one, each on a stream of its own; of the same photographs they see the same crops.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import time
 from pathlib import Path
 
+from videostyle.training.dataset import ContentCrops
 from videostyle.training.run import TrainingRun, make_run
 
 RECIPES = Path(__file__).parents[1] / "videostyle" / "training" / "recipes"
@@ -40,7 +41,11 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes")
     parser.add_argument("--device", default="cuda")
     arguments = parser.parse_args()
-    going = {name: start(name, arguments).steps() for name in arguments.only}
+    runs = {name: start(name, arguments) for name in arguments.only}
+    crops: dict[ContentCrops, ContentCrops] = {}
+    for run in runs.values():
+        run.trainer.crops = crops.setdefault(run.trainer.crops, run.trainer.crops)
+    going = {name: run.steps() for name, run in runs.items()}
     done = dict.fromkeys(going, 0)
     began = last = time.perf_counter()
     before = dict(done)

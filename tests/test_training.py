@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from videostyle.errors import TrainingError
 from videostyle.model import Model, load_model, save_model
 from videostyle.training import train
 from videostyle.training.config import read_train_config
-from videostyle.training.dataset import content_batch, list_paintings, list_photos
+from videostyle.training.dataset import ContentCrops, list_paintings, list_photos
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.losses import (
     content_loss,
@@ -176,11 +176,14 @@ def test_every_style_is_seen_before_any_comes_again(studio: Path, loss_network_f
 
 
 def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
-    photos = list_photos(studio / "photos")
-    first = content_batch(photos, 3, seed=1, batch_size=2, crop=48)
+    photos = tuple(list_photos(studio / "photos"))
+    crops = ContentCrops(photos, seed=1, batch_size=2, crop=48, device=torch.device("cpu"))
+    first = crops.batch(3)
     assert first.shape == (2, 3, 48, 48)
-    assert torch.equal(first, content_batch(photos, 3, seed=1, batch_size=2, crop=48))
-    assert not torch.equal(first, content_batch(photos, 4, seed=1, batch_size=2, crop=48))
+    assert 0 <= first.min() < first.max() <= 1
+    assert torch.equal(first, replace(crops).batch(3))
+    assert not torch.equal(first, crops.batch(4))
+    assert not torch.equal(first, replace(crops, seed=2).batch(3))
 
 
 @pytest.mark.parametrize(

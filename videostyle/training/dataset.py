@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,8 @@ from videostyle.model_card import Style
 # Photographs are kept in memory at this shorter side, in pixels, and zoomed by up to MAX_ZOOM.
 PHOTO_SIDE = 360
 MAX_ZOOM = 1.5
+# Batches a `ContentCrops` remembers, for the others that share it.
+KEPT_BATCHES = 4
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -96,42 +97,57 @@ def painting_pixels(path: Path, size: int) -> Tensor:
     return to_pixels(resize_shorter(open_picture(path), size))
 
 
-def content_batch(
-    photos: Sequence[Path | Image.Image],
-    step: int,
-    *,
-    seed: int,
-    batch_size: int,
-    crop: int,
-    device: torch.device | str = "cpu",
-) -> Tensor:
-    """(N, 3, crop, crop) in [0, 1]: the crops of one training step.
+@dataclass(frozen=True)
+class ContentCrops:
+    """What photographs give a training: squares of `crop` pixels, `batch_size` a step.
 
     A function of seed and step alone, so that a resumed run sees what an unbroken one would.
+    Equal ones may be shared by networks that train side by side.
     """
-    random = np.random.default_rng((seed, step))
-    crops = []
-    for _ in range(batch_size):
-        photo = photos[int(random.integers(len(photos)))]
-        if isinstance(photo, Path):
-            pixels = _open_photo(photo, device)
-        else:
-            pixels = _to_bytes(photo).to(device)
-        crops.append(_random_crop(pixels, random, crop))
-    return torch.cat(crops)
+
+    photos: tuple[Path | Image.Image, ...]
+    seed: int
+    batch_size: int
+    crop: int
+    device: torch.device
+
+    def batch(self, step: int) -> Tensor:
+        """(N, 3, crop, crop) in [0, 1], channels-last, on the current stream."""
+        if step not in self._latest:
+            while len(self._latest) >= KEPT_BATCHES:
+                self._latest.pop(next(iter(self._latest)))
+            self._latest[step] = self._cut(step)
+        return self._latest[step]
+
+    @cached_property
+    def _latest(self) -> dict[int, Tensor]:
+        return {}
+
+    def _cut(self, step: int) -> Tensor:
+        random = np.random.default_rng((self.seed, step))
+        crops = []
+        for _ in range(self.batch_size):
+            photo = self.photos[int(random.integers(len(self.photos)))]
+            if isinstance(photo, Path):
+                pixels = _open_photo(photo, self.device)
+            else:
+                pixels = _to_bytes(photo).to(self.device)
+            crops.append(_random_crop(pixels, random, self.crop))
+        batch = torch.cat(crops).div_(255).clamp_(0, 1)
+        return batch.contiguous(memory_format=torch.channels_last)
 
 
 def _random_crop(photo: Tensor, random: np.random.Generator, crop: int) -> Tensor:
     """(1, 3, crop, crop): a square of at least 1 / MAX_ZOOM of the shorter side, scaled."""
     side = round(min(photo.shape[1:]) / random.uniform(1.0, MAX_ZOOM))
     top, left = (int(random.integers(whole - side + 1)) for whole in photo.shape[1:])
-    square = photo[None, :, top : top + side, left : left + side].float() / 255
-    pixels = F.interpolate(square, (crop, crop), mode="bicubic", antialias=True).clamp_(0, 1)
+    square = photo[None, :, top : top + side, left : left + side].float()
+    pixels = F.interpolate(square, (crop, crop), mode="bicubic", antialias=True)
     return pixels.flip(3) if random.random() < 0.5 else pixels
 
 
 @lru_cache(maxsize=4096)
-def _open_photo(path: Path, device: torch.device | str) -> Tensor:
+def _open_photo(path: Path, device: torch.device) -> Tensor:
     """A photograph ready for crops: opening it again would cost more than the crop."""
     return _to_bytes(shrink_photo(open_picture(path))).to(device)
 

@@ -7,6 +7,7 @@ the same keys (marked in the file's metadata), and the distilled VGG-19 of Wang 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection
 from pathlib import Path
 
@@ -52,6 +53,14 @@ class LossNetwork(nn.Module):
         colors = _OXFORD_BGR if bgr_255 else _IMAGENET
         self.register_buffer("colors", torch.tensor(colors)[..., None, None])
         self.colors: Tensor
+
+    def rounded(self, precision: torch.dtype) -> LossNetwork:
+        """A copy whose kernels and biases are of this precision."""
+        result = copy.deepcopy(self)
+        for name, value in result.named_buffers():
+            if name != "colors":
+                setattr(result, name, value.to(precision))
+        return result
 
     def forward(self, pixels: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
         """(N, 3, H, W) RGB in [0, 1] -> {tap: (N, C, h, w)}, each map before its last ReLU.

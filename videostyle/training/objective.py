@@ -3,10 +3,10 @@ variation of pastiches, seen by one loss network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,26 +32,11 @@ class Losses:
     total_variation: Tensor
 
 
-def compare(
-    features: Mapping[str, Tensor],
-    pastiches: Tensor,
-    grams: Grams,
-    content_seen: Tensor,
-    content: Tensor,
-) -> Losses:
-    """Losses of pastiches (N, 3, H, W) with these features against the targets."""
-    seen = {tap: gram_matrix(features[tap]) for tap in grams}
-    return Losses(
-        style_loss(seen, grams), content_loss(content_seen, content), total_variation(pastiches)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Objective:
     """The weights of the losses and the network that measures them.
 
-    Compare totals only between objectives with the same loss network and weights. `compare` is
-    `compiled` together with the network.
+    Compare totals only between objectives with the same loss network and weights.
     """
 
     network: LossNetwork
@@ -59,7 +44,6 @@ class Objective:
     content_weight: float = 1.0
     tv_weight: float = 1.0
     precision: torch.dtype = torch.float32
-    compare: Callable[..., Losses] = compare
 
     @classmethod
     def from_recipe(
@@ -81,11 +65,9 @@ class Objective:
             ) from error
         return cls(network, **weights, precision=precision)
 
-    def compiled(self) -> Objective:
-        """The same, compiled on first use for each new shape: that takes half a minute and a
-        third off the time of an update."""
-        network = cast(LossNetwork, torch.compile(self.network))
-        return replace(self, network=network, compare=torch.compile(compare))
+    def rounded(self) -> Objective:
+        """The same, its network's weights rounded to `precision` once instead of at every use."""
+        return replace(self, network=self.network.rounded(self.precision))
 
     @property
     def device(self) -> torch.device:
@@ -119,7 +101,16 @@ class Objective:
         tap = self.network.content_tap
         with self.autocast():
             features = self._features(pastiches, tuple(dict.fromkeys((*grams, tap))))
-            return self.compare(features, pastiches, grams, features[tap], content)
+            seen = {tap: gram_matrix(features[tap]) for tap in grams}
+            return Losses(
+                style_loss(seen, grams),
+                content_loss(features[tap], content),
+                total_variation(pastiches),
+            )
+
+    def losses_of(self, pastiches: Tensor, grams: Grams, photos: Tensor) -> Losses:
+        """The same, of photographs (N, 3, H, W)."""
+        return self.losses(pastiches, grams, self.content_features(photos))
 
     def _features(self, pixels: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
         return {tap: F.relu(seen) for tap, seen in self.network(pixels, taps).items()}

@@ -3,46 +3,48 @@
 Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks") turns the
 momentum of a matrix into the nearest orthogonal one, so that every direction moves alike; scaled as
 in Liu et al. 2025, "Muon is Scalable for LLM Training", section 2.2, a step is as large as Adam's.
+
+PyTorch's own Muon takes kernel after kernel, in hundreds of small operations. Here all kernels of a
+network lie in one stack of matrices, filled up with zeros, which stay zeros.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-_KEPT = {
-    torch.optim.Muon: ("momentum_buffer",),
-    torch.optim.Adam: ("step", "exp_avg", "exp_avg_sq"),
-}
+from videostyle.device import training_dtype
+
+MOMENTUM = 0.95
+# Of the iteration that brings all singular values near 1, and its coefficients (Jordan et al.).
+ROUNDS, QUINTIC = 5, (3.4445, -4.7750, 2.0315)
+ADAM_KEEPS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Optimizer:
-    """Steps of named parameters. Kernels (out, in, h, w) must lie channels-last."""
+    """Steps of named parameters; those of four dimensions (out, in, h, w) are kernels."""
 
     def __init__(
         self, parameters: Mapping[str, nn.Parameter], *, kernel_rate: float, other_rate: float
     ) -> None:
         """kernel_rate, other_rate: learning rates of Muon and of Adam."""
         self._kernels = {name: value for name, value in parameters.items() if value.ndim == 4}
-        # The same memory as (out, h x w x in), because Muon takes matrices.
-        matrices = {
-            name: nn.Parameter(kernel.detach().permute(0, 2, 3, 1).view(len(kernel), -1))
-            for name, kernel in self._kernels.items()
-        }
-        others = {name: value for name, value in parameters.items() if name not in matrices}
-        self._parameters = {**matrices, **others}
-        self._owners = dict[str, torch.optim.Optimizer]()
-        if matrices:
-            muon = torch.optim.Muon(
-                matrices.values(), kernel_rate, weight_decay=0, adjust_lr_fn="match_rms_adamw"
-            )
-            self._owners |= dict.fromkeys(matrices, muon)
-        # On a GPU it must count its steps there, or no graph could hold them.
-        self._on_gpu = all(value.is_cuda for value in others.values())
-        adam = torch.optim.Adam(others.values(), other_rate, capturable=self._on_gpu)
-        self._owners |= dict.fromkeys(others, adam)
+        self._others = {n: value for n, value in parameters.items() if n not in self._kernels}
+        some = next(iter(parameters.values()))
+        shapes = [_matrix(kernel).shape for kernel in self._kernels.values()]
+        largest = [max(sides) for sides in zip(*shapes, strict=True)] or [0, 0]
+        self._momenta = some.new_zeros(len(shapes), *largest)
+        rates = [0.2 * kernel_rate * math.sqrt(max(shape)) for shape in shapes]
+        self._kernel_rates = some.new_tensor(rates)[:, None, None]
+        # Rounding does no harm to it (Jordan et al.).
+        self._precision = training_dtype(some.device)
+        # On a GPU the rate and the count of steps must lie there, or no graph could hold them.
+        self._other_rate, self._rate = other_rate, some.new_tensor(other_rate)
+        self._adam = torch.optim.Adam(self._others.values(), self._rate, capturable=some.is_cuda)
 
     @torch.no_grad()
     def step(self, share: Tensor) -> None:
@@ -50,33 +52,68 @@ class Optimizer:
 
         share: one number in [0, 1], where the parameters are.
         """
-        for name, kernel in self._kernels.items():
+        self._rate.copy_(share * self._other_rate)
+        self._adam.step()
+        self._adam.zero_grad(set_to_none=True)
+        if self._kernels:
+            self._step_kernels(share)
+
+    def _step_kernels(self, share: Tensor) -> None:
+        rows, columns = self._momenta.shape[1:]
+        gradients = []
+        for kernel in self._kernels.values():
             assert kernel.grad is not None
-            self._parameters[name].grad = kernel.grad.permute(0, 2, 3, 1).flatten(1)
+            matrix = _matrix(kernel.grad)
+            margins = (0, columns - matrix.shape[1], 0, rows - matrix.shape[0])
+            gradients.append(F.pad(matrix, margins))
             kernel.grad = None
-        values: list[Tensor] = list(self._parameters.values())
-        before = [value.clone() for value in values]
-        for optimizer in set(self._owners.values()):
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        # Both steps are linear in their rate, and Muon takes it as a plain number only, which a
-        # recorded graph could not change.
-        torch._foreach_sub_(values, before)
-        torch._foreach_mul_(values, share)
-        torch._foreach_add_(values, before)
+        gradient = torch.stack(gradients)
+        self._momenta.lerp_(gradient, 1 - MOMENTUM)
+        ahead = gradient.lerp_(self._momenta, MOMENTUM)
+        moves = orthogonal(ahead.to(self._precision)) * (self._kernel_rates * share)
+        for kernel, move in zip(self._kernels.values(), moves, strict=True):
+            lying = kernel.permute(0, 2, 3, 1)
+            lying.sub_(_like(kernel, move).reshape(lying.shape))
 
     def state(self) -> dict[str, Tensor]:
         """What it remembers, once it has stepped."""
-        return {
-            f"{key}.{name}": owner.state[self._parameters[name]][key]
-            for name, owner in self._owners.items()
-            for key in _KEPT[type(owner)]
-        }
+        kept = {f"momentum_buffer.{name}": momentum for name, momentum in self._named_momenta()}
+        for name, value in self._others.items():
+            kept |= {f"{key}.{name}": self._adam.state[value][key] for key in ADAM_KEEPS}
+        return kept
 
     def restore(self, get: Callable[[str], Tensor]) -> None:
         """Go on with a `state`, given by key."""
-        for name, owner in self._owners.items():
-            kept = {key: get(f"{key}.{name}").clone() for key in _KEPT[type(owner)]}
-            if "step" in kept and not self._on_gpu:
+        for name, momentum in self._named_momenta():
+            momentum.copy_(get(f"momentum_buffer.{name}"))
+        for name, value in self._others.items():
+            kept = {key: get(f"{key}.{name}").clone() for key in ADAM_KEEPS}
+            if not value.is_cuda:
                 kept["step"] = kept["step"].cpu()
-            owner.state[self._parameters[name]] = kept
+            self._adam.state[value] = kept
+
+    def _named_momenta(self) -> list[tuple[str, Tensor]]:
+        filled = zip(self._kernels.items(), self._momenta, strict=True)
+        return [(name, _like(kernel, momentum)) for (name, kernel), momentum in filled]
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """(L, m, n) -> U S' V^T of each U S V^T, with S' between about 0.7 and 1.2 where S was not
+    tiny."""
+    a, b, c = QUINTIC
+    norms = matrices.norm(dim=(1, 2), keepdim=True)
+    x: Tensor = matrices / norms.clamp(min=1e-7)
+    for _ in range(ROUNDS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
+
+
+def _matrix(kernel: Tensor) -> Tensor:
+    """(out, in, h, w) -> (out, h x w x in)."""
+    return kernel.permute(0, 2, 3, 1).flatten(1)
+
+
+def _like(kernel: Tensor, filled: Tensor) -> Tensor:
+    """The part of a filled-up matrix that belongs to a kernel."""
+    return filled[: len(kernel), : kernel[0].numel()]

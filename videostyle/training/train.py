@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from videostyle.errors import TrainingError
 from videostyle.network import Architecture, StyleNetwork
 from videostyle.program import Program, Streams, record_graph
 from videostyle.training.config import TrainConfig
-from videostyle.training.dataset import content_batch
+from videostyle.training.dataset import ContentCrops
 from videostyle.training.losses import Grams, temporal_loss
 from videostyle.training.memory import keep_freed_memory
 from videostyle.training.objective import Objective
@@ -64,8 +64,11 @@ class Trainer:
         network: StyleNetwork,
         rows: Tensor,
     ) -> None:
-        self.config, self.photos, self.objective, self.grams = config, photos, objective, grams
+        self.config, self.objective, self.grams = config, objective, grams
         self.device = objective.device
+        self.crops = ContentCrops(
+            tuple(photos), config.seed, config.batch_size, config.crop, self.device
+        )
         if self.device.type == "cpu":
             keep_freed_memory()
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -82,10 +85,10 @@ class Trainer:
         weights = [painting.weight for painting in config.paintings.values()]
         self.painting_weights = torch.tensor(weights, device=self.device)
         self.step = 0
-        self._paint, self._measure = self.network, objective
-        if config.steps >= COMPILE_FROM_STEPS and self.device.type == "cpu" and can_compile():
-            self._paint = torch.compile(self.network)
-            self._measure = objective.compiled()
+        self._measure = objective.rounded().losses_of
+        self._paint = self.network
+        if config.steps >= COMPILE_FROM_STEPS and can_compile():
+            self._paint, self._measure = torch.compile(self._paint), torch.compile(self._measure)
         self._streams = Streams(self.device)
         self.programs: dict[int, Program] = {}  # by how many tensors a step is given
 
@@ -102,13 +105,17 @@ class Trainer:
         """
         streams = self._streams
         current = streams.module.current_stream()
+        pixels = self.crops.batch(self.step)
+        if self.device.type == "cuda":
+            pixels.record_stream(streams.compute)
         with streams.module.stream(streams.compute):
             streams.order(current, streams.compute)
-            given = self._given()
+            given = self._given(pixels)
             program = self.programs.get(len(given))
             if program is None:
                 record = record_graph if self.device.type == "cuda" else None
-                program = self.programs[len(given)] = Program(self._update, given, record)
+                inputs = [each.clone() for each in given]
+                program = self.programs[len(given)] = Program(self._update, inputs, record)
             else:
                 for still, new in zip(program.inputs, given, strict=True):
                     still.copy_(new)
@@ -131,16 +138,12 @@ class Trainer:
 
         return take
 
-    def _given(self) -> list[Tensor]:
+    def _given(self, pixels: Tensor) -> list[Tensor]:
         """What a step depends on: pixels, style indices, and shares of the style weight and of the
         learning rates; with the temporal loss also how the picture moves, and noise."""
         config = self.config
-        pixels = content_batch(
-            self.photos, self.step, seed=config.seed, batch_size=config.batch_size,
-            crop=config.crop, device=self.device,
-        )  # fmt: skip
         given = [
-            pixels.contiguous(memory_format=torch.channels_last),
+            pixels,
             self._on_device(torch.tensor(self.styles_of_step(self.step))),
             self._on_device(torch.tensor((self._style_ramp(), self._rate_share()))),
         ]
@@ -165,11 +168,8 @@ class Trainer:
         rows = self.rows.index_select(0, chosen)
         with self.objective.autocast():
             pastiche = self._paint(pixels, rows)[0].float()
-        losses = self._measure.losses(
-            pastiche,
-            {tap: gram.index_select(0, chosen) for tap, gram in self.grams.items()},
-            self._measure.content_features(pixels),
-        )
+        grams = {tap: gram.index_select(0, chosen) for tap, gram in self.grams.items()}
+        losses = self._measure(pastiche, grams, pixels)
         temporal = pastiche.new_zeros(len(pastiche))
         if motion:
             temporal = self._temporal(pixels, rows, pastiche, *motion)
@@ -178,20 +178,15 @@ class Trainer:
         total.backward()
         nn.utils.clip_grad_norm_(self.parameters.values(), config.gradient_clip)
         self.optimizer.step(shares[1])
-        parts = (total, losses.style, losses.content, losses.total_variation, temporal)
-        return torch.stack([part.detach().mean() for part in parts])
+        parts = (losses.style, losses.content, losses.total_variation, temporal)
+        return torch.cat((total.detach()[None], torch.stack(parts).detach().mean(1)))
 
     @torch.no_grad()
     def measure(self, batches: int = 4) -> list[tuple[float, float]]:
         """Style and content loss of every style, each a mean over the same fresh crops."""
         config = self.config
-        crops = [
-            content_batch(
-                self.photos, number, seed=config.seed + 1, batch_size=config.batch_size,
-                crop=config.crop, device=self.device,
-            )
-            for number in range(batches)
-        ]  # fmt: skip
+        fresh = replace(self.crops, seed=config.seed + 1)
+        crops = [fresh.batch(number) for number in range(batches)]
         content = [self.objective.content_features(pixels) for pixels in crops]
         result = []
         for style, row in enumerate(self.rows):
