@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -21,15 +21,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostyle.decode import probe
+from videostyle import encode
+from videostyle.decode import DecodeReport, decode, probe
+from videostyle.encode import plan_output
 from videostyle.errors import MediaError
 from videostyle.look import Look
-from videostyle.media import ColorSpec, Cut, MediaInfo
+from videostyle.media import ColorSpec, Cut, Frame, MediaInfo
 from videostyle.model import Model, save_model
 from videostyle.options import EncodeOptions
+from videostyle.painter import Assignment, Painter
 from videostyle.rendering import Progress, Report, render
 from videostyle.segments import segment_cuts, segment_folder
 from videostyle.stylizer import Stylizer
+from videostyle.timeline import Timeline
 
 Clip = Callable[..., Path]
 PIECE = 0.4
@@ -319,28 +323,53 @@ def test_a_short_video_takes_the_direct_way(
     assert report.complete
 
 
+def test_neighbouring_pieces_are_painted_as_one(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is told the faults of its own frames; one without a frame does not end the others."""
+    pts = [*range(15), *range(31, 48)]
+    info = probe(clip(pts=pts))
+    parts, decoded = [], []
+
+    def damaged(*args: object, report: DecodeReport, **options: object) -> Iterator[Frame]:
+        decoded.append(args)
+        for frame in decode(*args, report=report, **options):  # type: ignore[arg-type]
+            report.damaged_frames += round(frame.seconds * 25) in (9, 10, 11, 47)
+            yield frame
+
+    monkeypatch.setattr("videostyle.painter.decode", damaged)
+    plan = plan_output(info, tmp_path / "out.mp4", EncodeOptions())
+    looks = Timeline.constant(Look({"red": 1}))
+    assignment = Assignment(info, plan, looks, stabilize=True, strict=False, hwaccel="none")
+    painter = Painter(assignment, stylizer, lambda: False, lambda *_: None)
+    cuts = segment_cuts(info, Cut(), PIECE)
+    # The fifth is not asked for, and the input goes on behind it.
+    asked = {number: (cuts[number], tmp_path / f"{number}.nut") for number in (0, 1, 2, 3)}
+    for number, record, whole in painter.paint_segments(asked):
+        assert whole
+        parts.append((number, record.frames, record.faults["damaged_frames"], record.ends))
+    assert parts == [(0, 10, 1, False), (1, 5, 2, False), (2, 0, 0, False), (3, 9, 0, False)]
+    assert len(decoded) == 1
+
+
 def test_a_full_disk_leaves_what_is_finished_and_the_old_output(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, output = clip(pts=range(40)), tmp_path / "out.mp4"
     output.write_bytes(b"precious")
-    written = 0
+    written, write = 0, encode._Video.write
 
-    def on_progress(_: Progress) -> None:
+    def until_full(video: encode._Video, frame: Frame) -> None:
         nonlocal written
         written += 1
         if written == 25:
             raise OSError(28, "No space left on device")
+        write(video, frame)
 
-    with pytest.raises(MediaError, match="No space left"):
-        render(
-            source,
-            output,
-            Look({"red": 1}),
-            stylizer=stylizer,
-            segment_seconds=PIECE,
-            on_progress=on_progress,
-        )
+    with monkeypatch.context() as patch:
+        patch.setattr(encode._Video, "write", until_full)
+        with pytest.raises(MediaError, match="No space left"):
+            render(source, output, Look({"red": 1}), stylizer=stylizer, segment_seconds=PIECE)
     assert output.read_bytes() == b"precious"
     assert len(list(segment_folder(output).glob("*.nut"))) == 2
     report, painted = paint(source, output, stylizer)

@@ -85,6 +85,15 @@ class DecodeReport:
             total.not_on_gpu = total.not_on_gpu or part.not_on_gpu
         return total
 
+    def since(self, earlier: DecodeReport) -> DecodeReport:
+        """What came after an earlier state of the same report."""
+        return replace(
+            self,
+            skipped_packets=self.skipped_packets - earlier.skipped_packets,
+            damaged_frames=self.damaged_frames - earlier.damaged_frames,
+            cut_short=self.cut_short and not earlier.cut_short,
+        )
+
     @property
     def notes(self) -> tuple[str, ...]:
         """One sentence for each kind of fault, and for what was not done as wished."""

@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -90,39 +90,64 @@ def encode(
     return EncodeReport(output if complete else part, count, complete, tuple(notes))
 
 
-def encode_segment(
-    frames: Iterable[Frame], info: MediaInfo, path: Path, plan: EncodingPlan
-) -> SegmentRecord:
-    """Write frames alone to a file that `join_segments` reads, and check it.
+class SegmentWriter:
+    """Writes frames alone to a file that `join_segments` reads, and checks it.
 
     The container is NUT: it keeps any time_base exactly, whatever the codec. It has no negative
-    times, so they count from the input's first frame. Raises MediaError.
+    times, so they count from the input's first frame. Until `finish` the file is a part; if
+    anything raises, or `abandon` is called instead, it is removed. Every method raises MediaError.
     """
-    pts, durations = list[int](), list[int]()
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
-    with ExitStack() as on_error:
-        on_error.callback(_remove, part)
-        on_error.callback(_close, frames)
-        with _writing(part), av.open(str(part.absolute()), "w") as container:
-            video = _Video(container, info, plan, Span(earlier=info.start_pts * info.time_base))
-            for frame in frames:
-                pts.append(frame.pts)
-                durations.append(frame.duration or 0)
-                video.write(frame)
-            if pts:
-                video.finish()
-        if pts:
-            _check_segment(part, info, pts)
-            with _writing(part):
-                _finish(part, path)
-            on_error.pop_all()
-    return SegmentRecord(
-        frames=len(pts),
-        first_pts=pts[0] if pts else 0,
-        last_pts=pts[-1] if pts else 0,
-        durations=durations if len(set(durations)) > 1 else durations[:1],
-        bytes=path.stat().st_size if pts else 0,
-    )
+
+    def __init__(self, info: MediaInfo, path: Path, plan: EncodingPlan) -> None:
+        self._info, self._path = info, path
+        self._part = path.with_name(f"{path.stem}.part{path.suffix}")
+        self._pts, self._durations = list[int](), list[int]()
+        with _writing(self._part):
+            self._container = av.open(str(self._part.absolute()), "w")
+        with self._or_abandon():
+            span = Span(earlier=info.start_pts * info.time_base)
+            self._video = _Video(self._container, info, plan, span)
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame."""
+        with self._or_abandon():
+            self._pts.append(frame.pts)
+            self._durations.append(frame.duration or 0)
+            self._video.write(frame)
+
+    def finish(self) -> SegmentRecord:
+        """Give the file its name, if it holds a frame; in any thread."""
+        pts, durations = self._pts, self._durations
+        if not pts:
+            self.abandon()
+            return SegmentRecord(frames=0, first_pts=0, last_pts=0, durations=[], bytes=0)
+        with self._or_abandon():
+            self._video.finish()
+            self._container.close()
+            _check_segment(self._part, self._info, pts)
+            _finish(self._part, self._path)
+        return SegmentRecord(
+            frames=len(pts),
+            first_pts=pts[0],
+            last_pts=pts[-1],
+            durations=durations if len(set(durations)) > 1 else durations[:1],
+            bytes=self._path.stat().st_size,
+        )
+
+    def abandon(self) -> None:
+        """Remove what was written, if it is not finished."""
+        with suppress(av.FFmpegError, OSError):
+            self._container.close()
+        _remove(self._part)
+
+    @contextmanager
+    def _or_abandon(self) -> Iterator[None]:
+        try:
+            with _writing(self._part):
+                yield
+        except BaseException:
+            self.abandon()
+            raise
 
 
 def join_segments(

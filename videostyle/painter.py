@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import av
 from videostyle import __version__
 from videostyle.color import ColorConverter
 from videostyle.decode import DecodeReport, decode
-from videostyle.encode import encode_segment
+from videostyle.encode import SegmentWriter
 from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError
 from videostyle.media import Cut, Frame, MediaInfo
@@ -140,15 +143,20 @@ class Painter:
         return (slow,) if self._stylizer.frames_in_strips > self._in_strips else ()
 
     @contextmanager
-    def paint(self, cut: Cut) -> Iterator[tuple[Iterator[Frame], DecodeReport]]:
-        """The painted frames of a part, and what is wrong with its input once they have come."""
+    def paint(
+        self,
+        cut: Cut,
+        faults: DecodeReport,
+        watch: Callable[[Iterator[Frame]], Iterator[Frame]] = iter,
+    ) -> Iterator[Iterator[Frame]]:
+        """The painted frames of a part; what is wrong with its input is counted in `faults`.
+        watch: passes the decoded frames on, in the decoder's thread."""
         info, plan, stabilize = (
             self._assignment.info,
             self._assignment.plan,
             self._assignment.stabilize,
         )
         converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
-        faults = DecodeReport()
         lead = MEMORY if stabilize else 0
         gpu = (self._stylizer.gpu or 0) if self._assignment.hwaccel == "cuda" else None
         frames = decode(
@@ -157,7 +165,7 @@ class Painter:
         if self._assignment.strict:
             frames = _undamaged(frames, faults, info.path)
         meter = self._meter
-        decoded = prefetch(meter.watch("decoded", frames), AHEAD)
+        decoded = prefetch(meter.watch("decoded", watch(frames)), AHEAD)
         to_paint = meter.watch("to paint", _until(self._interrupted, decoded))
         painting = stylize(
             to_paint, self._stylizer, self._assignment.looks, converter, stabilize=stabilize
@@ -166,18 +174,63 @@ class Painter:
         painted = prefetch(meter.watch("painted", wanted), AHEAD)
         # An error keeps the stages alive in its traceback; closing them ends their threads at once.
         with _memory_named(info), closing(decoded), closing(painted):
-            yield self._count(meter.watch("to encode", painted)), faults
+            yield self._count(meter.watch("to encode", painted))
 
     def paint_segments(self, segments: Segments) -> Generator[Painted]:
-        """Paint parts one after another, each into a file of its own, until the input ends."""
-        for number, (cut, file) in segments.items():
-            with self.paint(cut) as (frames, faults):
-                record = encode_segment(frames, self._assignment.info, file, self._assignment.plan)
-            whole = not self._interrupted()
-            record = replace(record, notes=self.notes, faults=asdict(faults), ends=faults.ended)
-            yield number, record, whole
-            if faults.ended or not whole:
+        """Paint parts, each into a file of its own, until the input ends. Those next to each other
+        are painted as one, and a file is finished while the next is written."""
+        for run in _runs(segments):
+            ended = yield from self._paint_run(run)
+            if ended:
                 return
+
+    def _paint_run(self, run: Segments) -> Generator[Painted, None, bool]:
+        """Whether the input has ended, or was interrupted."""
+        info, plan = self._assignment.info, self._assignment.plan
+        cuts = [cut for cut, _ in run.values()]
+        starts = [cut.start for cut in cuts[1:]]
+        faults, before = DecodeReport(), [DecodeReport()]  # in all, and before each part
+        watch = partial(_noting, faults=faults, starts=starts, noted=before)
+        writer, finishing = None, None
+        with (
+            ThreadPoolExecutor(1, "finish") as pool,
+            self.paint(Cut(cuts[0].start, cuts[-1].end), faults, watch) as frames,
+        ):
+            try:
+                upcoming = next(frames, None)
+                for index, (number, (cut, file)) in enumerate(run.items()):
+                    writer = SegmentWriter(info, file, plan)
+                    while upcoming and upcoming.seconds < cut.end:
+                        writer.write(upcoming)
+                        upcoming = next(frames, None)
+                        if finishing and finishing.done():
+                            yield finishing.result()
+                            finishing = None
+                    if finishing:
+                        yield finishing.result()
+                    ends = not upcoming and faults.ended
+                    whole = bool(upcoming) or not self._interrupted()
+                    here = (before[index + 1] if upcoming else replace(faults)).since(before[index])
+                    finish = partial(self._finish, writer, replace(here, ended=ends))
+                    finishing, writer = pool.submit(finish, number, whole), None
+                    if ends or not whole:
+                        break
+                if finishing:
+                    yield finishing.result()
+            except Exception:
+                if finishing:  # is whole, whatever befell the next
+                    yield finishing.result()
+                raise
+            finally:
+                if writer:
+                    writer.abandon()
+        return ends or not whole
+
+    def _finish(
+        self, writer: SegmentWriter, faults: DecodeReport, number: int, whole: bool
+    ) -> Painted:
+        record, ends = writer.finish(), faults.ended
+        return number, replace(record, notes=self.notes, faults=asdict(faults), ends=ends), whole
 
     def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:
@@ -206,6 +259,36 @@ def _as_text(timeline: Timeline) -> str:
         for name, track in tracks.items()
     }
     return f"{keys} {timeline.loop}"
+
+
+def _runs(segments: Segments) -> Iterator[Segments]:
+    """Segments in their order, those next to each other together."""
+    run: dict[int, tuple[Cut, Path]] = {}
+    for number, segment in segments.items():
+        if run and number - 1 not in run:
+            yield run
+            run = {}
+        run[number] = segment
+    if run:
+        yield run
+
+
+def _noting(
+    frames: Iterator[Frame],
+    faults: DecodeReport,
+    starts: Sequence[float],
+    noted: list[DecodeReport],
+) -> Iterator[Frame]:
+    """Pass frames on; note the faults there were before the first frame from each start on, or
+    all if none came."""
+    pending, before = deque(starts), replace(faults)
+    for frame in frames:
+        while pending and pending[0] <= frame.seconds:
+            pending.popleft()
+            noted.append(before)
+        yield frame
+        before = replace(faults)
+    noted += [replace(faults)] * len(pending)
 
 
 def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Generator[Frame]:

@@ -94,7 +94,8 @@ def render(
     cuts = segment_cuts(info, cut, segment_seconds) if plan.joins_segments else [cut]
     if len(cuts) == 1:
         painter = Painter(assignment, stylizer, interrupted, account.update)
-        with painter.paint(cut) as (frames, faults):
+        faults = DecodeReport()
+        with painter.paint(cut, faults) as frames:
             result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
         notes = [*faults.notes, *painter.notes, *result.notes]
         if workers > 1:
