@@ -58,12 +58,12 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         self.config, self.paintings, self.folder, self.samples = config, paintings, folder, samples
         architecture = ARCHITECTURES[config.architecture].scaled(config.width)
-        loss_network = loss_network.to(device)
-        precision = training_dtype(torch.device(device))
-        objective = Objective.from_recipe(loss_network, config.to_dict(), precision)
-        grams = objective.painting_grams(
+        # On the CPU: for paintings of as many sizes a GPU would load as many sets of kernels.
+        grams = Objective(loss_network).painting_grams(
             [painting_pixels(p.path, config.paintings[p.style.name].size) for p in paintings]
         )
+        precision = training_dtype(torch.device(device))
+        objective = Objective.from_recipe(loss_network.to(device), config.to_dict(), precision)
         names = [painting.style.name for painting in paintings]
         if config.start_from:
             network, rows = _start_from(config.start_from, architecture, names)

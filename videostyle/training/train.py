@@ -64,8 +64,9 @@ class Trainer:
         network: StyleNetwork,
         rows: Tensor,
     ) -> None:
-        self.config, self.objective, self.grams = config, objective, grams
+        self.config, self.objective = config, objective
         self.device = objective.device
+        self.grams = {tap: gram.to(self.device) for tap, gram in grams.items()}
         self.crops = ContentCrops(
             tuple(photos), config.seed, config.batch_size, config.crop, self.device
         )
