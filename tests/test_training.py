@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 
 from videostyle.errors import TrainingError
 from videostyle.model import Model, load_model, save_model
@@ -27,6 +28,7 @@ from videostyle.training.losses import (
     style_loss,
     total_variation,
 )
+from videostyle.training.optimizer import Optimizer
 from videostyle.training.run import TrainingRun, make_run
 
 VGG16_CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
@@ -167,6 +169,30 @@ def test_on_cuda_updates_are_replayed_and_are_the_same_updates(
         for name, value in asdict(expected).items():
             assert asdict(seen)[name] == pytest.approx(value, rel=0.03), name
     assert [program.obstacle for program in device.programs.values()] == [""]
+
+
+def test_kernels_move_as_by_pytorchs_muon() -> None:
+    """PyTorch's rounds to bf16, which is a few hundredths of a move."""
+    random = torch.Generator().manual_seed(0)
+    shapes = [(16, 12, 3, 3), (32, 16, 3, 3), (3, 16, 5, 5), (24, 8, 1, 1)]
+    first = [torch.randn(shape, generator=random) for shape in shapes]
+    ours = {str(number): nn.Parameter(kernel.clone()) for number, kernel in enumerate(first)}
+    theirs = [nn.Parameter(kernel.permute(0, 2, 3, 1).flatten(1).clone()) for kernel in first]
+    rows = {"rows": nn.Parameter(torch.zeros(1, 2, 5))}
+    optimizer = Optimizer({**ours, **rows}, kernel_rate=0.02, other_rate=0.1)
+    muon = torch.optim.Muon(theirs, lr=0.02 * 0.5, weight_decay=0, adjust_lr_fn="match_rms_adamw")
+    for _ in range(4):
+        for kernel, matrix in zip(ours.values(), theirs, strict=True):
+            kernel.grad = torch.randn(kernel.shape, generator=random)
+            matrix.grad = kernel.grad.permute(0, 2, 3, 1).flatten(1)
+        rows["rows"].grad = torch.ones(1, 2, 5)
+        optimizer.step(torch.tensor(0.5))
+        muon.step()
+    for before, kernel, matrix in zip(first, ours.values(), theirs, strict=True):
+        move = (kernel - before).permute(0, 2, 3, 1).flatten(1)
+        expected = matrix - before.permute(0, 2, 3, 1).flatten(1)
+        assert (move - expected).norm() < 0.05 * expected.norm()
+    torch.testing.assert_close(rows["rows"].detach(), torch.full((1, 2, 5), -0.2))
 
 
 def test_every_style_is_seen_before_any_comes_again(studio: Path, loss_network_file: Path) -> None:

@@ -102,7 +102,7 @@ class Trainer:
         they are no longer finite.
 
         On CUDA the second step of a kind (with the temporal loss or without) and all later ones
-        replay a graph: a step is thousands of small kernels, which would wait for Python.
+        replay a graph: a step is hundreds of small kernels, which would wait for Python.
         """
         streams = self._streams
         current = streams.module.current_stream()
