@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import make_clip
 from PIL import Image
 
+from videostyle.decode import decode
 from videostyle.errors import VideoStyleError
 from videostyle.live.easel import Easel, Picture
 from videostyle.live.player import Player
 from videostyle.look import Look
+from videostyle.media import Frame
 from videostyle.model import Model
 from videostyle.stylizer import Stylizer
 
@@ -72,6 +75,29 @@ def test_a_new_model_shows_at_once(watched: Watched, film: Path, small_model: Mo
     watched.player.stylizer.model = replace(small_model, styles=small_model.styles.flip(0))
     watched.player.repaint()
     watched.until(lambda: watched.pictures[-1].as_rendered and watched.pictures[-1].jpeg != before)
+
+
+def test_a_change_taken_back_while_a_frame_settles_leaves_it_settled(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_back: list[bool] = []
+
+    def disturbed(*args: Any, **options: Any) -> Iterator[Frame]:
+        for number, frame in enumerate(decode(*args, **options)):
+            if number == 1 and "lead" in options and not taken_back:
+                watched.player.update(original=True)
+                try:
+                    yield frame
+                finally:
+                    watched.player.update(original=False)
+                    taken_back.append(True)
+            yield frame
+
+    monkeypatch.setattr("videostyle.live.player.decode", disturbed)
+    watched.player.open(film)
+    watched.player.seek(1.0)
+    watched.until(lambda: bool(taken_back))
+    watched.until(lambda: watched.pictures[-1].as_rendered)
 
 
 def test_a_file_that_breaks_is_reported_and_another_can_be_opened(

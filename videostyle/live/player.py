@@ -314,8 +314,7 @@ class Player:
             if is_settled:
                 self._wait(news)
             elif not self._wait(news, SETTLE_SECONDS):
-                self._settle(scene, info, frame, controls)
-                is_settled = True
+                is_settled = self._settle(scene, info, frame, controls)
 
     def _news_after(
         self, scene: int, controls: Controls, model: Model | None
@@ -327,20 +326,25 @@ class Player:
             or self.stylizer.model is not model
         )
 
-    def _settle(self, scene: int, info: MediaInfo, frame: Frame, controls: Controls) -> None:
-        """Paint one frame as `render` does: at its own size, after the frames it leans on."""
+    def _settle(self, scene: int, info: MediaInfo, frame: Frame, controls: Controls) -> bool:
+        """Paint one frame as `render` does: at its own size, after the frames it leans on.
+
+        False if that was broken off because something changed, be it back again by now.
+        """
         whole = info.fitted(MAX_SETTLED_SIDE)
         cut = _from(info, frame.seconds)
         easel = Easel(self.stylizer, whole, self._hand_out, as_rendered=True, show_from=cut.start)
         with closing(decode(whole, cut=cut, lead=MEMORY)) as frames:
             for each in frames:
                 if self.controls != controls or not self._lasts(scene):
-                    break
+                    easel.drain()
+                    return False
                 easel.make_room()
                 easel.offer(each, controls)
                 if each.seconds >= cut.start:
                     break
             easel.drain()
+        return True
 
     def _watch(self, scene: int) -> None:
         """Paint the camera's newest frame, ever again."""
