@@ -28,6 +28,9 @@ from videostyle.media import ColorSpec
 if TYPE_CHECKING:
     from videostyle.model import Model
 
+# Tests run side by side: PyTorch's threads must not spin while they wait. Read when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # A loaded machine is slow at times; speed is measured in bench/.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")

@@ -190,6 +190,22 @@ def test_recording_notes_every_frame_that_was_shown(watched: Watched, film: Path
     assert watched.player.take() == []
 
 
+def test_the_last_frame_is_shown_though_it_is_late(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def halting(*args: Any, **options: Any) -> Iterator[Frame]:
+        for frame in decode(*args, **options):
+            if frame.seconds == 1.96:
+                time.sleep(0.3)
+            yield frame
+
+    monkeypatch.setattr("videostyle.live.player.decode", halting)
+    watched.player.open(film)
+    watched.player.update(playing=True, recording=True)
+    watched.until(lambda: not watched.player.controls.playing)
+    assert watched.player.take()[-1].seconds == 1.96
+
+
 def test_a_preview_that_cannot_be_followed_gets_smaller(
     watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -270,15 +270,14 @@ def test_every_awkward_clip_agrees_or_is_refused(
 ) -> None:
     refused, look = set(), Look({"original": 1})
     for source in sorted((shared_data / "clips").iterdir()):
-        for suffix in (".mp4", ".mkv"):
-            output = tmp_path / f"out{suffix}"
-            try:
-                render(source, output, look, stylizer=stylizer, options=FAST)
-            except MediaError as error:
-                assert "\n" not in str(error)
-                refused.add(source.stem)
-                continue
-            assert faults(source, output) == [], source.name
+        output = tmp_path / ("out.mkv" if source.suffix == ".mp4" else "out.mp4")
+        try:
+            render(source, output, look, stylizer=stylizer, options=FAST)
+        except MediaError as error:
+            assert "\n" not in str(error)
+            refused.add(source.stem)
+            continue
+        assert faults(source, output) == [], source.name
     # Two HDR files, and one that no program opens.
     assert refused == {"bt2020_10bit", "testsrc2_hdr", "truncated_no_index"}
 

@@ -270,6 +270,7 @@ class Player:
         zero = time.perf_counter() - shown.seconds
         interval, late = 1 / float(easel.info.frame_rate or 25), 0
         self._preview.rest()
+        frame = shown
         for frame in frames:
             self._run_job(easel)
             while (wait := zero + frame.seconds - time.perf_counter()) > 0:
@@ -291,6 +292,8 @@ class Player:
             shown = frame
             if not self._plays(scene):
                 return shown
+        if frame is not shown:  # the last one, late
+            self._offer(easel, frame)
         return None
 
     def _plays(self, scene: int) -> bool:
