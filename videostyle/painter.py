@@ -7,7 +7,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -180,51 +180,65 @@ class Painter:
         """Paint parts, each into a file of its own, until the input ends. Those next to each other
         are painted as one, and a file is finished while the next is written."""
         for run in _runs(segments):
-            ended = yield from self._paint_run(run)
-            if ended:
-                return
+            for painted in self._paint_run(run):
+                yield painted
+                _, record, whole = painted
+                if record.ends or not whole:
+                    return
 
-    def _paint_run(self, run: Segments) -> Generator[Painted, None, bool]:
-        """Whether the input has ended, or was interrupted."""
-        info, plan = self._assignment.info, self._assignment.plan
+    def _paint_run(self, run: Segments) -> Generator[Painted]:
         cuts = [cut for cut, _ in run.values()]
-        starts = [cut.start for cut in cuts[1:]]
         faults, before = DecodeReport(), [DecodeReport()]  # in all, and before each part
+        starts = [cut.start for cut in cuts[1:]]
         watch = partial(_noting, faults=faults, starts=starts, noted=before)
-        writer, finishing = None, None
+        finishing: Future[Painted] | None = None
+        error: Exception | None = None
         with (
             ThreadPoolExecutor(1, "finish") as pool,
             self.paint(Cut(cuts[0].start, cuts[-1].end), faults, watch) as frames,
+            closing(self._write(run, frames, faults, before)) as writing,
         ):
             try:
-                upcoming = next(frames, None)
-                for index, (number, (cut, file)) in enumerate(run.items()):
-                    writer = SegmentWriter(info, file, plan)
-                    while upcoming and upcoming.seconds < cut.end:
-                        writer.write(upcoming)
-                        upcoming = next(frames, None)
-                        if finishing and finishing.done():
-                            yield finishing.result()
-                            finishing = None
-                    if finishing:
+                for written in writing:
+                    if finishing and (written or finishing.done()):
                         yield finishing.result()
-                    ends = not upcoming and faults.ended
-                    whole = bool(upcoming) or not self._interrupted()
-                    here = (before[index + 1] if upcoming else replace(faults)).since(before[index])
-                    finish = partial(self._finish, writer, replace(here, ended=ends))
-                    finishing, writer = pool.submit(finish, number, whole), None
-                    if ends or not whole:
-                        break
-                if finishing:
-                    yield finishing.result()
-            except Exception:
-                if finishing:  # is whole, whatever befell the next
-                    yield finishing.result()
+                        finishing = None
+                    if written:
+                        finishing = pool.submit(written)
+            except Exception as raised:
+                error = raised
+            if finishing:  # is whole, whatever befell the next
+                yield finishing.result()
+            if error:
+                raise error
+
+    def _write(
+        self,
+        run: Segments,
+        frames: Iterator[Frame],
+        faults: DecodeReport,
+        before: Sequence[DecodeReport],
+    ) -> Generator[Callable[[], Painted] | None]:
+        """Yield how to finish each part, as soon as its frames are written, and None after every
+        frame. faults, before: as `_noting` counts them."""
+        info, plan = self._assignment.info, self._assignment.plan
+        upcoming = next(frames, None)
+        for index, (number, (cut, file)) in enumerate(run.items()):
+            writer = SegmentWriter(info, file, plan)
+            try:
+                while upcoming and upcoming.seconds < cut.end:
+                    writer.write(upcoming)
+                    upcoming = next(frames, None)
+                    yield None
+            except BaseException:
+                writer.abandon()
                 raise
-            finally:
-                if writer:
-                    writer.abandon()
-        return ends or not whole
+            ends = not upcoming and faults.ended
+            whole = bool(upcoming) or not self._interrupted()
+            here = (before[index + 1] if upcoming else replace(faults)).since(before[index])
+            yield partial(self._finish, writer, replace(here, ended=ends), number, whole)
+            if ends or not whole:
+                return
 
     def _finish(
         self, writer: SegmentWriter, faults: DecodeReport, number: int, whole: bool
