@@ -26,6 +26,7 @@ RUNS = {
         "lean", "paintings_extra", [STILL, "steps=40000", "paintings={irises: {}}"],
     ),
     "lean": ("lean", "paintings", []),
+    "lean_half_temporal": ("lean", "paintings", ["temporal_weight=8"]),
     "lean_without_temporal": ("lean", "paintings", [STILL]),
     **{f"single_{name}": ("lean", "paintings", [STILL, f"paintings={{{name}: {{}}}}"])
        for name in ALONE},
