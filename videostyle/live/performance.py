@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ CUT = 0.001
 _CURVES: tuple[Easing, ...] = tuple(EASINGS[name] for name in ("linear", "smooth", "ease-out"))
 _GROWTH = 1.2
 _SAMPLES_OF_A_CURVE = 48
+_PARTS = np.linspace(0, 1, 1025)
 
 Values = npt.NDArray[np.float64]
 
@@ -144,8 +146,14 @@ def _curve(times: Values, values: Values, start: int, end: int) -> Easing | None
     between = slice(start + 1, end)
     parts = (times[between] - times[start]) / (times[end] - times[start])
     for ease in _CURVES:
-        fractions = np.array([ease(float(part)) for part in parts])[:, None]
+        fractions = np.interp(parts, _PARTS, _table(ease))[:, None]
         curve = values[start] + fractions * (values[end] - values[start])
         if (np.abs(curve - values[between]) <= TOLERANCE).all():
             return ease
     return None
+
+
+@cache
+def _table(ease: Easing) -> Values:
+    """An easing at _PARTS: a long performance asks for it a million times."""
+    return np.array([ease(float(part)) for part in _PARTS])
