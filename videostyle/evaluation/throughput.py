@@ -76,9 +76,10 @@ class Throughput:
 
     size, painted_size: (height, width) of the video and of what the network is given for it.
     rates: by stage; `network` runs on painted_size, `network at full size` on size, and `end to
-    end` is a render; on CUDA there are also `upload` and `download`. limited_by: the slowest of
-    STAGES. start_seconds: from the start of a new process to its first encoded frame. peak_mb:
-    most memory that process had at once, where the system tells (Linux).
+    end` is a render; on CUDA there are also `upload` and `download`, and `GPU decode` and `end to
+    end, GPU decode`, where frames are decoded on the GPU if it can and stay there. limited_by: the
+    slowest of STAGES. start_seconds: from the start of a new process to its first encoded frame.
+    peak_mb: most memory that process had at once, where the system tells (Linux).
     """
 
     model: str
@@ -202,7 +203,8 @@ def _stages(
         each: [resize(converter.to_rgb(frame.image), *each) for frame in decoded[:PICTURES]]
         for each in (painted_size, full_size)
     }
-    return {
+    gpu = stylizer.gpu
+    stages = {
         "decode": lambda: sum(1 for _ in itertools.islice(decode(info), count)),
         "stylize": lambda: len(list(stylize(decoded, stylizer, timeline, converter))),
         "network": lambda: paint(painted_size),
@@ -210,6 +212,14 @@ def _stages(
         "encode": lambda: encode(iter(painted), info, output, plan).frames,
         "end to end": lambda: render(info.path, output, look, stylizer=stylizer).frames,
     }
+    if gpu is not None:
+        stages |= {
+            "GPU decode": lambda: sum(1 for _ in itertools.islice(decode(info, gpu=gpu), count)),
+            "end to end, GPU decode": lambda: (
+                render(info.path, output, look, stylizer=stylizer, hwaccel="cuda").frames
+            ),
+        }
+    return stages
 
 
 def _transfers(
