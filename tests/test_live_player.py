@@ -219,8 +219,8 @@ def test_a_preview_that_cannot_be_followed_gets_smaller(
     make_clip(film, pts=list(range(100)), size=(640, 480))
     watched.player.open(film)
     watched.player.update(playing=True)
-    watched.until(lambda: watched.sizes == [270])
-    watched.until(lambda: height(watched.pictures[-1]) == 270)
+    watched.until(lambda: min(watched.sizes, default=360) < 360)  # how far, the machine decides
+    watched.until(lambda: height(watched.pictures[-1]) == watched.sizes[-1])
     watched.player.update(lines=360)
     watched.until(lambda: height(watched.pictures[-1]) == 360)
 
