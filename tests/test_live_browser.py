@@ -113,7 +113,7 @@ def open_page(context: Any, server: LiveServer) -> Any:
     page.on("pageerror", lambda error: page.mistakes.append(str(error)))
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(server.url)
-    page.locator('#picture[data-rendered="true"]').wait_for(timeout=60_000)
+    page.locator('#picture[data-rendered="true"]').wait_for(timeout=30_000)
     return page
 
 

@@ -210,8 +210,10 @@ def test_a_preview_that_cannot_be_followed_gets_smaller(
     watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(easel: Easel) -> None:
-        time.sleep(0.1 * (easel.info.height / 360) ** 2)
+        # As long whatever painting itself takes: 12.5 frames a second at 360 lines.
+        end = time.perf_counter() + 0.08 * (easel.info.height / 360) ** 2
         finish(easel)
+        time.sleep(max(0.0, end - time.perf_counter()))
 
     finish = Easel.finish
     monkeypatch.setattr(Easel, "finish", slow)
@@ -219,8 +221,8 @@ def test_a_preview_that_cannot_be_followed_gets_smaller(
     make_clip(film, pts=list(range(100)), size=(640, 480))
     watched.player.open(film)
     watched.player.update(playing=True)
-    watched.until(lambda: min(watched.sizes, default=360) < 360)  # how far, the machine decides
-    watched.until(lambda: height(watched.pictures[-1]) == watched.sizes[-1])
+    watched.until(lambda: watched.sizes == [270])
+    watched.until(lambda: height(watched.pictures[-1]) == 270)
     watched.player.update(lines=360)
     watched.until(lambda: height(watched.pictures[-1]) == 360)
 

@@ -377,6 +377,28 @@ def test_a_full_disk_leaves_what_is_finished_and_the_old_output(
     assert painted == 20
 
 
+def test_a_piece_that_cannot_be_finished_takes_no_other_with_it(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    check = encode._check_segment
+
+    def slow_and_failing(path: Path, info: MediaInfo, pts: list[int]) -> None:
+        if pts[0] == 0:
+            time.sleep(1)  # the next is written meanwhile
+            raise MediaError("broken")
+        check(path, info, pts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encode, "_check_segment", slow_and_failing)
+        with pytest.raises(MediaError, match="broken"):
+            paint(source, output, stylizer)
+    assert [path.name for path in segment_folder(output).glob("*.nut")] == ["00001.nut"]
+    report, painted = paint(source, output, stylizer)
+    assert report.complete
+    assert painted == 30
+
+
 def test_killed_again_and_again_it_comes_out_the_same(
     clip: Clip, small_model: Model, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from torch import nn
 
 from videostyle.errors import TrainingError
 from videostyle.model import Model, load_model, save_model
-from videostyle.training import train
+from videostyle.training import optimizer, run, train
 from videostyle.training.config import read_train_config
 from videostyle.training.dataset import ContentCrops, list_paintings, list_photos
 from videostyle.training.loss_network import load_loss_network
@@ -162,17 +162,15 @@ def test_compiled_updates_are_the_same_updates(
 def test_on_cuda_updates_are_replayed_and_are_the_same_updates(
     studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replayed, plain = (
-        make(studio, loss_network_file, name, "cuda").trainer for name in ("replayed", "plain")
-    )
+    for module in (run, optimizer):  # in bf16 the two would round apart
+        monkeypatch.setattr(module, "training_dtype", lambda device: torch.float32)
+    host = make(studio, loss_network_file, "host").trainer
+    device = make(studio, loss_network_file, "device", "cuda").trainer
     for _ in range(5):
-        seen = replayed.update()
-        with monkeypatch.context() as patch:
-            patch.setattr(train, "record_graph", None)
-            expected = plain.update()
+        expected, seen = host.update(), device.update()
         for name, value in asdict(expected).items():
-            assert asdict(seen)[name] == pytest.approx(value, rel=0.01), name
-    assert [program.obstacle for program in replayed.programs.values()] == [""]
+            assert asdict(seen)[name] == pytest.approx(value, rel=0.03), name
+    assert [program.obstacle for program in device.programs.values()] == [""]
 
 
 def test_kernels_move_as_by_pytorchs_muon() -> None:

@@ -265,12 +265,13 @@ def test_a_broken_packet_costs_no_sync(tmp_path: Path) -> None:
     assert [text for text in faults(source, output) if not text.startswith("frames")] == []
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_every_awkward_clip_agrees_or_is_refused(
-    shared_data: Path, stylizer: Stylizer, tmp_path: Path
+    shared_data: Path, stylizer: Stylizer, tmp_path: Path, suffix: str
 ) -> None:
     refused, look = set(), Look({"original": 1})
     for source in sorted((shared_data / "clips").iterdir()):
-        output = tmp_path / ("out.mkv" if source.suffix == ".mp4" else "out.mp4")
+        output = tmp_path / f"out{suffix}"
         try:
             render(source, output, look, stylizer=stylizer, options=FAST)
         except MediaError as error:

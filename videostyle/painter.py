@@ -188,10 +188,10 @@ class Painter:
 
     def _paint_run(self, run: Segments) -> Generator[Painted]:
         cuts = [cut for cut, _ in run.values()]
-        faults, before = DecodeReport(), [DecodeReport()]  # in all, and before each part
         starts = [cut.start for cut in cuts[1:]]
+        faults, before = DecodeReport(), [DecodeReport()]  # in all, and before each part
         watch = partial(_noting, faults=faults, starts=starts, noted=before)
-        finishing: Future[Painted] | None = None
+        finishing = deque[Future[Painted]]()
         error: Exception | None = None
         with (
             ThreadPoolExecutor(1, "finish") as pool,
@@ -200,15 +200,14 @@ class Painter:
         ):
             try:
                 for written in writing:
-                    if finishing and (written or finishing.done()):
-                        yield finishing.result()
-                        finishing = None
                     if written:
-                        finishing = pool.submit(written)
+                        finishing.append(pool.submit(written))
+                    while len(finishing) > 1 or (finishing and finishing[0].done()):
+                        yield finishing.popleft().result()
             except Exception as raised:
                 error = raised
-            if finishing:  # is whole, whatever befell the next
-                yield finishing.result()
+            while finishing:  # is whole, whatever befell another
+                yield finishing.popleft().result()
             if error:
                 raise error
 
