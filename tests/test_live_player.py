@@ -16,8 +16,9 @@ from PIL import Image
 
 from videostyle.decode import decode
 from videostyle.errors import VideoStyleError
-from videostyle.live.easel import Easel, Picture
+from videostyle.live.easel import Picture
 from videostyle.live.player import Player
+from videostyle.live.preview_size import PreviewSize
 from videostyle.look import Look
 from videostyle.media import Frame
 from videostyle.model import Model
@@ -209,16 +210,17 @@ def test_the_last_frame_is_shown_though_it_is_late(
 def test_a_preview_that_cannot_be_followed_gets_smaller(
     watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(easel: Easel) -> None:
-        # As long whatever painting itself takes: 12.5 frames a second at 360 lines.
-        end = time.perf_counter() + 0.08 * (easel.info.height / 360) ** 2
-        finish(easel)
-        time.sleep(max(0.0, end - time.perf_counter()))
+    seconds, painted = 0.0, PreviewSize.painted
 
-    finish = Easel.finish
-    monkeypatch.setattr(Easel, "finish", slow)
+    def slow(preview: PreviewSize, now: float, busy_seconds: float) -> bool:
+        """Ten frames a second at 360 lines, however fast this machine is."""
+        nonlocal seconds
+        seconds += 0.1 * (preview.lines / 360) ** 2
+        return painted(preview, seconds, seconds)
+
+    monkeypatch.setattr(PreviewSize, "painted", slow)
     film = tmp_path / "film.mp4"
-    make_clip(film, pts=list(range(100)), size=(640, 480))
+    make_clip(film, pts=list(range(200)), size=(640, 480))
     watched.player.open(film)
     watched.player.update(playing=True)
     watched.until(lambda: watched.sizes == [270])
