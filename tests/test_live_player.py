@@ -207,6 +207,41 @@ def test_the_last_frame_is_shown_though_it_is_late(
     assert watched.player.take()[-1].seconds == 1.96
 
 
+def test_a_pause_while_frames_are_late_stops_at_the_next(watched: Watched, tmp_path: Path) -> None:
+    player, before = watched.player, []
+
+    def hold_up_and_pause() -> None:
+        before.append(player.seconds)
+        time.sleep(1)
+        player.update(playing=False)
+
+    player.open(make_clip(tmp_path / "slow.mp4", pts=range(0, 150, 5)))
+    player.update(playing=True)
+    watched.until(lambda: player.seconds >= 0.4)
+    player._do(hold_up_and_pause)
+    watched.until(lambda: bool(before) and watched.pictures[-1].as_rendered)
+    assert player.seconds <= before[0] + 0.4
+
+
+def test_a_pause_while_the_last_frame_is_painted_holds_it(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player = watched.player
+
+    def pause_at_the_end(picture: Picture) -> None:
+        watched.pictures.append(picture)
+        if picture.seconds == 1.96 and player.controls.playing:
+            player.update(playing=False)
+
+    monkeypatch.setattr(player, "_on_picture", pause_at_the_end)
+    player.open(film)
+    player.update(playing=True, loop=True)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].seconds == 1.96)
+    watched.until(lambda: watched.pictures[-1].as_rendered)
+    assert watched.pictures[-1].seconds == 1.96
+    assert not player.controls.playing
+
+
 def test_a_preview_that_cannot_be_followed_gets_smaller(
     watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -283,7 +283,7 @@ class Player:
                     break
             is_late = -wait > interval
             late = late + 1 if is_late else 0
-            if is_late and late < MOST_LATE:
+            if is_late and late < MOST_LATE and self._plays(scene):
                 continue
             if is_late:
                 zero, late = time.perf_counter() - frame.seconds, 0
@@ -398,12 +398,15 @@ class Player:
         self._on_picture(picture)
 
     def _end(self, scene: int) -> None:
-        """At the end of the video: from the start again, or stop on the last frame."""
+        """At the end of the video: from the start again, or stop on the last frame.
+
+        Who paused while that one was painted wants to see it.
+        """
         with self._changed:
             if not self._lasts(scene):
                 return
             controls = self._controls
-            goes_on = controls.loop and not controls.recording
+            goes_on = controls.playing and controls.loop and not controls.recording
             self._controls = replace(controls, playing=goes_on, recording=False)
             self._start_seconds = 0.0 if goes_on else self.seconds
             self._begin_scene()
