@@ -18,7 +18,7 @@ from torch import nn
 
 from videostyle.errors import TrainingError
 from videostyle.model import Model, load_model, save_model
-from videostyle.training import optimizer, run, train
+from videostyle.training import run, train
 from videostyle.training.config import read_train_config
 from videostyle.training.dataset import ContentCrops, list_paintings, list_photos
 from videostyle.training.loss_network import load_loss_network
@@ -117,6 +117,27 @@ def test_a_run_begins_with_a_model(studio: Path, loss_network_file: Path) -> Non
     assert not torch.equal(trainer.rows[0], model.styles[0])
 
 
+def test_rows_alone_are_trained_on_request(studio: Path, loss_network_file: Path) -> None:
+    list(make(studio, loss_network_file, "first").steps())
+    learned = studio / "first" / "tiny.safetensors"
+    config = studio / "config.yaml"
+    config.write_text(f"{config.read_text()}start_from: {learned}\nrows_only: true\n")
+    list(make(studio, loss_network_file, "second").steps())
+    before, after = load_model(learned), load_model(studio / "second" / "tiny.safetensors")
+    assert not torch.equal(after.styles, before.styles)
+    for name, value in before.network.state_dict().items():
+        assert torch.equal(after.network.state_dict()[name], value), name
+    assert after.card.recipe["start_from"] == "tiny"
+    assert after.card.recipe["start_from_recipe"] == before.card.recipe
+
+
+def test_rows_alone_need_a_network(studio: Path, loss_network_file: Path) -> None:
+    config = studio / "config.yaml"
+    config.write_text(f"{config.read_text()}rows_only: true\n")
+    with pytest.raises(TrainingError, match="rows_only needs a network"):
+        make(studio, loss_network_file)
+
+
 def test_a_painting_that_a_model_lacks_begins_as_the_mean_of_its_styles(
     studio: Path, loss_network_file: Path, small_model: Model
 ) -> None:
@@ -162,8 +183,8 @@ def test_compiled_updates_are_the_same_updates(
 def test_on_cuda_updates_are_replayed_and_are_the_same_updates(
     studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (run, optimizer):  # in bf16 the two would round apart
-        monkeypatch.setattr(module, "training_dtype", lambda device: torch.float32)
+    # In bf16 the two would round apart.
+    monkeypatch.setattr(run, "training_dtype", lambda device: torch.float32)
     host = make(studio, loss_network_file, "host").trainer
     device = make(studio, loss_network_file, "device", "cuda").trainer
     for _ in range(5):

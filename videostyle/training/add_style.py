@@ -43,8 +43,9 @@ class StyleTraining:
     the result.
 
     painting: the picture. settings: the size it is shown to the loss at, and its weight. photos:
-    content pictures, or their paths. Losses are weighted as the model's own recipe says. Raises
-    TrainingError if the model already has a style of that name.
+    content pictures, or their paths. An update sees batch_size squares of `crop` pixels. Losses are
+    weighted as the model's own recipe says. Raises TrainingError if the model already has a style
+    of that name.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class StyleTraining:
         *,
         steps: int,
         settings: PaintingConfig,
+        batch_size: int = 4,
+        crop: int = 224,
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
@@ -69,18 +72,20 @@ class StyleTraining:
             name=style.name,
             paintings={style.name: settings},
             steps=steps,
+            batch_size=batch_size,
+            crop=crop,
             style_ramp_steps=0,
             seed=seed,
         )
         grams = objective.painting_grams([painting_pixels(painting, settings.size)])
         network = copy.deepcopy(model.network).train().requires_grad_(False)
-        self._trainer = Trainer(config, photos, objective, grams, network, model.styles[:1])
-        self._trainer.rows.data.copy_(self._nearest_row(model.styles))
+        self.trainer = Trainer(config, photos, objective, grams, network, model.styles[:1])
+        self.trainer.rows.data.copy_(self._nearest_row(model.styles))
 
     def steps(self) -> Iterator[Step]:
         """Train."""
-        while self._trainer.step < self._trainer.config.steps:
-            yield self._trainer.update()
+        while self.trainer.step < self.trainer.config.steps:
+            yield self.trainer.update()
 
     def preview(self) -> Model:
         """The model with the style added, as it stands now; its card says nothing of losses."""
@@ -88,7 +93,7 @@ class StyleTraining:
 
     def model(self) -> Model:
         """The model with the style added and its losses measured."""
-        before, losses = self._before, self._trainer.measure()[0]
+        before, losses = self._before, self.trainer.measure()[0]
         recipe = dict(before.card.recipe)
         recipe["paintings"] = {
             **recipe.get("paintings", {}),
@@ -103,13 +108,13 @@ class StyleTraining:
     def _with_style(self, recipe: Mapping[str, Any]) -> Model:
         before = self._before
         card = replace(before.card, styles=(*before.card.styles, self._style), recipe=recipe)
-        row = self._trainer.rows.detach().cpu()
+        row = self.trainer.rows.detach().cpu()
         return Model(card, before.network, torch.cat((before.styles, row)))
 
     @torch.no_grad()
     def _nearest_row(self, rows: Tensor) -> Tensor:
         """(1, 2, D): the row among `rows` whose pastiches are nearest to the painting."""
-        trainer = self._trainer
+        trainer = self.trainer
         losses = []
         for row in rows:
             trainer.rows.data.copy_(row[None])

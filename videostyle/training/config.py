@@ -11,7 +11,12 @@ import yaml
 
 from videostyle.errors import TrainingError
 
-TYPES: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bool": (bool,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class TrainConfig:
     `warmup_steps` and fall linearly to 0 over the second half. style_weight grows linearly over
     `style_ramp_steps`. start_from: a model (shipped name or file) of the same architecture whose
     network and rows the run begins with, at the full style weight; random weights without it.
+    rows_only: leave that network as it is and train gammas and betas alone.
     """
 
     name: str
@@ -43,6 +49,7 @@ class TrainConfig:
     architecture: str = "lean"
     width: float = 1.0
     start_from: str = ""
+    rows_only: bool = False
     steps: int = 8000
     batch_size: int = 4
     crop: int = 224
@@ -86,6 +93,8 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         for name, settings in paintings.items()
     }
     config: TrainConfig = _build(TrainConfig, data, str(path))
+    if config.rows_only and not config.start_from:
+        raise TrainingError(f"{path}: rows_only needs a network: say which by start_from")
     return config
 
 
@@ -97,7 +106,7 @@ def _build(cls: type[Any], data: Any, where: str) -> Any:
         if key not in known:
             raise TrainingError(f"{where}: unknown key {key!r} (have: {', '.join(known)})")
         kinds = TYPES.get(str(known[key].type), (object,))
-        if not isinstance(value, kinds) or isinstance(value, bool):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise TrainingError(f"{where}: {key} must be of type {known[key].type}, not {value!r}")
         if isinstance(value, (int, float)) and (value < 0 or value != value):
             raise TrainingError(f"{where}: {key} must not be negative")

@@ -5,7 +5,8 @@ momentum of a matrix into the nearest orthogonal one, so that every direction mo
 in Liu et al. 2025, "Muon is Scalable for LLM Training", section 2.2, a step is as large as Adam's.
 
 PyTorch's own Muon takes kernel after kernel, in hundreds of small operations. Here all kernels of a
-network lie in one stack of matrices, filled up with zeros, which stay zeros.
+network lie in one stack of matrices, filled up with zeros, which stay zeros. In fp32: the products
+of small matrices are few, and half as many digits would not do for them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from collections.abc import Callable, Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from videostyle.device import training_dtype
 
 MOMENTUM = 0.95
 # Of the iteration that brings all singular values near 1, and its coefficients (Jordan et al.).
@@ -40,8 +39,6 @@ class Optimizer:
         self._momenta = some.new_zeros(len(shapes), *largest)
         rates = [0.2 * kernel_rate * math.sqrt(max(shape)) for shape in shapes]
         self._kernel_rates = some.new_tensor(rates)[:, None, None]
-        # Rounding does no harm to it (Jordan et al.).
-        self._precision = training_dtype(some.device)
         # On a GPU the rate and the count of steps must lie there, or no graph could hold them.
         self._other_rate, self._rate = other_rate, some.new_tensor(other_rate)
         self._adam = torch.optim.Adam(self._others.values(), self._rate, capturable=some.is_cuda)
@@ -70,7 +67,7 @@ class Optimizer:
         gradient = torch.stack(gradients)
         self._momenta.lerp_(gradient, 1 - MOMENTUM)
         ahead = gradient.lerp_(self._momenta, MOMENTUM)
-        moves = orthogonal(ahead.to(self._precision)) * (self._kernel_rates * share)
+        moves = orthogonal(ahead) * (self._kernel_rates * share)
         for kernel, move in zip(self._kernels.values(), moves, strict=True):
             lying = kernel.permute(0, 2, 3, 1)
             lying.sub_(_like(kernel, move).reshape(lying.shape))
@@ -99,14 +96,22 @@ class Optimizer:
 
 def orthogonal(matrices: Tensor) -> Tensor:
     """(L, m, n) -> U S' V^T of each U S V^T, with S' between about 0.7 and 1.2 where S was not
-    tiny."""
+    tiny.
+
+    A round takes X to P X, P a polynomial of X X^T. All P commute, so the rounds are gone through
+    on X X^T, which is small, and X is multiplied once.
+    """
     a, b, c = QUINTIC
-    norms = matrices.norm(dim=(1, 2), keepdim=True)
-    x: Tensor = matrices / norms.clamp(min=1e-7)
+    x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    gram = x @ x.mT
+    one = torch.eye(gram.shape[1], device=gram.device)
+    whole = one
     for _ in range(ROUNDS):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x
+        factor = a * one + torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        whole = factor @ whole
+        gram = factor @ gram @ factor
+    product: Tensor = whole @ x
+    return product
 
 
 def _matrix(kernel: Tensor) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from videostyle.device import choose_device, training_dtype
 from videostyle.errors import TrainingError
-from videostyle.model import load_model, save_model
+from videostyle.model import Model, load_model, save_model
 from videostyle.model_card import ModelCard
 from videostyle.network import ARCHITECTURES, Architecture, StyleNetwork
 from videostyle.training.config import TrainConfig, read_train_config
@@ -65,8 +66,12 @@ class TrainingRun:
         precision = training_dtype(torch.device(device))
         objective = Objective.from_recipe(loss_network.to(device), config.to_dict(), precision)
         names = [painting.style.name for painting in paintings]
+        self._before: Mapping[str, Any] = {}
         if config.start_from:
-            network, rows = _start_from(config.start_from, architecture, names)
+            model = load_model(config.start_from)
+            self._before = {"start_from": model.card.name, "start_from_recipe": model.card.recipe}
+            network, rows = _start_from(model, architecture, names)
+            network.requires_grad_(not config.rows_only)
         else:
             network, rows = StyleNetwork(architecture), initial_rows(architecture, len(names))
         self.trainer = Trainer(config, photos, objective, grams, network, rows)
@@ -117,6 +122,7 @@ class TrainingRun:
             licence="Apache-2.0",
             recipe={
                 **self.config.to_dict(),
+                **self._before,
                 "final_step": self.trainer.step,
                 "loss_network": self.trainer.objective.network.name,
                 "losses": {
@@ -174,19 +180,19 @@ class TrainingRun:
 
 
 def _start_from(
-    name: str, architecture: Architecture, styles: Sequence[str]
+    model: Model, architecture: Architecture, styles: Sequence[str]
 ) -> tuple[StyleNetwork, Tensor]:
     """The network of a model, and the rows of these styles; a style that the model has not learned
     begins as the mean of those it has."""
-    model = load_model(name)
     if model.network.architecture != architecture:
         raise TrainingError(
-            f"start_from: {name} has another architecture; set architecture and width to its own"
+            f"start_from: {model.card.name} has another architecture; set architecture and width "
+            "to its own"
         )
     known = dict(zip(model.card.style_names, model.styles, strict=True))
     mean = model.styles.mean(0)
     rows = torch.stack([known.get(style, mean) for style in styles])
-    return model.network.train().requires_grad_(True), rows.clone()
+    return model.network.train(), rows.clone()
 
 
 def make_run(
