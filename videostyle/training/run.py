@@ -68,10 +68,9 @@ class TrainingRun:
         names = [painting.style.name for painting in paintings]
         self._before: Mapping[str, Any] = {}
         if config.start_from:
-            model = load_model(config.start_from)
+            model, rows = _start_from(config.start_from, architecture, names)
             self._before = {"start_from": model.card.name, "start_from_recipe": model.card.recipe}
-            network, rows = _start_from(model, architecture, names)
-            network.requires_grad_(not config.rows_only)
+            network = model.network.train().requires_grad_(not config.rows_only)
         else:
             network, rows = StyleNetwork(architecture), initial_rows(architecture, len(names))
         self.trainer = Trainer(config, photos, objective, grams, network, rows)
@@ -180,19 +179,19 @@ class TrainingRun:
 
 
 def _start_from(
-    model: Model, architecture: Architecture, styles: Sequence[str]
-) -> tuple[StyleNetwork, Tensor]:
-    """The network of a model, and the rows of these styles; a style that the model has not learned
-    begins as the mean of those it has."""
+    name: str, architecture: Architecture, styles: Sequence[str]
+) -> tuple[Model, Tensor]:
+    """A model, and its rows of these styles; a style that the model has not learned begins as the
+    mean of those it has."""
+    model = load_model(name)
     if model.network.architecture != architecture:
         raise TrainingError(
-            f"start_from: {model.card.name} has another architecture; set architecture and width "
-            "to its own"
+            f"start_from: {name} has another architecture; set architecture and width to its own"
         )
     known = dict(zip(model.card.style_names, model.styles, strict=True))
     mean = model.styles.mean(0)
     rows = torch.stack([known.get(style, mean) for style in styles])
-    return model.network.train(), rows.clone()
+    return model, rows.clone()
 
 
 def make_run(
