@@ -32,7 +32,9 @@ STILL = "temporal_weight=0"
 RUNS = {
     "paper": ("paper", "paintings", ["width=1"]),
     "irises_from_scratch": (
-        "lean", "paintings_extra", [STILL, "steps=40000", "paintings={irises: {}}"],
+        # The style weight of `lean`'s rows, with which `irises` is added.
+        "lean", "paintings_extra",
+        [STILL, "style_weight=24", "steps=40000", "paintings={irises: {}}"],
     ),
     "lean": ("lean", "paintings", []),
     "lean_without_temporal": ("lean", "paintings", [STILL]),
