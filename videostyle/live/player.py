@@ -78,7 +78,7 @@ class Player:
         self._small_frame: tuple[MediaInfo, Pixels] | None = None
         self._thumbnails: dict[str, tuple[Pixels, Model, bytes]] = {}
         self._take: list[Sample] = []
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._closed = False
         self.seconds = 0.0
         self._thread = Thread(target=self._run, name="player", daemon=True)
@@ -177,11 +177,13 @@ class Player:
         return self._do(paint)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; who still waits for a thumbnail hears that it is cancelled."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
+        for future, _ in self._jobs:
+            future.cancel()
 
     def _begin_scene(self) -> None:
         self._scene += 1
@@ -190,18 +192,12 @@ class Player:
     def _do(self, job: Callable[[], T]) -> Future[T]:
         """Run a job between frames: the stylizer belongs to the player's thread."""
         future: Future[T] = Future()
-
-        def run() -> None:
-            if not future.set_running_or_notify_cancel():
-                return  # the tab that asked is gone
-            try:
-                future.set_result(job())
-            except Exception as error:  # whoever asked gets it
-                future.set_exception(error)
-
         with self._changed:
-            self._jobs.append(run)
-            self._changed.notify_all()
+            if self._closed:
+                future.cancel()
+            else:
+                self._jobs.append((future, job))
+                self._changed.notify_all()
         return future
 
     # From here on everything runs in the player's thread.
@@ -224,7 +220,9 @@ class Player:
                 self._wait_for_scene_after(scene)
 
     def _wait_for_scene_after(self, scene: int) -> None:
-        self._wait(lambda: not self._lasts(scene))
+        while self._lasts(scene):
+            self._run_job(None)
+            self._wait(lambda: bool(self._jobs) or not self._lasts(scene))
 
     def _lasts(self, scene: int) -> bool:
         return self._scene == scene and not self._closed
@@ -240,7 +238,13 @@ class Player:
             return
         if easel:
             easel.drain()  # a job finds the stylizer idle
-        self._jobs.popleft()()
+        future, job = self._jobs.popleft()
+        if not future.set_running_or_notify_cancel():
+            return  # the tab that asked is gone
+        try:
+            future.set_result(job())
+        except Exception as error:  # whoever asked gets it
+            future.set_exception(error)
 
     def _show(self, scene: int, info: MediaInfo, start: float) -> None:
         """Play and stand still from a time on, until another scene begins."""

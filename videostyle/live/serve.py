@@ -59,22 +59,32 @@ async def serve(
             session.command({"type": "timeline", "text": text, "keep_text": True, "follow": True})
         port = listening.getsockname()[1]
         hosts = [f"{host}:{port}"] + ([f"localhost:{port}"] if host == "127.0.0.1" else [])
-        server = uvicorn.Server(
-            uvicorn.Config(
-                Server(session, viewers).app(hosts),
-                log_level="warning",
-                lifespan="off",
-                ws_max_size=MAX_MESSAGE_BYTES,
-                ws_max_queue=8,
-                ws_per_message_deflate=False,
-                limit_concurrency=64,
-                timeout_graceful_shutdown=1,
-            )
+        config = uvicorn.Config(
+            Server(session, viewers).app(hosts),
+            log_level="warning",
+            lifespan="off",
+            ws_max_size=MAX_MESSAGE_BYTES,
+            ws_max_queue=8,
+            ws_per_message_deflate=False,
+            limit_concurrency=64,
+            timeout_graceful_shutdown=1,
         )
         on_address(f"http://{host}:{port}/?token={session.token}")
-        await server.serve(sockets=[listening])
+        await _Listener(config, before_shutdown=session.close).serve(sockets=[listening])
     finally:
         session.close()
+
+
+class _Listener(uvicorn.Server):
+    """Ends the session before it waits for the requests under way: some wait for the session."""
+
+    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._before_shutdown = before_shutdown
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(self._before_shutdown)
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:

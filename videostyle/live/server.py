@@ -118,6 +118,8 @@ class Server:
             jpeg = await asyncio.wait_for(asyncio.wrap_future(future), 60)
         except VideoStyleError as error:
             raise HTTPException(409, str(error)) from error
+        except (asyncio.CancelledError, TimeoutError) as error:  # the server ends, or has no time
+            raise HTTPException(503) from error
         return Response(jpeg, media_type="image/jpeg")
 
     async def read_timeline(self, request: Request) -> Response:

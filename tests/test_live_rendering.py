@@ -1,0 +1,39 @@
+"""Renders started from the live page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import make_clip
+
+from videostyle.live.rendering import Rendering
+from videostyle.look import Look
+from videostyle.model import Model
+from videostyle.options import EncodeOptions
+
+
+def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(
+    small_model: Model, tmp_path: Path
+) -> None:
+    film = make_clip(tmp_path / "half_a_minute.mp4", pts=list(range(700)), size=(96, 64))
+    is_second = False
+
+    def stop_after_a_piece() -> None:
+        if rendering.state.frame > 300 and not is_second:
+            rendering.stop()
+
+    rendering = Rendering("cpu", stop_after_a_piece)
+
+    def render() -> None:
+        look = Look({"red": 1})
+        rendering.start(film, tmp_path / "half.mp4", look, small_model, EncodeOptions(), None)
+        rendering.wait()
+
+    render()
+    assert (rendering.state.status, rendering.state.output) == ("stopped", "half.part.mp4")
+    assert 250 <= rendering.state.frame < 700
+    is_second = True
+    render()
+    assert (rendering.state.status, rendering.state.output) == ("done", "half.mp4")
+    assert rendering.state.frame == 700
+    assert "went on after" in rendering.state.message
