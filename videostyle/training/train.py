@@ -73,7 +73,7 @@ class Trainer:
         if self.device.type == "cpu":
             keep_freed_memory()
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.rows = nn.Parameter(rows.to(self.device))
+        self.rows = nn.Parameter(rows.to(self.device, copy=True))
         self.parameters: Mapping[str, nn.Parameter] = {
             **{f"network.{k}": v for k, v in network.named_parameters() if v.requires_grad},
             "rows": self.rows,
