@@ -158,7 +158,8 @@ def fuzz_media(clips: list[Path], count: int, dice: random.Random, keep: Path) -
 
 def judge(found: dict[str, Any], output: Path) -> str | None:
     """What is wrong with the end of a render, if anything."""
-    code, said = found["code"], found["stderr"]
+    code: int = found["code"]
+    said: str = found["stderr"]
     if code not in (0, 1, 2):
         return f"exit code {code}"
     if "Traceback" in said:
@@ -346,7 +347,7 @@ def fuzz_models(count: int, dice: random.Random, keep: Path) -> int:
         whole = path.read_bytes()
     size = 8 + int.from_bytes(whole[:8], "little")
     whole_header: dict[str, Any] = json.loads(whole[8:size])
-    values = (
+    values: tuple[Any, ...] = (
         0,
         -1,
         10**9,

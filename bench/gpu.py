@@ -93,15 +93,7 @@ def stylize(
             torch.randint(0, 256, (batch, *size, 3), dtype=torch.uint8, device=device)
             for _ in range(POOL)
         ]
-        lane = engine.lane("network", lambda p=pool, e=engine, s=styles: (e.paint, (p[0], s)))
-
-        def network(
-            number: int, lane: Any = lane, pool: list[Tensor] = pool, styles: Tensor = styles
-        ) -> Callable[[], Tensor]:
-            writers = [partial(copy_to, frame) for frame in pool[number % POOL]]
-            return lane.submit(lambda host: host[1].copy_(styles), writers, download=False)
-
-        works = {"network": network}
+        works = {"network": on_the_device(engine, pool, styles)}
         for title, stroke in (
             ("planes, 512 lines", 1.0),
             ("planes, full size", LOOK_LINES / lines),
@@ -113,6 +105,18 @@ def stylize(
             print(row, flush=True)
         print(engine.description, flush=True)
     return rows
+
+
+def on_the_device(
+    engine: TorchEngine, pool: list[Tensor], styles: Tensor
+) -> Callable[[int], Callable[[], Tensor]]:
+    lane = engine.lane("network", lambda: (engine.paint, (pool[0], styles)))
+
+    def begin(number: int) -> Callable[[], Any]:
+        writers = [partial(copy_to, frame) for frame in pool[number % POOL]]
+        return lane.submit(lambda host: copy_to(styles, host[1]), writers, download=False)
+
+    return begin
 
 
 def copy_to(frame: Tensor, target: Tensor) -> None:
@@ -195,7 +199,7 @@ def kernels(
             shape = (arguments.batch, height, width, channels)
             pool = [torch.randn(shape, device=device).to(dtype) for _ in range(POOL)]
             affine = torch.rand(arguments.batch, 2, channels, device=device)
-            numbers = fused.moments(Map.inside(pool[0], 0, channels))
+            numbers = fused.moments(Map.of(pool[0], channels))
 
             def plain(x: Tensor, affine: Tensor = affine) -> Tensor:
                 x = x.permute(0, 3, 1, 2)
@@ -205,13 +209,11 @@ def kernels(
                 return torch.nn.functional.pad(torch.relu(z), (1, 1, 1, 1), mode="reflect")
 
             def finish(x: Tensor, affine: Tensor = affine, numbers: Tensor = numbers) -> Tensor:
-                return fused.finish(
-                    Map.inside(x, 0, x.shape[3]), affine, numbers, relu=True, margin=1
-                )
+                return fused.finish(Map.of(x, x.shape[3]), affine, numbers, relu=True, margin=1)
 
             size = pool[0].numel() * pool[0].element_size()
             for title, work, moved in (
-                ("moments", lambda x: fused.moments(Map.inside(x, 0, x.shape[3])), size),
+                ("moments", lambda x: fused.moments(Map.of(x, x.shape[3])), size),
                 ("finish", finish, 2 * size),
                 ("PyTorch for both", plain, 3 * size),
             ):

@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def with_styles(model: Model, count: int) -> Model:
 
 def with_keyframes(count: int, names: tuple[str, ...]) -> Timeline:
     """A mixture that moves on through the styles, key after key, within the clip."""
-    keys = [
+    keys: list[Keyframe[Mapping[str, float]]] = [
         Keyframe(2.0 * number / count, {names[number % len(names)]: 1.0}) for number in range(count)
     ]
     return replace(Timeline.constant(Look({names[0]: 1.0})), mix=Track(tuple(keys)))
@@ -124,12 +125,13 @@ def loop(source: Path, target: Path, times: int) -> None:
         stream = container.streams.video[0]
         copy = output.add_stream_from_template(stream)
         packets = [packet for packet in container.demux(stream) if packet.size]
-        length = max(packet.pts + packet.duration for packet in packets)
+        ticks = [(packet.pts or 0, packet.dts or 0, packet.duration or 0) for packet in packets]
+        length = max(pts + duration for pts, _, duration in ticks)
         for turn in range(times):
-            for packet in packets:
+            for packet, (pts, dts, duration) in zip(packets, ticks, strict=True):
                 again = av.Packet(bytes(packet))
-                again.pts, again.dts = packet.pts + turn * length, packet.dts + turn * length
-                again.duration, again.time_base = packet.duration, packet.time_base
+                again.pts, again.dts = pts + turn * length, dts + turn * length
+                again.duration, again.time_base = duration, packet.time_base
                 again.is_keyframe, again.stream = packet.is_keyframe, copy
                 output.mux(again)
 
