@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,6 +20,9 @@ from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from videostyle.errors import MediaError, UsageError
+from videostyle.live.library import MOST_FILES, Library
+from videostyle.live.serve import _listen, hosts_of
 from videostyle.model import Model, save_model
 
 LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}
@@ -247,6 +251,38 @@ def test_a_timeline_is_saved_and_never_lost(tab: Tab, server: LiveServer, folder
     assert request(server, "PUT", path, b"x" * 1_100_000)[0] in (409, 413)
 
 
+def test_a_timeline_counts_as_saved_while_a_file_has_its_text(
+    tab: Tab, server: LiveServer, folder: Path
+) -> None:
+    def sent(text: str) -> bool:
+        message = {"type": "timeline", "text": text, "keep_text": True}
+        return tab.ask(message, "timeline")["saved"]
+
+    assert tab.newest["timeline"]["saved"]
+    old = request(server, "GET", f"/timelines/old.yaml?token={server.token}")[1].decode()
+    assert sent(old)
+    edited = old.replace("red", "blue")
+    assert not sent(edited)
+    reloaded = Tab(server)
+    with reloaded.socket:
+        reloaded.until(lambda: "timeline" in reloaded.newest)
+        assert not reloaded.newest["timeline"]["saved"]
+    path = f"/timelines/edited.yaml?token={server.token}"
+    windows = edited.replace("\n", "\r\n").encode()
+    assert request(server, "PUT", path, windows)[0] == 200
+    tab.until(lambda: tab.newest["timeline"]["saved"])
+    assert not sent(old)
+
+
+def test_a_timeline_that_cannot_be_written_is_not_taken_for_one_that_exists(
+    server: LiveServer, folder: Path
+) -> None:
+    (folder / "blocked.part.yaml").mkdir()
+    path = f"/timelines/blocked.yaml?token={server.token}"
+    status, body = request(server, "PUT", path, b"version: 1")
+    assert (status, b"cannot be written" in body) == (500, True)
+
+
 def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder: Path) -> None:
     tab.picture_of(mix={"red": 1})
     answer = tab.ask({"type": "render", "output": "out.mp4", "crf": 30, "max_size": 48}, "render")
@@ -260,6 +296,9 @@ def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder
     assert body == (folder / "out.mp4").read_bytes()
     failure = tab.ask({"type": "render", "output": "out.mp4"}, "failure")
     assert "exists" in failure["message"]
+    (folder / "out.mp4").unlink()
+    status, body = request(server, "GET", f"/results/out.mp4?token={server.token}")
+    assert (status, b"no longer" in body) == (404, True)
 
 
 def test_a_render_is_told_of_and_can_be_stopped(tab: Tab) -> None:
@@ -399,6 +438,8 @@ def test_without_the_token_there_is_nothing(server: LiveServer) -> None:
 def test_another_host_or_origin_is_refused(server: LiveServer) -> None:
     page = f"/?token={server.token}"
     assert request(server, "GET", page)[0] == 200
+    capitals = server.host.replace("127.0.0.1", "LOCALHOST")
+    assert request(server, "GET", page, host=capitals)[0] == 200
     assert request(server, "GET", page, host="evil.example")[0] == 421
     assert request(server, "GET", page, headers={"Origin": "http://evil.example"})[0] == 421
     good = {"Origin": f"http://{server.host}"}
@@ -436,6 +477,78 @@ def test_nothing_is_saved_elsewhere(server: LiveServer, folder: Path, name: str)
         405,
     )
     assert sorted(folder.parent.rglob("*")) == before
+
+
+def test_any_file_of_a_large_folder_can_be_opened(tmp_path: Path) -> None:
+    for name in [*(f"{number}.png" for number in range(MOST_FILES)), "z.mp4", "half.part.mp4"]:
+        (tmp_path / name).touch()
+    library = Library(tmp_path)
+    assert len(library.media) == MOST_FILES
+    for name in ("z.mp4", "half.part.mp4"):
+        assert library.find(name).samefile(tmp_path / name)
+    for name in (
+        "z.mp4x",
+        f"../{tmp_path.name}/z.mp4",
+        str(tmp_path / "z.mp4"),
+        "a" * 500 + ".mp4",
+    ):
+        with pytest.raises(MediaError):
+            library.find(name)
+
+
+def test_the_file_of_the_command_line_can_be_opened_whatever_it_is_called(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.mp4"
+    elsewhere.touch()
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "camcorder.mts").symlink_to(elsewhere)
+    library = Library(tmp_path / "films")
+    with pytest.raises(MediaError):
+        library.find("camcorder.mts")
+    library.admit("camcorder.mts")
+    assert library.find("camcorder.mts").samefile(elsewhere)
+    assert library.media == ["camcorder.mts"]
+
+
+@pytest.mark.parametrize("name", ["Clip [id]", "Mum's film", "Tom & Jerry", "a, b", "-x", "é ü 猫"])
+def test_a_new_file_may_be_called_after_any_other(tmp_path: Path, name: str) -> None:
+    assert Library(tmp_path).new(f"{name}.mp4", {".mp4"}) == tmp_path.resolve() / f"{name}.mp4"
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "a\\b", "../b", ".b", "a\nb", "a\0b", "\ud800", "猫" * 80, ""]
+)
+def test_a_new_file_is_not_called_what_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        Library(tmp_path).new(f"{name}.mp4", {".mp4"})
+
+
+def test_the_server_is_called_what_a_browser_calls_it() -> None:
+    assert hosts_of("127.0.0.1", "127.0.0.1", 8000)[::2] == ["127.0.0.1:8000", "localhost:8000"]
+    assert hosts_of("Studio.local", "10.0.0.2", 80) == ["studio.local", "10.0.0.2"]
+    assert hosts_of("0::1", "::1", 8000) == ["[::1]:8000"]
+
+
+def test_an_upload_that_breaks_off_does_no_harm(server: LiveServer) -> None:
+    """The server must not fail over it: the fixture looks for tracebacks at the end."""
+    host, port = server.host.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = f"POST /paintings?token={server.token} HTTP/1.1\r\nHost: {server.host}\r\n"
+        connection.sendall(f"{head}Content-Length: 1000\r\n\r\nhalf".encode())
+    assert request(server, "GET", f"/?token={server.token}")[0] == 200
+
+
+def test_where_it_cannot_listen_is_said() -> None:
+    for port in (-1, 99999):
+        with pytest.raises(UsageError, match="--port"):
+            _listen("127.0.0.1", port)
+
+
+def test_it_can_listen_at_an_address_of_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no such address")
+    _listen("::1", 0).close()
 
 
 def test_a_painting_must_be_a_picture_that_is_not_too_large(server: LiveServer) -> None:

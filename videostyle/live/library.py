@@ -1,7 +1,7 @@
 """The folder given on the command line: what may be opened from the page, and where it saves.
 
-A name from the page is never used as a path: it is looked up among the files found here, or
-checked to be a plain file name.
+A name from the page is used only once it is known to lead to a file inside the folder, or to be
+a plain file name.
 """
 
 from __future__ import annotations
@@ -16,46 +16,70 @@ from videostyle.media import PICTURE_SUFFIXES
 
 MOST_FILES = 500
 MOST_LOOKED_AT = 20_000
+# Of a new file's name: leaves room for the endings of what is written on the way.
+MOST_NAME_BYTES = 200
 _MEDIA = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
-_PLAIN_NAME = re.compile(r"[\w][\w .()+-]{0,99}")
+_TIMELINES = {".yaml", ".yml"}
+# No folders, hidden files, control characters or halves of characters.
+_PLAIN_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 class Library:
-    """The pictures, videos and timelines of one folder and the folders in it."""
+    """The pictures, videos and timelines of one folder and the folders in it.
+
+    media, timelines: the names to choose from, relative to the folder, as `look` found them last.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._admitted: list[str] = []
+        self.look()
 
-    def media(self) -> list[str]:
-        """Names of the pictures and videos, relative to the folder."""
-        return self._names(_MEDIA)
+    def admit(self, name: str) -> None:
+        """Let a file of the folder be opened whatever it is called and wherever it links to: who
+        names it on the command line knows it."""
+        self._admitted = [name]
+        self.look()
 
-    def timelines(self) -> list[str]:
-        """Names of the YAML files, relative to the folder."""
-        return self._names({".yaml", ".yml"})
+    def look(self) -> None:
+        """See what the folder holds now."""
+        media: list[str] = []
+        timelines: list[str] = []
+        for path in islice(self.root.rglob("*"), MOST_LOOKED_AT):
+            name = path.relative_to(self.root).as_posix()
+            if ".part" not in path.suffixes and self._holds(name):
+                (timelines if path.suffix.lower() in _TIMELINES else media).append(name)
+        self.media = sorted({*sorted(media)[:MOST_FILES], *self._admitted})
+        self.timelines = sorted(timelines)[:MOST_FILES]
 
     def find(self, name: str) -> Path:
-        """The file of a name that `media` or `timelines` lists. Raises MediaError for any other."""
-        if name not in self._names({*_MEDIA, ".yaml", ".yml"}):
+        """The picture, video or timeline of a name relative to the folder. Raises MediaError for
+        any other."""
+        if name not in self._admitted and not self._holds(name):
             raise MediaError(f"{name[:200]!r} is not among the files of {self.root}")
         return self.root / name
 
     def new(self, name: str, suffixes: set[str]) -> Path:
         """Where a file of a plain name goes. Raises UsageError for names with folders in them, for
-        unusual characters, and for endings other than the suffixes."""
-        if not _PLAIN_NAME.fullmatch(name) or Path(name).suffix.lower() not in suffixes:
+        hidden files, and for endings other than the suffixes."""
+        is_plain = _PLAIN_NAME.fullmatch(name) and Path(name).name == name
+        if not is_plain or Path(name).suffix.lower() not in suffixes:
             raise UsageError(
                 f"{name[:200]!r}: write a plain file name that ends in "
                 f"{', '.join(sorted(suffixes))}"
             )
+        if len(name.encode()) > MOST_NAME_BYTES:
+            raise UsageError(f"{name[:40]!r}...: too long; write a shorter name")
         return self.root / name
 
-    def _names(self, suffixes: set[str]) -> list[str]:
-        names = []
-        for path in islice(self.root.rglob("*"), MOST_LOOKED_AT):
-            if path.suffix.lower() not in suffixes or ".part" in path.suffixes:
-                continue
+    def _holds(self, name: str) -> bool:
+        path = self.root / name
+        if path.suffix.lower() not in _MEDIA | _TIMELINES:
+            return False
+        if Path(name).is_absolute() or ".." in path.parts:
+            return False
+        try:
             # A link may lead out of the folder.
-            if path.is_file() and path.resolve().is_relative_to(self.root):
-                names.append(path.relative_to(self.root).as_posix())
-        return sorted(names)[:MOST_FILES]
+            return path.is_file() and path.resolve().is_relative_to(self.root)
+        except (OSError, ValueError):  # no name a file can have
+            return False

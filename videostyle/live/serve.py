@@ -14,7 +14,7 @@ from videostyle.errors import TimelineError, UsageError
 from videostyle.live.easel import Picture
 from videostyle.live.library import Library
 from videostyle.live.server import MAX_MESSAGE_BYTES, Server
-from videostyle.live.session import Session
+from videostyle.live.session import CAMERA, Session
 from videostyle.live.viewers import Viewers
 from videostyle.stylizer import Stylizer
 
@@ -34,7 +34,7 @@ async def serve(
     """Serve until interrupted. name: what to show first, in the library, or 'camera'; on_address
     gets the page's address once it can be opened.
 
-    Raises UsageError if the address is taken, and what opening the source or timeline raises.
+    Raises UsageError if it cannot listen there, and what opening the source or timeline raises.
     """
     loop = asyncio.get_running_loop()
     viewers = Viewers()
@@ -50,15 +50,15 @@ async def serve(
         stylizer, library, device=device, loss_network=loss_network, tell=tell, show=show
     )
     try:
-        if name:
+        if name and name != CAMERA:
+            library.admit(name)
+        if name := name or next(iter(library.media), ""):
             session.open(name)
-        elif media := library.media():
-            session.open(media[0])
         if timeline:
             text = _read(timeline)
+            session.note_file(text)
             session.command({"type": "timeline", "text": text, "keep_text": True, "follow": True})
-        port = listening.getsockname()[1]
-        hosts = [f"{host}:{port}"] + ([f"localhost:{port}"] if host == "127.0.0.1" else [])
+        hosts = hosts_of(host, *listening.getsockname()[:2])
         config = uvicorn.Config(
             Server(session, viewers).app(hosts),
             log_level="warning",
@@ -69,7 +69,7 @@ async def serve(
             limit_concurrency=64,
             timeout_graceful_shutdown=1,
         )
-        on_address(f"http://{host}:{port}/?token={session.token}")
+        on_address(f"http://{hosts[0]}/?token={session.token}")
         await _Listener(config, before_shutdown=session.close).serve(sockets=[listening])
     finally:
         session.close()
@@ -87,9 +87,20 @@ class _Listener(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def hosts_of(host: str, address: str, port: int) -> list[str]:
+    """What a browser may call the server, as it writes that in a request: in lower case, and
+    without the port of HTTP. host: as it was given; address: the number it stands for."""
+    names = [f"[{address}]"] if ":" in address else [host.lower(), address]
+    names += ["localhost"] if address == "127.0.0.1" else []
+    return [name if port == 80 else f"{name}:{port}" for name in names]
+
+
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise UsageError(f"--port {port}: choose one up to 65535, or 0 for any free one")
     try:
-        return socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         raise UsageError(f"cannot listen at {host}:{port}: {error.strerror}") from error
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -58,8 +58,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        origin = headers.get(b"origin")
-        if headers.get(b"host") not in self.hosts or origin not in (None, *self.origins):
+        host, origin = headers.get(b"host", "").lower(), headers.get(b"origin")
+        if host not in self.hosts or origin not in (None, *self.origins):
             response = PlainTextResponse("This address is not served here.", 421)
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
@@ -128,9 +128,12 @@ class Server:
             path = self.session.library.find(request.path_params["name"])
         except VideoStyleError as error:
             raise HTTPException(404, str(error)) from error
-        if path.suffix not in (".yaml", ".yml") or path.stat().st_size > MAX_TIMELINE_CHARACTERS:
+        is_timeline = path.suffix.lower() in (".yaml", ".yml")
+        if not is_timeline or path.stat().st_size > MAX_TIMELINE_CHARACTERS:
             raise HTTPException(404, f"{path.name} is not a timeline")
-        return PlainTextResponse(path.read_bytes())
+        data = path.read_bytes()
+        self.session.note_file(data.decode(errors="replace"))
+        return PlainTextResponse(data)
 
     async def save_timeline(self, request: Request) -> Response:
         self.check(request)
@@ -146,7 +149,8 @@ class Server:
             part.write_bytes(data)
             part.replace(path)
         except OSError as error:
-            raise HTTPException(409, f"{path.name}: {error.strerror}") from error
+            raise HTTPException(500, f"{path.name}: cannot be written: {error.strerror}") from error
+        self.session.note_file(data.decode(errors="replace"))
         await asyncio.to_thread(self.session.say_files)
         return JSONResponse({"path": str(path)})
 
@@ -166,7 +170,10 @@ class Server:
         name = request.path_params["name"]
         if name != state.output or state.status not in ("done", "stopped"):
             raise HTTPException(404, "No such result.")
-        return FileResponse(self.session.library.root / name)
+        path = self.session.library.root / name
+        if not path.is_file():
+            raise HTTPException(404, f"{name} is no longer in the folder; render it again.")
+        return FileResponse(path)
 
     async def socket(self, websocket: WebSocket) -> None:
         """One tab."""
@@ -174,6 +181,7 @@ class Server:
             await websocket.close(1008)
             return
         await websocket.accept()
+        await asyncio.to_thread(self.session.library.look)
         viewer = self.viewers.add()
         if viewer is None:
             await websocket.close(1013, "too many tabs")
@@ -239,10 +247,13 @@ async def _send(websocket: WebSocket, viewer: Viewer) -> None:
 
 async def _body(request: Request, most: int) -> bytes:
     data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > most:
-            raise HTTPException(413, f"larger than {most >> 20} MB")
+    try:
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > most:
+                raise HTTPException(413, f"larger than {most >> 20} MB")
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the upload broke off") from error
     return bytes(data)
 
 

@@ -65,6 +65,7 @@ class Session:
         self._source = ""
         self._timeline: Timeline | None = None
         self._yaml = ""
+        self._in_file = ""
         self._camera_began = 0.0
         self._lock = Lock()
         self.player = Player(
@@ -149,8 +150,15 @@ class Session:
         if model.card.style_names != before:
             self._tell(self._hello())
 
+    def note_file(self, text: str) -> None:
+        """Note what a timeline's file holds: the timeline is saved while it has this text."""
+        self._in_file = text.removeprefix("\ufeff").replace("\r\n", "\n")
+        if self._in_file == self._yaml:
+            self._tell(self._timeline_message())
+
     def say_files(self) -> None:
         """Tell all tabs what the folder holds now."""
+        self.library.look()
         self._tell(self._hello())
 
     def _say_lesson(self) -> None:
@@ -178,8 +186,8 @@ class Session:
                 for s in card.styles
             ],
             "folder": str(self.library.root.name),
-            "media": self.library.media(),
-            "timelines": self.library.timelines(),
+            "media": self.library.media,
+            "timelines": self.library.timelines,
             "lines": LINES,
             "teaches": self.lesson.loss_network is not None,
         }
@@ -361,12 +369,13 @@ class Session:
 
     def _timeline_message(self) -> Message:
         if self._timeline is None:
-            return {"type": "timeline", "yaml": "", "tracks": None}
+            return {"type": "timeline", "yaml": "", "tracks": None, "saved": True}
         info = self.player.info
         length = info.duration_seconds if info else None
         duration = length or max(self._timeline.end_seconds, SHORTEST_STRIP_SECONDS)
         view = describe_timeline(self._timeline, duration)
-        return {"type": "timeline", "yaml": self._yaml, **view}
+        saved = self._yaml == self._in_file
+        return {"type": "timeline", "yaml": self._yaml, "saved": saved, **view}
 
 
 def _style_name(title: str, taken: Sequence[str]) -> str:
