@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostyle.live.performance import CUT, Sample, to_timeline
+from videostyle.easing import Easing
+from videostyle.live import performance
+from videostyle.live.performance import CUT, Sample, Values, from_start, to_timeline, unrolled
 from videostyle.look import Look
 from videostyle.timeline import Timeline
 from videostyle.timeline_yaml import dump_timeline, parse_timeline
@@ -101,6 +103,44 @@ def test_a_timeline_goes_where_it_went_outside_a_performance(
     for time in (0.0, 0.7, 2.0, 4.5, 8.0, 8.99, 12.0, 20.0):
         if not start - CUT <= time <= start + length + CUT:
             assert difference(new.look_at(time), old.look_at(time)) <= 2 * ALLOWED
+
+
+@pytest.mark.parametrize("mode", ["repeat", "bounce"])
+def test_what_is_recorded_past_the_period_of_a_loop_is_shown(mode: str) -> None:
+    loop = f"loop: {{period: 1s, mode: {mode}}}"
+    text = f"version: 1\nkeyframes: [{{at: 0s, mix: a}}, {{at: 0.9s, mix: b, stroke: 2}}]\n{loop}\n"
+    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    samples = [Sample(number / FPS, Look({"c": 1})) for number in range(50, 76)]
+    new = to_timeline(samples, unrolled(old, 5.0, FPS))
+    assert parse_timeline(dump_timeline(new), "t", STYLES).resolve(None, None)[0].loop is None
+    for number in range(5 * FPS + 1):
+        wanted = Look({"c": 1}) if 50 <= number <= 75 else old.look_at(number / FPS)
+        assert difference(new.look_at(number / FPS), wanted) <= 2 * ALLOWED
+
+
+def test_keys_before_the_start_are_cut() -> None:
+    keys = "{at: -5s, mix: a, stroke: 2}, {at: 4s, mix: b}, {at: 5s, stroke: 1}"
+    text = f"version: 1\nkeyframes: [{keys}]"
+    old = parse_timeline(text, "t", STYLES).resolve(1.0, None)[0]
+    new = from_start(old)
+    assert dump_timeline(new)
+    for time in (0.0, 0.5, 1.0, 3.0, 5.0):
+        assert difference(new.look_at(time), old.look_at(time)) <= ALLOWED
+
+
+def test_a_long_rest_takes_no_longer_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+
+    def counted(times: Values, values: Values, start: int, end: int) -> Easing | None:
+        nonlocal looked_at
+        looked_at += end - start
+        return curve(times, values, start, end)
+
+    curve = performance._curve
+    monkeypatch.setattr(performance, "_curve", counted)
+    rest = [Sample(number / FPS, Look({"a": 1})) for number in range(20_000)]
+    to_timeline([*rest, *(Sample(800 + n / FPS, Look({"a": 1, "b": n})) for n in range(1, 20))])
+    assert looked_at < 100 * len(rest)
 
 
 def test_samples_out_of_order_are_refused() -> None:

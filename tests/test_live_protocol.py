@@ -251,6 +251,38 @@ def test_a_timeline_is_saved_and_never_lost(tab: Tab, server: LiveServer, folder
     assert request(server, "PUT", path, b"x" * 1_100_000)[0] in (409, 413)
 
 
+def test_a_key_no_loop_reaches_is_refused(tab: Tab) -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\nloop: {period: 1s}\n"
+    tab.ask({"type": "timeline", "text": text}, "timeline")
+    moved = text.replace("}]", "}, {at: 1.5s, mix: blue}]")
+    assert "every 1 s" in tab.ask({"type": "timeline", "text": moved}, "failure")["message"]
+    tab.ask({"type": "timeline", "text": moved.replace("1.5s", "0.5s")}, "timeline")
+
+
+def test_a_take_in_a_timeline_that_loops_is_shown_where_it_was_recorded(tab: Tab) -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\nloop: {period: 0.1s}\n"
+    tab.ask({"type": "timeline", "text": text}, "timeline")
+    tab.send({"type": "seek", "seconds": 1})
+    tab.picture_of(mix={"blue": 1})
+    tab.ask({"type": "record", "recording": True}, "state")
+    tab.until(lambda: tab.pictures[-1]["seconds"] > 1.2)
+    keys = tab.ask({"type": "record", "recording": False}, "timeline")["tracks"]["mix"]
+    assert {"blue": 1} in [key["value"] for key in keys if key["at"] >= 1]
+    assert tab.newest["timeline"]["loop"] is None
+
+
+def test_keys_before_the_start_do_not_lose_a_take(tab: Tab) -> None:
+    text = "version: 1\nkeyframes: [{at: -5s, mix: red}, {at: 1s, mix: green}]\n"
+    tab.ask({"type": "timeline", "text": text, "keep_text": True}, "timeline")
+    tab.send({"type": "seek", "seconds": 1})
+    tab.picture_of(mix={"blue": 1})
+    tab.ask({"type": "record", "recording": True}, "state")
+    tab.until(lambda: tab.pictures[-1]["seconds"] > 1.2)
+    keys = tab.ask({"type": "record", "recording": False}, "timeline")["tracks"]["mix"]
+    assert keys[0]["at"] == 0
+    assert {"blue": 1} in [key["value"] for key in keys]
+
+
 def test_a_timeline_counts_as_saved_while_a_file_has_its_text(
     tab: Tab, server: LiveServer, folder: Path
 ) -> None:

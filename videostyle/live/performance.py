@@ -8,6 +8,7 @@ instead of lines alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -45,7 +46,8 @@ def to_timeline(samples: Sequence[Sample], before: Timeline | None = None) -> Ti
     """Turn a performance into a timeline, inside another one if `before` is given.
 
     samples: in order of time, at least one. The stretch they cover is replaced in every track;
-    outside it `before` goes where it went. Raises ValueError for samples that are not in order.
+    outside it `before`, which must not loop, goes where it went. Raises ValueError for samples
+    that are not in order.
     """
     times = np.array([sample.seconds for sample in samples])
     if not len(times) or (np.diff(times) <= 0).any():
@@ -65,7 +67,22 @@ def to_timeline(samples: Sequence[Sample], before: Timeline | None = None) -> Ti
             keys.pop()
         keys[-1] = Keyframe(keys[-1].seconds, keys[-1].value)
         tracks[name] = Track(keys)
-    return Timeline(tracks.pop("mix"), tracks, before.loop if before else None)
+    return Timeline(tracks.pop("mix"), tracks)
+
+
+def unrolled(timeline: Timeline, end: float, frame_rate: float) -> Timeline:
+    """A timeline without a loop that goes where a looping one goes, at every frame up to a time."""
+    times = [number / frame_rate for number in range(math.ceil(end * frame_rate) + 1)]
+    return to_timeline([Sample(time, timeline.look_at(time)) for time in times])
+
+
+def from_start(timeline: Timeline) -> Timeline:
+    """The same from 0 s on, without the keys before, which YAML cannot say."""
+    tracks: dict[str, Track[Any]] = {"mix": timeline.mix, **timeline.scalars}
+    for name, track in tracks.items():
+        if track.keyframes[0].seconds < 0:
+            tracks[name] = Track(_from(timeline, name, 0.0))
+    return Timeline(tracks.pop("mix"), tracks, timeline.loop)
 
 
 def _is_used(name: str, samples: Sequence[Sample], before: Timeline | None) -> bool:
@@ -130,14 +147,21 @@ def _values(name: str, looks: Sequence[Look]) -> tuple[Values, Callable[[Values]
 
 
 def _longest(times: Values, values: Values, start: int) -> tuple[int, Easing]:
-    """The end of a stretch that one curve follows, and the curve. Lengths grow geometrically."""
-    best, ease, length = start + 1, _CURVES[0], 2
+    """The end of a stretch that one curve follows, and the curve. Lengths grow geometrically up
+    to one that none follows; the end is then searched for between."""
+    best, ease, length, beyond = start + 1, _CURVES[0], 2, len(times)
     while start + length < len(times) and length <= 8 * (best - start):
         if found := _curve(times, values, start, start + length):
-            best, ease = start + length, found
+            best, ease, beyond = start + length, found, len(times)
+        else:
+            beyond = min(beyond, start + length)
         length = max(length + 1, int(length * _GROWTH))
-    while best + 1 < len(times) and (found := _curve(times, values, start, best + 1)):
-        best, ease = best + 1, found
+    while best + 1 < beyond:
+        middle = (best + beyond) // 2
+        if found := _curve(times, values, start, middle):
+            best, ease = middle, found
+        else:
+            beyond = middle
     return best, ease
 
 

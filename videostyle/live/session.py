@@ -21,7 +21,7 @@ from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
 from videostyle.live.message import boolean, choice, integer, number, text
-from videostyle.live.performance import to_timeline
+from videostyle.live.performance import from_start, to_timeline, unrolled
 from videostyle.live.player import Player
 from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
@@ -32,7 +32,7 @@ from videostyle.model import Model
 from videostyle.model_card import Style
 from videostyle.options import EncodeOptions
 from videostyle.stylizer import Stylizer
-from videostyle.timeline import Timeline
+from videostyle.timeline import NEAR, Timeline
 from videostyle.timeline_yaml import dump_timeline, parse_timeline
 
 MAX_TIMELINE_CHARACTERS = 1_000_000
@@ -277,7 +277,11 @@ class Session:
         self.player.update(recording=False)
         take = self.player.take()
         if take:
-            self._keep(to_timeline(take, self._timeline))
+            before, info = self._timeline, self.player.info
+            if before and before.loop:
+                end = max(take[-1].seconds, (info and info.duration_seconds) or 0.0)
+                before = unrolled(before, end, float((info and info.frame_rate) or 25))
+            self._keep(to_timeline(take, before))
             self.player.update(follow=True)
 
     def _ended(self) -> None:
@@ -302,14 +306,23 @@ class Session:
             info.duration_seconds if info else None, info.frame_rate if info else None
         )
         is_text = message.get("keep_text") is True
+        if not is_text and timeline.loop:
+            last = self._timeline.end_seconds if self._timeline else 0.0
+            if timeline.end_seconds > max(last, timeline.loop.period) + NEAR:
+                raise UsageError(
+                    f"the timeline repeats every {timeline.loop.period:g} s, so a key after that "
+                    "is not reached; put it earlier, or take 'loop' out of the timeline's text"
+                )
         self._keep(timeline, source if is_text else None, warnings)
         if message.get("follow") is True:
             self.player.update(follow=True)
             self._tell(self.state())
 
     def _keep(self, timeline: Timeline, yaml: str | None = None, warnings: Any = ()) -> None:
-        self._timeline = timeline
-        self._yaml = dump_timeline(timeline) if yaml is None else yaml
+        if yaml is None:
+            timeline = from_start(timeline)
+            yaml = dump_timeline(timeline)
+        self._timeline, self._yaml = timeline, yaml
         self.player.update(timeline=timeline)
         self._tell({**self._timeline_message(), "warnings": list(warnings)})
 
