@@ -120,6 +120,7 @@ def test_the_command_writes_a_model_and_a_sample(
         (["--name", "No Spaces"], "use lower-case letters"),
         (["--name", "red"], "already has a style 'red'"),
         (["--weight", "0"], "must be above 0"),
+        (["--size", "8"], "at least 64"),
         (["-o", "model.bin"], "ends in .safetensors"),
         (["--loss-network", "nowhere.safetensors"], "--loss-network vgg16"),
     ],
@@ -190,6 +191,29 @@ def test_a_style_with_a_used_name_is_refused(
             steps=1,
             settings=PaintingConfig(),
         )
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_a_video_gives_as_many_pictures_in_any_container(
+    clip: Callable[..., Path], name: str
+) -> None:
+    assert len(content_pictures(clip(name, pts=range(80)))) == 80
+
+
+def test_nothing_that_is_given_is_overwritten(
+    model_file: Path,
+    painting: Path,
+    photos: Path,
+    loss_network_file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = painting.read_bytes()
+    output = painting.with_suffix(".safetensors")
+    arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(photos)]
+    arguments += ["--loss-network", str(loss_network_file), "--model", str(model_file)]
+    assert main([*arguments, "-o", str(output), "-y"]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert painting.read_bytes() == before
 
 
 def test_the_given_model_is_left_as_it_was(

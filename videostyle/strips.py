@@ -44,13 +44,14 @@ def paint_in_strips(network: StyleNetwork, frames: Tensor, rows: Tensor, lines: 
     moments = rows.new_empty(len(rows), 2, 0)
     for channels in plan.norm_channels:
         span = slice(moments.shape[2], moments.shape[2] + channels)
-        mean = square = rows.new_zeros(len(rows), channels)
+        mean = square = rows.new_zeros(len(rows), channels, dtype=torch.float64)
         for strip, inner in strips:
-            used = paint(strip, inner, moments)[1][:, :, span]
+            used = paint(strip, inner, moments)[1][:, :, span].double()
             share = (inner.stop - inner.start) / height
             mean = mean + share * used[:, 0]
             square = square + share * (used[:, 1] + used[:, 0] ** 2)
+        # In fp32 the squares would cancel where a map is all but flat.
         these = torch.stack((mean, square - mean**2), dim=1)
-        moments = torch.cat((moments, these), dim=2)
+        moments = torch.cat((moments, these.to(moments.dtype)), dim=2)
     painted = [paint(strip, inner, moments)[0] for strip, inner in strips]
     return torch.cat(painted, dim=2).permute(0, 2, 3, 1).contiguous()

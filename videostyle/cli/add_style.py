@@ -9,6 +9,8 @@ from typing import Any
 from videostyle.cli.console import (
     add_loss_network,
     add_model,
+    check_outputs,
+    check_size,
     find_loss_network,
     positive,
     say,
@@ -84,8 +86,15 @@ def _add_style(arguments: argparse.Namespace) -> int:
     output = arguments.output
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: a model file ends in .safetensors")
-    if output.exists() and not arguments.yes:
-        raise UsageError(f"{output}: exists; -y overwrites it")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    check_outputs(output)
+    check_size(arguments.size)
+    sample, table = output.with_suffix(".png"), output.with_suffix(".csv")
+    for path in (output, sample, table):
+        if path.resolve() in (arguments.painting.resolve(), arguments.content.resolve()):
+            raise UsageError(f"{path}: would be overwritten; choose another output")
+        if path.exists() and not arguments.yes:
+            raise UsageError(f"{path}: exists; -y overwrites it")
     if not arguments.weight > 0:
         raise UsageError(f"--weight is {arguments.weight}; it must be above 0")
     title = arguments.title or arguments.name
@@ -112,13 +121,12 @@ def _add_style(arguments: argparse.Namespace) -> int:
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update()
     model = training.model()
-    output.parent.mkdir(parents=True, exist_ok=True)
     save_model(output, model.card, model.network, model.styles)
-    write_losses(output.with_suffix(".csv"), steps)
+    write_losses(table, steps)
     first = pictures[len(pictures) // 2]
     picture = first if isinstance(first, Image.Image) else open_picture(first)
-    pastiche = Stylizer(model)(np.asarray(picture.convert("RGB")), Look({style.name: 1.0}))
-    sample = output.with_suffix(".png")
+    stylizer = Stylizer(model, device=arguments.device)
+    pastiche = stylizer(np.asarray(picture.convert("RGB")), Look({style.name: 1.0}))
     add_style.draw_sample(picture, arguments.painting, Image.fromarray(pastiche)).save(sample)
     _say_losses(model.card.recipe, style.name)
     print(f"{output}\n{sample}")

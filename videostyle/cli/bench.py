@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videostyle.cli.console import add_device, positive, say
+from videostyle.cli.console import add_device, check_outputs, positive, say
 
 if TYPE_CHECKING:
     from videostyle.evaluation.throughput import Throughput
@@ -56,6 +56,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     from videostyle.model import load_model
     from videostyle.model_card import DEFAULT_MODEL
 
+    check_outputs(arguments.json, arguments.plot)
     device = choose_device(arguments.device)
     precision = choose_precision(arguments.precision, device)
     models = arguments.model or [DEFAULT_MODEL]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from videostyle.errors import UsageError
 from videostyle.model_card import DEFAULT_MODEL
 
 
@@ -58,6 +60,23 @@ def positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Find out now what would otherwise fail after an hour. Raises UsageError."""
+    for path in filter(None, paths):
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: no such folder")
+        if not os.access(path.parent, os.W_OK):
+            raise UsageError(f"{path}: the folder cannot be written to")
+
+
+def check_size(size: int, option: str = "--size") -> None:
+    """Raises UsageError for pictures that are too small for a loss network."""
+    from videostyle.training.loss_network import MIN_SIZE
+
+    if size < MIN_SIZE:
+        raise UsageError(f"{option} is {size}; it must be at least {MIN_SIZE}")
 
 
 def make_stylizer(arguments: argparse.Namespace) -> Any:

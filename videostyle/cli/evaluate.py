@@ -8,11 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from videostyle.cli.console import add_loss_network, add_model, find_loss_network, positive, say
+from videostyle.cli.console import (
+    add_loss_network,
+    add_model,
+    check_outputs,
+    check_size,
+    find_loss_network,
+    positive,
+    say,
+)
 from videostyle.errors import MediaError, ModelError, UsageError
-
-# Below this AlexNet and VGG have nothing left to look at.
-MIN_SIZE = 64
 
 
 def add_evaluate(commands: Any) -> None:
@@ -152,12 +157,9 @@ def _quality(arguments: argparse.Namespace) -> int:
     the optimisation of Gatys et al. where it is asked for."""
     from videostyle.evaluation.plots import plot_quality
     from videostyle.evaluation.quality import make_report
-    from videostyle.model import load_model
 
     _check_output(arguments)
-    models = {Path(name).stem: load_model(name) for name in arguments.model}
-    if len(models) < len(arguments.model):
-        raise UsageError(f"--model: two of the same name ({', '.join(arguments.model)})")
+    models = _load_models(arguments.model)
     known = dict.fromkeys(name for model in models.values() for name in model.card.style_names)
     styles = _check_styles(arguments.styles or known, known)
     _check_styles(arguments.gatys_styles, styles)
@@ -270,18 +272,17 @@ def _stability(arguments: argparse.Namespace) -> int:
 
     from videostyle.evaluation.plots import plot_stability
     from videostyle.evaluation.stability import StabilityReport, measure
-    from videostyle.model import load_model
     from videostyle.stylizer import Stylizer
 
     _check_output(arguments)
-    models = {Path(name).stem: load_model(name) for name in arguments.model}
-    first = next(iter(models.values()))
-    styles = _check_styles(arguments.styles or first.card.style_names, first.card.style_names)
+    models = _load_models(arguments.model)
+    styles = arguments.styles or next(iter(models.values())).card.style_names
+    for model in models.values():
+        styles = _check_styles(styles, model.card.style_names)
     photos, sequences = _moving_pictures(arguments)
     measures = []
     with tqdm(total=len(models) * len(sequences) * len(styles), unit=" parts") as bar:
         for name, model in models.items():
-            _check_styles(styles, model.card.style_names)
             stylizer = Stylizer(model, device=arguments.device)
             measures += measure(name, stylizer, sequences, styles, bar.update)
     report = StabilityReport(arguments.size, photos, styles, tuple(measures))
@@ -340,6 +341,8 @@ def _new_style(arguments: argparse.Namespace) -> int:
 
 
 def _moving_pictures(arguments: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
+    from zipfile import BadZipFile
+
     import numpy as np
 
     from videostyle.evaluation.motion import MOTIONS, make_moving, read_pairs, warp_still
@@ -357,7 +360,10 @@ def _moving_pictures(arguments: argparse.Namespace) -> tuple[tuple[str, ...], li
     ]
     if arguments.flow:
         for path in sorted(arguments.flow.glob("*.npz")):
-            flow = np.load(path)["flow"].astype(np.float32)
+            try:
+                flow = np.load(path)["flow"].astype(np.float32)
+            except (OSError, ValueError, KeyError, BadZipFile) as error:
+                raise MediaError(f"{path}: holds no flow ({error})") from error
             sequences += [warp_still(photo, flow) for photo in photos.values()]
         sequences += read_pairs(arguments.flow)
     return tuple(photos), sequences
@@ -389,13 +395,19 @@ def _ruler_and_photos(arguments: argparse.Namespace, models: Any, styles: Any) -
     return ruler, photos
 
 
+def _load_models(names: Any) -> dict[str, Any]:
+    """By their names in reports."""
+    from videostyle.model import load_model
+
+    models = {Path(name).stem: load_model(name) for name in names}
+    if len(models) < len(names):
+        raise UsageError(f"--model: two of the same name ({', '.join(names)})")
+    return models
+
+
 def _check_output(arguments: argparse.Namespace) -> None:
-    """Find out now what would otherwise fail after an hour."""
-    if arguments.size < MIN_SIZE:
-        raise UsageError(f"--size is {arguments.size}; it must be at least {MIN_SIZE}")
-    for path in filter(None, (arguments.output, arguments.plot)):
-        if not path.parent.is_dir():
-            raise UsageError(f"{path}: no such folder")
+    check_size(arguments.size)
+    check_outputs(arguments.output, arguments.plot)
 
 
 def _check_styles(styles: Any, known: Any) -> tuple[str, ...]:

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from videostyle.cli.console import add_loss_network, find_loss_network, positive
+from videostyle.cli.console import (
+    add_loss_network,
+    check_outputs,
+    check_size,
+    find_loss_network,
+    positive,
+)
 from videostyle.errors import UsageError
 
 COLUMNS = ("step", "style", "content", "total_variation", "total", "seconds")
@@ -68,9 +74,9 @@ def _gatys(arguments: argparse.Namespace) -> int:
     output, table = arguments.output, arguments.losses
     if output.suffix.lower() not in Image.registered_extensions():
         raise UsageError(f"{output}: unknown picture format; use .png, .jpg or .webp")
-    for path in filter(None, (output, table)):
-        if not path.parent.is_dir():
-            raise UsageError(f"{path}: no such folder")
+    check_outputs(output, table)
+    check_size(arguments.size)
+    check_size(arguments.painting_size, "--painting-size")
     device = choose_device(arguments.device)
     objective = Objective(load_loss_network(find_loss_network(arguments)).to(device))
     grams = objective.painting_grams([painting_pixels(arguments.painting, arguments.painting_size)])

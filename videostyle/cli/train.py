@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def _train(arguments: argparse.Namespace) -> int:
     with tqdm(total=run.config.steps, unit=" steps", mininterval=1) as bar:
         for step in run.steps():
             if not bar.n:  # what an earlier call did counts for nothing in the rate
+                if step.step > 1:
+                    bar.write(f"goes on after update {step.step - 1}", file=sys.stderr)
                 bar.initial = bar.n = bar.last_print_n = step.step - 1
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update(step.step - bar.n)

@@ -132,7 +132,8 @@ def content_pictures(path: Path) -> Sequence[Path | Image.Image]:
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return [path]
     info = probe(path)
-    span = min(info.frame_count or VIDEO_SPAN, VIDEO_SPAN)
+    guess = round((info.duration_seconds or 0) * float(info.frame_rate or 0))
+    span = min(info.frame_count or guess or VIDEO_SPAN, VIDEO_SPAN)
     frames = islice(decode(info), 0, span, max(1, span // VIDEO_FRAMES))
     return [shrink_photo(frame.image.to_image()) for frame in frames]  # type: ignore[no-untyped-call]
 

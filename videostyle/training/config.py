@@ -10,12 +10,19 @@ from typing import Any
 import yaml
 
 from videostyle.errors import TrainingError
+from videostyle.network import ARCHITECTURES
+from videostyle.training.loss_network import MIN_SIZE
 
 TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
     "str": (str,),
     "bool": (bool,),
+}
+# The least of what cannot be 0.
+LEAST: Mapping[str, int] = {
+    **dict.fromkeys(("steps", "batch_size", "checkpoint_every", "sample_every"), 1),
+    **dict.fromkeys(("crop", "size"), MIN_SIZE),
 }
 
 
@@ -78,13 +85,13 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for change in changes:
-            key, _, value = change.partition("=")
-            data[key] = yaml.safe_load(value)
+        parts = [change.partition("=") for change in changes]
+        changed = {key: yaml.safe_load(value) for key, _, value in parts}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TrainingError(f"{path}: cannot be read ({error})") from error
     if not isinstance(data, dict):
         raise TrainingError(f"{path}: expected a mapping of settings")
+    data |= changed
     paintings = data.get("paintings")
     if not isinstance(paintings, dict) or not paintings:
         raise TrainingError(f"{path}: 'paintings' must map style names to their settings ({{}})")
@@ -93,6 +100,13 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         for name, settings in paintings.items()
     }
     config: TrainConfig = _build(TrainConfig, data, str(path))
+    if config.architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise TrainingError(f"{path}: architecture {config.architecture!r} is none of {known}")
+    if not all(ARCHITECTURES[config.architecture].scaled(config.width).norm_channels):
+        raise TrainingError(f"{path}: width {config.width} leaves a layer without channels")
+    if Path(config.name).name != config.name:
+        raise TrainingError(f"{path}: name {config.name!r} must do as a file's name")
     if config.rows_only and not config.start_from:
         raise TrainingError(f"{path}: rows_only needs a network: say which by start_from")
     return config
@@ -110,6 +124,8 @@ def _build(cls: type[Any], data: Any, where: str) -> Any:
             raise TrainingError(f"{where}: {key} must be of type {known[key].type}, not {value!r}")
         if isinstance(value, (int, float)) and (value < 0 or value != value):
             raise TrainingError(f"{where}: {key} must not be negative")
+        if isinstance(value, int) and value < LEAST.get(key, 0):
+            raise TrainingError(f"{where}: {key} must be at least {LEAST[key]}, not {value}")
     try:
         return cls(**data)
     except TypeError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from videostyle.errors import TrainingError
@@ -52,7 +52,7 @@ def list_paintings(folder: Path) -> dict[str, Painting]:
         with table.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         return {row["name"]: Painting(_style(row), folder / row["file"]) for row in rows}
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise TrainingError(
             f"{table}: cannot be read ({error}); it needs columns file,name,title,artist,year"
         ) from error
@@ -69,7 +69,7 @@ def open_picture(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise TrainingError(f"{path}: cannot be read as a picture ({error})") from error
 
 

