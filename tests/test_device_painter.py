@@ -117,6 +117,20 @@ def test_the_device_paints_as_the_host_does(
     assert np.quantile(off, 0.999) <= 16
 
 
+def test_a_frame_of_one_colour_gets_no_grid(
+    clip: Callable[..., Path], stylizer: Stylizer, reference: Stylizer
+) -> None:
+    black = np.zeros((64, 96, 3), np.uint8)
+    info = probe(clip(pts=range(5), pixels=lambda n: black if n in (1, 3) else still_and_moving(n)))
+    frames, converter = list(decode(info)), ColorConverter(info, "yuv420p")
+    painted = on_device(frames, [RED] * 5, stylizer, converter, stabilize=False)
+    flat = [bool(np.ptp(plane_array(frame.image, 0)) == 0) for frame in painted]
+    assert flat == [False, True, False, True, False]
+    looks = SimpleNamespace(look_at=lambda _: RED)
+    expected = list(stylize(frames, reference, looks, converter, stabilize=False))
+    assert differences(painted[1::2], expected[1::2]).max() <= 2
+
+
 def test_batches_paint_what_single_frames_do(info: MediaInfo, stylizer: Stylizer) -> None:
     frames, converter = list(decode(info)), ColorConverter(info, "yuv420p")
     looks = [Look({"red": 1 - i / 9, "blue": i / 9}, strength=1 - i / 20) for i in range(7)]

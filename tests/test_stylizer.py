@@ -54,6 +54,42 @@ def test_the_default_engine_paints_as_the_network_does(small_model: Model, preci
     assert off.mean() <= {"fp32": 0.1, "bf16": 2.5}[precision]
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("shade", [0, 77, 255])
+def test_a_frame_of_one_colour_gets_no_grid(precision: str, shade: int) -> None:
+    stylizer = Stylizer(load_model("lean"), device="cpu", precision=precision)
+    frame = np.full((72, 104, 3), shade, np.uint8)
+    pastiche = stylizer(frame, Look({"starry_night": 1}))
+    assert (pastiche == pastiche[0, 0]).all()
+    red, green, blue = pastiche[0, 0]
+    assert red < green < blue  # a night
+    frame[40:, 50:] += 1
+    assert stylizer(frame, Look({"starry_night": 1})).std() > 10
+
+
+def test_a_call_paints_all_of_a_look(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    frame = photo(64, 80)
+    pastiche = stylizer(frame, Look({"red": 1}))
+    assert np.array_equal(stylizer(frame, Look({"original": 1})), frame)
+    assert np.array_equal(stylizer(frame, Look({"red": 1}, strength=0)), frame)
+    half = stylizer(frame, Look({"red": 1}, strength=0.5))
+    assert difference(half, (pastiche.astype(int) + frame) / 2).max() <= 1
+    assert np.array_equal(stylizer(frame, Look({"red": 1, "original": 1})), half)
+    # A grey frame has no colour to keep.
+    grey = frame[..., :1].repeat(3, axis=2)
+    kept = stylizer(grey, Look({"red": 1}, keep_color=1)).astype(int)
+    assert np.ptp(kept, axis=2).max() <= 1
+
+
+def test_a_frame_seen_backwards_is_painted(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    frame = photo(64, 80)
+    look = Look({"red": 1}, stroke=0.5)
+    backwards = stylizer(frame[..., ::-1], look)
+    assert np.array_equal(backwards, stylizer(frame[..., ::-1].copy(), look))
+
+
 def engines(model: Model) -> list[Engine]:
     cpu = torch.device("cpu")
     return [

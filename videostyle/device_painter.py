@@ -31,7 +31,7 @@ from videostyle.planes import (
 )
 from videostyle.program import Lane
 from videostyle.stabilizer import MEMORY, hold, similarity
-from videostyle.stylizer import MIN_SIDE, Stylizer, layers
+from videostyle.stylizer import MIN_SIDE, Stylizer, layers, level
 from videostyle.torch_engine import TorchEngine
 
 # Pixels in a batch: four frames of 1080 lines, two of 1440, one of 2160.
@@ -284,7 +284,7 @@ class _Course:
         down, across = self._padding
         if len(down) > height or len(across) > width:
             frames = frames[:, down][:, :, across]
-        return self._engine.paint(frames, rows)[:, :height, :width]
+        return level(frames, self._engine.paint(frames, rows))[:, :height, :width]
 
     def _paint_over(self, pastiches: Tensor, rows: Tensor, weight: float) -> Tensor:
         """See `Stylizer.refine`."""

@@ -1,8 +1,8 @@
 """The stylizer: frames and looks in, pastiches out, on one device.
 
 It sizes frames for the network (stroke, padding), mixes the styles' gammas and betas, and keeps
-as many frames in flight as the engine overlaps. Strength, `original` and keep_color are applied
-afterwards, on the frame's own planes (`stylize.py`).
+as many frames in flight as the engine overlaps. For a video strength, `original` and keep_color
+are applied afterwards, on the frame's own planes (`stylize.py`).
 """
 
 from __future__ import annotations
@@ -71,13 +71,17 @@ class Stylizer:
         return None
 
     def __call__(self, frame: Picture, look: Look) -> Picture:
-        """Paint one frame (H, W, 3) uint8 RGB in the styles of `look.painted`, at its stroke."""
+        """Paint one frame (H, W, 3) uint8 RGB in a look."""
+        if look.opacity == 0:
+            return frame.copy()
         height, width = frame.shape[:2]
         size = self.working_size(height, width, look.stroke)
         if size == (height, width):
-            return self.submit(frame, look.painted)()
-        pastiche = self.submit(resize(frame, *size), look.painted)()
-        return resize(self.refine(pastiche, look.painted, height), height, width)
+            pastiche = self.submit(frame, look.painted)()
+        else:
+            pastiche = self.submit(resize(frame, *size), look.painted)()
+            pastiche = resize(self.refine(pastiche, look.painted, height), height, width)
+        return _blend(frame, pastiche, look)
 
     def check(self, names: Iterable[str]) -> None:
         """Raise ModelError if the model lacks one of the styles."""
@@ -111,10 +115,11 @@ class Stylizer:
         self.check(mixture)
         height, width = frame.shape[:2]
         rows = self.model.rows([mixture])
-        result = self._begin(torch.from_numpy(self._padded(frame))[None], rows)
+        frames = torch.from_numpy(self._padded(frame))[None]
+        result = self._begin(frames, rows)
 
         def finish() -> Picture:
-            pastiche: Picture = result()[0].numpy()
+            pastiche: Picture = level(frames, result())[0].numpy()
             return pastiche[:height, :width]
 
         return finish
@@ -196,6 +201,37 @@ def layers(lines: int, height: int) -> list[float]:
     return weights
 
 
+def level(frames: Tensor, pastiches: Tensor) -> Tensor:
+    """Give frames of one colour a pastiche of one colour; both (N, H, W, 3) uint8.
+
+    Their maps deviate from the mean by nothing but rounding, which is normalised to a deviation of
+    1 (paper, equation 5) and would be painted as a grid.
+    """
+    first = frames[:, :1, :1]
+    # A few pixels tell of most frames. A GPU is not asked: that would be waiting for it.
+    if frames.device.type == "cpu" and not _alike(frames[:, ::16, ::16], first).any():
+        return pastiches
+    colors = pastiches.float().mean((1, 2), keepdim=True).round().to(pastiches.dtype)
+    return torch.where(_alike(frames, first)[:, None, None, None], colors, pastiches)
+
+
+def _alike(frames: Tensor, colors: Tensor) -> Tensor:
+    """(N,): whether all of a frame's pixels have its colour."""
+    return (frames == colors).flatten(1).all(1)
+
+
+def _blend(frame: Picture, pastiche: Picture, look: Look) -> Picture:
+    """What `stylize` does on planes, on RGB, with the luma of BT.709."""
+    if look.opacity == 1 and look.keep_color == 0:
+        return pastiche
+    luma = np.array([0.2126, 0.7152, 0.0722], np.float32)
+    change = pastiche.astype(np.float32) - frame
+    gray = (change @ luma)[..., None]
+    color = (change - gray) * (1 - look.keep_color)
+    blended = np.rint(frame + look.opacity * (gray + color)).clip(0, 255)
+    return blended.astype(np.uint8)
+
+
 def _if_memory_suffices(work: Callable[[], T]) -> T | None:
     try:
         return work()
@@ -207,6 +243,6 @@ def _if_memory_suffices(work: Callable[[], T]) -> T | None:
 
 def resize(picture: Picture, height: int, width: int) -> Picture:
     """Scale (H, W, 3) with an antialiased bicubic filter."""
-    pixels = torch.from_numpy(picture).permute(2, 0, 1)[None]
+    pixels = torch.from_numpy(np.require(picture, requirements=["C", "W"])).permute(2, 0, 1)[None]
     scaled = F.interpolate(pixels, size=(height, width), mode="bicubic", antialias=True)
     return np.ascontiguousarray(scaled[0].permute(1, 2, 0).numpy())
