@@ -295,9 +295,10 @@ def test_a_wrong_setting_is_named(studio: Path, line: str, message: str) -> None
 
 def test_settings_can_be_changed_on_the_command_line(studio: Path) -> None:
     config = read_train_config(
-        studio / "config.yaml", ["steps=9", "paintings={sky: {weight: 0.5}}"]
+        studio / "config.yaml",
+        ["steps=9", "paintings={sky: {weight: 0.5}}", "learning_rate=2e-3"],
     )
-    assert config.steps == 9
+    assert (config.steps, config.learning_rate) == (9, 0.002)
     assert {name: each.weight for name, each in config.paintings.items()} == {"sky": 0.5}
     with pytest.raises(TrainingError, match="unknown key 'stepz'"):
         read_train_config(studio / "config.yaml", ["stepz=9"])

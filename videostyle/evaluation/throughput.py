@@ -99,7 +99,8 @@ class Throughput:
 
     @property
     def network_share(self) -> float:
-        """How near the network at full size comes to its convolutions alone, 1 at best."""
+        """How near the network at full size comes to its convolutions alone: 1 where all else is
+        free."""
         return self.floor.conv_ms * self.rates["network at full size"].median / 1000
 
     def to_dict(self) -> dict[str, Any]:

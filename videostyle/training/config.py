@@ -116,9 +116,13 @@ def _build(cls: type[Any], data: Any, where: str) -> Any:
     known = {field.name: field for field in fields(cls)}
     if not isinstance(data, dict):
         raise TrainingError(f"{where}: expected a mapping, found {data!r}")
+    settings = {}
     for key, value in data.items():
         if key not in known:
             raise TrainingError(f"{where}: unknown key {key!r} (have: {', '.join(known)})")
+        if known[key].type == "float" and isinstance(value, str):
+            value = _number(value)  # YAML takes 2e-3 for text
+        settings[key] = value
         kinds = TYPES.get(str(known[key].type), (object,))
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise TrainingError(f"{where}: {key} must be of type {known[key].type}, not {value!r}")
@@ -127,6 +131,13 @@ def _build(cls: type[Any], data: Any, where: str) -> Any:
         if isinstance(value, int) and value < LEAST.get(key, 0):
             raise TrainingError(f"{where}: {key} must be at least {LEAST[key]}, not {value}")
     try:
-        return cls(**data)
+        return cls(**settings)
     except TypeError as error:
         raise TrainingError(f"{where}: {error}") from error
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
