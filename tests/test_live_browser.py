@@ -58,6 +58,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(SAMPLE, folder / "sample.mp4")
     shutil.copy(ROOT / "timelines" / "demo.yaml", folder)
     (folder / "two.yaml").write_text(TWO_KEYS)
+    (folder / "broken.mp4").write_text("no video")
+    Image.new("RGB", (96, 64), "teal").save(folder / "still.png")
     with av.open(str(SAMPLE)) as source:
         frames = [
             each.to_ndarray(width=640, height=360, format="rgb24")
@@ -108,13 +110,27 @@ def page(browser: Any, server: LiveServer) -> Iterator[Any]:
 
 
 def open_page(context: Any, server: LiveServer) -> Any:
+    page = open_tab(context, server)
+    page.locator('#picture[data-rendered="true"]').wait_for(timeout=30_000)
+    return page
+
+
+def open_tab(context: Any, server: LiveServer) -> Any:
     page = context.new_page()
     page.mistakes = []
     page.on("pageerror", lambda error: page.mistakes.append(str(error)))
-    page.on("dialog", lambda dialog: dialog.accept())
+    page.asked, page.agrees = [], True
+    page.on("dialog", lambda dialog: answer(page, dialog))
     page.goto(server.url)
-    page.locator('#picture[data-rendered="true"]').wait_for(timeout=30_000)
     return page
+
+
+def answer(page: Any, dialog: Any) -> None:
+    page.asked.append(dialog.message)
+    if page.agrees:
+        dialog.accept()
+    else:
+        dialog.dismiss()
 
 
 def state(page: Any, name: str) -> Any:
@@ -239,6 +255,7 @@ def test_solo_mute_equalise_and_random_change_what_sounds(page: Any) -> None:
     page.click('[aria-label="Solo The Kiss"]')
     wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
     page.click('[aria-label="Solo The Kiss"]')
+    assert page.input_value('input[data-style="the_kiss"]') == "0"  # as before the solo
     page.click('[aria-label="Mute The Starry Night"]')
     slide(page, "the_kiss", 0.4)
     page.click("#equalise")
@@ -369,6 +386,88 @@ def test_keys_are_moved_copied_deleted_and_undone(page: Any) -> None:
     wait_for(lambda: strokes.count() == 1 and keys.count() == 2)
 
 
+def test_keys_move_and_come_back_faster_than_the_server_answers(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.select_option("#timeline-file", "two.yaml")
+    wait_for(lambda: state(page, "timeline?.tracks.mix[0].at") == 1 and state(page, "follow"))
+    first = page.locator(".lane.mix .key").first
+    x, y = middle(page, ".lane.mix .key")
+    drag(page, (x, y), (x + 2, y))  # a click of an unsteady hand
+    wait_for(lambda: abs(state(page, "seconds") - 1) < 0.03)
+    first.focus()
+    page.evaluate(
+        """() => {
+          const key = "ArrowRight";
+          for (let step = 0; step < 10; step += 1) {
+            document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key }));
+          }
+        }"""
+    )
+    at = "timeline.tracks.mix[0].at"
+    wait_for(lambda: state(page, at) == pytest.approx(1 + 10 / 25))
+    page.evaluate(
+        "document.getElementById('undo').click(), document.getElementById('undo').click()"
+    )
+    wait_for(lambda: state(page, at) == pytest.approx(1 + 8 / 25))
+    page.click("#redo")
+    wait_for(lambda: state(page, at) == pytest.approx(1 + 9 / 25))
+    page.click("#open-paintings")
+    page.locator('#cards button[aria-pressed="false"]').first.click()
+    page.click("#close-paintings")
+    assert state(page, "follow")  # a slider more changes nothing that is heard
+    page.reload()
+    wait_for(lambda: page.locator(".lane.mix .key").count() == 2)
+    assert page.is_disabled("#undo")
+
+
+def test_a_timeline_that_is_not_saved_is_asked_about(page: Any, folder: Path) -> None:
+    def stays(action: Callable[[], Any], word: str = "not saved") -> None:
+        page.agrees, before = False, len(page.asked)
+        action()
+        wait_for(lambda: len(page.asked) == before + 1)
+        assert word in page.asked[-1]
+        assert page.input_value("#source") == "film.mp4"
+        page.agrees = True
+
+    def leave() -> None:
+        page.select_option("#source", "sample.mp4")
+
+    page.click("#tab-yaml")
+    page.fill("#yaml", TWO_KEYS.replace("3s", "4s"))
+    page.click("#apply")
+    second = "timeline?.tracks.mix[1].at"
+    wait_for(lambda: state(page, second) == 4)
+    page.reload()
+    wait_for(lambda: state(page, second) == 4)
+    stays(leave)
+    page.click("#tab-yaml")
+    stays(lambda: page.select_option("#timeline-file", "two.yaml"))
+    stays(lambda: drop(page, "two.yaml", TWO_KEYS.encode()))
+    drop(page, "broken.yaml", b"version: 1\n")
+    page.locator("#mistakes li").wait_for()
+    stays(leave)
+    assert state(page, second) == 4
+    page.fill("#yaml", TWO_KEYS.replace("3s", "4s"))
+    page.fill("#timeline-name", "kept.yaml")
+    page.route("**/timelines/*", lambda route: route.abort())
+    page.click("#save")
+    wait_for(lambda: "does not answer" in page.inner_text("#notice"))
+    page.unroute("**/timelines/*")
+    page.click("#save")
+    wait_for(lambda: state(page, "timeline.saved"))
+    page.click("#record")
+    wait_for(lambda: state(page, "recording"))
+    stays(leave, "recording")
+    page.click("#record")
+    wait_for(lambda: not state(page, "recording"))
+    page.select_option("#timeline-file", "two.yaml")
+    wait_for(lambda: state(page, second) == 3)
+    before = len(page.asked)
+    leave()
+    wait_for(lambda: state(page, "source.name") == "sample.mp4")
+    assert len(page.asked) == before
+
+
 def test_a_curve_is_picked_by_name_or_drawn(page: Any) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", TWO_KEYS)
@@ -425,6 +524,60 @@ def test_a_dead_connection_comes_back(page: Any) -> None:
     wait_for(lambda: "the_kiss" in state(page, "look.mix"))
 
 
+def test_what_is_done_while_the_connection_is_lost_is_not_lost(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", "# to be gone on with")
+    page.click("#tab-mix")
+    page.evaluate(
+        """() => {
+          videostyle.drop();
+          const slider = document.querySelector('input[data-style="the_kiss"]');
+          slider.value = 0.7;
+          slider.dispatchEvent(new Event("input"));
+        }"""
+    )
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+    assert page.input_value("#yaml") == "# to be gone on with"
+
+
+def test_a_tab_too_many_says_so_and_rests(page: Any, server: LiveServer) -> None:
+    page.evaluate(
+        """() => {
+          const address = `ws://${location.host}/socket${location.search}`;
+          window.others = Array.from({ length: 7 }, () => new WebSocket(address));
+          return Promise.all(others.map((each) => new Promise((done) => { each.onopen = done; })));
+        }"""
+    )
+    ninth = page.context.new_page()
+    sockets: list[Any] = []
+    ninth.on("websocket", lambda socket: sockets.append(socket))
+    ninth.goto(server.url)
+    wait_for(lambda: "too many tabs" in ninth.inner_text("#notice"))
+    ninth.wait_for_timeout(600)  # it would have tried again after 250 ms
+    assert len(sockets) == 1
+
+
+def test_a_source_that_cannot_play_is_not_shown_as_playing(page: Any) -> None:
+    page.select_option("#source", "broken.mp4")
+    wait_for(lambda: "broken.mp4" in page.inner_text("#notice"))
+    assert page.input_value("#source") == "film.mp4"
+    loops = state(page, "loop")
+    page.locator("body").press("L")  # as with Caps Lock
+    wait_for(lambda: state(page, "loop") != loops)
+    page.keyboard.down("l")
+    page.keyboard.down("l")  # held
+    page.keyboard.up("l")
+    wait_for(lambda: state(page, "loop") == loops)
+    page.select_option("#source", "still.png")
+    wait_for(lambda: state(page, "source.kind") == "picture")
+    page.locator("body").press("Space")
+    page.keyboard.press("r")
+    settled(page)
+    assert not state(page, "playing")
+    assert not page.is_visible("#no-keys")
+    assert "nothing to record" not in page.inner_text("#notice")
+
+
 def test_everything_is_reached_by_keyboard(page: Any) -> None:
     page.locator('input[data-style="starry_night"]').focus()
     page.keyboard.press("Home")
@@ -464,7 +617,12 @@ def test_everything_is_reached_by_keyboard(page: Any) -> None:
 
 
 def test_the_pad_blends_four_corners(page: Any) -> None:
+    page.set_viewport_size({"width": 1100, "height": 460})
     page.click("#tab-pad")
+    last = page.locator('[data-corner="3"]')
+    last.scroll_into_view_if_needed()
+    box, below = last.bounding_box(), page.locator("#scalars").bounding_box()
+    assert box["y"] + box["height"] <= below["y"]
     field = page.locator("#field")
     box = field.bounding_box()
     field.click(position={"x": box["width"] / 4, "y": box["height"] / 4})
@@ -483,6 +641,16 @@ def test_all_paintings_have_a_card(page: Any) -> None:
     page.locator("#cards button:visible").click()
     page.click("#close-paintings")
     assert page.locator('input[data-style="the_scream"]').count() == 0
+    page.click("#open-paintings")
+    page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(21 << 20)], "huge.png", { type: "image/png" }));
+          document.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+        }"""
+    )
+    assert "larger than 20 MB" in page.inner_text("#notice")
+    assert not page.is_visible("#paintings")  # it would be in front of that
 
 
 def test_a_dropped_picture_is_sent_to_be_learned(page: Any) -> None:
@@ -506,6 +674,10 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     wait_for(lambda: "Stopped after" in status.inner_text())
     assert "from_page.part.mp4" in page.inner_text("#render-status a")
     assert page.inner_text("#render-start") == "Resume"
+    page.fill("#render-name", "another.mp4")
+    assert page.inner_text("#render-start") == "Render"
+    page.fill("#render-name", "from_page.mp4")
+    assert page.inner_text("#render-start") == "Resume"
     page.fill("#render-size", "160")
     page.click("#render-start")
     wait_for(lambda: "Done: 132 frames" in status.inner_text())
@@ -528,6 +700,42 @@ def test_the_camera_is_painted(page: Any) -> None:
     page.select_option("#source", "film.mp4")
     wait_for(lambda: state(page, "source.kind") == "video")
     page.locator('#picture[data-rendered="true"]').wait_for()
+
+
+def test_only_the_tab_that_shows_the_camera_films(page: Any, server: LiveServer) -> None:
+    page.evaluate(
+        """() => {
+          const devices = navigator.mediaDevices;
+          const open = devices.getUserMedia.bind(devices);
+          window.streams = [];
+          devices.getUserMedia = async (wish) => {
+            await new Promise((allow) => { window.allow = allow; });
+            const stream = await open(wish);
+            streams.push(stream);
+            return stream;
+          };
+        }"""
+    )
+    is_off = "streams.at(-1)?.getTracks()[0].readyState === 'ended'"
+    page.select_option("#source", "camera")
+    wait_for(lambda: page.evaluate("Boolean(window.allow)"))
+    page.select_option("#source", "film.mp4")  # before the question is answered
+    wait_for(lambda: state(page, "source.kind") == "video")
+    page.evaluate("allow(window.allow = null)")
+    wait_for(lambda: page.evaluate(is_off))
+    page.select_option("#source", "camera")
+    wait_for(lambda: page.evaluate("Boolean(window.allow)"))
+    page.evaluate("allow()")
+    wait_for(lambda: state(page, "pictures") > 2)
+    second = open_tab(page.context, server)
+    second.click("#take-controls")
+    wait_for(lambda: page.evaluate(is_off))
+    pictures = state(second, "pictures")
+    wait_for(lambda: state(second, "pictures") > pictures + 5)
+    second.select_option("#source", "film.mp4")
+    wait_for(lambda: state(page, "source.kind") == "video")
+    second.close()
+    wait_for(lambda: not page.is_visible("#take-controls"))
 
 
 @pytest.mark.parametrize(

@@ -1,43 +1,54 @@
 // The browser's camera as a source: frames go up as JPEG, one at a time.
 
 import { isIdle, on, sendBytes } from "./connection.mjs";
-import { notice, state } from "./state.mjs";
+import { element, notice, state } from "./state.mjs";
 
 const WIDTH = 1280;
+// A frame that is not answered by then is lost, and the next one goes up.
+const LONGEST_WAIT_MS = 1000;
 const even = (size) => 2 * Math.round(size / 2);
-let stream = null;
+let stream = null;  // a promise while this tab films
 
-on("source", async (source) => {
-  for (const track of stream?.getTracks() ?? []) track.stop();
-  stream = null;
-  if (source.kind !== "camera" || source.name !== "camera" || !state.conducts) return;
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { width: WIDTH } });
-  } catch (error) {
-    notice(`The camera cannot be used: ${error.message}. Choose another source.`);
-    return;
-  }
-  run(stream);
-});
+const stop = (opened) => opened.getTracks().forEach((track) => track.stop());
 
-let isAnswered = true;
-on("picture", () => { isAnswered = true; });
+function update() {
+  const films = state.source?.name === "camera" && state.conducts;
+  if (films === Boolean(stream)) return;
+  stream?.then(stop, () => {});
+  stream = films ? open() : null;
+  if (films) run(stream);
+}
+on("source", update);
+on("role", update);
+
+async function open() {
+  if (!navigator.mediaDevices) throw new Error("browsers lend it only to pages of 127.0.0.1, localhost or https");
+  return navigator.mediaDevices.getUserMedia({ video: { width: WIDTH } });
+}
+
+let answerBy = 0;
+on("picture", () => { answerBy = 0; });
 
 async function run(mine) {
-  const video = Object.assign(document.createElement("video"), { srcObject: mine, muted: true });
-  await video.play();
-  const canvas = document.createElement("canvas");
+  const video = element("video", { muted: true });
+  try {
+    video.srcObject = await mine;
+    await video.play();
+  } catch (error) {
+    if (mine === stream) notice(`The camera cannot be used: ${error.message}. Choose another source.`);
+    return;
+  }
+  const canvas = element("canvas");
   const context = canvas.getContext("2d", { alpha: false });
   const send = () => {
     if (mine !== stream) return;
     video.requestVideoFrameCallback(send);
-    if (!isIdle() || !isAnswered || !video.videoWidth) return;
+    if (!isIdle() || performance.now() < answerBy || !video.videoWidth) return;
     canvas.height = even(Math.min(state.preview_lines, video.videoHeight, WIDTH * video.videoHeight / video.videoWidth));
     canvas.width = even(canvas.height * video.videoWidth / video.videoHeight);
     context.drawImage(video, 0, 0, canvas.width, canvas.height);
-    isAnswered = false;
+    answerBy = performance.now() + LONGEST_WAIT_MS;
     canvas.toBlob(async (blob) => { if (blob) sendBytes(await blob.arrayBuffer()); }, "image/jpeg", 0.9);
   };
   send();
 }
-on("connected", () => { isAnswered = true; });

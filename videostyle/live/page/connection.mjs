@@ -2,9 +2,15 @@
 
 const token = new URLSearchParams(location.search).get("token") ?? "";
 const handlers = new Map();
+const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4000;
+// Codes of a close after which another try would end the same way.
+const FINAL = {
+  1008: "The server does not know this page any more. Open the address that it printed in the terminal.",
+  1013: "This page is open in too many tabs. Close one, and load this one again.",
+};
 let socket = null;
-let wait = 250;
+let wait = FIRST_WAIT_MS;
 
 export const withToken = (path) => `${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
 
@@ -16,21 +22,28 @@ export function emit(type, message) {
   for (const handler of handlers.get(type) ?? []) handler(message);
 }
 
+export const isOpen = () => socket?.readyState === WebSocket.OPEN;
+
 export function send(message) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+  if (isOpen()) socket.send(JSON.stringify(message));
 }
 
 export function sendBytes(bytes) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(bytes);
+  if (isOpen()) socket.send(bytes);
 }
 
-export const isIdle = () => socket?.readyState === WebSocket.OPEN && socket.bufferedAmount === 0;
+export const isIdle = () => isOpen() && socket.bufferedAmount === 0;
+
+// A server that cannot be reached answers too, so that whoever asks says why.
+export const request = (path, options) => fetch(withToken(path), options)
+  .catch(() => new Response("The server does not answer.", { status: 503 }));
 
 export function connect() {
   socket = new WebSocket(`ws://${location.host}${withToken("/socket")}`);
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => { wait = 250; emit("connected"); };
+  socket.onopen = () => emit("connected");
   socket.onmessage = ({ data }) => {
+    wait = FIRST_WAIT_MS;
     if (typeof data === "string") {
       const message = JSON.parse(data);
       emit(message.type, message);
@@ -38,8 +51,9 @@ export function connect() {
       emit("picture", unpack(data));
     }
   };
-  socket.onclose = () => {
-    emit("disconnected");
+  socket.onclose = ({ code }) => {
+    emit("disconnected", { reason: FINAL[code] });
+    if (FINAL[code]) return;
     setTimeout(connect, wait);
     wait = Math.min(2 * wait, LONGEST_WAIT_MS);
   };

@@ -1,33 +1,33 @@
 // The timeline as text: edit, mistakes at their line, load and save.
 
-import { on, withToken } from "./connection.mjs";
+import { on, request } from "./connection.mjs";
 import { $, element, notice, state } from "./state.mjs";
 import { sendText } from "./strip.mjs";
 
 const MOST_BYTES = 1_000_000;
 const text = $("yaml");
-let isEdited = false;
-let saved = null;  // of the text; what was there before the page is taken for saved
+let isTyped = false;  // and not applied
 
-text.oninput = () => { isEdited = true; };
+text.oninput = () => { isTyped = true; };
 text.onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
 };
 
 function apply() {
   $("mistakes").replaceChildren();
-  sendText(text.value, true);
+  sendText(text.value);
 }
 $("apply").onclick = apply;
 
 on("timeline", ({ yaml }) => {
-  saved ??= yaml;
-  // What somebody is typing is not taken from under their hands.
-  if (isEdited && document.activeElement === text && yaml !== text.value) return;
+  // What somebody has typed is not taken away by a recording, another tab or a new connection.
+  if (isTyped && yaml !== text.value) return;
   text.value = yaml;
-  isEdited = false;
+  isTyped = false;
   $("mistakes").replaceChildren();
 });
+
+on("forget_typed", () => { isTyped = false; });
 
 on("timeline_error", ({ mistakes, message }) => {
   $("tab-yaml").click();
@@ -49,17 +49,23 @@ function goTo({ line, column }) {
 }
 
 function load(source) {
-  text.value = saved = source;
-  isEdited = true;
+  text.value = source;
+  isTyped = true;
   apply();
 }
 
-export const isUnsaved = () => Boolean(text.value.trim()) && text.value !== saved;
+// Whether what is there may be replaced; asks if it is not saved.
+export function mayLeave() {
+  const isSaved = !(isTyped && text.value.trim()) && (!state.timeline || state.timeline.saved);
+  if (isSaved && !state.recording) return true;
+  return confirm(`${state.recording ? "A recording is running" : "The timeline is not saved"}. Leave it?`);
+}
 
 $("timeline-file").onchange = async ({ target }) => {
   const name = target.value;
   target.selectedIndex = 0;
-  const response = await fetch(withToken(`/timelines/${name.split("/").map(encodeURIComponent).join("/")}`));
+  if (!mayLeave()) return;
+  const response = await request(`/timelines/${name.split("/").map(encodeURIComponent).join("/")}`);
   if (!response.ok) { notice(await response.text()); return; }
   $("timeline-name").value = name.split("/").pop();
   load(await response.text());
@@ -70,14 +76,14 @@ $("save").onclick = () => save(false);
 async function save(overwrite) {
   if (!text.value.trim()) { notice("There is no timeline to save yet."); return; }
   const name = $("timeline-name").value;
-  const path = withToken(`/timelines/${encodeURIComponent(name)}${overwrite ? "?overwrite=yes" : ""}`);
+  const path = `/timelines/${encodeURIComponent(name)}${overwrite ? "?overwrite=yes" : ""}`;
   const body = text.value;
-  const response = await fetch(path, { method: "PUT", body });
+  const response = await request(path, { method: "PUT", body });
   if (response.status === 409 && !overwrite) {
     if (confirm(`${name} exists. Overwrite it?`)) save(true);
     return;
   }
-  if (response.ok) saved = body;
+  if (response.ok && text.value === body) isTyped = false;
   notice(response.ok ? `Saved as ${(await response.json()).path}` : await response.text());
 }
 
@@ -88,6 +94,7 @@ on("hello", () => {
 
 export async function loadFile(file) {
   if (file.size > MOST_BYTES) { notice("That file is too large for a timeline."); return; }
+  if (!mayLeave()) return;
   $("tab-yaml").click();
   load(await file.text());
 }

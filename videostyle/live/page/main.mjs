@@ -5,8 +5,8 @@ import { $, duration, element, notice, play, state } from "./state.mjs";
 import { measured, nextView } from "./viewer.mjs";
 import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
-import { addKey, deleteKey, redo, toggleFollow, undo } from "./strip.mjs";
-import { isUnsaved, loadFile } from "./editor.mjs";
+import "./strip.mjs";
+import { loadFile, mayLeave } from "./editor.mjs";
 import "./output.mjs";
 import { teach } from "./paintings.mjs";
 import "./camera.mjs";
@@ -20,7 +20,7 @@ const say = (text, seconds = 8) => {
 };
 on("notice", ({ text, seconds }) => say(text, seconds));
 on("failure", ({ message }) => { if (!/exists; choose another name/.test(message)) say(message); });
-on("disconnected", () => { say("The connection is lost; trying again…", 0); document.body.dataset.connection = "lost"; });
+on("disconnected", ({ reason }) => { say(reason ?? "The connection is lost; trying again…", 0); document.body.dataset.connection = "lost"; });
 on("connected", () => { say("", 0); document.body.dataset.connection = "here"; });
 on("role", ({ conducts }) => {
   $("take-controls").hidden = conducts;
@@ -36,14 +36,14 @@ on("hello", ({ lines, model, engine }) => {
   $("lines").replaceChildren(element("option", { value: "" }),
     ...lines.map((each) => element("option", { value: each, textContent: `${each} lines` })));
   showLines();
-  $("source").value = state.source?.name ?? "";
+  showSource();
   $("meter").title = `${model} on ${engine}`;
   $("empty").textContent = state.media.length
     ? "Choose a video, a picture or the camera above."
     : `There is no video or picture in the folder ${state.folder}. Choose the camera above, or start with: videostyle live VIDEO`;
 });
 on("source", ({ name, kind }) => {
-  $("source").value = name;
+  showSource();
   $("empty").hidden = Boolean(name);
   const isVideo = kind === "video";
   for (const id of ["play", "back", "forward", "loop"]) $(id).disabled = !isVideo;
@@ -51,10 +51,14 @@ on("source", ({ name, kind }) => {
   document.querySelector(".timeline").classList.toggle("still", kind === "picture");
 });
 $("source").onchange = ({ target }) => {
-  const goes = !isUnsaved() || confirm("The timeline is not saved, and belongs to this source. Leave it?");
-  if (goes) send({ type: "open", name: target.value });
-  else target.value = state.source?.name ?? "";
+  if (mayLeave()) send({ type: "open", name: target.value });
+  else showSource();
 };
+// What is refused is not shown as chosen.
+on("failure", () => { showSource(); showLines(); });
+function showSource() {
+  $("source").value = state.source?.name ?? "";
+}
 $("lines").onchange = ({ target }) => send({ type: "set", lines: Number(target.value) || null });
 function showLines() {
   const automatic = $("lines").options[0];
@@ -120,29 +124,29 @@ document.addEventListener("drop", (event) => {
 $("open-help").onclick = () => $("help").showModal();
 $("close-help").onclick = () => $("help").close();
 
+// A button that is disabled stays so.
+const press = (id) => () => $(id).click();
 const shortcuts = {
-  " ": toggles.play, r: toggles.record, l: toggles.loop, t: toggleFollow, k: () => addKey(), v: nextView,
-  ",": $("back").onclick, ".": $("forward").onclick, "?": $("open-help").onclick, Delete: deleteKey,
+  " ": press("play"), r: press("record"), l: press("loop"), t: press("follow"), k: press("add-key"), v: nextView,
+  ",": press("back"), ".": press("forward"), "?": press("open-help"), delete: press("key-delete"),
 };
+[..."1234567890"].forEach((digit, place) => {
+  shortcuts[digit] = () => { if (mixer.chosen[place]) toggleSolo(mixer.chosen[place]); };
+});
 document.addEventListener("keydown", (event) => {
   const writes = event.target.closest('textarea, select, dialog, input:not([type="range"])');
   if (writes) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
     event.preventDefault();
-    (event.shiftKey ? redo : undo)();
+    $(event.shiftKey ? "redo" : "undo").click();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (/^[0-9]$/.test(event.key)) {
-    const name = mixer.chosen[(Number(event.key) + 9) % 10];
-    if (name) toggleSolo(name);
-    return;
-  }
-  const act = shortcuts[event.key];
+  const act = shortcuts[event.key.toLowerCase()];  // Caps Lock may be on
   // A button in focus is pressed by Space itself.
   if (!act || (event.key === " " && event.target.closest("button"))) return;
   event.preventDefault();
-  act();
+  if (!event.repeat || ",.".includes(event.key)) act();  // held, only these go on
 });
 
 // For tests and the curious.

@@ -1,6 +1,6 @@
 // The sliders: a weight for every chosen painting, solo and mute, and what goes with the mixture.
 
-import { on, send, withToken } from "./connection.mjs";
+import { isOpen, on, send, withToken } from "./connection.mjs";
 import { $, ORIGINAL, SCALARS, colorOf, element, state, titleOf } from "./state.mjs";
 import { noteSent } from "./viewer.mjs";
 
@@ -13,10 +13,17 @@ const scalarInputs = new Map();
 let serial = Date.now();  // rises over reloads and other tabs
 let isScheduled = false;
 let isMeasured = false;  // the first look, beside everything that loads, says nothing about speed
+let isUnsent = false;  // moved while the connection was lost
 let lastSent = 0;
 
-export const thumbnail = (name) =>
-  withToken(`/thumbnails/${encodeURIComponent(name)}?of=${encodeURIComponent(state.source?.name ?? "")}`);
+// Else a timeline, or another tab, moves the faders.
+const handsLead = () => state.conducts && !state.follow;
+
+// A camera shows other things when it is opened again, and a painting that learns changes.
+export function thumbnail(name) {
+  const age = `${state.sources}.${name === state.lesson?.style ? state.lesson.step : 0}`;
+  return withToken(`/thumbnails/${encodeURIComponent(name)}?of=${encodeURIComponent(state.source?.name ?? "")}&age=${age}`);
+}
 
 // The first pictures of a camera may still show the source before.
 const CAMERA_PICTURES = 3;
@@ -52,7 +59,7 @@ export function look() {
 }
 
 function shares() {
-  const { mix } = state.follow || !state.conducts ? state.look : look();
+  const { mix } = handsLead() ? look() : state.look;
   const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
   return Object.fromEntries(Object.entries(mix).map(([name, weight]) => [name, weight / total]));
 }
@@ -69,6 +76,7 @@ export function commit() {
 function flush() {
   isScheduled = false;
   lastSent = performance.now();
+  isUnsent = !isOpen();
   if (isMeasured) noteSent(serial);
   isMeasured = true;
   send({ type: "look", serial, ...look() });
@@ -157,7 +165,6 @@ function nudge(event, range) {
 
 export function toggleSolo(name) {
   mixer.solo = mixer.solo === name ? null : name;
-  if (mixer.solo && !mixer.values.get(name)) mixer.values.set(name, 1);
   commit();
 }
 
@@ -193,10 +200,11 @@ function makeMovable(item, grip, name) {
 }
 
 export function choose(name, isChosen) {
+  const sounds = name in sounding();
   mixer.chosen = isChosen ? [...mixer.chosen, name] : mixer.chosen.filter((each) => each !== name);
   if (!isChosen) { mixer.values.delete(name); mixer.muted.delete(name); if (mixer.solo === name) mixer.solo = null; }
   build();
-  commit();
+  if (sounds && handsLead()) commit();
 }
 
 function buildScalars() {
@@ -238,6 +246,11 @@ on("hello", () => {
   build();
 });
 on("source", showThumbnails);
+on("lesson", ({ status, style }) => {
+  if (status !== "running" && rows.has(style)) showThumbnail(rows.get(style).picture, style);
+});
+// The first message of a new connection.
+on("role", () => { if (isUnsent && handsLead()) flush(); isUnsent = false; });
 on("state", (message) => {
   if (isFirst) {
     isFirst = false;
@@ -255,8 +268,7 @@ on("state", (message) => {
 });
 on("picture", () => {
   if (state.source?.kind === "camera" && state.pictures === CAMERA_PICTURES) showThumbnails();
-  // The faders move by themselves where somebody else moves them: the timeline or another tab.
-  if (!state.follow && state.conducts) return;
+  if (handsLead()) return;
   const { mix, ...scalars } = state.look;
   setMix(mix);
   Object.assign(mixer.scalars, scalars);

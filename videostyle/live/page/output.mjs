@@ -5,6 +5,8 @@ import { $, element, state } from "./state.mjs";
 
 let status = "idle";
 let hasOwnName = false;
+let source = null;  // of the last render
+let part = "";  // it left
 
 function describe() {
   const isTimeline = state.follow && state.timeline;
@@ -13,6 +15,9 @@ function describe() {
   $("render-what").textContent = state.source?.name === "camera"
     ? "The camera cannot be rendered. Save the timeline, and render a video with it."
     : `Renders ${what}, in full quality, into the folder ${state.folder || "."}.${other}`;
+  const [, stem, suffix] = /^(.*?)(\.[^.]*)?$/.exec($("render-name").value);
+  const resumes = part === `${stem}.part${suffix}` && source === state.source?.name;
+  $("render-start").textContent = resumes ? "Resume" : "Render";
   $("render-start").disabled = !["video", "picture"].includes(state.source?.kind) || status === "running";
 }
 
@@ -25,13 +30,15 @@ function start(overwrite = false) {
 }
 $("render-start").onclick = () => start(false);
 $("render-stop").onclick = () => send({ type: "stop_render" });
-$("render-name").oninput = () => { hasOwnName = true; };
+$("render-name").oninput = () => { hasOwnName = true; describe(); };
 
 const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}. ` : "");
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
 
 on("render", (message) => {
+  if (status !== "running") source = state.source?.name;
   status = message.status;
+  part = status === "stopped" ? message.output : "";
   $("render-stop").disabled = status !== "running";
   const { frame, total, fps, eta } = message;
   $("render-progress").value = status === "done" ? 1 : total ? frame / total : 0;
@@ -49,7 +56,6 @@ on("render", (message) => {
       textContent: `Open ${message.output}`, style: "color: var(--accent)",
     }));
   }
-  $("render-start").textContent = status === "stopped" ? "Resume" : "Render";
   describe();
 });
 
@@ -58,10 +64,11 @@ on("failure", ({ message }) => {
   if (exists && confirm(`${exists[1]} exists. Overwrite it?`)) start(true);
 });
 on("state", describe);
-on("source", (source) => {
-  if (!hasOwnName && source.name) {
-    const stem = source.name.split("/").pop().replace(/\.[^.]*$/, "");
-    $("render-name").value = `${stem}_painted.${source.kind === "picture" ? "png" : "mp4"}`;
+on("source", ({ name, kind }) => {
+  if (!hasOwnName && name) {
+    // Neither hidden nor too long for a name, with the ending of a part.
+    const stem = name.split("/").pop().replace(/\.[^.]*$/, "").replace(/^\.+/, "").slice(0, 50);
+    $("render-name").value = `${stem}_painted.${kind === "picture" ? "png" : "mp4"}`;
   }
   describe();
 });

@@ -1,6 +1,6 @@
 // All paintings of the model as cards; the chosen ones have sliders.
 
-import { on, send, withToken } from "./connection.mjs";
+import { on, request, send } from "./connection.mjs";
 import { $, element, notice, state } from "./state.mjs";
 import { choose, commit, mixer, setMix, showThumbnail } from "./mixer.mjs";
 
@@ -43,11 +43,10 @@ on("hello", () => {
 
 // A picture dropped on the page is a painting to learn.
 export async function teach(file) {
+  $("paintings").close();  // notices would be behind it
   if (file.size > 20 << 20) { notice("That picture is larger than 20 MB."); return; }
-  $("paintings").close();
   const title = file.name.replace(/\.[^.]*$/, "").replaceAll(/[_-]+/g, " ");
-  const path = withToken(`/paintings?title=${encodeURIComponent(title)}`);
-  const response = await fetch(path, { method: "POST", body: file });
+  const response = await request(`/paintings?title=${encodeURIComponent(title)}`, { method: "POST", body: file });
   if (!response.ok) notice(await response.text(), 12);
 }
 $("painting-file").onchange = ({ target }) => {

@@ -5,7 +5,7 @@ import { on, emit, send } from "./connection.mjs";
 export const SCALARS = {
   strength: { label: "Strength", low: 0, high: 1, initial: 1, step: 0.01 },
   keep_color: { label: "Keep colour", low: 0, high: 1, initial: 0, step: 0.01 },
-  stroke: { label: "Stroke", low: 0.25, high: 4, initial: 1, step: 0.05 },
+  stroke: { label: "Stroke", low: 0.25, high: 8, initial: 1, step: 0.05 },
 };
 export const ORIGINAL = "original";
 
@@ -13,18 +13,24 @@ export const state = {
   styles: [], media: [], timelines: [], source: null, conducts: true,
   playing: false, loop: true, follow: false, recording: false, lines: null, preview_lines: 360,
   seconds: 0,
+  sources: 0,  // opened so far
   pictures: 0,  // since the source was opened
   look: { mix: { [ORIGINAL]: 1 }, strength: 1, keep_color: 0, stroke: 1 },  // of the last picture
-  timeline: null,
+  timeline: null, lesson: null,
 };
 
 on("hello", (message) => Object.assign(state, {
   styles: message.styles, media: message.media, timelines: message.timelines,
-  heights: message.lines, engine: message.engine, folder: message.folder, teaches: message.teaches,
+  folder: message.folder, teaches: message.teaches,
 }));
-on("source", (message) => { state.source = message; state.seconds = state.pictures = 0; });
-on("role", (message) => { state.conducts = message.conducts; state.viewers = message.viewers; });
-on("state", ({ look, type, ...rest }) => { Object.assign(state, rest); state.hands = look; });
+on("source", (message) => {
+  state.source = message;
+  state.sources += 1;
+  state.seconds = state.pictures = 0;
+});
+on("lesson", (message) => { state.lesson = message; });
+on("role", ({ conducts }) => { state.conducts = conducts; });
+on("state", ({ look, type, ...rest }) => Object.assign(state, rest));
 on("timeline", (message) => { state.timeline = message.tracks ? message : null; });
 on("picture", (picture) => {
   state.seconds = picture.seconds;

@@ -1,6 +1,6 @@
 // The timeline strip: a lane a track, keys to drag, the mixture as a stacked area, undo and redo.
 
-import { on, send } from "./connection.mjs";
+import { emit, isOpen, on, send } from "./connection.mjs";
 import { $, SCALARS, colorOf, duration, element, notice, seek, state, titleOf } from "./state.mjs";
 import { look } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
@@ -8,11 +8,15 @@ import { showEase } from "./curve.mjs";
 const TRACKS = ["mix", ...Object.keys(SCALARS)];
 const SAME_MOMENT_SECONDS = 0.0005;
 const MARK_PIXELS = 64;
-const history = { undo: [], redo: [], isStepping: false };
+const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
+// Timelines, each as the message that brings it back.
+const history = { undo: [], redo: [] };
+let now = null;  // the one shown; null until the server has said
+let isAsked = false;  // the server has yet to answer
+let waiting = null;  // to be asked then
 let source = "";
-let tracks = null;
+let tracks = null;  // of what is shown, which may be ahead of the server
 let selected = null;  // { track, at }
-let yaml = "";
 
 // YAML takes JSON's strings and numbers, so a key is written as JSON in flow style.
 function toYaml(edited) {
@@ -31,47 +35,81 @@ function toYaml(edited) {
 }
 
 function edit(change) {
+  if (!isOpen()) return;
   const edited = structuredClone(tracks ?? {});
   change(edited);
   for (const track of TRACKS) edited[track]?.sort((a, b) => a.at - b.at);
-  if (!edited.mix?.length) { sendText(""); return; }
-  send({ type: "timeline", text: toYaml(edited) });
+  emit("forget_typed");
+  remember();
+  tracks = edited.mix?.length ? edited : null;
+  ask({ text: tracks ? toYaml(tracks) : "" });
+  show();
 }
 
-export function sendText(text, follow = false) {
-  send({ type: "timeline", text, keep_text: true, follow });
+export function sendText(text) {
+  if (!isOpen()) return;
+  remember();
+  ask({ text, keep_text: true, follow: true });
+}
+
+// One question at a time: the answer to an older one would take back what is shown since.
+function ask(message) {
+  now = message;
+  if (isAsked) waiting = message;
+  else send({ type: "timeline", ...message });
+  isAsked = true;
+}
+
+function remember() {
+  if (now) history.undo.push(now);
+  if (history.undo.length > 500) history.undo.shift();
+  history.redo.length = 0;
 }
 
 on("timeline", (message) => {
-  if (message.yaml !== yaml) {
-    if (!history.isStepping) { history.undo.push(yaml); history.redo.length = 0; }
-    if (history.undo.length > 500) history.undo.shift();
-    history.isStepping = false;
-    yaml = message.yaml;
-  }
-  tracks = message.tracks;
-  const isThere = selected && tracks?.[selected.track]?.some((key) => isAt(key, selected.at));
-  if (!isThere) selected = null;
-  show();
+  const isNews = !isAsked && now && message.yaml !== now.text;
+  if (isNews) remember();
+  answered();
   if (message.warnings?.length) notice(message.warnings[0].split("\n")[0].replace(/^timeline:/, "Timeline, line "));
 });
+for (const refusal of ["timeline_error", "failure"]) on(refusal, () => { if (isAsked) answered(); });
+on("disconnected", () => { waiting = null; if (isAsked) answered(); });
+
+function answered() {
+  isAsked = false;
+  if (waiting) {
+    ask(waiting);
+    waiting = null;
+  } else {
+    now = { text: state.timeline?.yaml ?? "", keep_text: true };
+    tracks = state.timeline?.tracks ?? null;
+    // Of what was refused, or changed nothing.
+    for (const each of Object.values(history)) if (each.at(-1)?.text === now.text) each.pop();
+    if (!selectedKey()) selected = null;
+  }
+  show();
+}
+
 on("source", ({ name }) => {
-  if (name !== source) { history.undo.length = history.redo.length = 0; yaml = ""; selected = null; }
+  if (name !== source) { history.undo.length = history.redo.length = 0; now = selected = null; emit("forget_typed"); }
   source = name;
   show();
 });
 
 function step(from, to) {
-  if (!history[from].length) return;
-  history[to].push(yaml);
-  history.isStepping = true;
-  sendText(history[from].pop());
+  if (!isOpen() || !from.length) return;
+  emit("forget_typed");
+  to.push(now);
+  ask(from.pop());
+  show();
 }
-export const undo = () => step("undo", "redo");
-export const redo = () => step("redo", "undo");
 
 const isAt = (key, at) => Math.abs(key.at - at) < SAME_MOMENT_SECONDS;
-const find = (edited) => edited[selected.track].find((key) => isAt(key, selected.at));
+const selectedKey = (of = tracks) => of?.[selected?.track]?.find((key) => isAt(key, selected.at));
+
+function editKey(change) {
+  if (selectedKey()) edit((edited) => change(selectedKey(edited), edited));
+}
 
 function put(edited, track, key) {
   edited[track] = (edited[track] ?? []).filter((each) => !isAt(each, key.at));
@@ -79,8 +117,9 @@ function put(edited, track, key) {
 }
 
 // A key of the look of this moment, in one track or in all that are used.
-export function addKey(only = null, at = state.seconds) {
+function addKey(only = null, at = state.seconds) {
   const { mix, ...scalars } = state.follow ? state.look : look();
+  selected = { track: only ?? "mix", at };
   edit((edited) => {
     if (!edited.mix || only === "mix" || !only) put(edited, "mix", { at, value: normalised(mix), ease: "linear" });
     for (const [name, { initial }] of Object.entries(SCALARS)) {
@@ -88,7 +127,6 @@ export function addKey(only = null, at = state.seconds) {
       if (isWanted) put(edited, name, { at, value: scalars[name], ease: "linear" });
     }
   });
-  selected = { track: only ?? "mix", at };
 }
 
 function normalised(mix) {
@@ -96,20 +134,17 @@ function normalised(mix) {
   return Object.fromEntries(Object.entries(mix).map(([name, weight]) => [name, weight / total]));
 }
 
-export function deleteKey() {
-  if (!selected) return;
-  edit((edited) => {
-    edited[selected.track] = edited[selected.track].filter((key) => !isAt(key, selected.at));
+function deleteKey() {
+  editKey((key, edited) => {
+    edited[selected.track] = edited[selected.track].filter((each) => each !== key);
     if (!edited[selected.track].length) delete edited[selected.track];
   });
 }
 
 function moveKey(to) {
-  const target = Math.max(0, Number(to.toFixed(4)));
-  if (tracks[selected.track].some((key) => isAt(key, target))) return;
-  const { track, at } = selected;
-  edit((edited) => { edited[track].find((key) => isAt(key, at)).at = target; });
-  selected = { track, at: target };
+  const at = Math.max(0, Number(to.toFixed(4)));
+  if (tracks?.[selected?.track]?.some((key) => isAt(key, at))) return;
+  editKey((key) => { key.at = selected.at = at; });
 }
 
 function show() {
@@ -149,14 +184,26 @@ function showLane(track) {
 
 function makeDraggable(button, track, key) {
   const select = () => { selected = { track, at: key.at }; markSelected(); showKeyTools(); };
+  let begin = 0;
   let moved = null;
-  button.onpointerdown = (event) => { button.setPointerCapture(event.pointerId); moved = null; select(); };
+  button.onpointerdown = (event) => {
+    button.setPointerCapture(event.pointerId);
+    begin = event.clientX;
+    moved = null;
+    select();
+  };
   button.onpointermove = (event) => {
     if (!button.hasPointerCapture(event.pointerId)) return;
+    if (moved === null && Math.abs(event.clientX - begin) <= JITTER_PIXELS) return;
     moved = timeAt(event);
     button.style.left = `${100 * moved / duration()}%`;
   };
-  button.onpointerup = () => { if (moved !== null && Math.abs(moved - key.at) > 0.01) moveKey(moved); };
+  button.onpointerup = () => {
+    if (moved === null) return;
+    moveKey(moved);
+    show();  // where it is, be it not moved
+  };
+  button.onpointercancel = show;
   button.onfocus = select;
   button.onclick = () => { if (moved === null) seek(key.at); };
   button.onkeydown = (event) => {
@@ -178,34 +225,29 @@ function markSelected() {
 }
 
 function showKeyTools() {
-  const key = selected && tracks?.[selected.track]?.find((each) => isAt(each, selected.at));
+  const key = selectedKey();
   $("key-tools").disabled = !key;
   $("key-at").value = key ? key.at.toFixed(3) : "";
-  showEase(key?.ease ?? "linear", (ease) => edit((edited) => { find(edited).ease = ease; }));
+  showEase(key?.ease ?? "linear", (ease) => editKey((each) => { each.ease = ease; }));
 }
 
 $("key-at").onchange = ({ target }) => {
   if (target.value.trim() && Number.isFinite(Number(target.value))) moveKey(Number(target.value));
   showKeyTools();
 };
-$("key-set").onclick = () => edit((edited) => {
+$("key-set").onclick = () => editKey((key) => {
   const { mix, ...scalars } = state.follow ? state.look : look();
-  find(edited).value = selected.track === "mix" ? normalised(mix) : scalars[selected.track];
+  key.value = selected.track === "mix" ? normalised(mix) : scalars[selected.track];
 });
-$("key-copy").onclick = () => {
-  const at = state.seconds;
-  edit((edited) => put(edited, selected.track, { ...find(edited), at }));
-  selected = { track: selected.track, at };
-};
+$("key-copy").onclick = () => editKey((key, edited) => {
+  selected.at = state.seconds;
+  put(edited, selected.track, { ...key, at: selected.at });
+});
 $("key-delete").onclick = deleteKey;
 $("add-key").onclick = () => addKey();
-$("undo").onclick = undo;
-$("redo").onclick = redo;
-$("follow").onclick = () => toggleFollow();
-
-export function toggleFollow() {
-  send({ type: "set", follow: !state.follow });
-}
+$("undo").onclick = () => step(history.undo, history.redo);
+$("redo").onclick = () => step(history.redo, history.undo);
+$("follow").onclick = () => send({ type: "set", follow: !state.follow });
 
 function drawCurves() {
   const curve = state.timeline?.curve;

@@ -14,7 +14,7 @@ const sent = new Map();
 
 export const measured = { fps: 0, delay: null, frames: 0 };
 
-export function view() { return $("view").value; }
+const view = () => $("view").value;
 
 export function noteSent(serial) {
   sent.set(serial, performance.now());
@@ -46,21 +46,23 @@ function draw() {
   if (!last) return;
   const { painted, original, picture } = last;
   const side = view() === "side" && original;
-  const width = painted.width * (side ? 2 : 1);
+  const one = Math.round(painted.width * (state.source?.pixel_aspect ?? 1));
+  const width = one * (side ? 2 : 1);
   if (canvas.width !== width || canvas.height !== painted.height) {
     canvas.width = width;
     canvas.height = painted.height;
   }
   const first = view() === "original" && original ? original : painted;
   if (side) {
-    context.drawImage(original, 0, 0);
-    context.drawImage(painted, painted.width, 0);
+    context.drawImage(original, 0, 0, one, painted.height);
+    context.drawImage(painted, one, 0, one, painted.height);
   } else {
-    context.drawImage(first, 0, 0);
+    context.drawImage(first, 0, 0, width, painted.height);
   }
   if (view() === "wipe" && original) {
     const edge = Math.round(wipe * width);
-    if (edge > 0) context.drawImage(original, 0, 0, edge, painted.height, 0, 0, edge, painted.height);
+    const part = edge * original.width / width;
+    if (edge > 0) context.drawImage(original, 0, 0, part, painted.height, 0, 0, edge, painted.height);
     context.fillStyle = "#fff";
     context.fillRect(edge - 1, 0, 2, painted.height);
   }
