@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "timelines" / "demo.yaml", folder)
     (folder / "two.yaml").write_text(TWO_KEYS)
     (folder / "broken.mp4").write_text("no video")
+    make_clip(folder / "wide.mp4", size=(96, 64), sample_aspect_ratio=Fraction(2))
     Image.new("RGB", (96, 64), "teal").save(folder / "still.png")
     with av.open(str(SAMPLE)) as source:
         frames = [
@@ -576,6 +578,18 @@ def test_a_source_that_cannot_play_is_not_shown_as_playing(page: Any) -> None:
     assert not state(page, "playing")
     assert not page.is_visible("#no-keys")
     assert "nothing to record" not in page.inner_text("#notice")
+
+
+def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(page: Any) -> None:
+    page.select_option("#source", "wide.mp4")
+    wait_for(lambda: state(page, "source.name") == "wide.mp4")
+    settled(page)
+    size = "[document.getElementById('picture').width, document.getElementById('picture').height]"
+    assert page.evaluate(size) == [192, 64]
+    page.select_option("#view", "side")
+    wait_for(lambda: page.evaluate(size) == [384, 64])
+    both = picture(page)
+    assert np.abs(both[:, :1080] - both[:, 1080:]).mean() < 3  # the original, twice
 
 
 def test_everything_is_reached_by_keyboard(page: Any) -> None:
