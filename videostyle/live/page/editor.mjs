@@ -8,7 +8,7 @@ const MOST_BYTES = 1_000_000;
 const text = $("yaml");
 let isTyped = false;  // and not applied
 
-text.oninput = () => { isTyped = true; };
+text.oninput = () => { isTyped = Boolean(text.value.trim()); };
 text.onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
 };
@@ -56,7 +56,7 @@ function load(source) {
 
 // Whether what is there may be replaced; asks if it is not saved.
 export function mayLeave() {
-  const isSaved = !(isTyped && text.value.trim()) && (!state.timeline || state.timeline.saved);
+  const isSaved = !isTyped && (!state.timeline || state.timeline.saved);
   if (isSaved && !state.recording) return true;
   return confirm(`${state.recording ? "A recording is running" : "The timeline is not saved"}. Leave it?`);
 }
