@@ -15,13 +15,14 @@ import pytest
 from conftest import make_clip
 from PIL import Image
 
-from videostyle.decode import decode
+from videostyle.decode import decode, probe
 from videostyle.errors import VideoStyleError
-from videostyle.live.easel import Picture
+from videostyle.live.controls import Controls
+from videostyle.live.easel import Easel, Picture
 from videostyle.live.player import Player
 from videostyle.live.preview_size import PreviewSize
 from videostyle.look import Look
-from videostyle.media import Frame
+from videostyle.media import ColorSpec, Frame
 from videostyle.model import Model
 from videostyle.stylizer import Stylizer
 
@@ -212,6 +213,156 @@ def test_recording_notes_every_frame_that_was_shown(watched: Watched, film: Path
     )
     assert take[-1].seconds == 1.96
     assert watched.player.take() == []
+
+
+def test_playing_begins_with_the_frame_that_stands(watched: Watched, film: Path) -> None:
+    player = watched.player
+    player.open(film)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    before = len(watched.pictures)
+    player.update(playing=True)
+    watched.until(lambda: player.seconds > 0.2)
+    assert watched.pictures[before].seconds > 0  # it need not be painted again
+    player.seek(1.4)
+    watched.until(lambda: player.seconds > 1)
+    assert next(picture.seconds for picture in watched.pictures if picture.seconds > 1) == 1.4
+    player.seek(0)
+    player.update(recording=True)
+    watched.until(lambda: 0 < player.seconds < 1)
+    player.update(playing=False, recording=False)
+    assert player.take()[0].seconds == 0
+
+
+def test_every_round_of_a_loop_has_its_first_frame(watched: Watched, tmp_path: Path) -> None:
+    watched.player.open(make_clip(tmp_path / "short.mp4", pts=range(3)))
+    watched.player.update(playing=True)
+    watched.until(lambda: watched.player.seconds > 0)
+    watched.pictures.clear()
+    watched.until(lambda: sum(picture.seconds == 0 for picture in watched.pictures) > 1)
+
+
+def test_a_video_of_one_frame_is_a_picture(watched: Watched, tmp_path: Path) -> None:
+    player = watched.player
+    player.open(make_clip(tmp_path / "one.mp4", pts=[0]))
+    player.update(playing=True)
+    watched.until(lambda: not player.controls.playing)
+    player.update(look=Look({"red": 1}), serial=1)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].serial == 1)
+
+
+def test_what_was_in_work_when_the_recording_ended_is_not_left_for_the_next(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, offer = watched.player, Easel.offer
+
+    def end_the_recording(easel: Easel, frame: Frame, controls: Controls) -> None:
+        offer(easel, frame, controls)
+        if frame.seconds >= 0.2 and player.controls.recording:
+            player.update(recording=False, playing=False)
+            player.take()
+
+    monkeypatch.setattr(Easel, "offer", end_the_recording)
+    player.open(film)
+    player.update(playing=True, recording=True)
+    watched.until(lambda: not player.controls.recording and watched.pictures[-1].as_rendered)
+    assert player.take() == []
+
+
+def test_where_to_go_is_remembered_until_it_is_shown(watched: Watched, film: Path) -> None:
+    def stands_at(seconds: float) -> None:
+        watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+        assert watched.pictures[-1].seconds == seconds
+        watched.pictures.clear()
+
+    player = watched.player
+    player.open(film)
+    stands_at(0)
+    player.step(1)
+    player.step(1)
+    stands_at(0.08)
+    player.seek(1.0)
+    player.update(lines=180)
+    stands_at(1.0)
+    player.seek(1.4)
+    player.step(-1)
+    stands_at(1.36)
+
+
+def test_another_source_begins_at_its_start(
+    watched: Watched, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, shown = watched.player, []
+    upright = make_clip(tmp_path / "upright.mp4", pts=range(50), size=(64, 96))
+
+    def open_another(picture: Picture) -> None:
+        if player.info and player.info.path == film and picture.seconds > 0.2:
+            player.open(upright)
+        elif height(picture) == 96:
+            shown.append(picture.seconds)
+
+    monkeypatch.setattr(player, "_on_picture", open_another)
+    player.open(film)
+    player.update(playing=True)
+    watched.until(lambda: bool(shown))
+    assert shown[0] == 0
+
+
+def test_a_step_back_leads_over_a_gap(watched: Watched, tmp_path: Path) -> None:
+    watched.player.open(make_clip(tmp_path / "gap.mp4", pts=[0, 1, 2, 30, 31]))
+    watched.player.seek(1.2)
+    watched.until(lambda: watched.player.seconds == 1.2)
+    watched.player.step(-1)
+    watched.until(lambda: watched.player.seconds == 0.08)
+    watched.player.step(1)
+    watched.until(lambda: watched.player.seconds == 1.2)
+    watched.player.step(5)
+    watched.until(lambda: watched.player.seconds == 1.24)
+
+
+def test_a_length_that_is_wrong_does_no_harm(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, wrong = watched.player, replace(probe(film), duration_seconds=600.0)
+    monkeypatch.setattr("videostyle.live.player.probe", lambda *_: wrong)
+    player.open(film)
+    assert len(player.thumbnail("red").result(10)) > 100
+    player.update(loop=False)
+    player.seek(500)
+    watched.until(lambda: player.seconds == 1.96)
+    player.update(playing=True)
+    watched.until(lambda: player.seconds == 0)
+
+
+def test_a_length_that_is_not_told_is_measured(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = replace(probe(film), duration_seconds=None)
+    monkeypatch.setattr("videostyle.live.player.probe", lambda *_: silent)
+    watched.player.open(film)
+    assert watched.player.info
+    assert watched.player.info.duration_seconds == 2
+
+
+def test_hdr_is_shown_as_sdr(watched: Watched, tmp_path: Path) -> None:
+    hdr = ColorSpec(9, 9, 16, full_range=False)
+    options: Any = {"pix_fmt": "yuv420p10le", "color": hdr}
+    watched.player.open(make_clip(tmp_path / "hdr.mp4", pts=range(3), **options))
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+
+
+def test_a_look_that_can_be_painted_shows_after_one_that_could_not(
+    watched: Watched, film: Path
+) -> None:
+    player = watched.player
+    player.open(film)
+    watched.until(lambda: bool(watched.pictures))
+    player.update(look=Look({"nobody": 1}))
+    end = time.monotonic() + 10
+    while not watched.failures and time.monotonic() < end:
+        time.sleep(0.01)
+    assert "nobody" in str(watched.failures.pop())
+    player.update(look=Look({"red": 1}), serial=2)
+    watched.until(lambda: watched.pictures[-1].serial == 2)
 
 
 def test_the_last_frame_is_shown_though_it_is_late(

@@ -147,6 +147,7 @@ def test_a_tab_hears_what_there_is(tab: Tab) -> None:
     assert hello["media"] == ["film.mp4", "half_a_minute.mp4", "still.png"]
     assert hello["timelines"] == ["old.yaml"]
     assert (source["kind"], source["fps"], source["duration"]) == ("video", 25, 2)
+    assert source["pixel_aspect"] == 1
 
 
 def test_a_slider_changes_the_picture(tab: Tab) -> None:
@@ -225,6 +226,46 @@ def test_a_performance_becomes_the_timeline_that_was_shown(tab: Tab) -> None:
             assert tab.pictures[-1]["mix"].get(name, 0) == pytest.approx(weight, abs=0.02)
         checked += 1
     assert checked
+
+
+def recorded(tab: Tab, ending: dict[str, Any]) -> list[dict[str, Any]]:
+    """The keys of the mixture, from a recording of red and then blue that a message ends."""
+    tab.picture_of(mix={"red": 1})
+    tab.pictures.clear()
+    tab.send({"type": "record", "recording": True})
+    tab.until(lambda: any(picture["seconds"] > 0 for picture in tab.pictures))
+    tab.picture_of(mix={"blue": 1})
+    tab.until(lambda: tab.pictures[-1]["seconds"] > 0.2)
+    tab.newest.pop("timeline", None)
+    tab.send(ending)
+    tab.until(lambda: "timeline" in tab.newest)
+    keys: list[dict[str, Any]] = tab.newest["timeline"]["tracks"]["mix"]
+    return keys
+
+
+@pytest.mark.parametrize(
+    ("ending", "playing"),
+    [
+        ({"type": "seek", "seconds": 1.6}, True),
+        ({"type": "step", "frames": 1}, False),
+    ],
+)
+def test_a_recording_that_something_else_ends_is_kept(
+    tab: Tab, ending: dict[str, Any], playing: bool
+) -> None:
+    keys = recorded(tab, ending)
+    assert (keys[0]["at"], keys[0]["value"], keys[-1]["value"]) == (0, {"red": 1}, {"blue": 1})
+    assert keys[-1]["at"] < 1
+    tab.until(lambda: not tab.newest["state"]["recording"])
+    tab.until(lambda: tab.newest["state"]["playing"] == playing)
+
+
+def test_a_recording_that_a_render_ends_is_rendered(tab: Tab) -> None:
+    keys = recorded(tab, {"type": "render", "output": "take.mp4", "max_size": 48})
+    assert [keys[0]["value"], keys[-1]["value"]] == [{"red": 1}, {"blue": 1}]
+    tab.until(lambda: tab.newest["state"]["follow"])
+    tab.until(lambda: tab.newest["render"]["output"] == "take.mp4")
+    tab.until(lambda: tab.newest["render"]["status"] == "done")
 
 
 def test_a_timeline_is_shown_and_its_mistakes_have_a_place(tab: Tab) -> None:
@@ -337,8 +378,8 @@ def test_a_render_is_told_of_and_can_be_stopped(tab: Tab) -> None:
     tab.ask({"type": "open", "name": "half_a_minute.mp4"}, "source")
     tab.picture_of(mix={"red": 1}, stroke=0.25)  # seven seconds of work: it cannot end first
     tab.ask({"type": "render", "output": "half.mp4"}, "render")
-    failure = tab.ask({"type": "play", "playing": True}, "failure")
-    assert "a render is running" in failure["message"]
+    for start in ({"type": "play", "playing": True}, {"type": "record", "recording": True}):
+        assert "a render is running" in tab.ask(start, "failure")["message"]
     tab.until(lambda: tab.newest["render"]["frame"] > 0)
     assert tab.newest["render"]["total"] == 700
     assert tab.newest["render"]["eta"] > 0
@@ -604,6 +645,7 @@ def test_a_picture_can_be_mixed_but_not_recorded(tab: Tab) -> None:
     assert tab.ask({"type": "open", "name": "still.png"}, "source")["kind"] == "picture"
     assert tab.picture_of(mix={"red": 1})["mix"] == {"red": 1}
     assert "one moment" in tab.ask({"type": "record", "recording": True}, "failure")["message"]
+    assert "one moment" in tab.ask({"type": "play", "playing": True}, "failure")["message"]
 
 
 def test_too_many_tabs_are_told(server: LiveServer) -> None:
@@ -624,6 +666,8 @@ def test_a_painting_is_learned_until_it_will_do(tab: Tab, server: LiveServer, fo
     tab.until(lambda: tab.newest["lesson"]["status"] == "running")
     status, body = request(server, "POST", path, picture.getvalue())
     assert (status, b"already at work" in body) == (409, True)
+    failure = tab.ask({"type": "render", "output": "half_taught.mp4"}, "failure")
+    assert "being learned" in failure["message"]
     tab.send({"type": "stop_lesson"})
     tab.until(lambda: tab.newest["lesson"]["status"] == "stopped")
     assert [style["name"] for style in tab.newest["hello"]["styles"]][3:] == ["my_painting"]

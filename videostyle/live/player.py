@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
-from dataclasses import replace
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Any, TypeVar
@@ -24,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from videostyle.color import RGB, ColorConverter
-from videostyle.decode import decode, probe
+from videostyle.decode import decode, measure_duration, probe
 from videostyle.errors import MediaError, VideoStyleError
 from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
@@ -43,16 +45,27 @@ SETTLE_SECONDS = 0.3
 MAX_SETTLED_SIDE = 1920
 # After so many late frames in a row the clock is set back: painting cannot follow it.
 MOST_LATE = 6
+# So many frames at once back: they are decoded and kept until the first is shown.
+MOST_STEPS = 20
 THUMBNAIL_SIDE = 384
 _DECODED_AHEAD = 2
 _CAMERA_POLL_SECONDS = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The frame that comes so many `frames` after the first one at or after a time; before it, if
+    they are negative."""
+
+    seconds: float
+    frames: int = 0
 
 
 class Player:
     """Plays one source at a time. Its methods may be called from any thread.
 
     on_picture, on_end, on_resize and on_failure are called in the player's thread: with every
-    picture, when the video came to its end, when the preview has chosen another size, and with
+    picture, when the video stopped at its end, when the preview has chosen another size, and with
     what went wrong with the source.
     """
 
@@ -72,12 +85,13 @@ class Player:
         self._controls = Controls()
         self._info: MediaInfo | None = None
         self._preview = _preview_size(None)
-        self._start_seconds = 0.0
+        self._wanted: _Place | None = None  # until a picture from there is shown
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
         self._camera: tuple[Pixels, float] | None = None
         self._small_frame: tuple[MediaInfo, Pixels] | None = None
         self._thumbnails: dict[str, tuple[Pixels, Model, bytes]] = {}
         self._take: list[Sample] = []
+        self._tried = self._controls, stylizer.model  # what is painted with, or was, as it failed
         self._jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._closed = False
         self.seconds = 0.0
@@ -102,13 +116,13 @@ class Player:
     def open(self, path: Path | None) -> MediaInfo | None:
         """Show a video or a picture from its start, or what is given to `see` if None.
 
-        The timeline is forgotten. Raises MediaError; the source is then as before.
+        HDR becomes SDR. The timeline is forgotten. Raises MediaError; the source is then as before.
         """
-        info = probe(path) if path else None
+        info = _probe(path) if path else None
         with self._changed:
             self._info, self._camera, self._take = info, None, []
             self._preview = _preview_size(info)
-            self._start_seconds = self.seconds = 0.0
+            self._wanted, self.seconds = _Place(0.0), 0.0
             self._controls = replace(
                 self._controls, playing=False, recording=False, timeline=None, follow=False
             )
@@ -129,7 +143,6 @@ class Player:
             self._controls = now
             if now.lines != before.lines:
                 self._preview = _preview_size(self._info)
-                self._start_seconds = self.seconds
                 self._begin_scene()
             if now.recording and not before.recording:
                 self._take = []
@@ -141,18 +154,18 @@ class Player:
             self._changed.notify_all()
 
     def seek(self, seconds: float) -> None:
-        """Go to the first frame at or after a time."""
+        """Go to the first frame at or after a time, or the last there is."""
         with self._changed:
-            self._start_seconds = max(0.0, seconds)
+            self._wanted = _Place(max(0.0, seconds))
             self._begin_scene()
 
     def step(self, frames: int) -> None:
         """Stop, and go so many frames on or back."""
         with self._changed:
             self._controls = replace(self._controls, playing=False)
-            rate = self._info.frame_rate if self._info else None
-            # From between two frames on, so that uneven steps of time still lead to the next.
-            self.seek(self.seconds + (frames - 0.5) / float(rate or 25))
+            place = self._place
+            self._wanted = replace(place, frames=max(-MOST_STEPS, place.frames + frames))
+            self._begin_scene()
 
     def take(self) -> list[Sample]:
         """The look of every frame shown since recording began, in order of time; they are then
@@ -185,6 +198,11 @@ class Player:
         for future, _ in self._jobs:
             future.cancel()
 
+    @property
+    def _place(self) -> _Place:
+        """Where it is, or goes."""
+        return self._wanted or _Place(self.seconds)
+
     def _begin_scene(self) -> None:
         self._scene += 1
         self._changed.notify_all()
@@ -205,24 +223,27 @@ class Player:
     def _run(self) -> None:
         while not self._closed:
             with self._changed:
-                scene, info, start = self._scene, self._info, self._start_seconds
+                scene, info, place = self._scene, self._info, self._place
+                self._tried = self._controls, self.stylizer.model
             try:
                 if info is None:
                     self._watch(scene)
                 else:
-                    self._show(scene, info, start)
+                    self._show(scene, info, place)
             except VideoStyleError as error:
                 self._on_failure(error)
-                self._wait_for_scene_after(scene)
+                self._rest(scene)
             except Exception as error:  # the page must hear of it, and can open something else
                 logging.getLogger("videostyle").exception("the player failed")
                 self._on_failure(VideoStyleError(f"{type(error).__name__}: {error}"))
-                self._wait_for_scene_after(scene)
+                self._rest(scene)
 
-    def _wait_for_scene_after(self, scene: int) -> None:
-        while self._lasts(scene):
+    def _rest(self, scene: int) -> None:
+        """After a failure, do nothing but what others ask for, until something may be better."""
+        changed = self._change_of(scene, *self._tried)
+        while not changed():
             self._run_job(None)
-            self._wait(lambda: bool(self._jobs) or not self._lasts(scene))
+            self._wait_for_job_or(changed)
 
     def _lasts(self, scene: int) -> bool:
         return self._scene == scene and not self._closed
@@ -231,6 +252,9 @@ class Player:
         """Wait for a change that makes `until` true; False if the time passed instead."""
         with self._changed:
             return self._changed.wait_for(until, seconds)
+
+    def _wait_for_job_or(self, until: Callable[[], bool], seconds: float | None = None) -> bool:
+        return self._wait(lambda: bool(self._jobs) or until(), seconds)
 
     def _run_job(self, easel: Easel | None) -> None:
         """One at a time, so that thirty thumbnails do not hold the picture up."""
@@ -246,29 +270,48 @@ class Player:
         except Exception as error:  # whoever asked gets it
             future.set_exception(error)
 
-    def _show(self, scene: int, info: MediaInfo, start: float) -> None:
-        """Play and stand still from a time on, until another scene begins."""
+    def _show(self, scene: int, info: MediaInfo, place: _Place) -> None:
+        """Play and stand still from a place on, until another scene begins."""
         preview = _of_lines(info, self.lines)
-        easel = Easel(self.stylizer, preview, self._hand_out)
+        easel = Easel(self.stylizer, preview, partial(self._hand_out, scene))
         with ExitStack() as stack:
-            frames = prefetch(decode(preview, cut=_from(info, start)), _DECODED_AHEAD)
+            cut = _from(info, place.seconds)
+            # One before at least: where the video ends earlier, that is the last there is.
+            decoded = decode(preview, cut=cut, lead=max(1, -place.frames))
+            frames = prefetch(decoded, _DECODED_AHEAD)
             stack.enter_context(closing(frames))
             stack.callback(easel.drain)  # whatever ends the scene leaves the stylizer idle
-            shown = next(frames, None)
+            shown = _first(frames, cut.start, place.frames)
             if shown is None:
-                self._go_back(scene, info, start)
-                return
+                raise MediaError(f"{info.path}: has no frames to show")
             while self._lasts(scene):
-                self._stand(scene, easel, info, shown)
+                stood_in = self._stand(scene, easel, info, shown)
                 if self._lasts(scene):
-                    shown = self._play(scene, easel, frames, shown)
+                    following = next(frames, None)
+                    if following is None and shown.seconds > 0:  # it stood at the end
+                        self._repeat(scene)
+                        return
+                    if following is None:  # one frame is all there is: a picture
+                        self._stop(scene)
+                        return
+                    if self._is_news(shown, stood_in):
+                        self._offer(scene, easel, shown)
+                    shown = self._play(scene, easel, chain([following], frames), shown)
                     easel.drain()
                     if shown is None:
                         self._end(scene)
                         return
 
+    def _is_news(self, frame: Frame, stood_in: Controls | None) -> bool:
+        """Whether a frame must be painted as playing begins. stood_in: the controls it was shown
+        in last, None if it was not shown."""
+        now = self.controls
+        if stood_in is None or now.recording:
+            return True
+        return now.look_at(frame.seconds) != stood_in.look_at(frame.seconds)
+
     def _play(
-        self, scene: int, easel: Easel, frames: Generator[Frame], shown: Frame
+        self, scene: int, easel: Easel, frames: Iterable[Frame], shown: Frame
     ) -> Frame | None:
         """Show frames when they are due, and return the last one shown; None at the video's end."""
         zero = time.perf_counter() - shown.seconds
@@ -291,46 +334,43 @@ class Player:
                 continue
             if is_late:
                 zero, late = time.perf_counter() - frame.seconds, 0
-            self._offer(easel, frame)
+            self._offer(scene, easel, frame)
             self._keep_up(scene, easel)
             shown = frame
             if not self._plays(scene):
                 return shown
         if frame is not shown:  # the last one, late
-            self._offer(easel, frame)
+            self._offer(scene, easel, frame)
         return None
 
     def _plays(self, scene: int) -> bool:
         return self._lasts(scene) and self.controls.playing
 
-    def _stand(self, scene: int, easel: Easel, info: MediaInfo, frame: Frame) -> None:
-        """Show one frame in every look it is given, until playing or another scene."""
+    def _stand(self, scene: int, easel: Easel, info: MediaInfo, frame: Frame) -> Controls | None:
+        """Show one frame in every look it is given, until playing or another scene; return the
+        controls it was shown in last."""
         controls: Controls | None = None
         model: Model | None = None
         is_settled = False
         while self._lasts(scene):
             self._run_job(easel)
             if self.controls.playing and not info.is_image:
-                return
+                break
             if self.controls != controls or self.stylizer.model is not model:
                 controls, model = self.controls, self.stylizer.model
-                self._offer(easel, frame)
+                self._offer(scene, easel, frame)
                 easel.drain()
                 is_settled = False
-            news = self._news_after(scene, controls, model)
-            if is_settled:
-                self._wait(news)
-            elif not self._wait(news, SETTLE_SECONDS):
+            changed = self._change_of(scene, controls, model)
+            if not self._wait_for_job_or(changed, None if is_settled else SETTLE_SECONDS):
                 is_settled = self._settle(scene, info, frame, controls)
+        return controls
 
-    def _news_after(
-        self, scene: int, controls: Controls, model: Model | None
+    def _change_of(
+        self, scene: int, controls: Controls | None, model: Model | None
     ) -> Callable[[], bool]:
         return lambda: (
-            not self._lasts(scene)
-            or bool(self._jobs)
-            or self._controls != controls
-            or self.stylizer.model is not model
+            not self._lasts(scene) or self._controls != controls or self.stylizer.model is not model
         )
 
     def _settle(self, scene: int, info: MediaInfo, frame: Frame, controls: Controls) -> bool:
@@ -340,7 +380,8 @@ class Player:
         """
         whole = info.fitted(MAX_SETTLED_SIDE)
         cut = _from(info, frame.seconds)
-        easel = Easel(self.stylizer, whole, self._hand_out, as_rendered=True, show_from=cut.start)
+        show = partial(self._hand_out, scene)
+        easel = Easel(self.stylizer, whole, show, as_rendered=True, show_from=cut.start)
         with closing(decode(whole, cut=cut, lead=MEMORY)) as frames:
             for each in frames:
                 if self.controls != controls or not self._lasts(scene):
@@ -369,20 +410,25 @@ class Player:
             seen = newest
             pixels, seconds = newest
             if easel is None or (easel.info.height, easel.info.width) != pixels.shape[:2]:
-                easel = Easel(self.stylizer, _camera_info(*pixels.shape[:2]), self._hand_out)
+                info = _camera_info(*pixels.shape[:2])
+                easel = Easel(self.stylizer, info, partial(self._hand_out, scene))
                 self._preview.rest()
-            self._offer(easel, Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, seconds))
+            image = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            self._offer(scene, easel, Frame(image, 0, None, seconds))
             self._keep_up(scene, easel)
         if easel:
             easel.drain()
 
-    def _offer(self, easel: Easel, frame: Frame) -> None:
+    def _offer(self, scene: int, easel: Easel, frame: Frame) -> None:
         """Begin to paint a frame, and keep its look while recording."""
         easel.make_room()
         controls = self.controls  # only now: the newest
+        self._tried = controls, self.stylizer.model
         easel.offer(frame, controls)
         with self._changed:
-            if controls.recording and (not self._take or frame.seconds > self._take[-1].seconds):
+            # Meanwhile a recording may have ended, or begun in another scene.
+            is_recording = self._controls.recording and self._lasts(scene)
+            if is_recording and (not self._take or frame.seconds > self._take[-1].seconds):
                 self._take.append(Sample(frame.seconds, controls.look_at(frame.seconds)))
 
     def _keep_up(self, scene: int, easel: Easel) -> None:
@@ -393,12 +439,14 @@ class Player:
         elif preview.painted(time.perf_counter(), easel.busy_seconds):
             with self._changed:
                 if self._lasts(scene):  # else something else begins anyway
-                    self._start_seconds = self.seconds
                     self._begin_scene()
             self._on_resize()
 
-    def _hand_out(self, picture: Picture) -> None:
-        self.seconds = picture.seconds
+    def _hand_out(self, scene: int, picture: Picture) -> None:
+        with self._changed:
+            self.seconds = picture.seconds
+            if self._lasts(scene):
+                self._wanted = None
         self._on_picture(picture)
 
     def _end(self, scene: int) -> None:
@@ -407,25 +455,25 @@ class Player:
         Who paused while that one was painted wants to see it.
         """
         with self._changed:
-            if not self._lasts(scene):
-                return
             controls = self._controls
-            goes_on = controls.playing and controls.loop and not controls.recording
-            self._controls = replace(controls, playing=goes_on, recording=False)
-            self._start_seconds = 0.0 if goes_on else self.seconds
-            self._begin_scene()
-        self._on_end()
+            if controls.playing and controls.loop and not controls.recording:
+                self._repeat(scene)
+                return
+        self._stop(scene)
 
-    def _go_back(self, scene: int, info: MediaInfo, start: float) -> None:
-        """Nothing is shown from a time on: begin a little earlier."""
-        if start <= 0:
-            raise MediaError(f"{info.path}: has no frames to show")
+    def _repeat(self, scene: int) -> None:
         with self._changed:
             if self._lasts(scene):
-                length = info.duration_seconds or start
-                interval = 1 / float(info.frame_rate or 25)
-                self._start_seconds = max(0.0, min(start - interval, length - 1.5 * interval))
+                self._wanted = _Place(0.0)
                 self._begin_scene()
+
+    def _stop(self, scene: int) -> None:
+        with self._changed:
+            if not self._lasts(scene):
+                return
+            self._controls = replace(self._controls, playing=False, recording=False)
+            self._begin_scene()
+        self._on_end()
 
     def _small(self) -> Pixels:
         """A small picture of the source, (H, W, 3) RGB."""
@@ -439,13 +487,36 @@ class Player:
         if self._small_frame and self._small_frame[0] is info:
             return self._small_frame[1]
         small = info.fitted(THUMBNAIL_SIDE)
-        with closing(decode(small, cut=_from(info, (info.duration_seconds or 0.0) / 3))) as frames:
+        cut = _from(info, (info.duration_seconds or 0.0) / 3)
+        # One before, as the video may end earlier than it says.
+        with closing(decode(small, cut=cut, lead=1)) as frames:
             frame = next(frames, None)
             if frame is None:
                 raise MediaError(f"{info.path}: has no frames to show")
             pixels = ColorConverter(small, "yuv420p").to_rgb(frame.image)
         self._small_frame = info, pixels
         return pixels
+
+
+def _probe(path: Path) -> MediaInfo:
+    """Facts about a file; of a video that does not say how long it is, that too."""
+    info = probe(path, "tonemap")
+    if info.duration_seconds is None:
+        with suppress(MediaError):  # its frames have no times; it plays all the same
+            info = replace(info, duration_seconds=measure_duration(info))
+    return info
+
+
+def _first(frames: Iterable[Frame], start: float, steps: int) -> Frame | None:
+    """The frame so many after or before the first from a time on, or the nearest there is; None
+    without any. frames: beginning where a step back leads."""
+    frame = None
+    for frame in frames:
+        is_there = frame.seconds >= start
+        if steps < 0 or (is_there and steps == 0):
+            break
+        steps -= is_there
+    return frame
 
 
 def _from(info: MediaInfo, seconds: float) -> Cut:

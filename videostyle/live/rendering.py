@@ -68,6 +68,7 @@ class Rendering(Job[RenderState]):
                 stylizer=Stylizer(model, device=self._device),
                 options=options,
                 max_size=max_size,
+                hdr="tonemap",
                 on_progress=self._progress,
                 interrupted=self.stopping.is_set,
             )

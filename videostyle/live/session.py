@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -22,17 +23,17 @@ from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
 from videostyle.live.message import boolean, choice, integer, number, text
 from videostyle.live.performance import from_start, to_timeline, unrolled
-from videostyle.live.player import Player
+from videostyle.live.player import MOST_STEPS, Player
 from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
 from videostyle.live.timeline_view import describe_timeline, places
-from videostyle.look import MAX_STROKE, MIN_STROKE, ORIGINAL, Look
+from videostyle.look import MAX_STROKE, MIN_STROKE, ORIGINAL, Look, normalize_mixture
 from videostyle.media import PICTURE_SUFFIXES
 from videostyle.model import Model
 from videostyle.model_card import Style
 from videostyle.options import EncodeOptions
 from videostyle.stylizer import Stylizer
-from videostyle.timeline import NEAR, Timeline
+from videostyle.timeline import NEAR, Timeline, Track
 from videostyle.timeline_yaml import dump_timeline, parse_timeline
 
 MAX_TIMELINE_CHARACTERS = 1_000_000
@@ -81,8 +82,8 @@ class Session:
             "open": self._open,
             "look": self._set_look,
             "play": self._play,
-            "seek": lambda message: self.player.seek(number(message, "seconds", 0, 1e7)),
-            "step": lambda message: self.player.step(integer(message, "frames", -1000, 1000)),
+            "seek": self._seek,
+            "step": self._step,
             "set": self._set,
             "record": self._record,
             "timeline": self._read_timeline,
@@ -137,18 +138,40 @@ class Session:
             title = title.strip()[:100] or "Painting"
             model = self.player.stylizer.model
             style = Style(_style_name(title, model.card.style_names), title, "", "", title)
-            output = self.library.root / f"{model.card.name}_with_{style.name}.safetensors"
+            name, folder = f"{model.card.name}_with_{style.name}", self.library.root
+            name = _numbered(name, lambda each: (folder / f"{each}.safetensors").exists())
+            output = folder / f"{name}.safetensors"
+            self._finish_take()
             self.player.update(playing=False)
             self.lesson.start(model, style, painting, self.player.info.path, output)
         self._tell(self.state())
         self._say_lesson()
 
     def _set_model(self, model: Model) -> None:
-        before = self.player.stylizer.model.card.style_names
-        self.player.stylizer.model = model
-        self.player.repaint()
+        with self._lock:
+            before = self.player.stylizer.model.card.style_names
+            if lost := set(before) - set(model.card.style_names):
+                self._forget(lost)
+            self.player.stylizer.model = model
+            self.player.repaint()
         if model.card.style_names != before:
             self._tell(self._hello())
+
+    def _forget(self, styles: set[str]) -> None:
+        """Take styles out of the look and the timeline; the original stands in for a mixture of
+        them alone."""
+
+        def rest(mix: Mapping[str, float]) -> Mapping[str, float]:
+            kept = {name: weight for name, weight in mix.items() if name not in styles}
+            return normalize_mixture(kept or {ORIGINAL: 1.0})
+
+        self._finish_take()
+        look = self.player.controls.look
+        self.player.update(look=replace(look, mix=rest(look.mix)))
+        if self._timeline and styles.intersection(self._timeline.style_names):
+            keys = [replace(key, value=rest(key.value)) for key in self._timeline.mix.keyframes]
+            self._keep(replace(self._timeline, mix=Track(keys)))
+        self._tell(self.state())
 
     def note_file(self, text: str) -> None:
         """Note what a timeline's file holds: the timeline is saved while it has this text."""
@@ -234,13 +257,30 @@ class Session:
 
     def _play(self, message: Message) -> None:
         playing = boolean(message, "playing")
-        if playing and self.rendering.is_running:
-            raise UsageError("a render is running; stop it, or wait, to play")
-        if not playing and self.player.controls.recording:
-            self._finish_take()
         if playing:
-            self._rewind_at_end()
+            self._check_can_play("there is nothing to play")
+        else:
+            self._finish_take()
         self.player.update(playing=playing)
+        self._tell(self.state())
+
+    def _check_can_play(self, problem: str) -> None:
+        if self.player.info and self.player.info.is_image:
+            raise UsageError(f"a picture has one moment; {problem}")
+        if self.rendering.is_running:
+            raise UsageError("a render is running; stop it, or wait, to play")
+
+    def _seek(self, message: Message) -> None:
+        seconds = number(message, "seconds", 0, 1e7)
+        if self.player.controls.recording:  # what lies between was not performed
+            self._finish_take()
+            self._tell(self.state())
+        self.player.seek(seconds)
+
+    def _step(self, message: Message) -> None:
+        frames = integer(message, "frames", -MOST_STEPS, MOST_STEPS)
+        self._finish_take()
+        self.player.step(frames)
         self._tell(self.state())
 
     def _set(self, message: Message) -> None:
@@ -257,23 +297,15 @@ class Session:
 
     def _record(self, message: Message) -> None:
         if boolean(message, "recording"):
-            if self.player.info and self.player.info.is_image:
-                raise UsageError("a picture has one moment; there is nothing to record")
-            self._rewind_at_end()
+            self._check_can_play("there is nothing to record")
             self.player.update(recording=True, playing=True, follow=False)
         else:
             self._finish_take()
             self.player.update(playing=False)
         self._tell(self.state())
 
-    def _rewind_at_end(self) -> None:
-        info = self.player.info
-        if info and info.duration_seconds and info.frame_rate:
-            left = info.duration_seconds - self.player.seconds
-            if left < 1.5 / float(info.frame_rate):
-                self.player.seek(0)
-
     def _finish_take(self) -> None:
+        """End the recording, if there is one, and keep it."""
         self.player.update(recording=False)
         take = self.player.take()
         if take:
@@ -332,6 +364,8 @@ class Session:
             raise UsageError("a camera cannot be rendered; save the timeline, and render a video")
         if self.rendering.is_running:
             raise UsageError("a render is running; stop it first")
+        if self.lesson.is_running:
+            raise UsageError("a painting is being learned; end that, or wait, to render")
         suffixes = set(PICTURE_SUFFIXES if info.is_image else CONTAINERS)
         output = self.library.new(text(message, "output", 200), suffixes)
         if output.exists() and output.samefile(info.path):
@@ -341,9 +375,10 @@ class Session:
         crf = None if message.get("crf") is None else integer(message, "crf", 0, 63)
         size = message.get("max_size")
         max_size = None if size is None else integer(message, "max_size", 16, 16384)
+        self._finish_take()
         controls = self.player.controls
         follows = controls.follow and self._timeline is not None
-        self.player.update(playing=False, recording=False)
+        self.player.update(playing=False)
         self.rendering.start(
             info.path,
             output,
@@ -369,6 +404,7 @@ class Session:
     def _source_message(self) -> Message:
         info = self.player.info
         facts: Message = {"type": "source", "name": self._source, "kind": CAMERA}
+        facts["pixel_aspect"] = 1.0
         if info:
             rate = float(info.frame_rate) if info.frame_rate else None
             facts |= {
@@ -377,6 +413,7 @@ class Session:
                 "height": info.height,
                 "duration": info.duration_seconds,
                 "fps": rate,
+                "pixel_aspect": float(info.sample_aspect_ratio or 1),
             }
         return facts
 
@@ -392,10 +429,15 @@ class Session:
 
 
 def _style_name(title: str, taken: Sequence[str]) -> str:
-    """A name for a style: the title's letters and digits, with a number if it is taken."""
+    """A name for a style: the title's letters and digits."""
     plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40] or "painting"
-    names = (plain if number == 1 else f"{plain}_{number}" for number in count(1))
-    return next(name for name in names if name not in (*taken, ORIGINAL))
+    return _numbered(plain, lambda name: name in (*taken, ORIGINAL))
+
+
+def _numbered(name: str, is_taken: Callable[[str], bool]) -> str:
+    """The name, with a number if it is taken."""
+    names = (name if number == 1 else f"{name}_{number}" for number in count(1))
+    return next(each for each in names if not is_taken(each))
 
 
 def failure_message(error: VideoStyleError) -> Message:
