@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+import torch
+from conftest import make_clip
 from PIL import Image
 
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, ModelError
 from videostyle.live.lesson import Lesson, read_painting
+from videostyle.live.library import Library
+from videostyle.live.session import Session
 from videostyle.model import Model, load_model
 from videostyle.model_card import Style
+from videostyle.stylizer import Stylizer
 from videostyle.training.config import TrainConfig
 
 OCHRE = Style("ochre", "Ochre", "", "", "Ochre")
@@ -67,6 +75,67 @@ def test_a_lesson_that_fails_leaves_the_model_as_it_was(
     assert lesson.state.status == "failed"
     assert models[-1] is small_model
     assert not (tmp_path / "taught.safetensors").exists()
+
+
+def test_a_painting_is_not_begun_where_it_cannot_be_written(
+    small_model: Model, loss_network_file: Path, content: Path, tmp_path: Path
+) -> None:
+    lesson = Lesson(loss_network_file, "cpu", lambda _: None, lambda: None)
+    with pytest.raises(ModelError, match="cannot be written"):
+        taught(lesson, small_model, content, tmp_path / "gone" / "taught.safetensors")
+    assert lesson.state.status == "idle"
+
+
+@pytest.fixture
+def session(small_model: Model, loss_network_file: Path, tmp_path: Path) -> Iterator[Session]:
+    make_clip(tmp_path / "film.mp4")
+    session = Session(
+        Stylizer(small_model, device="cpu"),
+        Library(tmp_path),
+        device="cpu",
+        loss_network=loss_network_file,
+        tell=lambda _: None,
+        show=lambda _: None,
+    )
+    session.open("film.mp4")
+    yield session
+    session.close()
+
+
+def test_a_style_that_is_lost_leaves_the_look_and_the_timeline(
+    session: Session, small_model: Model
+) -> None:
+    card = replace(small_model.card, styles=(*small_model.card.styles, OCHRE))
+    rows = torch.cat((small_model.styles, small_model.styles[:1]))
+    session._set_model(replace(small_model, card=card, styles=rows))
+    look = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1, "serial": 1}
+    session.command({**look, "mix": {"ochre": 3, "red": 1}})
+    keys = "{at: 0s, mix: ochre}, {at: 1s, mix: {ochre: 1, blue: 1}}"
+    session.command({"type": "timeline", "text": f"version: 1\nkeyframes: [{keys}]"})
+    session._set_model(small_model)
+    assert session.player.controls.look.mix == {"red": 1}
+    timeline = session.player.controls.timeline
+    assert timeline
+    assert [key.value for key in timeline.mix.keyframes] == [{"original": 1}, {"blue": 1}]
+    assert "ochre" not in json.dumps(session.greeting())
+
+
+def test_a_model_file_of_an_earlier_lesson_stays(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs: list[Path] = []
+    monkeypatch.setattr(session.lesson, "start", lambda *given: outputs.append(given[-1]))
+    for name in ("small_with_mine", "small_with_mine_2"):
+        (tmp_path / f"{name}.safetensors").touch()
+    session.teach("Mine", picture())
+    assert [output.name for output in outputs] == ["small_with_mine_3.safetensors"]
+
+
+def test_a_photograph_is_learned_upright() -> None:
+    file, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # the orientation of a phone held upright
+    Image.effect_mandelbrot((96, 72), (-2, -1, 1, 1), 50).save(file, "JPEG", exif=exif)
+    assert read_painting(file.getvalue()).size == (72, 96)
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg/>", picture()[:200], picture(size=(20, 20))])

@@ -9,10 +9,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from videostyle.device import choose_device
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, ModelError
 from videostyle.live.job import Job
 from videostyle.model import Model, save_model
 from videostyle.model_card import Style
@@ -68,8 +68,12 @@ class Lesson(Job[LessonState]):
     def start(
         self, model: Model, style: Style, painting: Image.Image, content: Path, output: Path
     ) -> None:
-        """Teach a model one painting, with a file's pictures as content, and write it to `output`;
-        stopped, what is learned by then."""
+        """Teach a model one painting, with a file's pictures as content, and write it to `output`,
+        which does not exist; stopped, what is learned by then. Raises ModelError if it cannot be
+        written there."""
+        # As large as what will be, so that minutes of learning do not end in a full disk.
+        _save(model, output)
+        output.unlink()
         self._before = model
         state = LessonState("running", style.name, message="Looking at the painting")
         self.begin(state, lambda: self._teach(model, style, painting, content, output))
@@ -102,7 +106,7 @@ class Lesson(Job[LessonState]):
             if self.stopping.is_set():
                 break
         taught = training.model()
-        save_model(output, taught.card, taught.network, taught.styles)
+        _save(taught, output)
         self._on_model(taught)
         self.set(
             status="stopped" if self.stopping.is_set() else "done",
@@ -111,15 +115,25 @@ class Lesson(Job[LessonState]):
         )
 
 
+def _save(model: Model, output: Path) -> None:
+    try:
+        save_model(output, model.card, model.network, model.styles)
+    except OSError as error:
+        raise ModelError(
+            f"{output}: cannot be written: {error.strerror}; a lesson needs a folder with room"
+        ) from error
+
+
 def read_painting(data: bytes) -> Image.Image:
-    """An uploaded picture, at most 1024 pixels a side. Raises MediaError for anything else."""
+    """An uploaded picture, upright, at most 1024 pixels a side. Raises MediaError for anything
+    else."""
     formats = ("JPEG", "PNG", "WEBP")
     try:
         with Image.open(BytesIO(data), formats=formats) as image:
             if image.width * image.height > MAX_PIXELS or min(image.size) < 64:
                 raise MediaError(f"a painting of {image.width}x{image.height} pixels is refused")
             image.draft("RGB", (_SIDE, _SIDE))
-            picture = image.convert("RGB")
+            picture = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise MediaError("not a picture; drop a JPEG, PNG or WebP") from error
     picture.thumbnail((_SIDE, _SIDE))
