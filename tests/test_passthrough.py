@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import pytest
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
+from PIL import Image
 
 from videostyle.look import ORIGINAL, Look
+from videostyle.media import StreamInfo
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
+from videostyle.passthrough import Passthrough, Span, StreamPlan
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 
@@ -39,9 +43,13 @@ def packets(codec: str, layout: str, begin: int) -> list[av.Packet[AudioStream]]
     return [*context.encode(sound), *context.encode(None)]
 
 
-def film(path: Path, codec: str, *sounds: tuple[str, float]) -> Path:
+def film(
+    path: Path, codec: str, *sounds: tuple[str, float], begin: float = 0.0, cover: bytes = b""
+) -> Path:
     """Two seconds of picture, and sounds with a layout each, from a time on."""
     with av.open(str(path), "w") as container:
+        if cover:
+            container.add_attachment("cover.jpg", "image/jpeg", cover)
         video = container.add_stream("libx264", rate=25)
         assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
@@ -51,7 +59,7 @@ def film(path: Path, codec: str, *sounds: tuple[str, float]) -> Path:
         for number in range(50):
             pixels = np.full((64, 64, 3), 5 * number, np.uint8)
             image = av.VideoFrame.from_ndarray(pixels, "rgb24")
-            image.pts, image.time_base = number, Fraction(1, 25)
+            image.pts, image.time_base = number + round(begin * 25), Fraction(1, 25)
             container.mux(video.encode(image))
         container.mux(video.encode(None))
         for layout, seconds in sounds:
@@ -130,3 +138,28 @@ def test_sound_whose_layout_changes_is_transcoded_to_one(
     name, seconds = heard(output)
     assert name == "aac"
     assert seconds == pytest.approx(2 * 24_576 / 48_000, abs=0.08)
+
+
+def test_a_cover_costs_no_sound_before_the_first_picture(
+    tmp_path: Path, stylizer: Stylizer
+) -> None:
+    cover = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(cover, "JPEG")
+    clip = film(tmp_path / "in.mkv", "ac3", ("stereo", 0.0), begin=0.4, cover=cover.getvalue())
+    output = tmp_path / "out.mkv"
+    render(clip, output, UNTOUCHED, stylizer=stylizer)
+    assert heard(output) == heard(clip)
+
+
+def test_an_empty_cover_is_left_out_and_noted(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        container.add_mux_stream("mjpeg", width=32, height=32)
+        audio = container.add_mux_stream("ac3", rate=48_000)
+        for packet in packets("ac3", "stereo", 0):
+            packet.stream = audio
+            container.mux(packet)
+    plan = StreamPlan(StreamInfo(0, "cover", "mjpeg", None), "attach")
+    with av.open(str(source)) as container, av.open(str(tmp_path / "out.mkv"), "w") as output:
+        others = Passthrough(container, output, [plan], Span())
+    assert others.notes == ["stream 0 (cover, mjpeg) left out: it is empty"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -250,7 +250,7 @@ class Passthrough:
         if plan.action == "leave out":
             return
         if plan.action == "attach":
-            self._attach(stream)
+            self._attach(stream, plan)
             return
         target: Stream
         if plan.action == "copy":
@@ -268,7 +268,7 @@ class Passthrough:
         target.disposition = stream.disposition
         self._targets[stream.index] = target
 
-    def _attach(self, stream: Stream) -> None:
+    def _attach(self, stream: Stream, plan: StreamPlan) -> None:
         if isinstance(stream, AttachmentStream):
             name = stream.name or f"attachment_{stream.index}"
             mime = stream.mimetype or "application/octet-stream"
@@ -276,9 +276,14 @@ class Passthrough:
             return
         name, mime = _COVERS[stream.codec_context.name]
         name = stream.metadata.get("filename", name)
-        picture = next(packet for packet in self._source.demux(stream) if packet.size)
-        self._output.add_attachment(name, mime, bytes(picture))
-        self._source.seek(0)
+        # By another handle: from this one the sound that comes before could not be read any more.
+        with av.open(self._source.name, metadata_errors="replace") as source:
+            packets = source.demux(source.streams[stream.index])
+            picture = next((bytes(packet) for packet in packets if packet.size), None)
+        if picture is None:
+            self.notes.append(str(replace(plan, action="leave out", reason="it is empty")))
+            return
+        self._output.add_attachment(name, mime, picture)
 
     def _add_audio(self, stream: AudioStream, encoder: str) -> AudioStream:
         context = stream.codec_context
