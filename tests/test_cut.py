@@ -87,7 +87,7 @@ def test_seeking_finds_the_frames_that_reading_everything_finds(clip: Clip, name
     path = clip(name, pts=range(700), size=(32, 32), b_frames=2, pixels=small)
     info = probe(path)
     everything = [(frame.pts, frame.image.to_ndarray()) for frame in decode(info)]
-    for start in (0, 3, 200, 251, 499, 698):
+    for start in (0, 2, 3, 200, 251, 499, 698):
         seconds = info.seconds(everything[start][0])
         found = list(decode(info, cut=Cut(seconds, seconds + 0.18), lead=3))
         expected = everything[max(0, start - 3) : start + 5]
@@ -226,6 +226,30 @@ def test_a_flash_and_its_click_stay_together(
         assert click == pytest.approx(flash, abs=0.015)
 
 
+def test_a_part_has_no_timecode_of_the_whole(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    plain, source = clip(pts=range(50)), tmp_path / "source.mov"
+    with av.open(str(plain)) as film, av.open(str(source), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0])
+        stream.metadata["timecode"] = "01:00:00:00"
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+
+    def timecode(name: str, start: str | None) -> tuple[str | None, tuple[str, ...]]:
+        look, output = Look({"original": 1}), tmp_path / name
+        report = render(source, output, look, stylizer=stylizer, start=start)
+        with av.open(str(output)) as container:
+            return container.streams.video[0].metadata.get("timecode"), report.notes
+
+    assert timecode("whole.mov", None)[0] == "01:00:00:00"
+    found, notes = timecode("part.mov", "1s")
+    assert found is None
+    assert any("timecode" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("start", "end", "error", "message"),
     [
@@ -234,6 +258,7 @@ def test_a_flash_and_its_click_stay_together(
         ("3s", None, MediaError, "start 3s is not before the end, 2.000 s"),
         ("1s", "1s", MediaError, "start 1s is not before end 1s"),
         ("-3s", None, MediaError, "start -3s lies before its start"),
+        (None, "0.00001s", MediaError, "start 0s is not before end 0.00001s"),
     ],
 )
 def test_a_part_that_is_none_is_refused(

@@ -20,6 +20,7 @@ from PIL import Image
 from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import DecodeReport, _images, decode, measure_duration, probe
 from videostyle.errors import MediaError
+from videostyle.media import Cut
 
 Clip = Callable[..., Path]
 # Red left above, green right above, blue left below, white right below.
@@ -104,6 +105,13 @@ def test_a_turned_picture_has_its_pixels_turned(tmp_path: Path, clip: Clip) -> N
     assert (info.rotation_degrees, info.sample_aspect_ratio) == (90, Fraction(3, 2))
 
 
+@pytest.mark.parametrize("longest", [2, 50, 51, 64, 95])
+def test_no_side_is_longer_than_is_asked_for(clip: Clip, longest: int) -> None:
+    info = probe(clip(size=(96, 64), pts=range(1))).fitted(longest)
+    assert max(info.width, info.height) == longest // 2 * 2
+    assert info.height == pytest.approx(info.width * 2 / 3, abs=1.4)
+
+
 def test_a_corrupt_packet_is_skipped_and_counted(tmp_path: Path, clip: Clip) -> None:
     whole = clip("whole.mkv", pts=range(30))
     broken = tmp_path / "broken.mkv"
@@ -121,6 +129,10 @@ def test_a_corrupt_packet_is_skipped_and_counted(tmp_path: Path, clip: Clip) -> 
     assert report.notes == ("skipped 1 corrupt packets",)
     left = [Fraction(number, 25) for number in range(30) if number != 7]
     assert [frame.pts * Fraction(1, 1000) for frame in frames] == left
+    for start, found in (0.2, 1), (0.4, 0):
+        part = DecodeReport()
+        list(decode(probe(broken), cut=Cut(start), report=part))
+        assert part.skipped_packets == found
 
 
 def test_a_cut_off_file_gives_the_frames_it_has(tmp_path: Path, clip: Clip) -> None:

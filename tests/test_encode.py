@@ -161,6 +161,19 @@ def test_the_aspect_of_pixels_is_kept_and_a_turn_is_not_repeated(
     assert info.sample_aspect_ratio == Fraction(3, 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mkv", "libx265"), ("a.mkv", "ffv1"), ("a.webm", None), ("a.gif", None)]
+)
+def test_the_aspect_of_pixels_is_kept_or_said_to_be_lost(
+    clip: Clip, tmp_path: Path, name: str, codec: str | None
+) -> None:
+    source = clip(pts=range(3), sample_aspect_ratio=Fraction(4, 3))
+    report = copy(source, tmp_path / name, EncodeOptions(codec=codec))
+    is_kept = probe(report.output).sample_aspect_ratio == Fraction(4, 3)
+    assert is_kept == (codec == "libx265")
+    assert any("pixels of 4/3 come out square" in note for note in report.notes) != is_kept
+
+
 def test_an_odd_size_is_padded_by_its_edge_and_noted(clip: Clip, tmp_path: Path) -> None:
     source = clip("odd.mkv", pts=range(3), size=(97, 65), codec="ffv1")
     report = copy(source, tmp_path / "out.mp4", LOSSLESS)

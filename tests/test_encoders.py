@@ -20,8 +20,12 @@ from videostyle.decode import decode, probe
 from videostyle.encode import EncodeReport, encode, exists, part_path, plan_output
 from videostyle.encoders import CONTAINERS, ENCODERS, EncodingPlan, is_sequence, plan_encoding
 from videostyle.errors import MediaError, UsageError
+from videostyle.look import Look
 from videostyle.media import Frame, MediaInfo
+from videostyle.model import Model
 from videostyle.options import EncodeOptions
+from videostyle.rendering import render
+from videostyle.stylizer import Stylizer
 
 Clip = Callable[..., Path]
 VARIABLE = [0, 40, 80, 250, 1000, 1040, 1200]  # ms
@@ -146,6 +150,8 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
         ("a.gif", {"audio": "aac"}, "audio in GIF is 'aac'; it must be one of copy, none"),
         ("a.webm", {"encoder_options": {"cpu-used": "4"}}, "-e cpu-used: is set by --preset"),
         ("a.webm", {"encoder_options": {"lagg": "4"}}, r"no option 'lagg'; .*have: aq-mode"),
+        ("a.mp4", {"crf": 20, "encoder_options": {"b": "1M"}}, "-e b: a bitrate and --crf"),
+        ("a.mp4", {"encoder_options": {"x264-params": "bframes=2"}}, "leave bframes out"),
         ("a.webp", {"encoder_options": {"quality": "101"}}, "does not take -e quality=101: "),
         ("f%d.png", {"crf": 3}, "pictures have no --crf"),
         ("f%d.png", {"encoder_options": {"dpi": "3"}}, "pictures have no encoder options"),
@@ -210,6 +216,19 @@ def test_an_option_of_the_encoder_reaches_it(clip: Clip, tmp_path: Path) -> None
     assert keys == [True, False, False] * 4
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9"])
+def test_a_bitrate_takes_the_place_of_the_crf(clip: Clip, tmp_path: Path, codec: str) -> None:
+    random = np.random.default_rng(0)
+    source = clip(pts=range(12), pixels=lambda _: random.integers(0, 255, (64, 96, 3), np.uint8))
+    sizes = [
+        copy(source, tmp_path / f"{bitrate}.mkv", codec=codec, encoder_options={"b": bitrate})
+        .output.stat()
+        .st_size
+        for bitrate in ("20k", "2M")
+    ]
+    assert 2 * sizes[0] < sizes[1]
+
+
 @pytest.mark.parametrize(
     ("capability", "params"),
     [("AVX512", "asm=AVX2:weightp=0"), ("AVX2", "weightp=0"), ("DEFAULT", "weightp=0")],
@@ -266,6 +285,23 @@ def test_alpha_is_kept_where_the_output_carries_it(
     assert frame.alpha[24, 56] > 65_000
     colors = ColorConverter(probe(output), "yuv420p").to_rgb(frame.image)
     assert np.abs(colors[24, [8, 56]].astype(int) - (200, 100, 50)).max() < 12
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mov", "prores_ks"), ("a.webm", "libvpx-vp9")])
+def test_what_pieces_cannot_hold_is_written_in_one(
+    see_through: Path, tmp_path: Path, small_model: Model, name: str, codec: str
+) -> None:
+    report = render(
+        see_through,
+        tmp_path / name,
+        Look({"original": 1}),
+        stylizer=Stylizer(small_model, device="cpu"),
+        segment_seconds=0.04,
+        options=EncodeOptions(codec=codec),
+    )
+    frames = list(decode(probe(report.output), keep_alpha=True))
+    assert len(frames) == 3
+    assert all(abs(frame.alpha[24, 8] / 65_535 - 0.2) < 0.01 for frame in frames)  # type: ignore
 
 
 @pytest.mark.parametrize("name", ["a.webp", "a_%d.png", "a_%d.webp"])

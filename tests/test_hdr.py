@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from videostyle.decode import probe
+from videostyle.decode import decode, probe
 from videostyle.errors import MediaError
 from videostyle.hdr import tone_map
 from videostyle.look import Look
@@ -71,6 +71,26 @@ def film(clip: Callable[..., Path]) -> Path:
 def test_hdr_is_refused_by_a_line_that_names_the_ways_on(film: Path) -> None:
     with pytest.raises(MediaError, match=r"HDR video \(PQ\).*--hdr tonemap.*--hdr pass"):
         probe(film)
+
+
+def test_untagged_hdr_is_taken_as_bt2020(clip: Callable[..., Path]) -> None:
+    info = probe(clip(color=ColorSpec(2, 9, 16, full_range=False)), hdr="tonemap")
+    assert info.hdr_color is not None
+    assert (info.hdr_color.matrix, info.hdr_color.guessed) == (9, True)
+
+
+def test_a_matrix_that_cannot_be_converted_is_refused(clip: Callable[..., Path]) -> None:
+    with pytest.raises(MediaError, match="cannot convert colour matrix 14"):
+        probe(clip(color=ColorSpec(14, 9, 16, full_range=False)), hdr="tonemap")
+
+
+def test_hdr_keeps_its_alpha(clip: Callable[..., Path]) -> None:
+    path = clip("a.mkv", color=PQ, pix_fmt="yuva444p10le", codec="ffv1", pts=range(2))
+    info = probe(path, hdr="tonemap")
+    with_alpha = next(iter(decode(info, keep_alpha=True)))
+    assert with_alpha.alpha is not None
+    assert with_alpha.image.format.name == "rgb24"
+    assert next(iter(decode(info))).image.format.name == "rgb24"
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,18 @@ def test_a_damaged_folder_is_not_trusted(
     assert painted == 40 if damage == "manifest" else 10 <= painted <= 20
 
 
+def test_a_folder_of_somebody_else_is_left_alone(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    folder = segment_folder(output)
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(MediaError, match=r"holds notes\.txt; its name is needed, move it away"):
+        paint(clip(pts=range(40)), output, stylizer)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
 def paint_with_workers(
     source: Path,
     output: Path,

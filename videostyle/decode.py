@@ -125,11 +125,11 @@ def probe(path: Path, hdr: str = "refuse") -> MediaInfo:
             f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
             "colours; --hdr tonemap makes it SDR, --hdr pass paints its values as they are"
         )
+    if info.color.matrix not in MATRICES:
+        raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
     if info.color.is_hdr and hdr == "tonemap":
         sdr = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=info.height)
         info = replace(info, color=sdr, hdr_color=info.color)
-    if info.color.matrix not in MATRICES:
-        raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
     return info
 
 
@@ -374,7 +374,8 @@ def _decode_from(
             if seeking and not _seek(stream, info.start_pts, start - back):
                 back = start
                 continue
-            images = _decode_stream(stream, None, report, from_key_frame=seeking)
+            begin = info.start_pts + math.ceil(start / info.time_base) if start else None
+            images = _decode_stream(stream, None, report, from_key_frame=seeking, begin=begin)
             before: deque[tuple[av.VideoFrame, int]] = deque(maxlen=max(1, lead))
             first = None
             for first in images:
@@ -385,7 +386,7 @@ def _decode_from(
             if seeking and len(before) < max(1, lead):
                 back *= 8
                 continue
-            wanted = (*list(before)[len(before) - lead :], *([first] if first else []))
+            wanted = (*list(before)[max(0, len(before) - lead) :], *([first] if first else []))
             for image, pts in chain(wanted, images):
                 yield image, pts, _ticks_per_frame(stream)
             return
@@ -431,12 +432,14 @@ def _decode_stream(
     report: DecodeReport,
     *,
     from_key_frame: bool = False,
+    begin: int | None = None,
 ) -> Iterator[tuple[av.VideoFrame, int]]:
-    """Frames as decoded, with pts that strictly increase."""
+    """Frames as decoded, with pts that strictly increase. Packets before the pts `begin` that
+    cannot be decoded are not counted."""
     context = _decoder(stream, threads)
     packets = _packets(stream, report)
     head = list(islice(packets, _HEAD))
-    images = _images(context, chain(head, packets), report)
+    images = _images(context, chain(head, packets), report, begin)
     step = _ticks_per_frame(stream) or 1
     window = _MOST_REORDERED if _is_shuffled(context, head) else 0
     stamped = _stamp(images, window, step, stream.start_time or 0)
@@ -462,6 +465,8 @@ def _decoder(stream: VideoStream, threads: int | None) -> VideoCodecContext:
     if tags.get("alpha_mode") == "1" and context.name in ("vp8", "vp9"):
         layered = av.CodecContext.create(f"libvpx-{context.name}", "r")
         assert isinstance(layered, VideoCodecContext)
+        for name in ("colorspace", "color_primaries", "color_trc", "color_range"):
+            setattr(layered, name, getattr(context, name))
         context = layered
     context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
     context.thread_type = ThreadType.AUTO
@@ -480,7 +485,10 @@ def _packets(stream: VideoStream, report: DecodeReport) -> Iterator[av.Packet[Vi
 
 
 def _images(
-    context: VideoCodecContext, packets: Iterable[av.Packet[VideoStream]], report: DecodeReport
+    context: VideoCodecContext,
+    packets: Iterable[av.Packet[VideoStream]],
+    report: DecodeReport,
+    begin: int | None = None,
 ) -> Iterator[av.VideoFrame]:
     for packet in chain(packets, (None,)):
         try:
@@ -488,7 +496,8 @@ def _images(
         except MemoryError:
             raise
         except av.FFmpegError:
-            report.skipped_packets += packet is not None
+            if packet and (begin is None or packet.pts is None or packet.pts >= begin):
+                report.skipped_packets += 1
             continue
         yield from images
 
@@ -561,11 +570,14 @@ class _Upright:
             pulled = self._graph.pull()
             assert isinstance(pulled, av.VideoFrame)
             image = pulled
-        if self._info.hdr_color:
-            return tone_map(self._reformatter, image, self._info.hdr_color), None
+        color, alpha = self._info.hdr_color or self._info.color, None
         if self._keep_alpha:
-            return split_alpha(self._reformatter, image, self._info.color)
-        return flatten(self._reformatter, image, self._info.color), None
+            image, alpha = split_alpha(self._reformatter, image, color)
+        else:
+            image = flatten(self._reformatter, image, color)
+        if self._info.hdr_color:
+            image = tone_map(self._reformatter, image, color)
+        return image, alpha
 
     def _make_graph(self, image: av.VideoFrame, names: tuple[str, ...]) -> av.filter.Graph | None:
         size = (image.width, image.height)

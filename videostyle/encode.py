@@ -76,7 +76,7 @@ def encode(
         if info.is_image:
             count, notes = _write_picture(frames, info, part), list[str]()
         elif plan.codec is None:
-            count, notes = _write_sequence(frames, plan, output, part)
+            count, notes = _write_sequence(frames, info, plan, output, part)
         else:
             count, notes = _write_video(frames, info, part, plan, cut or Cut(), interrupted)
         complete = not interrupted()
@@ -367,6 +367,7 @@ class _Video:
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
         self._last_pts: int | None = None
         self._left_out = 0
+        self._lost_timecode = False
         self.packets = 0
         # The durations of the frames the encoder holds, by pts; not every encoder returns them.
         self._durations: dict[int, int] = {}
@@ -379,9 +380,15 @@ class _Video:
             if plan.codec_tag:
                 stream.codec_context.codec_tag = plan.codec_tag
             original = source.streams[info.stream_index]
-            stream.metadata.update(kept_tags(original.metadata))
             stream.disposition = original.disposition
-            container.metadata.update(kept_tags(source.metadata))
+            for target, tags in (
+                (stream.metadata, kept_tags(original.metadata)),
+                (container.metadata, kept_tags(source.metadata)),
+            ):
+                if span.begin > -math.inf and "timecode" in tags:
+                    del tags["timecode"]
+                    self._lost_timecode = True
+                target.update(tags)
             container.set_chapters(span.chapters(source))
         open_encoder(stream.codec_context)
         self._stream = stream
@@ -416,19 +423,31 @@ class _Video:
 
     def notes(self) -> Iterator[str]:
         info, context = self._info, self._stream.codec_context
-        if info.color.guessed:
-            name = MATRICES[info.color.matrix]
-            yield f"the input does not say its colour matrix; taken as {name} by its height"
+        yield from _color_note(info)
         if (context.width, context.height) != (info.width, info.height):
             yield (
                 f"{info.width}x{info.height} padded to {context.width}x{context.height}, "
                 f"because {self._plan.pix_fmt} needs even sizes"
             )
         name, tick = self._plan.container.name, self._plan.container.time_base
-        if tick and info.sample_aspect_ratio not in (None, 1):
-            yield f"pixels of {info.sample_aspect_ratio} come out square: {name} knows no others"
+        if info.sample_aspect_ratio not in (None, 1) and not self._keeps_aspect():
+            with_codec = "" if tick else f" with {context.name}"
+            yield (
+                f"pixels of {info.sample_aspect_ratio} come out square: {name}{with_codec} "
+                "knows no others"
+            )
+        if self._lost_timecode:
+            yield "the timecode is left out: it is that of the whole"
         if self._left_out:
             yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
+
+    def _keeps_aspect(self) -> bool:
+        """Matroska's own field for it is not to be reached; the bitstream of H.264 and H.265 has
+        one."""
+        container, name = self._plan.container, self._stream.codec_context.codec.canonical_name
+        if container.name in ("Matroska", "WebM"):
+            return name in ("h264", "hevc")
+        return container.time_base is None
 
     def _times(self, frame: Frame) -> tuple[int, int]:
         """Pts and duration in the output's ticks."""
@@ -447,6 +466,14 @@ class _Video:
             packet.duration = packet.duration or duration
             self._container.mux(packet)
             self.packets += 1
+
+
+def _color_note(info: MediaInfo) -> Iterator[str]:
+    color = info.hdr_color or info.color
+    if color.guessed:
+        how = "its transfer" if color.is_hdr else "its height"
+        name = MATRICES[color.matrix]
+        yield f"the input does not say its colour matrix; taken as {name} by {how}"
 
 
 def _pad(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -470,7 +497,7 @@ def _write_picture(frames: Iterable[Frame], info: MediaInfo, part: Path) -> int:
 
 
 def _write_sequence(
-    frames: Iterable[Frame], plan: EncodingPlan, output: Path, part: Path
+    frames: Iterable[Frame], info: MediaInfo, plan: EncodingPlan, output: Path, part: Path
 ) -> tuple[int, list[str]]:
     count = 0
     with _writing(part):
@@ -481,7 +508,7 @@ def _write_sequence(
         if frame.alpha is not None:
             picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
         write_picture(picture, part / numbered(output, count).name)
-    notes = [str(stream) for stream in plan.streams]
+    notes = [*_color_note(info), *(str(stream) for stream in plan.streams)]
     stale = sum(number > count for number in sequence_numbers(output))
     if stale:
         notes.append(f"{stale} pictures of an earlier, longer run are still there")

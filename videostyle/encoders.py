@@ -228,9 +228,13 @@ class EncodingPlan:
 
     @property
     def joins_segments(self) -> bool:
-        """Whether an output can be put together from pieces: not pictures, and not a container
-        with a clock of its own."""
-        return self.codec is not None and self.container.time_base is None
+        """Whether an output can be put together from pieces, which are NUT files: not pictures, not
+        a container with a clock of its own, nor what NUT does not know (ProRes) or drops (the alpha
+        of VP9)."""
+        if self.codec is None or self.container.time_base is not None:
+            return False
+        codec = av.Codec(self.codec, "w").canonical_name
+        return codec in _codecs_held(".nut") and not (codec == "vp9" and self.keeps_alpha)
 
     @property
     def keeps_alpha(self) -> bool:
@@ -477,7 +481,9 @@ def _settings(codec: str, options: EncodeOptions) -> dict[str, str]:
         if crf not in encoder.crf:
             low, high = encoder.crf[0], encoder.crf[-1]
             raise UsageError(f"crf is {crf}; {codec} takes {low} (best) to {high}")
-        settings[encoder.crf_option] = str(crf)
+        # Beside a crf a bitrate counts for nothing.
+        if "b" not in options.encoder_options:
+            settings[encoder.crf_option] = str(crf)
     elif options.crf is not None:
         raise UsageError(f"{codec} has no crf; leave it out (docs/output.md says what it has)")
     if encoder.presets:
@@ -486,10 +492,11 @@ def _settings(codec: str, options: EncodeOptions) -> dict[str, str]:
         settings[encoder.preset_option] = preset
     elif options.preset is not None:
         raise UsageError(f"{codec} has no presets; leave --preset out")
-    return settings | _checked(codec, encoder, options.encoder_options)
+    return settings | _checked(codec, encoder, options)
 
 
-def _checked(codec: str, encoder: Encoder, given: Mapping[str, str]) -> dict[str, str]:
+def _checked(codec: str, encoder: Encoder, options: EncodeOptions) -> dict[str, str]:
+    given = options.encoder_options
     if not given:
         return {}
     own = {option.name for option in _context(codec).supported_options.private}
@@ -503,6 +510,10 @@ def _checked(codec: str, encoder: Encoder, given: Mapping[str, str]) -> dict[str
             close = get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}? " if close else ""
             raise UsageError(f"{codec} has no option {name!r}; {hint}(have: {', '.join(known)})")
+        if name.endswith("-params") and "bframes" in given[name]:
+            raise UsageError(f"-e {name}: leave bframes out; frames are written in their order")
+    if "b" in given and options.crf is not None:
+        raise UsageError("-e b: a bitrate and --crf exclude each other; leave one out")
     # What the table sets in a list of its own stays in it.
     return {
         name: f"{encoder.settings[name]}:{value}"

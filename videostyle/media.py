@@ -48,14 +48,15 @@ class ColorSpec:
     ) -> ColorSpec:
         """Fill in what a file leaves untagged, the way players do.
 
-        RGB is full range. Untagged YUV is BT.709 from a height of 720 on, else BT.601; untagged
-        range is limited. Primaries and transfer follow the matrix.
+        RGB is full range. Untagged YUV is BT.2020 where the transfer is PQ's or HLG's, BT.709 from
+        a height of 720 on, else BT.601; untagged range is limited. Primaries and transfer follow
+        the matrix.
         """
         guessed = not is_rgb and matrix in _UNTAGGED
         if is_rgb:
             matrix = 0
         elif guessed:
-            matrix = guess_matrix(height)
+            matrix = 9 if transfer in HDR_TRANSFERS else guess_matrix(height)
         companions = _COMPANIONS.get(matrix, (2, 2))
         return cls(
             matrix=matrix,
@@ -153,7 +154,10 @@ class MediaInfo:
         if scale >= 1:
             return self
         # Even sides, which every encoder takes.
-        width, height = (max(2, round(s * scale / 2) * 2) for s in (self.width, self.height))
+        longest = max_size // 2
+        width, height = (
+            2 * max(1, min(longest, round(side * scale / 2))) for side in (self.width, self.height)
+        )
         return replace(self, width=width, height=height)
 
     def streams(self, kind: str) -> tuple[StreamInfo, ...]:
@@ -206,7 +210,3 @@ class Cut:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
             raise ValueError(f"{self.start=}, {self.end=}")
-
-    @property
-    def is_whole(self) -> bool:
-        return (self.start, self.end) == (0.0, math.inf)

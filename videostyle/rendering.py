@@ -99,7 +99,8 @@ def render(
             result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
         notes = [*faults.notes, *painter.notes, *result.notes]
         if workers > 1:
-            notes.append("painted by one worker, because it is in one piece; see --segment-seconds")
+            why = "; see --segment-seconds" if plan.joins_segments else ""
+            notes.append(f"painted by one worker, because it is in one piece{why}")
     else:
         folder = SegmentFolder(output, assignment.identity(cuts, stylizer))
         notes = folder.open()
@@ -177,15 +178,16 @@ def cut_for(info: MediaInfo, start: str | None, end: str | None) -> tuple[MediaI
     settled = {name: _settle(info, name, time) for name, time in times.items()}
     length = math.inf if info.duration_seconds is None else info.duration_seconds
     begin, stop = settled.get("start", 0.0), settled.get("end", length)
-    if begin >= min(stop, length):
+    # Frame times are rounded to ticks, so frame 1 of 30 a second may be at 33 ms.
+    slack = min(float(info.time_base), 0.001)
+    first = max(0.0, begin - slack)
+    if begin >= min(stop, length) or first >= stop - slack:
         limit = f"end {end}" if stop < length else f"the end, {length:.3f} s"
         raise MediaError(f"{info.path}: start {start or '0s'} is not before {limit}")
     part = min(stop, length) - begin
     frames = part * (info.frame_rate or math.inf)
     count = None if frames == math.inf else round(frames)
-    # Frame times are rounded to ticks, so frame 1 of 30 a second may be at 33 ms.
-    slack = min(float(info.time_base), 0.001)
-    cut = Cut(max(0.0, begin - slack), math.inf if end is None else stop - slack)
+    cut = Cut(first, math.inf if end is None else stop - slack)
     return replace(info, frame_count=count), cut
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,7 @@ from videostyle.media import Cut, MediaInfo
 SEGMENT_SECONDS = 10.0
 _FORMAT = 2
 _HASHED_BYTES = 1 << 20
+_OWN = re.compile(r"manifest(\.part)?\.json|\d+(\.part)?\.nut")
 _MOST_SEGMENTS = 100_000  # eleven days in pieces of ten seconds
 
 
@@ -93,11 +95,9 @@ class SegmentFolder:
                 self._records = found["records"]
                 return [f"went on after {len(self._records)} finished segments"]
             shutil.rmtree(self.path, ignore_errors=True)
-        try:
-            self.path.mkdir(exist_ok=True)
-            self._write()
-        except OSError as error:
-            raise MediaError(f"{self.path}: cannot be written: {error.strerror}") from error
+        elif others := [path.name for path in self._files() if not _OWN.fullmatch(path.name)]:
+            raise MediaError(f"{self.path}: holds {others[0]}; its name is needed, move it away")
+        self._write()
         if found is None:
             return []
         return [f"started over: the {' and '.join(changed)} changed since the last run"]
@@ -112,10 +112,7 @@ class SegmentFolder:
     def finish(self, number: int, record: SegmentRecord) -> None:
         """Note a segment whose file is written and checked."""
         self._records[number] = record
-        try:
-            self._write()
-        except OSError as error:
-            raise MediaError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self._write()
 
     def count(self, planned: int) -> int:
         """How many segments there are: fewer than planned where the input ended before the length
@@ -144,11 +141,18 @@ class SegmentFolder:
             "segments": {str(number): asdict(self._records[number]) for number in self._records},
         }
         part = self.path / "manifest.part.json"
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(manifest, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path / "manifest.json")
+        try:
+            self.path.mkdir(exist_ok=True)
+            with part.open("w", encoding="utf-8") as file:
+                json.dump(manifest, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self.path / "manifest.json")
+        except OSError as error:
+            raise MediaError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def _files(self) -> list[Path]:
+        return list(self.path.iterdir()) if self.path.is_dir() else []
 
     def _read(self) -> dict[str, Any] | None:
         """The manifest with the segments whose files are whole; None if it cannot be used."""
