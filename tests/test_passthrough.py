@@ -163,3 +163,15 @@ def test_an_empty_cover_is_left_out_and_noted(tmp_path: Path) -> None:
     with av.open(str(source)) as container, av.open(str(tmp_path / "out.mkv"), "w") as output:
         others = Passthrough(container, output, [plan], Span())
     assert others.notes == ["stream 0 (cover, mjpeg) left out: it is empty"]
+
+
+def test_sound_that_jumps_back_is_transcoded_from_where_it_goes_on(
+    tmp_path: Path, stylizer: Stylizer
+) -> None:
+    parts = [film(tmp_path / f"{at}.ts", "ac3", ("stereo", at)) for at in (0.0, 0.25)]
+    clip, output = tmp_path / "in.ts", tmp_path / "out.mp4"
+    clip.write_bytes(b"".join(part.read_bytes() for part in parts))
+    options = EncodeOptions(audio="aac")
+    report = render(clip, output, UNTOUCHED, stylizer=stylizer, options=options)
+    assert any("out of order" in note for note in report.notes)
+    assert heard(output) == ("aac", pytest.approx(0.25 + 24_576 / 48_000, abs=0.06))

@@ -234,15 +234,15 @@ class Passthrough:
 
     def finish(self) -> None:
         """Write what the audio encoders hold back, and note what was lost."""
-        if self._dropped:
-            self.notes.append(f"dropped {self._dropped} packets of sound or subtitles out of order")
         for index, source in self._transcoded.items():
             target = self._targets[index]
             assert isinstance(target, AudioStream)
             for sound in _decoded(partial(source.decode, None)):
                 self._encode(target, sound)
             self._flush(target)
-            self._output.mux(target.encode(None))
+            self._mux(target.encode(None))
+        if self._dropped:
+            self.notes.append(f"dropped {self._dropped} packets of sound or subtitles out of order")
 
     def _route(self, stream: Stream, plan: StreamPlan) -> None:
         if plan.reason:
@@ -323,10 +323,7 @@ class Passthrough:
             packet.stream = target
             if target.type == "audio":
                 self._heard.add(target.index)
-            try:
-                self._output.mux(packet)
-            except av.error.ArgumentError:  # its time is before that of the packet before
-                self._dropped += 1
+            self._mux([packet])
             return
         assert isinstance(target, AudioStream)
         for sound in _decoded(packet.decode):
@@ -342,13 +339,20 @@ class Passthrough:
             resampler = AudioResampler(context.format, context.layout, context.sample_rate)
             self._resamplers[target.index] = (takes, resampler)
         for part in self._resamplers[target.index][1].resample(sound):
-            self._output.mux(target.encode(part))
+            self._mux(target.encode(part))
 
     def _flush(self, target: AudioStream) -> None:
         """Encode what a resampler holds back."""
         if target.index in self._resamplers:
             for part in self._resamplers.pop(target.index)[1].resample(None):
-                self._output.mux(target.encode(part))
+                self._mux(target.encode(part))
+
+    def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
+        for packet in packets:
+            try:
+                self._output.mux(packet)
+            except av.error.ArgumentError:  # its time is before that of the packet before
+                self._dropped += 1
 
 
 def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:
