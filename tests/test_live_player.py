@@ -233,6 +233,17 @@ def test_playing_begins_with_the_frame_that_stands(watched: Watched, film: Path)
     assert player.take()[0].seconds == 0
 
 
+def test_a_recording_begun_at_the_end_begins_at_the_start(watched: Watched, film: Path) -> None:
+    player = watched.player
+    player.open(film)
+    player.seek(99)
+    watched.until(lambda: player.seconds == 1.96)
+    player.update(playing=True, recording=True)
+    watched.until(lambda: 0 < player.seconds < 1)
+    player.update(playing=False, recording=False)
+    assert player.take()[0].seconds == 0
+
+
 def test_every_round_of_a_loop_has_its_first_frame(watched: Watched, tmp_path: Path) -> None:
     watched.player.open(make_clip(tmp_path / "short.mp4", pts=range(3)))
     watched.player.update(playing=True)

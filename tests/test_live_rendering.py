@@ -6,8 +6,10 @@ from pathlib import Path
 
 from conftest import make_clip
 
+from videostyle.decode import probe
 from videostyle.live.rendering import Rendering
 from videostyle.look import Look
+from videostyle.media import ColorSpec
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
 
@@ -37,3 +39,14 @@ def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(
     assert (rendering.state.status, rendering.state.output) == ("done", "half.mp4")
     assert rendering.state.frame == 700
     assert "went on after" in rendering.state.message
+
+
+def test_hdr_is_rendered_as_the_page_shows_it(small_model: Model, tmp_path: Path) -> None:
+    hdr = ColorSpec(9, 9, 16, full_range=False)
+    film = make_clip(tmp_path / "hdr.mp4", pts=range(3), pix_fmt="yuv420p10le", color=hdr)
+    rendering = Rendering("cpu", lambda: None)
+    look = Look({"red": 1})
+    rendering.start(film, tmp_path / "sdr.mp4", look, small_model, EncodeOptions(), None)
+    rendering.wait()
+    assert rendering.state.status == "done", rendering.state
+    assert not probe(tmp_path / "sdr.mp4").color.is_hdr

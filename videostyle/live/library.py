@@ -6,6 +6,7 @@ a plain file name.
 
 from __future__ import annotations
 
+import os
 import re
 from itertools import islice
 from pathlib import Path
@@ -33,19 +34,27 @@ class Library:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._admitted: list[str] = []
+        self.media: list[str] = []
+        self.timelines: list[str] = []
         self.look()
 
     def admit(self, name: str) -> None:
         """Let a file of the folder be opened whatever it is called and wherever it links to: who
         names it on the command line knows it."""
         self._admitted = [name]
-        self.look()
+        self.media = sorted({*self.media, name})
 
     def look(self) -> None:
         """See what the folder holds now."""
         media: list[str] = []
         timelines: list[str] = []
-        for path in islice(self.root.rglob("*"), MOST_LOOKED_AT):
+        # What comes and goes meanwhile, as the pieces of a render do, does not stop os.walk.
+        found = (
+            Path(folder, name)
+            for folder, folders, files in os.walk(self.root)
+            for name in (*folders, *files)
+        )
+        for path in islice(found, MOST_LOOKED_AT):
             name = path.relative_to(self.root).as_posix()
             if ".part" not in path.suffixes and self._holds(name):
                 (timelines if path.suffix.lower() in _TIMELINES else media).append(name)

@@ -465,6 +465,7 @@ class Player:
         with self._changed:
             if self._lasts(scene):
                 self._wanted = _Place(0.0)
+                self._take = []  # the frame at the end is no part of what begins at the start
                 self._begin_scene()
 
     def _stop(self, scene: int) -> None:
