@@ -69,6 +69,38 @@ def film(
     return path
 
 
+def subtitled(folder: Path, kind: str, *cues: tuple[float, float, str]) -> Path:
+    """Two seconds of picture and sound, with subtitles from a file of a kind."""
+    plain = film(folder / "plain.mkv", "ac3", ("stereo", 0.0))
+    words, path = folder / f"words.{kind}", folder / "in.mkv"
+    blocks = [
+        f"{number}\n00:00:{begin:06.3f} --> 00:00:{end:06.3f}\n{text}\n"
+        for number, (begin, end, text) in enumerate(cues, 1)
+    ]
+    words.write_text("\n".join(["WEBVTT\n" if kind == "vtt" else "", *blocks]))
+    with av.open(str(plain)) as one, av.open(str(words)) as other, av.open(str(path), "w") as out:
+        streams = {s: out.add_stream_from_template(s) for s in (*one.streams, *other.streams)}
+        for packet in (*other.demux(), *one.demux()):
+            if packet.size:
+                packet.stream = streams[packet.stream]
+                out.mux(packet)
+    return path
+
+
+def shown(path: Path) -> list[tuple[float, float, str]]:
+    """When each subtitle begins and ends, and what it says."""
+    found = []
+    with av.open(str(path)) as container:
+        stream = container.streams.subtitles[0]
+        head = 2 if stream.codec_context.name == "mov_text" else 0
+        for packet in container.demux(stream):
+            if text := bytes(packet)[head:].decode():
+                begin = float(packet.pts * packet.time_base)
+                end = begin + float(packet.duration * packet.time_base)
+                found.append((round(begin, 3), round(end, 3), text))
+    return found
+
+
 def heard(path: Path) -> tuple[str, float]:
     """The codec of the sound, and how many seconds there are of it."""
     with av.open(str(path)) as container:
@@ -175,3 +207,24 @@ def test_sound_that_jumps_back_is_transcoded_from_where_it_goes_on(
     report = render(clip, output, UNTOUCHED, stylizer=stylizer, options=options)
     assert any("out of order" in note for note in report.notes)
     assert heard(output) == ("aac", pytest.approx(0.25 + 24_576 / 48_000, abs=0.06))
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix", "becomes"),
+    [
+        ("srt", ".mp4", ["Hello\nworld", "A & B < C <3 &amp;"]),
+        ("srt", ".webm", ["<i>Hello</i>\nworld", "A &amp; B &lt; C &lt;3 &amp;amp;"]),
+        ("vtt", ".mp4", ["Hi there", "Tom & Jerry"]),
+    ],
+)
+def test_the_markup_of_subtitles_becomes_the_containers_own(
+    tmp_path: Path, stylizer: Stylizer, kind: str, suffix: str, becomes: list[str]
+) -> None:
+    texts = {
+        "srt": ['{\\an8}<I>Hello</I>\n<font color="#ff0000">world</font>', "A & B < C <3 &amp;"],
+        "vtt": ["<v Anna>Hi <i.loud>there</i>", "Tom &amp; <c.yellow>Jerry</c>"],
+    }[kind]
+    clip = subtitled(tmp_path, kind, (0.1, 0.5, texts[0]), (1.0, 1.5, texts[1]))
+    output = tmp_path / f"out{suffix}"
+    render(clip, output, UNTOUCHED, stylizer=stylizer)
+    assert [text for _, _, text in shown(output)] == becomes

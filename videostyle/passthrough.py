@@ -5,7 +5,9 @@ Knows nothing of frames or styles.
 
 from __future__ import annotations
 
+import html
 import math
+import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,6 +40,10 @@ _NAMES = {"aac": "AAC", "opus": "Opus"}
 _NAMES |= {"mov_text": "MP4 text", "subrip": "SubRip", "webvtt": "WebVTT"}
 # Text subtitles by the names of their decoders; in MP4 the text comes after its length.
 _TEXT = ("mov_text", "srt", "subrip", "text", "webvtt")
+# What stands in their text and is not shown; the group is what SubRip and WebVTT both know.
+_SUBRIP = re.compile(r"<(/?[biu])\b[^>]*>|</?(?:s|font)\b[^>]*>|\{\\[^}]*\}", re.IGNORECASE)
+_MARKUP = {"srt": _SUBRIP, "subrip": _SUBRIP}
+_MARKUP |= {"webvtt": re.compile(r"<(/?[biu])\b[^>]*>|<[^>]*>")}
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 _NOT_HELD = "this container cannot hold it"
 _DONE = {
@@ -366,10 +372,12 @@ def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:
 
 
 def _retold(packet: av.Packet[Stream], source: str, target: str) -> av.Packet[Stream] | None:
-    """A packet of text subtitles in another format; None for MP4's packets of silence."""
+    """A packet of text subtitles in another format; None if it shows nothing, as MP4's silence."""
     text = bytes(packet)
     if source == "mov_text":
         text = text[2 : 2 + int.from_bytes(text[:2], "big")]
+    words = text.decode(errors="surrogateescape")
+    text = _marked_up(words, source, target).encode(errors="surrogateescape")
     if not text:
         return None
     if target == "mov_text":
@@ -378,6 +386,19 @@ def _retold(packet: av.Packet[Stream], source: str, target: str) -> av.Packet[St
     told.pts, told.dts, told.duration = packet.pts, packet.dts, packet.duration
     told.time_base = packet.time_base
     return told
+
+
+def _marked_up(text: str, source: str, target: str) -> str:
+    """A text in another format's markup; MP4 text has none."""
+    # Words, and between them the name of a tag that may stay, or None.
+    parts = _MARKUP[source].split(text) if source in _MARKUP else [text]
+    if source == "webvtt":
+        parts[::2] = map(html.unescape, parts[::2])
+    if target == "webvtt":
+        parts[::2] = [html.escape(words, quote=False) for words in parts[::2]]
+    keeps_tags = target in _MARKUP
+    parts[1::2] = [f"<{tag.lower()}>" if tag and keeps_tags else "" for tag in parts[1::2]]
+    return "".join(parts)
 
 
 def kept_tags(tags: dict[str, str]) -> dict[str, str]:
