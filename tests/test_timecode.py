@@ -131,3 +131,8 @@ def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
         parse_time(text)
     except ValueError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("text", ["120f", "00:00:00:12", "-12f", "50%", "end"])
+def test_a_pictures_frames_are_its_one_moment(text: str) -> None:
+    assert parse_time(text).resolve(0.0, None) == 0

@@ -42,7 +42,7 @@ def test_the_schema_knows_the_readers_keys() -> None:
     assert set(properties["loop"]["properties"]) == set(LOOP_KEYS)
 
 
-TIMES = ["0s", "1.5s", "00:01", "0:00:02.5", "00:00:03:05", "75f", "60%", "-1s", "end"]
+TIMES = ["0s", "1.5s", "00:01", "1:005:10", "0:00:02.5", "00:00:03:05", "75f", "60%", "-1s", "end"]
 BAD_TIMES = ["1", "", "s", "-5%", "101%", "1h", "x"]
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "mix": (

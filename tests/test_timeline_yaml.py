@@ -365,3 +365,23 @@ def test_the_worked_timelines_read_without_a_warning(path: Path) -> None:
     assert warnings == []
     assert len(timeline.style_names) >= 1
     assert path.read_text().startswith("# What one sees: ")
+
+
+def test_what_is_no_ease_lists_the_names_once() -> None:
+    with pytest.raises(TimelineError) as raised:
+        parse(keys("{at: 0s, mix: original, ease: bounce}"))
+    assert str(raised.value).splitlines()[0].count("ease-in-out") == 1
+
+
+def test_a_mistake_in_one_time_hides_no_other() -> None:
+    text = keys("{at: 0s, mix: original}", "{at: 0s, mix: original}") + "loop: {period: 0s}\n"
+    with pytest.raises(TimelineError) as raised:
+        parse(text)
+    assert re.findall(r"^t\.yaml:(\d+:\d+)", str(raised.value), re.M) == ["4:5", "5:16"]
+
+
+def test_a_check_leaves_out_what_waits_for_the_video() -> None:
+    document = parse_timeline(EXAMPLE, "t.yaml", STYLES)
+    assert document.check(None, None) == []
+    waiting = parse_timeline(keys("{at: end, mix: original}"), "t.yaml", STYLES)
+    assert waiting.check(None, None) == []

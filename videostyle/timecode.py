@@ -40,15 +40,16 @@ class Time:
     def resolve(self, duration: float | None, rate: Fraction | None) -> float:
         """Seconds from the first frame. duration in finite seconds, rate in frames a second.
 
-        Raises ValueError when the time needs one of them and it is unknown (None).
+        In a picture, whose duration is 0, every frame is at 0. Raises ValueError when the time
+        needs one of them and it is unknown (None).
         """
         if self.needs_duration and duration is None:
             raise ValueError(
                 f"{self} needs the length of the video; write seconds, or give --duration"
             )
-        if self.needs_rate and not rate:
+        if self.needs_rate and not rate and duration != 0:
             raise ValueError(f"{self} needs the frame rate; write seconds, or give --fps")
-        offset = self.seconds + self.frames / (rate or 1)
+        offset = self.seconds + (self.frames / rate if rate else 0)
         if duration is None:
             return float(offset)
         length = Fraction(duration)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
@@ -122,20 +122,36 @@ class TimelineDocument:
         duration of 0 is a picture: it has the first of the keys that fall together at 0, and no
         warnings. Raises TimelineError, and UsageError for a duration or rate no video has.
         """
+        tracks, loop, warnings = self._tracks_and_loop(duration, rate)
+        mix = tracks.pop("mix")
+        return Timeline(mix, tracks, loop), warnings
+
+    def check(self, duration: float | None, rate: Fraction | None) -> list[str]:
+        """As `resolve`, but times that need what is None are left out. Returns the warnings."""
+
+        def is_known(time: Time) -> bool:
+            return not (
+                (time.needs_duration and duration is None) or (time.needs_rate and rate is None)
+            )
+
+        keys = tuple(key for key in self.keys if is_known(key.at))
+        loop = self.loop if self.loop and is_known(self.loop[0]) else None
+        _, _, warnings = replace(self, keys=keys, loop=loop)._tracks_and_loop(duration, rate)
+        return warnings
+
+    def _tracks_and_loop(
+        self, duration: float | None, rate: Fraction | None
+    ) -> tuple[dict[str, Track[Any]], Loop | None, list[str]]:
         _check_video(duration, rate)
         report = _Mistakes(self.mistakes.name, self.mistakes.lines)
-        timed: list[tuple[float, _Key]] = []
-        for key in self.keys:
-            seconds = _settle(key.at, key.place, duration, rate, report)
-            timed.append((0.0 if seconds is None else seconds, key))
+        settled = [(_settle(key.at, key.place, duration, rate, report), key) for key in self.keys]
+        timed = [(seconds, key) for seconds, key in settled if seconds is not None]
         loop = self._loop(duration, rate, report)
-        report.check()
         warnings = _warnings(timed, duration, report) if duration != 0 else []
         timed.sort(key=lambda item: item[0])
         tracks = _tracks(timed, duration == 0, report)
         report.check()
-        mix = tracks.pop("mix")
-        return Timeline(mix, tracks, loop), warnings
+        return tracks, loop, warnings
 
     def _loop(
         self, duration: float | None, rate: Fraction | None, report: _Mistakes
@@ -370,7 +386,7 @@ class _Reader:
         text = self.text(node)
         if text is not None and text in EASINGS:
             return EASINGS[text]
-        hint = _hint(text, names) if text is not None else ""
+        hint = _did_you_mean(text or "", names)
         self.wrong(node, f"ease must be one of {', '.join(names)} or four numbers{hint}")
         return None
 
@@ -497,5 +513,9 @@ def _place(node: yaml.Node | yaml.Event) -> _Place:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
+    return _did_you_mean(name, known) or f" (have: {', '.join(known)})"
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name[:80], known, 1)
-    return f"; did you mean {close[0]}?" if close else f" (have: {', '.join(known)})"
+    return f"; did you mean {close[0]}?" if close else ""
