@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import subprocess
+import sys
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -55,3 +59,20 @@ def test_tracks_stay_in_their_range(track: str, value: float) -> None:
 def test_strokes_stay_in_their_range(value: float) -> None:
     with pytest.raises(UsageError, match="stroke"):
         Look({"a": 1}, stroke=value)
+
+
+def test_a_look_is_a_value_like_any_other() -> None:
+    look = Look({"a": 3, "b": 1, ORIGINAL: 4}, strength=0.5)
+    same = Look({"b": 1, ORIGINAL: 4, "a": 3}, strength=0.5)
+    assert hash(look) == hash(same)
+    assert look == same == copy.deepcopy(look)
+    assert asdict(look)["painted"] == {"a": 0.75, "b": 0.25}
+    with pytest.raises(TypeError):
+        look.mix["a"] = 1.0  # type: ignore[index]
+
+
+def test_a_look_is_pickled_without_help() -> None:
+    """In a process of its own, where nothing else has taught pickle anything."""
+    code = "import pickle; from videostyle.look import Look; look = Look({'a': 1, 'b': 1})"
+    code += "; assert pickle.loads(pickle.dumps(look)) == look"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -147,6 +147,8 @@ def test_the_commands_speak_and_exit(
     assert "stream 1 (audio, aac, ita) copied" in capsys.readouterr().out
     with pytest.raises(UsageError):
         verify(film, still(tmp_path))
+    with pytest.raises(UsageError, match=r"still\.png: is no video"):
+        verify(still(tmp_path), film)
 
 
 def still(folder: Path) -> Path:

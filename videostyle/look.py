@@ -7,9 +7,8 @@ reserved style `original` is the untouched frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from videostyle.errors import UsageError
 
@@ -31,6 +30,30 @@ def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
     # Scaled by the largest first, so that the sum of huge or tiny weights stays finite.
     total = math.fsum(weight / largest for weight in mixture.values())
     return {name: weight / largest / total for name, weight in mixture.items() if weight > 0}
+
+
+class _Weights(Mapping[str, float]):
+    """A mixture that cannot change, and so can be hashed, beside being copied and pickled."""
+
+    __slots__ = ("_weights",)
+
+    def __init__(self, weights: dict[str, float]) -> None:
+        self._weights = weights
+
+    def __getitem__(self, name: str) -> float:
+        return self._weights[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._weights.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +81,10 @@ class Look:
         ):
             if not low <= value <= high:
                 raise UsageError(f"{name} is {value}; it must be from {low:g} to {high:g}")
-        object.__setattr__(self, "mix", MappingProxyType(mix))
+        object.__setattr__(self, "mix", _Weights(mix))
         styles = {name: weight for name, weight in mix.items() if name != ORIGINAL}
         painted = normalize_mixture(styles) if styles else {}
-        object.__setattr__(self, "painted", MappingProxyType(painted))
+        object.__setattr__(self, "painted", _Weights(painted))
 
     def to_dict(self) -> dict[str, object]:
         """Every track by name, for JSON."""

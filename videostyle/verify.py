@@ -44,11 +44,15 @@ class Difference:
 def verify(source: Path, output: Path) -> list[Difference]:
     """Compare a video with what `render` made of all of it, at its own size.
 
-    Raises MediaError for a file that cannot be read, UsageError for an output that is no video.
+    Raises MediaError for a file that cannot be read, UsageError for one that is no video.
     """
     before, after = inspect(source), inspect(output)
-    if after.is_image or output.suffix.lower() not in CONTAINERS:
-        raise UsageError(f"{output}: only videos can be verified")
+    for path, is_video in (
+        (source, not before.is_image),
+        (output, not after.is_image and output.suffix.lower() in CONTAINERS),
+    ):
+        if not is_video:
+            raise UsageError(f"{path}: is no video; only videos can be verified")
     options = EncodeOptions()
     plan = plan_encoding(before, output, options)
     clock = _CLOCKS.get(plan.container.name, 0.0)
