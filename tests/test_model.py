@@ -189,3 +189,25 @@ def test_a_shipped_model_is_small_complete_and_paints(name: str) -> None:
     # Trained styles differ from each other by far more than noise.
     means = pastiches.mean((2, 3))
     assert torch.pdist(means).median() > 0.05
+
+
+def test_a_full_disk_leaves_no_part(
+    small_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "small.safetensors"
+
+    def full(part: Path, data: bytes) -> None:
+        part.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space") as raised:
+        save_model(path, small_model.card, small_model.network, small_model.styles)
+    assert raised.value.filename == str(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_that_is_none_is_refused(model_file: Path) -> None:
+    rewrite(model_file, metadata={"recipe": "flour"})
+    with pytest.raises(ModelError, match="recipe must be a mapping"):
+        read_model_card(model_file)

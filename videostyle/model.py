@@ -23,6 +23,7 @@ from videostyle.model_card import (
     read_model_card,
 )
 from videostyle.network import Architecture, StyleNetwork
+from videostyle.whole_file import written_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,8 @@ def save_model(path: Path, card: ModelCard, network: StyleNetwork, styles: Tenso
     """Write a model file, complete or not at all."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()} | {"styles": styles}
     half = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in tensors.items()}
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
-    part.write_bytes(save(half, metadata=card.to_metadata()))
-    part.replace(path)
+    with written_whole(path) as part:
+        part.write_bytes(save(half, metadata=card.to_metadata()))
 
 
 def _check_tensors(

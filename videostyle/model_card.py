@@ -88,6 +88,8 @@ class ModelCard:
                 raise ValueError("style names are missing or not unique")
             if not isinstance(card.name, str) or not isinstance(card.licence, str):
                 raise ValueError("name and licence must be text")
+            if not isinstance(card.recipe, dict):
+                raise ValueError("the recipe must be a mapping")
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"{path}: broken model metadata ({error})") from error
         return card
