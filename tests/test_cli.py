@@ -81,7 +81,7 @@ def test_a_folder_with_one_bad_file_paints_the_rest_and_exits_3(
     (folder / "bad.mp4").write_bytes(b"not a video")
     command = ["render", str(folder / "*.mp4"), "-o", str(out), "--style", "red"]
     assert main([*command, "--model", model_file, "--dry-run", "--json"]) == 3
-    plans = json.loads(capsys.readouterr().out)
+    plans = json.loads(capsys.readouterr().out)["files"]
     assert ["refused" in plan for plan in plans] == [True, False]
     assert not out.exists()
     assert main([*command, "--model", model_file]) == 3
@@ -288,7 +288,7 @@ def test_a_dry_run_writes_nothing(
     output = tmp_path / "out.mp4"
     command = ["render", str(video), "-o", str(output), "-t", str(timeline), "--dry-run", "--json"]
     assert main([*command, "--model", model_file]) == 0
-    (plan,) = json.loads(capsys.readouterr().out)
+    plan = json.loads(capsys.readouterr().out)
     assert plan["output"] == str(output)
     assert len(plan["looks"]) == 5
     assert (plan["encoding"]["codec"], plan["encoding"]["settings"]["crf"]) == ("libx264", "20")
@@ -380,3 +380,311 @@ def test_an_interrupt_while_workers_start_is_no_accident(
     assert process.returncode == 130, error
     assert "stopped: " in error
     assert "Traceback" not in error
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "own.png"
+    Image.effect_mandelbrot((80, 40), (-2, -1, 1, 1), 50).convert("RGB").save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "styles --sheet own.png own.png",
+        "reference gatys own.png own.png --loss-network gone -o own.png",
+        "bench own.png --json own.png",
+        "timeline plot own.png -o own.png",
+        "evaluate stability --model own.png --photos . -o a.json --plot own.png",
+    ],
+)
+def test_an_input_is_never_overwritten(
+    command: str,
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = picture.read_bytes()
+    monkeypatch.chdir(picture.parent)
+    assert main(command.split()) == 2
+    assert "is an input that would be overwritten" in capsys.readouterr().err
+    assert picture.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("styles --sheet a.psd own.png", "a.psd: no ending of a picture"),
+        ("styles --sheet folder own.png", "folder: is a folder; name a file"),
+        ("reference gatys own.png own.png --loss-network x -o a.psd", "no ending of a picture"),
+        ("timeline plot dusk.yaml -o a", "a: no ending of a plot"),
+        ("bench own.png --plot a.foo", "a.foo: no ending of a plot"),
+        ("evaluate stability --model lean --photos . -o folder", "is a folder; name a file"),
+        ("evaluate stability --model lean --photos . -o a --plot a.foo", "no ending of a plot"),
+        ("styles --device cpu", "go with --sheet"),
+        ("live . --loss-network gone", "--loss-network gone: no such file"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_the_work(
+    command: str,
+    message: str,
+    picture: Path,
+    timeline: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("it has begun")
+
+    monkeypatch.chdir(picture.parent)
+    Path("folder").mkdir()
+    monkeypatch.setattr("videostyle.model_card._read_header", work)
+    monkeypatch.setattr("videostyle.cli.styles.make_stylizer", lambda _: None)
+    assert main(command.split()) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("timeline show t --at 2.5s", "--at: '2.5s': write seconds without a unit"),
+        ("timeline check t --fps 0", "--fps: '0': write frames a second"),
+        ("timeline check t --fps 1e-320", "--fps: '1e-320': write frames a second"),
+        ("timeline check t --fps=", "--fps: '': write frames a second"),
+        ("timeline check t --fps 25/0", "--fps: '25/0': write frames a second"),
+        ("render a -o b --style c --threads 0", "--threads: '0': write a whole number above 0"),
+        ("render a -o b --style c --segment-seconds 0", "'0': write seconds, at least 0.1"),
+        ("bench a --lines 1", "--lines: '1': write even numbers from 16 on"),
+        ("styles --json --sheet a b", "not allowed with argument --json"),
+    ],
+)
+def test_a_value_that_is_none_is_told_what_to_write(
+    command: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(command.split())
+    assert message in capsys.readouterr().err
+
+
+def test_a_very_wide_picture_has_a_sheet(model_file: str, tmp_path: Path) -> None:
+    picture, sheet = tmp_path / "a.png", tmp_path / "sheet.png"
+    Image.new("RGB", (2000, 1)).save(picture)
+    assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 0
+
+
+@pytest.mark.parametrize("names", [("a.png", "b.mp4"), ("b.png", "a.mp4")])
+def test_a_file_that_does_not_suit_stops_no_other(
+    names: tuple[str, str],
+    picture: Path,
+    video: Path,
+    model_file: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    picture.rename(folder / names[0])
+    clip = video.rename(folder / names[1])
+    command = ["render", str(folder), "-o", str(out / "{stem}.mp4"), "--style", "red"]
+    assert main([*command, "--model", model_file, "--json"]) == 3
+    result = json.loads(capsys.readouterr().out)
+    assert [report["output"] for report in result["files"]] == [str(out / clip.name)]
+    assert list(result["failed"]) == [str(folder / names[0])]
+
+
+def test_skipped_files_change_neither_exit_code_nor_shape(
+    video: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, out = tmp_path / "bad.mp4", tmp_path / "out"
+    bad.write_bytes(b"not a video")
+    out.mkdir()
+    finished = out / "clip_red.mp4"
+    finished.write_bytes(b"finished")
+    options = ["-o", str(out), "--style", "red", "--model", model_file, "-n", "--json"]
+    assert main(["render", str(video), str(bad), *options]) == 3
+    result = json.loads(capsys.readouterr().out)
+    assert list(result["failed"]) == [str(bad)]
+    assert result["skipped"] == [str(finished)]
+    assert main(["render", str(video), *options]) == 0
+    skipped = {"files": [], "failed": {}, "skipped": [str(finished)]}
+    assert json.loads(capsys.readouterr().out) == skipped
+    assert main(["render", str(video), *options, "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"files": [], "skipped": [str(finished)]}
+
+
+def test_no_keeps_one_file_and_paints_the_others(
+    picture: Path, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "out" / "own_red.png"
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    other = picture.with_name("other.png")
+    other.write_bytes(picture.read_bytes())
+    monkeypatch.setattr("builtins.input", lambda: "n")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    command = ["render", str(other), str(picture), "-o", str(kept.parent), "--style", "red"]
+    assert main([*command, "--model", model_file, "--json"]) == 0
+    assert kept.read_text() == "mine"
+    assert (kept.parent / "other_red.png").exists()
+
+
+def test_warnings_of_a_timeline_come_first_and_begin_with_their_place(
+    picture: Path,
+    video: Path,
+    timeline: Path,
+    model_file: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    timeline.write_text(TIMELINE.replace("0s", "9s"))
+    output = tmp_path / "out.mp4"
+    command = ["render", str(video), "-o", str(output), "-t", str(timeline), "--model", model_file]
+    for option in ("--dry-run", "--json"):
+        assert main([*command, option]) == 0
+        out, error = capsys.readouterr()
+        warnings = [line for line in error.splitlines() if "warning" in line]
+        assert warnings[0] == f"{timeline}:3:5: warning: the key at 9s lies past the end (0.480 s)"
+    assert json.loads(out)["notes"][0].startswith(warnings[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--device", "abacus"], "abacus"),
+        (["--precision", "fp8"], "fp8"),
+        ([], "exists; -y overwrites it"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_render_would(
+    options: list[str],
+    message: str,
+    video: Path,
+    model_file: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "out.mp4"
+    if not options:
+        output.write_text("mine")
+    command = ["render", str(video), "-o", str(output), "--style", "red", "--dry-run"]
+    assert main([*command, "--model", model_file, *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--style", ""], "unknown style ''"), (["--style", "red", "--start", "1"], "has no unit")],
+)
+def test_a_wrong_option_is_wrong_for_a_picture_too(
+    options: list[str],
+    message: str,
+    picture: Path,
+    model_file: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = picture.with_name("out.png")
+    assert main(["render", str(picture), "-o", str(output), "--model", model_file, *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_check_names_every_mistake_it_can_see(
+    model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(
+        "version: 1\nkeyframes:\n  - {at: 0s, mix: red}\n  - {at: 0s, mix: green}\n"
+        "  - {at: end, mix: blue}\nloop: {period: 0s}\n"
+    )
+    for given in ([], ["--duration", "5"]):
+        assert main(["timeline", "check", str(path), "--model", model_file, *given]) == 2
+        error = capsys.readouterr().err
+        assert f"{path}:4:5: two keys of mix" in error
+        assert f"{path}:6:16: the period 0s" in error
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+def test_closed_streams_are_no_accident(video: Path, model_file: str, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_text("mine")
+    command = [sys.executable, "-m", "videostyle", "render", str(video), "-o", str(output)]
+    command += ["--style", "red", "--model", model_file]
+    shell = ["sh", "-c", '"$@" <&-; echo $?; "$@" 2>&-; echo $?', "sh", *command]
+    done = subprocess.run(shell, capture_output=True, text=True)
+    assert done.stdout.split() == ["2", "2"]
+    assert done.stderr == f"videostyle: {output}: exists; -y overwrites it, -n skips it\n"
+
+
+def run_without_reader(arguments: list[str], unbuffered: str) -> None:
+    command = [sys.executable, "-m", "videostyle", *arguments]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writing)
+    assert done.returncode == 0, done.stderr
+    assert b"BrokenPipe" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_left_is_no_accident(unbuffered: str) -> None:
+    run_without_reader(["schema"], unbuffered)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_a_reader_that_has_left_stops_no_painting(
+    picture: Path, model_file: str, tmp_path: Path
+) -> None:
+    other, out = picture.with_name("other.png"), tmp_path / "out"
+    other.write_bytes(picture.read_bytes())
+    options = ["-o", str(out), "--style", "red", "--model", model_file]
+    run_without_reader(["render", str(picture), str(other), *options], "1")
+    assert len(list(out.iterdir())) == 2
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_part(
+    picture: Path,
+    model_file: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(_: Image.Image, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    sheet = picture.with_name("sheet.png")
+    assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == f"videostyle: {sheet}: No space left on device"
+    assert not list(sheet.parent.glob("sheet*"))
+
+
+def test_an_error_of_the_system_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("videostyle.model_card.read_model_card", full)
+    assert main(["schema"]) == 1
+    assert capsys.readouterr().err == "videostyle: No space left on device\n"
+
+
+def test_a_wrong_name_of_a_style_makes_no_folder(picture: Path) -> None:
+    folder = picture.with_name("new")
+    command = ["add-style", str(picture), "--content", str(picture), "--loss-network", "gone"]
+    assert main([*command, "--name", "No Spaces", "-o", str(folder / "m.safetensors")]) == 2
+    assert not folder.exists()
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    root = Path(__file__).parents[1]
+    assert (root / "videostyle/py.typed").exists()
+    assert '"py.typed"' in (root / "pyproject.toml").read_text(encoding="utf-8")

@@ -87,3 +87,14 @@ def test_missing_inputs_are_named(folder: Path) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(MediaError, match="no pictures or videos"):
         plan_jobs([folder / "empty"], folder / "out", "dusk")
+
+
+def test_a_template_names_folders_too(folder: Path) -> None:
+    inputs = [folder / "a.mp4", folder / "b.png"]
+    jobs = plan_jobs(inputs, folder / "{stem}" / "{timeline}.mkv", "dusk")
+    assert [output for _, output in jobs] == [folder / "a/dusk.mkv", folder / "b/dusk.mkv"]
+
+
+def test_an_output_without_an_ending_is_a_folder(folder: Path) -> None:
+    jobs = plan_jobs([folder / "a.mp4"], folder / "new", "dusk")
+    assert jobs == [(folder / "a.mp4", folder / "new" / "a_dusk.mp4")]

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videostyle.errors import MediaError, UsageError
+from videostyle.errors import MediaError
 from videostyle.look import Look
-from videostyle.picture import load_picture
+from videostyle.picture import check_picture_ending, load_picture
 from videostyle.stylizer import Stylizer
+from videostyle.whole_file import written_whole
 
 CELL_WIDTH_PX = 480
 MARGIN_PX, LABEL_PX = 12, 44
@@ -20,26 +21,24 @@ INK, FAINT, PAPER = (24, 24, 28), (110, 110, 118), (250, 249, 246)
 def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer, columns: int = 4) -> None:
     """Paint `picture` at 480 pixels width in every style; the untouched picture comes first.
 
-    Raises MediaError if the picture cannot be read, UsageError for an unknown output format.
+    Raises MediaError if the picture cannot be read, UsageError for an output that is no picture.
     """
-    if output.suffix.lower() not in Image.registered_extensions():
-        raise UsageError(f"{output}: unknown picture format; use .png, .jpg or .webp")
+    check_picture_ending(output)
     if not picture.is_file():
         raise MediaError(f"{picture}: no such file")
     loaded = load_picture(picture)
     if loaded is None:
         raise MediaError(f"{picture}: not a picture")
     image = loaded.convert("RGB")
-    height = round(image.height * CELL_WIDTH_PX / image.width)
+    height = max(1, round(image.height * CELL_WIDTH_PX / image.width))
     image = image.resize((CELL_WIDTH_PX, height), Image.Resampling.LANCZOS)
     cells = [(image, "original", picture.name)]
     for style in stylizer.model.card.styles:
         pastiche = Image.fromarray(stylizer(np.asarray(image), Look({style.name: 1.0})))
         cells.append((pastiche, style.name, f"{style.title}, {style.artist}, {style.year}"))
     sheet = _lay_out(cells, columns, height)
-    part = output.with_name(f"{output.stem}.part{output.suffix}")
-    sheet.save(part)
-    part.replace(output)
+    with written_whole(output) as part:
+        sheet.save(part)
 
 
 def _lay_out(cells: list[tuple[Image.Image, str, str]], columns: int, height: int) -> Image.Image:

@@ -27,21 +27,21 @@ DEFAULT_TEMPLATE = "{stem}_{timeline}"
 def plan_jobs(inputs: Iterable[Path], output: Path, timeline: str) -> list[tuple[Path, Path]]:
     """Pair every source with its output.
 
-    One file goes to `output`, or into it if it is a folder. A folder (its pictures and videos, not
-    recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or several files need a
-    folder or a template with {stem}; {timeline} stands for `timeline`. Folders and patterns mean
-    neither hidden files nor what an interrupted render left. Raises UsageError when outputs would
-    collide or overwrite a source, MediaError for a missing input.
+    One file goes to `output`, or into it if it is a folder or has no ending. A folder (its
+    pictures and videos, not recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or
+    several files need a folder or a template with {stem}; {timeline} stands for `timeline`.
+    Folders and patterns mean neither hidden files nor what an interrupted render left. Raises
+    UsageError when outputs would collide or overwrite a source, MediaError for a missing input.
     """
     inputs = list(inputs)
     sources = [source for path in inputs for source in _expand(path)]
     several = len(inputs) > 1 or inputs[0].is_dir() or not inputs[0].exists()
-    if several and "{stem}" not in output.name and output.suffix and not output.is_dir():
+    into_folder = output.is_dir() or not output.suffix
+    if several and "{stem}" not in str(output) and not into_folder:
         raise UsageError(
             f"{output}: several inputs need a folder or a template such as "
             f"'out/{DEFAULT_TEMPLATE}.mp4'"
         )
-    into_folder = output.is_dir() or (several and "{stem}" not in output.name)
     jobs = [(source, _output(source, output, timeline, into_folder)) for source in sources]
     _check(jobs)
     return jobs
@@ -72,8 +72,7 @@ def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Pat
     if into_folder:
         still = source.suffix.lower() in PICTURE_SUFFIXES
         output = output / (DEFAULT_TEMPLATE + (".png" if still else ".mp4"))
-    name = output.name.replace("{stem}", source.stem).replace("{timeline}", timeline)
-    return output.with_name(name)
+    return Path(str(output).replace("{stem}", source.stem).replace("{timeline}", timeline))
 
 
 def _check(jobs: list[tuple[Path, Path]]) -> None:

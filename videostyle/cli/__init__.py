@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from videostyle import __version__
 from videostyle.cli.add_style import add_add_style
 from videostyle.cli.bench import add_bench
-from videostyle.cli.console import say
+from videostyle.cli.console import reader_may_leave, say, say_error
 from videostyle.cli.evaluate import add_evaluate
 from videostyle.cli.inspect import add_probe, add_verify
 from videostyle.cli.live import add_live
@@ -22,32 +24,32 @@ from videostyle.cli.render import add_render
 from videostyle.cli.styles import add_styles
 from videostyle.cli.timeline import add_schema, add_timeline
 from videostyle.cli.train import add_train
-from videostyle.errors import INTERRUPTED, TimelineError, VideoStyleError
+from videostyle.errors import INTERRUPTED, VideoStyleError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 failed, 2 usage or timeline, 3 some of a
     batch failed, 130 interrupted."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed, as in `<&-`
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
             stream.reconfigure(errors="backslashreplace")
     arguments = make_parser().parse_args(argv)
     try:
-        return int(arguments.command(arguments))
+        with reader_may_leave(sys.stdout):
+            return int(arguments.command(arguments))
+        return 0
     except VideoStyleError as error:
-        say(str(error) if isinstance(error, TimelineError) else f"videostyle: {error}")
+        say_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         say("videostyle: interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output left (`| head`); there is nobody to tell.
-        sys.stderr.close()
-        return 0
     except OSError as error:
-        if error.filename is None:  # nothing the user named
-            raise
-        say(f"videostyle: {error.filename}: {error.strerror}")
+        where = "" if error.filename is None else f"{error.filename}: "
+        say(f"videostyle: {where}{error.strerror or error}")
         return 1
 
 

@@ -86,15 +86,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
     output = arguments.output
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: a model file ends in .safetensors")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    check_outputs(output)
     check_size(arguments.size)
-    sample, table = output.with_suffix(".png"), output.with_suffix(".csv")
-    for path in (output, sample, table):
-        if path.resolve() in (arguments.painting.resolve(), arguments.content.resolve()):
-            raise UsageError(f"{path}: would be overwritten; choose another output")
-        if path.exists() and not arguments.yes:
-            raise UsageError(f"{path}: exists; -y overwrites it")
     if not arguments.weight > 0:
         raise UsageError(f"--weight is {arguments.weight}; it must be above 0")
     title = arguments.title or arguments.name
@@ -103,6 +95,12 @@ def _add_style(arguments: argparse.Namespace) -> int:
         style = Style(arguments.name, title, arguments.artist, arguments.year, credit)
     except ValueError as error:
         raise UsageError(f"--name: {error}") from error
+    sample, table = output.with_suffix(".png"), output.with_suffix(".csv")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    check_outputs(output, sample, table, inputs=(arguments.painting, arguments.content))
+    for path in (output, sample, table):
+        if path.exists() and not arguments.yes:
+            raise UsageError(f"{path}: exists; -y overwrites it")
     pictures = add_style.content_pictures(arguments.content)
     training = add_style.StyleTraining(
         load_model(arguments.model),

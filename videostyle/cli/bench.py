@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videostyle.cli.console import add_device, check_outputs, positive, say
+from videostyle.cli.console import add_device, check_outputs, check_plot_ending, positive, say
 
 if TYPE_CHECKING:
     from videostyle.evaluation.throughput import Throughput
@@ -30,7 +31,7 @@ def add_bench(commands: Any) -> None:
         help="a shipped model's name or a model file; repeat it to compare (default: lean)",
     )
     parser.add_argument(
-        "--lines", type=_numbers, default=[720], metavar="N,N", help="heights (default: 720)"
+        "--lines", type=_heights, default=[720], metavar="N,N", help="heights (default: 720)"
     )
     add_device(parser)
     parser.add_argument("--frames", type=positive, default=100, help="default: %(default)s")
@@ -39,8 +40,12 @@ def add_bench(commands: Any) -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them (PNG, SVG, PDF)")
 
 
-def _numbers(text: str) -> list[int]:
-    return [positive(part) for part in text.split(",")]
+def _heights(text: str) -> list[int]:
+    with suppress(ValueError):
+        heights = [int(part) for part in text.split(",")]
+        if all(height >= 16 and height % 2 == 0 for height in heights):  # 4:2:0 halves them
+            return heights
+    raise argparse.ArgumentTypeError(f"{text!r}: write even numbers from 16 on, as in 720,1080")
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -56,7 +61,8 @@ def _bench(arguments: argparse.Namespace) -> int:
     from videostyle.model import load_model
     from videostyle.model_card import DEFAULT_MODEL
 
-    check_outputs(arguments.json, arguments.plot)
+    check_outputs(arguments.json, arguments.plot, inputs=[arguments.video])
+    check_plot_ending(arguments.plot)
     device = choose_device(arguments.device)
     precision = choose_precision(arguments.precision, device)
     models = arguments.model or [DEFAULT_MODEL]

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from videostyle.errors import UsageError
+from videostyle.errors import TimelineError, UsageError, VideoStyleError
 from videostyle.model_card import DEFAULT_MODEL
 
 
 def say(text: str, end: str = "\n") -> None:
     """Print to stderr: stdout is for results."""
-    print(text, file=sys.stderr, end=end, flush=True)
+    with reader_may_leave(sys.stderr):
+        print(text, file=sys.stderr, end=end)
+
+
+def say_error(error: VideoStyleError) -> None:
+    """Print what went wrong; a timeline's mistakes begin with their own place."""
+    say(str(error) if isinstance(error, TimelineError) else f"videostyle: {error}")
+
+
+@contextmanager
+def reader_may_leave(stream: TextIO) -> Iterator[None]:
+    """Once the reader of a stream has left (`| head`), what is printed to it goes nowhere."""
+    try:
+        yield
+        stream.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -56,19 +77,31 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def positive(text: str) -> int:
     """An integer above 0, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r}: write a whole number above 0")
+    return int(text)
 
 
-def check_outputs(*paths: Path | None) -> None:
-    """Find out now what would otherwise fail after an hour. Raises UsageError."""
-    for path in filter(None, paths):
+def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
+    """Find out now what would otherwise fail, or be lost, after an hour. Raises UsageError."""
+    for path in filter(None, outputs):
         if not path.parent.is_dir():
             raise UsageError(f"{path}: no such folder")
         if not os.access(path.parent, os.W_OK):
             raise UsageError(f"{path}: the folder cannot be written to")
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder; name a file")
+        if path.exists() and any(given.exists() and path.samefile(given) for given in inputs):
+            raise UsageError(f"{path}: is an input that would be overwritten; name another output")
+
+
+def check_plot_ending(path: Path | None) -> None:
+    """Raises UsageError for a name under which no plot can be written."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path and path.suffix.lower().removeprefix(".") not in known:
+        raise UsageError(f"{path}: no ending of a plot; use .png, .svg or .pdf")
 
 
 def check_size(size: int, option: str = "--size") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from videostyle.cli.console import (
     add_loss_network,
     add_model,
     check_outputs,
+    check_plot_ending,
     check_size,
     find_loss_network,
     positive,
@@ -158,7 +160,7 @@ def _quality(arguments: argparse.Namespace) -> int:
     from videostyle.evaluation.plots import plot_quality
     from videostyle.evaluation.quality import make_report
 
-    _check_output(arguments)
+    _check_output(arguments, arguments.model)
     models = _load_models(arguments.model)
     known = dict.fromkeys(name for model in models.values() for name in model.card.style_names)
     styles = _check_styles(arguments.styles or known, known)
@@ -245,7 +247,7 @@ def _interpolation(arguments: argparse.Namespace) -> int:
     from videostyle.evaluation.plots import plot_interpolation
     from videostyle.model import load_model
 
-    _check_output(arguments)
+    _check_output(arguments, [arguments.model])
     model = load_model(arguments.model)
     known = model.card.style_names
     styles = _check_styles(arguments.styles or known, known)
@@ -274,7 +276,7 @@ def _stability(arguments: argparse.Namespace) -> int:
     from videostyle.evaluation.stability import StabilityReport, measure
     from videostyle.stylizer import Stylizer
 
-    _check_output(arguments)
+    _check_output(arguments, arguments.model)
     models = _load_models(arguments.model)
     styles = arguments.styles or next(iter(models.values())).card.style_names
     for model in models.values():
@@ -312,8 +314,8 @@ def _new_style(arguments: argparse.Namespace) -> int:
     from videostyle.evaluation.quality import measure_style
     from videostyle.model import load_model
 
-    _check_output(arguments)
     paths = (arguments.added, arguments.from_scratch)
+    _check_output(arguments, paths)
     models = [load_model(path) for path in paths]
     for model in models:
         _check_styles([arguments.style], model.card.style_names)
@@ -405,9 +407,10 @@ def _load_models(names: Any) -> dict[str, Any]:
     return models
 
 
-def _check_output(arguments: argparse.Namespace) -> None:
+def _check_output(arguments: argparse.Namespace, models: Iterable[str]) -> None:
     check_size(arguments.size)
-    check_outputs(arguments.output, arguments.plot)
+    check_outputs(arguments.output, arguments.plot, inputs=[Path(name) for name in models])
+    check_plot_ending(arguments.plot)
 
 
 def _check_styles(styles: Any, known: Any) -> tuple[str, ...]:

@@ -73,6 +73,10 @@ def _live(arguments: argparse.Namespace) -> int:
             raise UsageError(f"{path}: no such file or folder")
         root, name = (path, "") if path.is_dir() else (path.parent, path.name)
 
+    network = arguments.loss_network and find_loss_network(arguments)
+    if network and not network.is_file():
+        raise UsageError(f"--loss-network {network}: no such file; vgg16 fetches one")
+
     def on_address(address: str) -> None:
         say(f"Live at {address}  (Ctrl-C ends it)")
         if not arguments.no_browser:
@@ -88,7 +92,7 @@ def _live(arguments: argparse.Namespace) -> int:
                 host=arguments.host,
                 port=arguments.port,
                 device=arguments.device,
-                loss_network=arguments.loss_network and find_loss_network(arguments),
+                loss_network=network,
                 on_address=on_address,
             )
         )

@@ -13,7 +13,6 @@ from videostyle.cli.console import (
     find_loss_network,
     positive,
 )
-from videostyle.errors import UsageError
 
 COLUMNS = ("step", "style", "content", "total_variation", "total", "seconds")
 
@@ -56,12 +55,11 @@ def _gatys(arguments: argparse.Namespace) -> int:
     against the same loss that a network is trained with."""
     import csv
 
-    from PIL import Image
     from tqdm import tqdm
 
     from videostyle.device import choose_device
     from videostyle.evaluation.gatys import optimize
-    from videostyle.picture import save_picture
+    from videostyle.picture import check_picture_ending, save_picture
     from videostyle.training.dataset import (
         open_picture,
         painting_pixels,
@@ -72,9 +70,8 @@ def _gatys(arguments: argparse.Namespace) -> int:
     from videostyle.training.objective import Objective
 
     output, table = arguments.output, arguments.losses
-    if output.suffix.lower() not in Image.registered_extensions():
-        raise UsageError(f"{output}: unknown picture format; use .png, .jpg or .webp")
-    check_outputs(output, table)
+    check_picture_ending(output)
+    check_outputs(output, table, inputs=(arguments.photo, arguments.painting))
     check_size(arguments.size)
     check_size(arguments.painting_size, "--painting-size")
     device = choose_device(arguments.device)

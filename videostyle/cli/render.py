@@ -9,11 +9,20 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from videostyle.cli.console import add_device, add_model, make_stylizer, positive, say
+from videostyle.cli.console import (
+    add_device,
+    add_model,
+    make_stylizer,
+    positive,
+    reader_may_leave,
+    say,
+    say_error,
+)
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import Look
 from videostyle.options import add_encode_options, encode_options
@@ -21,6 +30,7 @@ from videostyle.options import add_encode_options, encode_options
 if TYPE_CHECKING:
     from videostyle.painter import Progress
     from videostyle.rendering import Report
+    from videostyle.timeline import Timeline
     from videostyle.timeline_yaml import TimelineDocument
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -68,7 +78,7 @@ def add_render(commands: Any) -> None:
     parser.add_argument("--end", metavar="TIME", help="paint up to here, without this frame")
     parser.add_argument(
         "--segment-seconds",
-        type=_seconds,
+        type=_piece_seconds,
         metavar="S",
         default=10.0,
         help="a longer video is painted in pieces of so many seconds; interrupted, the same "
@@ -119,14 +129,15 @@ def _render(arguments: argparse.Namespace) -> int:
     from videostyle.jobs import plan_jobs
 
     timeline = _read_looks(arguments)
+    _check_times(arguments)
     name = arguments.timeline.stem if arguments.timeline else arguments.style or "mix"
-    jobs = plan_jobs(arguments.inputs, arguments.output, name)
+    planned = plan_jobs(arguments.inputs, arguments.output, name)
+    several = len(planned) > 1
+    jobs = [job for job in planned if _may_write(job[1], arguments)]
+    skipped = [str(output) for source, output in planned if (source, output) not in jobs]
     if arguments.dry_run:
-        return _dry_run(jobs, timeline, arguments)
-    jobs = [job for job in jobs if _may_write(job[1], arguments)]
-    if not jobs:
-        return 0
-    stylizer = make_stylizer(arguments)
+        return _dry_run(jobs, skipped, timeline, arguments, several=several)
+    stylizer = make_stylizer(arguments) if jobs else None
     reports: list[Report] = []
     failed: dict[str, str] = {}
     with _interruptible() as stop:
@@ -134,21 +145,21 @@ def _render(arguments: argparse.Namespace) -> int:
             try:
                 reports.append(_render_one(source, output, timeline, stylizer, arguments, stop))
             except VideoStyleError as error:
-                # Wrong options are wrong for every file.
-                if len(jobs) == 1 or (isinstance(error, UsageError) and not (reports or failed)):
+                if not several:
                     raise
                 failed[str(source)] = str(error)
-                say(f"videostyle: {error}")
+                say_error(error)
                 continue
             if not reports[-1].complete:
                 break
     if arguments.json:
         found = [report.to_dict() for report in reports]
-        print(json.dumps(found[0] if len(jobs) == 1 else {"files": found, "failed": failed}))
+        whole = {"files": found, "failed": failed, "skipped": skipped}
+        print(json.dumps(whole if several or skipped else found[0]))
     if reports and not reports[-1].complete:
         return _say_interrupted(reports, arguments)
     if failed:
-        say(f"videostyle: {len(failed)} of {len(jobs)} files failed: {', '.join(failed)}")
+        say(f"videostyle: {len(failed)} of {len(planned)} files failed: {', '.join(failed)}")
     return SOME_FAILED if failed else 0
 
 
@@ -162,11 +173,12 @@ def _render_one(
 ) -> Report:
     from videostyle.rendering import render
 
+    looks, warnings = _settle_times(source, timeline, arguments)
     with _progress_bar(source.name, quiet=arguments.json) as on_progress:
         report = render(
             source,
             output,
-            timeline,
+            looks,
             stylizer=stylizer,
             options=encode_options(arguments),
             max_size=arguments.max_size,
@@ -184,11 +196,27 @@ def _render_one(
     for note in report.notes:
         say(f"{source}: {note}")
     if not arguments.json:
-        print(
-            f"{report.output}  {report.frames} frames in {report.seconds:.1f} s, "
-            f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
-        )
-    return report
+        with reader_may_leave(sys.stdout):
+            print(
+                f"{report.output}  {report.frames} frames in {report.seconds:.1f} s, "
+                f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
+            )
+    return replace(report, notes=(*warnings, *report.notes))
+
+
+def _settle_times(
+    source: Path, timeline: TimelineDocument | Look, arguments: argparse.Namespace
+) -> tuple[Timeline | Look, list[str]]:
+    """The timeline for one input, and its warnings, which are said before the work begins."""
+    from videostyle.decode import probe
+    from videostyle.rendering import timeline_for
+
+    if isinstance(timeline, Look):
+        return timeline, []
+    settled, warnings = timeline_for(probe(source, arguments.hdr), timeline, ())
+    for warning in warnings:
+        say(warning)
+    return settled, warnings
 
 
 def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
@@ -207,9 +235,21 @@ def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
         from videostyle.timeline_yaml import read_timeline
 
         return read_timeline(arguments.timeline, names)
-    mix = {arguments.style: 1.0} if arguments.style else _parse_mix(arguments.mix)
+    mix = {arguments.style: 1.0} if arguments.mix is None else _parse_mix(arguments.mix)
     _check_styles(mix, names)
     return Look(mix, **tracks)
+
+
+def _check_times(arguments: argparse.Namespace) -> None:
+    """Wrong times are wrong for every input, also for a picture, which ignores them."""
+    from videostyle.timecode import parse_time
+
+    for name in ("start", "end"):
+        text = getattr(arguments, name)
+        try:
+            parse_time("0s" if text is None else text)
+        except ValueError as error:
+            raise UsageError(f"--{name}: {error}") from error
 
 
 def _parse_mix(text: str) -> dict[str, float]:
@@ -235,12 +275,12 @@ def _check_styles(mix: dict[str, float], names: Sequence[str]) -> None:
             raise UsageError(f"unknown style {name!r} (have: {', '.join(names)}).{hint}")
 
 
-def _seconds(text: str) -> float:
-    """A length of at least a tenth of a second, for argparse."""
-    seconds = float(text)
-    if not 0.1 <= seconds < float("inf"):
-        raise ValueError(text)
-    return seconds
+def _piece_seconds(text: str) -> float:
+    """The length of a piece, for argparse."""
+    with suppress(ValueError):
+        if 0.1 <= float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: write seconds, at least 0.1")
 
 
 def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
@@ -254,28 +294,36 @@ def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
     if sys.stdin.isatty() and sys.stderr.isatty():
         say(f"{output} exists. Overwrite? [y/N] ", end="")
         with suppress(EOFError):
-            if input().strip().lower() in ("y", "yes"):
-                return True
+            return input().strip().lower() in ("y", "yes")
     raise UsageError(f"{output}: exists; -y overwrites it, -n skips it")
 
 
 def _dry_run(
-    jobs: list[tuple[Path, Path]], timeline: TimelineDocument | Look, arguments: argparse.Namespace
+    jobs: list[tuple[Path, Path]],
+    skipped: list[str],
+    timeline: TimelineDocument | Look,
+    arguments: argparse.Namespace,
+    *,
+    several: bool,
 ) -> int:
+    from videostyle.device import choose_device, choose_precision
     from videostyle.rendering import describe
 
+    choose_precision(arguments.precision, choose_device(arguments.device))
     options = encode_options(arguments)
     part = (arguments.start, arguments.end, arguments.hdr)
     plans = []
     for source, output in jobs:
         try:
+            _settle_times(source, timeline, arguments)
             plans.append(describe(source, output, timeline, options, arguments.max_size, *part))
         except VideoStyleError as error:
-            if len(jobs) == 1:
+            if not several:
                 raise
             plans.append({"input": str(source), "refused": str(error)})
     if arguments.json:
-        print(json.dumps(plans))
+        whole = {"files": plans, "skipped": skipped}
+        print(json.dumps(whole if several or skipped else plans[0]))
     else:
         for plan in plans:
             for key, value in plan.items():

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from videostyle.cli.console import add_device, add_model, make_stylizer
+from videostyle.cli.console import add_device, add_model, check_outputs, make_stylizer
+from videostyle.errors import UsageError
 
 
 def add_styles(commands: Any) -> None:
@@ -18,8 +19,9 @@ def add_styles(commands: Any) -> None:
     parser.set_defaults(command=_styles)
     add_model(parser)
     add_device(parser)
-    parser.add_argument("--json", action="store_true", help="a list of objects")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--json", action="store_true", help="a list of objects")
+    what.add_argument(
         "--sheet",
         nargs=2,
         type=Path,
@@ -38,9 +40,12 @@ def _styles(arguments: argparse.Namespace) -> int:
         from videostyle.contact_sheet import draw_contact_sheet
 
         output, image = arguments.sheet
+        check_outputs(output, inputs=[image])
         draw_contact_sheet(output, image, make_stylizer(arguments))
         print(output)
         return 0
+    if (arguments.device, arguments.precision, arguments.threads) != ("auto", "auto", None):
+        raise UsageError("--device, --precision and --threads go with --sheet")
     styles = read_model_card(arguments.model).styles
     if arguments.json:
         print(json.dumps([asdict(style) for style in styles], ensure_ascii=False))

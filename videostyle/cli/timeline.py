@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videostyle.cli.console import add_model, say
-from videostyle.errors import UsageError
+from videostyle.cli.console import add_model, check_outputs, check_plot_ending, say
 
 if TYPE_CHECKING:
     from videostyle.timeline import Timeline
@@ -28,19 +30,29 @@ def add_timeline(commands: Any) -> None:
         verb.add_argument("timeline", type=Path)
         add_model(verb)
         verb.add_argument("--duration", type=float, help="length of the video in seconds")
-        verb.add_argument("--fps", help="frame rate, for times in frames: 25 or 30000/1001")
+        verb.add_argument(
+            "--fps", type=_rate, help="frame rate, for times in frames: 25 or 30000/1001"
+        )
     show.add_argument(
-        "--at", type=_finite, action="append", metavar="SECONDS", help="repeat for several times"
+        "--at", type=_seconds, action="append", metavar="SECONDS", help="repeat for several times"
     )
     show.add_argument("--json", action="store_true", help="a list of objects")
     plot.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
 
 
-def _finite(text: str) -> float:
-    seconds = float(text)
-    if not math.isfinite(seconds):
-        raise ValueError(text)
-    return seconds
+def _seconds(text: str) -> float:
+    """A time of the video, for argparse."""
+    with suppress(ValueError):
+        if math.isfinite(float(text)):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: write seconds without a unit, such as 2.5")
+
+
+def _rate(text: str) -> Fraction:
+    """Frames a second, for argparse."""
+    if re.fullmatch(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?", text, re.ASCII) and Fraction(text):
+        return Fraction(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: write frames a second, 25 or 30000/1001")
 
 
 def _read(arguments: argparse.Namespace) -> TimelineDocument:
@@ -51,13 +63,7 @@ def _read(arguments: argparse.Namespace) -> TimelineDocument:
 
 
 def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timeline:
-    from fractions import Fraction
-
-    try:
-        rate = Fraction(arguments.fps) if arguments.fps else None
-    except (ValueError, ZeroDivisionError) as error:
-        raise UsageError(f"--fps {arguments.fps!r}: write 25 or 30000/1001") from error
-    timeline, warnings = document.resolve(arguments.duration, rate)
+    timeline, warnings = document.resolve(arguments.duration, arguments.fps)
     for warning in warnings:
         say(warning)
     return timeline
@@ -65,17 +71,15 @@ def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timel
 
 def _check_command(arguments: argparse.Namespace) -> int:
     document = _read(arguments)
+    for warning in document.check(arguments.duration, arguments.fps):
+        say(warning)
     unknown = []
     if arguments.duration is None and document.needs_duration:
         unknown.append("--duration")
     if arguments.fps is None and document.needs_rate:
         unknown.append("--fps")
-    if unknown:
-        needed = " and ".join(unknown)
-        print(f"{arguments.timeline}: fine as far as it can be told without {needed}")
-        return 0
-    _resolve(document, arguments)
-    print(f"{arguments.timeline}: fine")
+    limit = f" as far as it can be told without {' and '.join(unknown)}" if unknown else ""
+    print(f"{arguments.timeline}: fine{limit}")
     return 0
 
 
@@ -95,6 +99,8 @@ def _show(arguments: argparse.Namespace) -> int:
 def _plot(arguments: argparse.Namespace) -> int:
     from videostyle.timeline_plot import plot_timeline
 
+    check_outputs(arguments.output, inputs=[arguments.timeline])
+    check_plot_ending(arguments.output)
     timeline = _resolve(_read(arguments), arguments)
     plot_timeline(timeline, arguments.duration or timeline.end_seconds, arguments.output)
     print(arguments.output)
