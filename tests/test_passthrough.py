@@ -228,3 +228,47 @@ def test_the_markup_of_subtitles_becomes_the_containers_own(
     output = tmp_path / f"out{suffix}"
     render(clip, output, UNTOUCHED, stylizer=stylizer)
     assert [text for _, _, text in shown(output)] == becomes
+
+
+@pytest.mark.parametrize(
+    ("suffix", "second", "becomes"),
+    [
+        (".mp4", (0.5, 1.5, "B"), [(0.1, 0.5, "A"), (0.5, 1.5, "B")]),
+        (".mp4", (0.1, 1.5, "B"), [(0.1, 1.5, "A\nB")]),
+        (".mp4", (0.9, 1.5, "B"), [(0.1, 0.9, "A"), (0.9, 1.5, "B")]),
+        (".webm", (0.5, 1.5, "B"), [(0.1, 0.9, "A"), (0.5, 1.5, "B")]),
+    ],
+)
+def test_subtitles_that_overlap_begin_in_time(
+    tmp_path: Path,
+    stylizer: Stylizer,
+    suffix: str,
+    second: tuple[float, float, str],
+    becomes: list[tuple[float, float, str]],
+) -> None:
+    clip, output = subtitled(tmp_path, "srt", (0.1, 0.9, "A"), second), tmp_path / f"out{suffix}"
+    report = render(clip, output, UNTOUCHED, stylizer=stylizer)
+    assert shown(output) == becomes
+    noted = any("1 subtitles cut short or joined" in note for note in report.notes)
+    assert noted == (suffix == ".mp4" and second[0] < 0.9)
+
+
+def test_a_subtitle_longer_than_mp4_can_say_is_cut(tmp_path: Path, stylizer: Stylizer) -> None:
+    text, output = "\n".join(["A" * 999] * 70), tmp_path / "out.mp4"
+    render(subtitled(tmp_path, "srt", (0.1, 0.9, text)), output, UNTOUCHED, stylizer=stylizer)
+    assert shown(output) == [(0.1, 0.9, text[:65_535])]
+
+
+def test_a_subtitle_is_not_held_until_a_far_one(tmp_path: Path) -> None:
+    words, written = tmp_path / "words.srt", io.BytesIO()
+    words.write_text("1\n00:00:01,0 --> 00:00:02,0\nHello\n\n2\n00:09:00,0 --> 00:09:01,0\nBye\n")
+    plan = StreamPlan(StreamInfo(0, "subtitle", "srt", None), "transcode", "mov_text")
+    at_once = {"flush_packets": "1"}
+    with (
+        av.open(str(words)) as source,
+        av.open(written, "w", format="mp4", options=at_once) as output,
+    ):
+        others = Passthrough(source, output, [plan], Span())
+        others.until(60.0)
+        assert b"Hello" in written.getvalue()
+        others.finish()

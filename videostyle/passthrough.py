@@ -196,6 +196,16 @@ def _plan_other(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
     return StreamPlan(stream, "leave out", reason="its kind is unknown")
 
 
+@dataclass(slots=True)
+class _Cue:
+    """A text subtitle of the output, from begin to end on the input's clock, in ticks."""
+
+    text: str
+    begin: int
+    end: int
+    time_base: Fraction
+
+
 class Passthrough:
     """Copies the streams of `source` beside its main video, in step with the pictures.
 
@@ -216,6 +226,8 @@ class Passthrough:
         self._source = source
         self._targets: dict[int, Stream] = {}
         self._texts: dict[int, tuple[str, str]] = {}
+        self._held: dict[int, _Cue] = {}  # the last of each MP4 text, which the next may cut short
+        self._overlaps = 0
         self._transcoded: dict[int, AudioStream] = {}
         self._resamplers: dict[int, tuple[Any, AudioResampler]] = {}  # with what they take
         self._heard = set[int]()  # targets of sound that have some
@@ -237,9 +249,14 @@ class Passthrough:
         while self._next is not None and self._next[0] <= seconds:
             self._copy(self._next[1])
             self._next = self._read()
+        for index, cue in list(self._held.items()):
+            if cue.end * cue.time_base + _INTERLEAVED_SECONDS < seconds:  # no other overlaps it
+                self._show(index, self._held.pop(index))
 
     def finish(self) -> None:
-        """Write what the audio encoders hold back, and note what was lost."""
+        """Write what is held back, and note what was lost."""
+        for index, cue in self._held.items():
+            self._show(index, cue)
         for index, source in self._transcoded.items():
             target = self._targets[index]
             assert isinstance(target, AudioStream)
@@ -249,6 +266,10 @@ class Passthrough:
             self._mux(target.encode(None))
         if self._dropped:
             self.notes.append(f"dropped {self._dropped} packets of sound or subtitles out of order")
+        if self._overlaps:
+            self.notes.append(
+                f"{self._overlaps} subtitles cut short or joined: MP4 text shows one at a time"
+            )
 
     def _route(self, stream: Stream, plan: StreamPlan) -> None:
         if plan.reason:
@@ -319,21 +340,52 @@ class Passthrough:
     def _copy(self, packet: av.Packet[Stream]) -> None:
         index = packet.stream.index
         target = self._targets[index]
-        if index not in self._transcoded:
-            if index in self._texts:
-                told = _retold(packet, *self._texts[index])
-                if told is None:
-                    return
-                packet = told
-            self._span.shift(packet)
-            packet.stream = target
+        if index in self._texts:
+            self._tell(packet, *self._texts[index])
+        elif index in self._transcoded:
+            assert isinstance(target, AudioStream)
+            for sound in _decoded(packet.decode):
+                self._encode(target, sound)
+        else:
             if target.type == "audio":
                 self._heard.add(target.index)
-            self._mux([packet])
+            self._place(packet, target)
+
+    def _place(self, packet: av.Packet[Stream], target: Stream) -> None:
+        self._span.shift(packet)
+        packet.stream = target
+        self._mux([packet])
+
+    def _tell(self, packet: av.Packet[Stream], source: str, target: str) -> None:
+        """Write text subtitles in another format."""
+        text, index = _retold(bytes(packet), source, target), packet.stream.index
+        if not text or packet.pts is None:
             return
-        assert isinstance(target, AudioStream)
-        for sound in _decoded(packet.decode):
-            self._encode(target, sound)
+        cue = _Cue(text, packet.pts, packet.pts + (packet.duration or 0), packet.time_base)
+        if target != "mov_text":
+            self._show(index, cue)
+            return
+        held = self._held.pop(index, None)
+        if held and held.begin == cue.begin:
+            cue.text, cue.end = f"{held.text}\n{cue.text}", max(held.end, cue.end)
+            self._overlaps += 1
+        elif held:
+            if held.begin < cue.begin < held.end:
+                held.end = cue.begin
+                self._overlaps += 1
+            self._show(index, held)
+        self._held[index] = cue
+
+    def _show(self, index: int, cue: _Cue) -> None:
+        """Write a text subtitle."""
+        text = cue.text.encode(errors="surrogateescape")
+        if self._texts[index][1] == "mov_text":
+            text = text[:0xFFFF]  # more than its length can say is no subtitle
+            text = len(text).to_bytes(2, "big") + text
+        packet: av.Packet[Stream] = av.Packet(text)
+        packet.pts = packet.dts = cue.begin
+        packet.duration, packet.time_base = cue.end - cue.begin, cue.time_base
+        self._place(packet, self._targets[index])
 
     def _encode(self, target: AudioStream, sound: AudioFrame) -> None:
         self._span.shift(sound)
@@ -371,25 +423,11 @@ def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:
         return ()
 
 
-def _retold(packet: av.Packet[Stream], source: str, target: str) -> av.Packet[Stream] | None:
-    """A packet of text subtitles in another format; None if it shows nothing, as MP4's silence."""
-    text = bytes(packet)
+def _retold(packet: bytes, source: str, target: str) -> str:
+    """A subtitle's text in another format's markup; none for MP4's packets of silence."""
     if source == "mov_text":
-        text = text[2 : 2 + int.from_bytes(text[:2], "big")]
-    words = text.decode(errors="surrogateescape")
-    text = _marked_up(words, source, target).encode(errors="surrogateescape")
-    if not text:
-        return None
-    if target == "mov_text":
-        text = len(text).to_bytes(2, "big") + text
-    told: av.Packet[Stream] = av.Packet(text)
-    told.pts, told.dts, told.duration = packet.pts, packet.dts, packet.duration
-    told.time_base = packet.time_base
-    return told
-
-
-def _marked_up(text: str, source: str, target: str) -> str:
-    """A text in another format's markup; MP4 text has none."""
+        packet = packet[2 : 2 + int.from_bytes(packet[:2], "big")]
+    text = packet.decode(errors="surrogateescape")
     # Words, and between them the name of a tag that may stay, or None.
     parts = _MARKUP[source].split(text) if source in _MARKUP else [text]
     if source == "webvtt":
