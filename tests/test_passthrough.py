@@ -14,11 +14,12 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from PIL import Image
 
+from videostyle.decode import inspect
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import StreamInfo
 from videostyle.model import Model
 from videostyle.options import EncodeOptions
-from videostyle.passthrough import Passthrough, Span, StreamPlan
+from videostyle.passthrough import Holds, Passthrough, Span, StreamPlan, plan_streams
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 
@@ -44,12 +45,14 @@ def packets(codec: str, layout: str, begin: int) -> list[av.Packet[AudioStream]]
 
 
 def film(
-    path: Path, codec: str, *sounds: tuple[str, float], begin: float = 0.0, cover: bytes = b""
+    path: Path, codec: str, *sounds: tuple[str, float], begin: float = 0.0, cover: str = ""
 ) -> Path:
-    """Two seconds of picture, and sounds with a layout each, from a time on."""
+    """Two seconds of picture, and sounds with a layout each, from a time on. cover: its format."""
     with av.open(str(path), "w") as container:
         if cover:
-            container.add_attachment("cover.jpg", "image/jpeg", cover)
+            picture = io.BytesIO()
+            Image.new("RGB", (32, 32), "red").save(picture, cover)
+            container.add_attachment(f"cover.{cover}", f"image/{cover}", picture.getvalue())
         video = container.add_stream("libx264", rate=25)
         assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
@@ -172,15 +175,31 @@ def test_sound_whose_layout_changes_is_transcoded_to_one(
     assert seconds == pytest.approx(2 * 24_576 / 48_000, abs=0.08)
 
 
-def test_a_cover_costs_no_sound_before_the_first_picture(
-    tmp_path: Path, stylizer: Stylizer
+@pytest.mark.parametrize("cover", ["jpeg", "png", "gif"])
+def test_a_cover_is_kept_and_costs_no_sound_before_the_first_picture(
+    tmp_path: Path, stylizer: Stylizer, cover: str
 ) -> None:
-    cover = io.BytesIO()
-    Image.new("RGB", (32, 32), "red").save(cover, "JPEG")
-    clip = film(tmp_path / "in.mkv", "ac3", ("stereo", 0.0), begin=0.4, cover=cover.getvalue())
+    clip = film(tmp_path / "in.mkv", "ac3", ("stereo", 0.0), begin=0.4, cover=cover)
     output = tmp_path / "out.mkv"
     render(clip, output, UNTOUCHED, stylizer=stylizer)
     assert heard(output) == heard(clip)
+    kept = [[str(stream) for stream in inspect(path).streams("cover")] for path in (clip, output)]
+    assert len(kept[0]) == 1
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "says"),
+    [
+        ("data", "unknown", "data is not copied"),
+        ("cover", "bmp", "this container cannot hold it"),
+        ("unknown", "unknown", "its kind is unknown"),
+    ],
+)
+def test_what_is_left_out_says_why(kind: str, codec: str, says: str) -> None:
+    holds = Holds(codecs=(), refused=(), audio=None, text=None, attachments=True)
+    (plan,) = plan_streams([StreamInfo(1, kind, codec, None)], "copy", holds)
+    assert f"left out: {says}" in str(plan)
 
 
 def test_an_empty_cover_is_left_out_and_noted(tmp_path: Path) -> None:

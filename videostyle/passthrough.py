@@ -45,6 +45,7 @@ _SUBRIP = re.compile(r"<(/?[biu])\b[^>]*>|</?(?:s|font)\b[^>]*>|\{\\[^}]*\}", re
 _MARKUP = {"srt": _SUBRIP, "subrip": _SUBRIP}
 _MARKUP |= {"webvtt": re.compile(r"<(/?[biu])\b[^>]*>|<[^>]*>")}
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
+_COVERS |= {"gif": ("cover.gif", "image/gif")}
 _NOT_HELD = "this container cannot hold it"
 _DONE = {
     "copy": "copied",
@@ -189,10 +190,13 @@ def _plan_subtitle(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
 def _plan_other(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
     if stream.kind == "video":
         return StreamPlan(stream, "leave out", reason="only the main video is painted")
-    if stream.kind == "attachment" or stream.codec in _COVERS:
-        if holds.attachments:
+    if stream.kind in ("attachment", "cover"):
+        if holds.attachments and (stream.kind == "attachment" or stream.codec in _COVERS):
             return StreamPlan(stream, "attach")
         return StreamPlan(stream, "leave out", reason=_NOT_HELD)
+    if stream.kind == "data":
+        reason = "data is not copied; a timecode stands in the tags too"
+        return StreamPlan(stream, "leave out", reason=reason)
     return StreamPlan(stream, "leave out", reason="its kind is unknown")
 
 
