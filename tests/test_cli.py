@@ -633,8 +633,9 @@ def run_without_reader(arguments: list[str], unbuffered: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_has_left_is_no_accident(unbuffered: str) -> None:
-    run_without_reader(["schema"], unbuffered)
+@pytest.mark.parametrize("command", ["schema", "--help"])
+def test_a_reader_that_has_left_is_no_accident(command: str, unbuffered: str) -> None:
+    run_without_reader([command], unbuffered)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")

@@ -36,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
             stream.reconfigure(errors="backslashreplace")
-    arguments = make_parser().parse_args(argv)
     try:
         with reader_may_leave(sys.stdout):
+            arguments = make_parser().parse_args(argv)
             return int(arguments.command(arguments))
         return 0
     except VideoStyleError as error:

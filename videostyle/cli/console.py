@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,12 +30,15 @@ def say_error(error: VideoStyleError) -> None:
 def reader_may_leave(stream: TextIO) -> Iterator[None]:
     """Once the reader of a stream has left (`| head`), what is printed to it goes nowhere."""
     try:
-        yield
-        stream.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        with suppress(BrokenPipeError):
+            yield
+    finally:
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
