@@ -131,6 +131,14 @@ def test_a_model_file_of_an_earlier_lesson_stays(
     assert [output.name for output in outputs] == ["small_with_mine_3.safetensors"]
 
 
+def test_a_lesson_that_is_refused_leaves_the_video_playing(session: Session) -> None:
+    session.command({"type": "play", "playing": True})
+    session.library.root = session.library.root / "gone"
+    with pytest.raises(ModelError, match="cannot be written"):
+        session.teach("Mine", picture())
+    assert session.player.controls.playing
+
+
 def test_a_photograph_is_learned_upright() -> None:
     file, exif = BytesIO(), Image.Exif()
     exif[0x0112] = 6  # the orientation of a phone held upright

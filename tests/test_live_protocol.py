@@ -208,8 +208,8 @@ def test_a_performance_becomes_the_timeline_that_was_shown(tab: Tab) -> None:
     tab.pictures.clear()
     tab.newest.pop("timeline", None)
     tab.send({"type": "record", "recording": True})
-    for step in range(16):
-        tab.picture_of(mix={"red": 16 - step, "blue": step})
+    for step in range(9):  # each may last for several frames, which takes two keys
+        tab.picture_of(mix={"red": 8 - step, "blue": step})
     tab.send({"type": "record", "recording": False})
     tab.until(lambda: "timeline" in tab.newest)
     shown = {picture["seconds"]: picture["mix"] for picture in tab.pictures}

@@ -29,6 +29,7 @@ from videostyle.live.lesson import MAX_BYTES
 from videostyle.live.session import MAX_TIMELINE_CHARACTERS, Session, failure_message
 from videostyle.live.viewers import Viewer, Viewers
 from videostyle.look import ORIGINAL
+from videostyle.whole_file import written_whole
 
 PAGE = Path(__file__).parent / "page"
 # Larger messages end the connection: a camera's frame, or a timeline, is smaller.
@@ -144,10 +145,9 @@ class Server:
         if path.exists() and request.query_params.get("overwrite") != "yes":
             raise HTTPException(409, f"{path.name} exists")
         data = await _body(request, MAX_TIMELINE_CHARACTERS)
-        part = path.with_name(f"{path.stem}.part{path.suffix}")
         try:
-            part.write_bytes(data)
-            part.replace(path)
+            with written_whole(path) as part:
+                part.write_bytes(data)
         except OSError as error:
             raise HTTPException(500, f"{path.name}: cannot be written: {error.strerror}") from error
         self.session.note_file(data.decode(errors="replace"))

@@ -141,9 +141,9 @@ class Session:
             name, folder = f"{model.card.name}_with_{style.name}", self.library.root
             name = _numbered(name, lambda each: (folder / f"{each}.safetensors").exists())
             output = folder / f"{name}.safetensors"
+            self.lesson.start(model, style, painting, self.player.info.path, output)
             self._finish_take()
             self.player.update(playing=False)
-            self.lesson.start(model, style, painting, self.player.info.path, output)
         self._tell(self.state())
         self._say_lesson()
 
