@@ -440,7 +440,6 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(
     monkeypatch.chdir(picture.parent)
     Path("folder").mkdir()
     monkeypatch.setattr("videostyle.model_card._read_header", work)
-    monkeypatch.setattr("videostyle.cli.styles.make_stylizer", lambda _: None)
     assert main(command.split()) == 2
     assert message in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from videostyle.errors import MediaError
 from videostyle.look import Look
-from videostyle.picture import check_picture_ending, load_picture
+from videostyle.picture import load_picture
 from videostyle.stylizer import Stylizer
 from videostyle.whole_file import written_whole
 
@@ -21,9 +21,8 @@ INK, FAINT, PAPER = (24, 24, 28), (110, 110, 118), (250, 249, 246)
 def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer, columns: int = 4) -> None:
     """Paint `picture` at 480 pixels width in every style; the untouched picture comes first.
 
-    Raises MediaError if the picture cannot be read, UsageError for an output that is no picture.
+    Raises MediaError if the picture cannot be read.
     """
-    check_picture_ending(output)
     if not picture.is_file():
         raise MediaError(f"{picture}: no such file")
     loaded = load_picture(picture)

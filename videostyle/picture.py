@@ -8,19 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from videostyle.errors import MediaError, UsageError
-from videostyle.media import PICTURE_SUFFIXES
+from videostyle.errors import MediaError
 
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 _QUALITY = {".jpg": 92, ".jpeg": 92, ".webp": 90}
-
-
-def check_picture_ending(path: Path) -> None:
-    """Raises UsageError for a name under which no picture can be written."""
-    if path.suffix.lower() not in PICTURE_SUFFIXES:
-        raise UsageError(f"{path}: no ending of a picture; use .png, .jpg or .webp")
 
 
 def load_picture(path: Path) -> Image.Image | None:

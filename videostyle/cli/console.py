@@ -98,6 +98,14 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
             raise UsageError(f"{path}: is an input that would be overwritten; name another output")
 
 
+def check_picture_ending(path: Path) -> None:
+    """Raises UsageError for a name under which no picture can be written."""
+    from videostyle.media import PICTURE_SUFFIXES
+
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        raise UsageError(f"{path}: no ending of a picture; use .png, .jpg or .webp")
+
+
 def check_plot_ending(path: Path | None) -> None:
     """Raises UsageError for a name under which no plot can be written."""
     from matplotlib.backend_bases import FigureCanvasBase

@@ -9,6 +9,7 @@ from typing import Any
 from videostyle.cli.console import (
     add_loss_network,
     check_outputs,
+    check_picture_ending,
     check_size,
     find_loss_network,
     positive,
@@ -59,7 +60,7 @@ def _gatys(arguments: argparse.Namespace) -> int:
 
     from videostyle.device import choose_device
     from videostyle.evaluation.gatys import optimize
-    from videostyle.picture import check_picture_ending, save_picture
+    from videostyle.picture import save_picture
     from videostyle.training.dataset import (
         open_picture,
         painting_pixels,

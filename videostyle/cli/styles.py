@@ -7,7 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from videostyle.cli.console import add_device, add_model, check_outputs, make_stylizer
+from videostyle.cli.console import (
+    add_device,
+    add_model,
+    check_outputs,
+    check_picture_ending,
+    make_stylizer,
+)
 from videostyle.errors import UsageError
 
 
@@ -41,6 +47,7 @@ def _styles(arguments: argparse.Namespace) -> int:
 
         output, image = arguments.sheet
         check_outputs(output, inputs=[image])
+        check_picture_ending(output)
         draw_contact_sheet(output, image, make_stylizer(arguments))
         print(output)
         return 0
