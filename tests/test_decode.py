@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import av
 import av.error
@@ -103,6 +104,16 @@ def test_a_turned_picture_has_its_pixels_turned(tmp_path: Path, clip: Clip) -> N
     path = clip(pts=range(2), rotation=(90, False, False), sample_aspect_ratio=Fraction(2, 3))
     info = probe(path)
     assert (info.rotation_degrees, info.sample_aspect_ratio) == (90, Fraction(3, 2))
+
+
+def test_pixels_that_nothing_converts_are_refused(clip: Clip) -> None:
+    path = clip("a.nut", codec="rawvideo", pts=range(2))
+    info = replace(probe(path), pix_fmt="rgb4")
+    with (
+        patch("videostyle.decode.inspect", return_value=info),
+        pytest.raises(MediaError, match="cannot convert pixels of rgb4 to RGB"),
+    ):
+        probe(path)
 
 
 @pytest.mark.parametrize("longest", [2, 50, 51, 64, 95])

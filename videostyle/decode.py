@@ -127,6 +127,11 @@ def probe(path: Path, hdr: str = "refuse") -> MediaInfo:
         )
     if info.color.matrix not in MATRICES:
         raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
+    if not info.is_image:
+        try:
+            VideoReformatter().reformat(av.VideoFrame(16, 16, info.pix_fmt), format="rgb24")
+        except av.FFmpegError as error:
+            raise MediaError(f"{path}: cannot convert pixels of {info.pix_fmt} to RGB") from error
     if info.color.is_hdr and hdr == "tonemap":
         sdr = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=info.height)
         info = replace(info, color=sdr, hdr_color=info.color)

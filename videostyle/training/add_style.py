@@ -131,7 +131,7 @@ def content_pictures(path: Path) -> Sequence[Path | Image.Image]:
         return list_photos(path)
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return [path]
-    info = probe(path)
+    info = probe(path, "tonemap")
     guess = round((info.duration_seconds or 0) * float(info.frame_rate or 0))
     span = min(info.frame_count or guess or VIDEO_SPAN, VIDEO_SPAN)
     frames = islice(decode(info), 0, span, max(1, span // VIDEO_FRAMES))
