@@ -559,6 +559,17 @@ def test_a_tab_too_many_says_so_and_rests(page: Any, server: LiveServer) -> None
     assert len(sockets) == 1
 
 
+def test_a_page_of_another_server_says_so_and_rests(page: Any) -> None:
+    sockets: list[Any] = []
+    page.on("websocket", lambda socket: sockets.append(socket))
+    page.route("**/?token=*", lambda route: route.fulfill(status=403))
+    page.evaluate("videostyle.drop()")
+    wait_for(lambda: "does not know this page" in page.inner_text("#notice"))
+    page.wait_for_timeout(600)  # it would have tried again after 250 ms
+    assert not sockets
+    page.unroute("**/?token=*")
+
+
 def test_a_source_that_cannot_play_is_not_shown_as_playing(page: Any) -> None:
     page.select_option("#source", "broken.mp4")
     wait_for(lambda: "broken.mp4" in page.inner_text("#notice"))

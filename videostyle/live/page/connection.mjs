@@ -51,9 +51,14 @@ export function connect() {
       emit("picture", unpack(data));
     }
   };
-  socket.onclose = ({ code }) => {
+  socket.onclose = async ({ code }) => {
     emit("disconnected", { reason: FINAL[code] });
     if (FINAL[code]) return;
+    // A page does not hear why its handshake was refused; asked for itself, the server says it.
+    if ((await request("/")).status === 403) {
+      emit("disconnected", { reason: FINAL[1008] });
+      return;
+    }
     setTimeout(connect, wait);
     wait = Math.min(2 * wait, LONGEST_WAIT_MS);
   };
