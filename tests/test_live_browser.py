@@ -474,7 +474,7 @@ def test_a_curve_is_picked_by_name_or_drawn(page: Any) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", TWO_KEYS)
     page.click("#apply")
-    wait_for(lambda: state(page, "timeline.tracks.mix[0].at") == 1)
+    wait_for(lambda: state(page, "timeline?.tracks.mix[0].at") == 1)
     page.locator(".lane.mix .key").first.focus()
     ease = "videostyle.state.timeline.tracks.mix[0].ease"
     page.click("#key-ease")
