@@ -19,11 +19,12 @@ from PIL import Image
 
 from videostyle.color import ColorConverter, output_color, plane_array
 from videostyle.decode import decode, probe
-from videostyle.encode import EncodeReport, encode, part_path, plan_output
+from videostyle.encode import EncodeReport, encode, plan_output
 from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import Frame, MediaInfo
 from videostyle.options import EncodeOptions
+from videostyle.whole_file import part_path
 
 Clip = Callable[..., Path]
 FAST = EncodeOptions(preset="ultrafast")

