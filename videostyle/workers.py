@@ -9,10 +9,11 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from threading import Thread
 from types import MappingProxyType
 from typing import Any
@@ -89,17 +90,23 @@ def paint_in_processes(
                     pool.submit(_paint, {number: segment}): number
                     for number, segment in segments.items()
                 }
+            # Not `concurrent.futures.wait`: an interrupt within it would leave futures locked, and
+            # the pool waiting for them.
+            finished: SimpleQueue[Future[list[Painted]]] = SimpleQueue()
+            for future in numbers:
+                future.add_done_callback(finished.put)
             waiting = set(numbers)
             while waiting:
-                done, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
-                account.update(*board.read())
-                for future in done:
+                with suppress(Empty):
+                    future = finished.get(timeout=_POLL_SECONDS)
+                    waiting.remove(future)
                     painted = [] if future.cancelled() else future.result()
                     yield from painted
                     if any(record.ends for _, record, _ in painted):
                         for other in waiting:
                             if numbers[other] > numbers[future]:
                                 other.cancel()
+                account.update(*board.read())
                 if interrupted():
                     board.order.value = _FINISH
         except BaseException as error:

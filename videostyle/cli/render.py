@@ -334,11 +334,14 @@ def _dry_run(
 @contextmanager
 def _interruptible() -> Iterator[Event]:
     """The first Ctrl-C or SIGTERM sets the event; the second interrupts at once."""
-    stop = Event()
+    stop, is_second = Event(), False
 
     def on_interrupt(number: int, frame: object) -> None:
-        if stop.is_set():
+        nonlocal is_second
+        if is_second:
             raise KeyboardInterrupt
+        # Before anything else: the second may come while the event is being set.
+        is_second = True
         stop.set()
         say("\nfinishing the frames in flight; Ctrl-C again aborts")
 
