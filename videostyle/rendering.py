@@ -60,6 +60,7 @@ def render(
     strict: bool = False,
     hdr: str = "refuse",
     hwaccel: str = "none",
+    on_warning: Callable[[str], None] = lambda warning: None,
     on_progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Report:
@@ -75,7 +76,8 @@ def render(
     time, each on a GPU of its own or with its part of the threads. strict: stop at the first
     damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and HLG:
     refuse, tonemap or pass. hwaccel: cuda lets the GPU decode what it can, none the CPU.
-    on_progress is called after every frame.
+    on_warning is called with every warning of the timeline, before the first frame; they are also
+    the first of the report's notes. on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
     finished.
 
@@ -87,6 +89,8 @@ def render(
     info, cut = cut_for(_probe(Path(source), max_size, hdr), start, end)
     plan = plan_output(info, output, options or EncodeOptions())
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
+    for warning in warnings:
+        on_warning(warning)
     stylizer.check(looks.style_names)
     make_folder(output)
     assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel)
@@ -235,6 +239,8 @@ def describe(
     start: str | None = None,
     end: str | None = None,
     hdr: str = "refuse",
+    *,
+    on_warning: Callable[[str], None],
 ) -> dict[str, Any]:
     """Say what `render` would do: input, streams, colour, output, the mixture at some times.
 
@@ -242,7 +248,9 @@ def describe(
     """
     info, cut = cut_for(_probe(source, max_size, hdr), start, end)
     plan = plan_output(info, output, options)
-    looks, _ = timeline_for(info, timeline, ())
+    looks, warnings = timeline_for(info, timeline, ())
+    for warning in warnings:
+        on_warning(warning)
     length = min(cut.end, info.duration_seconds or 0.0) - cut.start
     times = [round(cut.start + length * part / 4, 3) for part in range(5 if length else 1)]
     return {

@@ -108,10 +108,12 @@ def check_picture_ending(path: Path) -> None:
 
 def check_plot_ending(path: Path | None) -> None:
     """Raises UsageError for a name under which no plot can be written."""
+    if path is None:
+        return
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = FigureCanvasBase.get_supported_filetypes()
-    if path and path.suffix.lower().removeprefix(".") not in known:
+    if path.suffix.lower().removeprefix(".") not in known:
         raise UsageError(f"{path}: no ending of a plot; use .png, .svg or .pdf")
 
 

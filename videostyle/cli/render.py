@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,6 @@ from videostyle.options import add_encode_options, encode_options
 if TYPE_CHECKING:
     from videostyle.painter import Progress
     from videostyle.rendering import Report
-    from videostyle.timeline import Timeline
     from videostyle.timeline_yaml import TimelineDocument
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -173,12 +171,17 @@ def _render_one(
 ) -> Report:
     from videostyle.rendering import render
 
-    looks, warnings = _settle_times(source, timeline, arguments)
+    warnings: list[str] = []
+
+    def warn(warning: str) -> None:
+        warnings.append(warning)
+        say(warning)
+
     with _progress_bar(source.name, quiet=arguments.json) as on_progress:
         report = render(
             source,
             output,
-            looks,
+            timeline,
             stylizer=stylizer,
             options=encode_options(arguments),
             max_size=arguments.max_size,
@@ -190,10 +193,11 @@ def _render_one(
             strict=arguments.strict,
             hdr=arguments.hdr,
             hwaccel=arguments.hwaccel,
+            on_warning=warn,
             on_progress=on_progress,
             interrupted=stop.is_set,
         )
-    for note in report.notes:
+    for note in report.notes[len(warnings) :]:
         say(f"{source}: {note}")
     if not arguments.json:
         with reader_may_leave(sys.stdout):
@@ -201,22 +205,7 @@ def _render_one(
                 f"{report.output}  {report.frames} frames in {report.seconds:.1f} s, "
                 f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
             )
-    return replace(report, notes=(*warnings, *report.notes))
-
-
-def _settle_times(
-    source: Path, timeline: TimelineDocument | Look, arguments: argparse.Namespace
-) -> tuple[Timeline | Look, list[str]]:
-    """The timeline for one input, and its warnings, which are said before the work begins."""
-    from videostyle.decode import probe
-    from videostyle.rendering import timeline_for
-
-    if isinstance(timeline, Look):
-        return timeline, []
-    settled, warnings = timeline_for(probe(source, arguments.hdr), timeline, ())
-    for warning in warnings:
-        say(warning)
-    return settled, warnings
+    return report
 
 
 def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
@@ -311,12 +300,11 @@ def _dry_run(
 
     choose_precision(arguments.precision, choose_device(arguments.device))
     options = encode_options(arguments)
-    part = (arguments.start, arguments.end, arguments.hdr)
+    given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
     plans = []
     for source, output in jobs:
         try:
-            _settle_times(source, timeline, arguments)
-            plans.append(describe(source, output, timeline, options, arguments.max_size, *part))
+            plans.append(describe(source, output, timeline, options, *given, on_warning=say))
         except VideoStyleError as error:
             if not several:
                 raise
