@@ -364,7 +364,8 @@ def _progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
         return
     from tqdm import tqdm
 
-    bar: Any = tqdm(desc=name, unit=" frames", dynamic_ncols=True, mininterval=0.2)
+    # Not drawn before the first frame: warnings of the timeline come first.
+    bar: Any = tqdm(desc=name, unit=" frames", dynamic_ncols=True, mininterval=0.2, delay=0.1)
 
     def on_progress(progress: Progress) -> None:
         bar.total = progress.total
