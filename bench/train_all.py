@@ -28,32 +28,32 @@ from videostyle.training.train import Step
 RECIPES = Path(__file__).parents[1] / "videostyle" / "training" / "recipes"
 ALONE = ("starry_night", "great_wave", "composition_vii", "the_kiss")
 STILL = "temporal_weight=0"
+# Paintings that `lean` has not learned: by gammas and betas alone, in so many times fewer updates
+# than from scratch (paper, figure 6).
+ADDED, FEWER = ("irises", "parliament", "place_des_lices"), 8
 # Name: recipe, folder of paintings, changes.
 RUNS = {
     "paper": ("paper", "paintings", ["width=1"]),
-    "irises_from_scratch": (
-        # The style weight of `lean`'s rows, with which `irises` is added.
-        "lean", "paintings_extra",
-        [STILL, "style_weight=24", "steps=40000", "paintings={irises: {}}"],
-    ),
+    # With the style weight of `lean`'s rows, as they are added.
+    **{f"{name}_from_scratch": ("lean", "paintings_extra",
+       [STILL, "style_weight=24", "steps=40000", f"paintings={{{name}: {{}}}}"])
+       for name in ADDED},
     "lean": ("lean", "paintings", []),
     "lean_without_temporal": ("lean", "paintings", [STILL]),
     **{f"single_{name}": ("lean", "paintings", [STILL, f"paintings={{{name}: {{}}}}"])
        for name in ALONE},
 }  # fmt: skip
-# A painting that `lean` has not learned: by gammas and betas alone, in so many times fewer updates
-# than from scratch (paper, figure 6).
-ADDED, FEWER = "irises", 8
 REPORT_SECONDS = 10
 
 
 class AddedStyle:
-    """The run of `irises`: a row for it, added to `lean`, on the crops it is learned from scratch
-    with. Does not resume."""
+    """A painting's row, added to `lean`, on the crops it is learned from scratch with. Does not
+    resume."""
 
     def __init__(self, config: TrainConfig, data: Path, folder: Path, device: str) -> None:
-        painting = list_paintings(data / "paintings_extra")[ADDED]
-        self.path = folder / f"{ADDED}.safetensors"
+        ((name, settings),) = config.paintings.items()
+        painting = list_paintings(data / "paintings_extra")[name]
+        self.path = folder / f"{name}.safetensors"
         self.training = StyleTraining(
             load_model("lean"),
             painting.path,
@@ -61,7 +61,7 @@ class AddedStyle:
             list_photos(data / "photos"),
             load_loss_network(data / "loss" / "vgg19_16x.safetensors"),
             steps=config.steps // FEWER,
-            settings=config.paintings[ADDED],
+            settings=settings,
             batch_size=config.batch_size,
             crop=config.crop,
             device=choose_device(device),
@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    names = (*RUNS, ADDED)
+    names = (*RUNS, *ADDED)
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes")
     parser.add_argument("--device", default="cuda")
@@ -115,9 +115,9 @@ def main() -> None:
 
 
 def start(name: str, arguments: argparse.Namespace) -> TrainingRun | AddedStyle:
-    recipe, paintings, changes = RUNS["irises_from_scratch" if name == ADDED else name]
+    recipe, paintings, changes = RUNS[f"{name}_from_scratch" if name in ADDED else name]
     data, file = arguments.data, RECIPES / f"{recipe}.yaml"
-    if name == ADDED:
+    if name in ADDED:
         config = read_train_config(file, [*changes, *arguments.changes])
         return AddedStyle(config, data, arguments.out / name, arguments.device)
     return make_run(
