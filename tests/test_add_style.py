@@ -156,9 +156,10 @@ def test_content_comes_from_a_folder_a_picture_or_a_video(
 
 
 def test_the_range_of_losses_is_read_from_the_card() -> None:
-    losses = {"a": {"style": 0.2, "content": 1.0}, "b": {"style": 0.1, "content": 1.0}}
-    assert loss_range({"losses": losses}) == (0.1, 0.2)
-    assert loss_range({}) is None
+    losses = {"a": {"style": 0.2}, "b": {"style": 0.1}, "c": {"style": 9, "loss_network": "VGG-16"}}
+    card = {"loss_network": "VGG-19", "losses": losses}
+    assert loss_range({**card, "losses": {**losses, "new": {"style": 0.5}}}, "new") == (0.1, 0.2)
+    assert loss_range(card, "c") is None
 
 
 def test_only_arrays_are_unpickled() -> None:
@@ -200,6 +201,14 @@ def test_a_video_gives_as_many_pictures_in_any_container(
     assert len(content_pictures(clip(name, pts=range(80)))) == 80
 
 
+def test_a_long_video_gives_pictures_from_all_of_it(clip: Callable[..., Path]) -> None:
+    path = clip(pts=range(130), pixels=lambda n: np.full((64, 96, 3), n, np.uint8))
+    shades = [np.asarray(picture).mean() for picture in content_pictures(path)]
+    assert len(shades) == 65
+    assert shades[0] < 4
+    assert shades[-1] > 125
+
+
 def test_nothing_that_is_given_is_overwritten(
     model_file: Path,
     painting: Path,
@@ -207,13 +216,15 @@ def test_nothing_that_is_given_is_overwritten(
     loss_network_file: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    before = painting.read_bytes()
-    output = painting.with_suffix(".safetensors")
+    photo = next(photos.glob("*.png"))
+    given = {path: path.read_bytes() for path in (painting, photo, model_file, loss_network_file)}
     arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(photos)]
     arguments += ["--loss-network", str(loss_network_file), "--model", str(model_file)]
-    assert main([*arguments, "-o", str(output), "-y"]) == 2
-    assert "would be overwritten" in capsys.readouterr().err
-    assert painting.read_bytes() == before
+    for path in given:
+        # Of a picture, the sample that is drawn would take its place.
+        assert main([*arguments, "-o", str(path.with_suffix(".safetensors")), "-y"]) == 2
+        assert "would be overwritten" in capsys.readouterr().err
+    assert given == {path: path.read_bytes() for path in given}
 
 
 def test_the_given_model_is_left_as_it_was(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,31 @@ def test_numbers_that_are_not_finite_are_refused(model_file: Path) -> None:
     tensors["styles"][0, 0, 0] = float("nan")
     save_file(tensors, model_file, metadata=metadata)
     with pytest.raises(ModelError, match="not finite"):
+        load_model(model_file)
+
+
+@pytest.mark.parametrize(
+    ("styles", "message"),
+    [
+        (lambda styles: styles.to(torch.float8_e4m3fn), "float8"),
+        (lambda styles: styles.to(torch.int32), "int32"),
+        (lambda styles: styles.double() * 1e300, "not finite"),
+    ],
+)
+def test_numbers_that_do_not_become_floats_are_refused(
+    model_file: Path, styles: Callable[[torch.Tensor], torch.Tensor], message: str
+) -> None:
+    metadata = read_model_card(model_file).to_metadata()
+    tensors = load_file(model_file)
+    save_file({**tensors, "styles": styles(tensors["styles"])}, model_file, metadata=metadata)
+    with pytest.raises(ModelError, match=message):
+        load_model(model_file)
+
+
+@pytest.mark.parametrize("recipe", [{"paintings": []}, {"losses": [1]}])
+def test_a_recipe_of_another_shape_is_refused(model_file: Path, recipe: dict[str, object]) -> None:
+    rewrite(model_file, metadata={"recipe": recipe})
+    with pytest.raises(ModelError, match="must be a mapping"):
         load_model(model_file)
 
 

@@ -110,6 +110,7 @@ def test_an_architecture_survives_its_plain_form() -> None:
         {"expand": ()},
         {"skips": 9},
         {"contract": (ConvLayer(3, 1, 10**9),)},
+        {"contract": (ConvLayer(3, 2, 16), ConvLayer(3, 2, 32), ConvLayer(3, 1, 96))},
         {"contract": ARCHITECTURES["lean"].contract * 9},
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from videostyle.evaluation.motion import (
 from videostyle.evaluation.stability import StabilityReport, measure, warping_error
 from videostyle.model import Model, save_model
 from videostyle.stylizer import Stylizer
+from videostyle.training.warp import flow_grid
 
 
 def photo(height: int = 160, width: int = 200) -> torch.Tensor:
@@ -71,7 +73,10 @@ def test_pairs_are_read_with_their_flow(tmp_path: Path) -> None:
 
 def test_the_real_pairs_have_the_flow_they_claim(shared_data: Path) -> None:
     for pair in read_pairs(shared_data / "flow"):
-        assert warping_error(pair.frames, pair) < 2e-3, pair.name
+        height, width = pair.frames[0].shape[:2]
+        still = replace(pair, grids=[flow_grid(torch.zeros(1, 2, height, width))])
+        # On the points that are compared, so that leaving the wrong ones out cannot help.
+        assert warping_error(pair.frames, pair) < warping_error(pair.frames, still) / 8, pair.name
 
 
 def test_the_report_tells_the_stabilizer_apart(small_model: Model) -> None:

@@ -99,12 +99,35 @@ def test_a_killed_run_resumes_to_the_same_weights(studio: Path, loss_network_fil
         assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_checkpoint_of_another_shape_is_refused(studio: Path, loss_network_file: Path) -> None:
-    list(islice(make(studio, loss_network_file).steps(), 3))
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("width: 0.25", "width: 0.5"), "width was 0.25"),
+        (("steps: 6", "steps: 2"), "4 steps are done, not 2"),
+        (("  sea: {size: 64}\n  sky: {size: 64}\n", "  sky: {size: 64}\n  sea: {size: 64}\n"),
+         "paintings was"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_other_settings_is_refused(
+    studio: Path, loss_network_file: Path, change: tuple[str, str], message: str
+) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 5))
     config = studio / "config.yaml"
-    config.write_text(config.read_text().replace("width: 0.25", "width: 0.5"))
-    with pytest.raises(TrainingError, match="does not fit this configuration"):
+    before = config.read_text()
+    config.write_text(before.replace(*change))
+    assert config.read_text() != before
+    with pytest.raises(TrainingError, match=message):
         next(make(studio, loss_network_file).steps())
+
+
+def test_a_checkpoint_goes_on_with_its_own_loss_network_alone(
+    studio: Path, loss_network_file: Path
+) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 5))
+    resumed = make(studio, loss_network_file)
+    resumed.trainer.objective.network.name = "another"
+    with pytest.raises(TrainingError, match="loss network was"):
+        next(resumed.steps())
 
 
 @pytest.mark.parametrize(
@@ -200,7 +223,7 @@ def test_compiled_updates_are_the_same_updates(
     eager = make(studio, loss_network_file, "eager").trainer
     # The graphs as they are compiled, but run by PyTorch's operators: a C++ compiler takes 90 s.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    monkeypatch.setattr(train, "can_compile", lambda: True)
+    monkeypatch.setattr(train, "can_compile", lambda device: True)
     monkeypatch.setattr(train, "COMPILE_FROM_STEPS", 0)
     compiled = make(studio, loss_network_file, "compiled").trainer
     for _ in range(4):
@@ -276,7 +299,11 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
         ("name: [", "cannot be read"),
         ("name: a/b", "must do as a file's name"),
         ("architecture: vgg", "architecture 'vgg' is none of paper, lean"),
-        ("width: 0", "leaves a layer without channels"),
+        ("width: 0", "width 0"),
+        ("width: 20", "width 20"),
+        ("name: ..", "must do as a file's name"),
+        ("crop: 100", "crop is 100; lean takes multiples of 8"),
+        ("gradient_clip: 0", "gradient_clip of 0"),
         ("sample_every: 0", "sample_every must be at least 1, not 0"),
         ("crop: 8", "crop must be at least 64, not 8"),
         ("paintings: {sea: {size: 3}}", "paintings: sea: size must be at least 64, not 3"),
@@ -306,7 +333,8 @@ def test_settings_can_be_changed_on_the_command_line(studio: Path) -> None:
 
 def test_the_temporal_loss_begins_where_it_is_told(studio: Path, loss_network_file: Path) -> None:
     config = studio / "config.yaml"
-    config.write_text(config.read_text() + "temporal_weight: 5\ntemporal_from_step: 2\n")
+    settings = "temporal_weight: 5\ntemporal_from_step: 2\nseed: 20251128120000\n"
+    config.write_text(config.read_text() + settings)
     run = make(studio, loss_network_file)
     run.samples = ()
     assert [step.temporal > 0 for step in run.steps()] == [False, False, True, True, True, True]
@@ -383,3 +411,13 @@ def test_a_gram_matrix_is_the_mean_product_of_features() -> None:
     a, b = features[0]
     expected = torch.stack([(a * a).mean(), (a * b).mean(), (a * b).mean(), (b * b).mean()])
     torch.testing.assert_close(gram_matrix(features).flatten(), expected)
+
+
+def test_the_style_losss_gradient_is_that_of_the_product_itself() -> None:
+    features = torch.rand(2, 5, 8, 8, requires_grad=True)
+    targets = {"relu1_1": gram_matrix(torch.rand(2, 5, 8, 8))}
+    flat = features.flatten(2)
+    plain = {"relu1_1": flat @ flat.transpose(1, 2) / 64}
+    losses = [style_loss(grams, targets) for grams in ({"relu1_1": gram_matrix(features)}, plain)]
+    ours, expected = (torch.autograd.grad(loss.sum(), features)[0] for loss in losses)
+    torch.testing.assert_close(ours, expected)

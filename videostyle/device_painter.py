@@ -292,7 +292,8 @@ class _Course:
             pastiches.permute(0, 3, 1, 2).float(), scale_factor=2, mode="bicubic", antialias=True
         )
         doubled = doubled.round_().clamp_(0, 255).permute(0, 2, 3, 1)
-        painted = self._engine.paint(doubled.to(torch.uint8).contiguous(), rows)
+        frames = doubled.to(torch.uint8).contiguous()
+        painted = level(frames, self._engine.paint(frames, rows))
         if weight == 1:
             return painted
         return torch.lerp(doubled, painted.float(), weight).round_().to(torch.uint8)

@@ -25,6 +25,8 @@ from videostyle.model_card import (
 from videostyle.network import Architecture, StyleNetwork
 from videostyle.whole_file import written_whole
 
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -69,12 +71,15 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: truncated or damaged ({error}); fetch it again") from error
+    if strange := next((k for k, v in tensors.items() if v.dtype not in DTYPES), None):
+        raise ModelError(f"{path}: tensor {strange!r} holds {tensors[strange].dtype}, no floats")
+    tensors = {name: tensor.float() for name, tensor in tensors.items()}
     expected = {f"network.{name}": shape for name, shape in shapes.items()}
     expected["styles"] = (len(card.styles), 2, architecture.row_size)
     _check_tensors(tensors, expected, path)
-    styles = tensors.pop("styles").float()
+    styles = tensors.pop("styles")
     network = StyleNetwork(architecture)
-    network.load_state_dict({k.removeprefix("network."): v.float() for k, v in tensors.items()})
+    network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
     return Model(card, network.eval().requires_grad_(False), styles)
 
 

@@ -90,6 +90,9 @@ class ModelCard:
                 raise ValueError("name and licence must be text")
             if not isinstance(card.recipe, dict):
                 raise ValueError("the recipe must be a mapping")
+            for key in ("paintings", "losses"):
+                if not isinstance(card.recipe.get(key, {}), dict):
+                    raise ValueError(f"the recipe's {key} must be a mapping")
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"{path}: broken model metadata ({error})") from error
         return card

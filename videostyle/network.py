@@ -128,6 +128,9 @@ class Architecture:
         for index in range(self.skips):
             if self.contract[-2 - index].channels != self.expand[index].channels:
                 raise ValueError("a skip joins maps of different widths")
+            across = self.contract[-1 - index :], self.expand[: index + 1]
+            if len({math.prod(layer.stride for layer in layers) for layers in across}) > 1:
+                raise ValueError("a skip joins maps of different sizes")
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {

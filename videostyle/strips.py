@@ -15,8 +15,8 @@ from videostyle.network import StyleNetwork
 
 def ran_out_of_memory(error: Exception) -> bool:
     """Whether an error says so; PyTorch and OpenVINO raise a RuntimeError for it."""
-    words = ("alloc", "out of memory")
-    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+    words, text = ("alloc", "out of memory"), str(error).lower()
+    return isinstance(error, MemoryError) or any(word in text for word in words)
 
 
 @torch.inference_mode()

@@ -97,7 +97,8 @@ def _add_style(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--name: {error}") from error
     sample, table = output.with_suffix(".png"), output.with_suffix(".csv")
     output.parent.mkdir(parents=True, exist_ok=True)
-    check_outputs(output, sample, table, inputs=(arguments.painting, arguments.content))
+    inputs = (arguments.painting, arguments.content, arguments.loss_network, arguments.model)
+    check_outputs(output, sample, table, inputs=[Path(given) for given in inputs])
     for path in (output, sample, table):
         if path.exists() and not arguments.yes:
             raise UsageError(f"{path}: exists; -y overwrites it")
@@ -134,11 +135,8 @@ def _add_style(arguments: argparse.Namespace) -> int:
 def _say_losses(recipe: Any, name: str) -> None:
     from videostyle.training.add_style import loss_range
 
-    loss = recipe["losses"][name]["style"]
-    others = {key: value for key, value in recipe["losses"].items() if key != name}
-    known = loss_range({"losses": others})
-    text = f"style loss {loss:.3f}"
-    if known:
-        measured = recipe.get("loss_network", "its own loss network")
-        text += f"; the model's other styles: {known[0]:.3f} to {known[1]:.3f} ({measured})"
+    loss = recipe["losses"][name]
+    text = f"style loss {loss['style']:.3f} ({loss['loss_network']})"
+    if others := loss_range(recipe, name):
+        text += f"; the model's other styles: {others[0]:.3f} to {others[1]:.3f}"
     say(text)

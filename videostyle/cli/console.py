@@ -94,8 +94,18 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
             raise UsageError(f"{path}: the folder cannot be written to")
         if path.is_dir():
             raise UsageError(f"{path}: is a folder; name a file")
-        if path.exists() and any(given.exists() and path.samefile(given) for given in inputs):
+        if path.exists() and any(_is_read(path, given) for given in inputs):
             raise UsageError(f"{path}: is an input that would be overwritten; name another output")
+
+
+def _is_read(path: Path, given: Path) -> bool:
+    """Whether a file is an input, or one of those in a folder that is."""
+    from videostyle.media import PICTURE_SUFFIXES
+
+    if not given.is_dir():
+        return given.exists() and path.samefile(given)
+    read = path.suffix.lower() in {*PICTURE_SUFFIXES, ".npz"} or path.name == "styles.csv"
+    return read and path.parent.samefile(given)
 
 
 def check_picture_ending(path: Path) -> None:

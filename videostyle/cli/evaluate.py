@@ -281,6 +281,8 @@ def _stability(arguments: argparse.Namespace) -> int:
     styles = arguments.styles or next(iter(models.values())).card.style_names
     for model in models.values():
         styles = _check_styles(styles, model.card.style_names)
+    if len(styles) < 2:
+        raise UsageError("--styles: give at least two")
     photos, sequences = _moving_pictures(arguments)
     measures = []
     with tqdm(total=len(models) * len(sequences) * len(styles), unit=" parts") as bar:
@@ -409,7 +411,11 @@ def _load_models(names: Any) -> dict[str, Any]:
 
 def _check_output(arguments: argparse.Namespace, models: Iterable[str]) -> None:
     check_size(arguments.size)
-    check_outputs(arguments.output, arguments.plot, inputs=[Path(name) for name in models])
+    names = ("photos", "paintings", "flow", "loss_network", "lpips")
+    given = [value for name in names if (value := getattr(arguments, name, None))]
+    check_outputs(
+        arguments.output, arguments.plot, inputs=[Path(name) for name in (*models, *given)]
+    )
     check_plot_ending(arguments.plot)
 
 

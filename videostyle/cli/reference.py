@@ -72,7 +72,8 @@ def _gatys(arguments: argparse.Namespace) -> int:
 
     output, table = arguments.output, arguments.losses
     check_picture_ending(output)
-    check_outputs(output, table, inputs=(arguments.photo, arguments.painting))
+    inputs = (arguments.photo, arguments.painting, Path(arguments.loss_network))
+    check_outputs(output, table, inputs=inputs)
     check_size(arguments.size)
     check_size(arguments.painting_size, "--painting-size")
     device = choose_device(arguments.device)

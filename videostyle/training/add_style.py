@@ -34,7 +34,8 @@ from videostyle.training.loss_network import LossNetwork
 from videostyle.training.objective import Objective
 from videostyle.training.train import Step, Trainer
 
-# Of a video, this many frames are looked at, evenly over at most so many at its beginning.
+# Of a video, this many frames at least and twice as many at most are looked at, evenly over at most
+# so many at its beginning.
 VIDEO_FRAMES, VIDEO_SPAN = 60, 6000
 
 
@@ -101,7 +102,11 @@ class StyleTraining:
         }
         recipe["losses"] = {
             **recipe.get("losses", {}),
-            self._style.name: {"style": losses[0], "content": losses[1]},
+            self._style.name: {
+                "style": losses[0],
+                "content": losses[1],
+                "loss_network": self.trainer.objective.network.name,
+            },
         }
         return self._with_style(recipe)
 
@@ -132,15 +137,28 @@ def content_pictures(path: Path) -> Sequence[Path | Image.Image]:
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return [path]
     info = probe(path, "tonemap")
-    guess = round((info.duration_seconds or 0) * float(info.frame_rate or 0))
-    span = min(info.frame_count or guess or VIDEO_SPAN, VIDEO_SPAN)
-    frames = islice(decode(info), 0, span, max(1, span // VIDEO_FRAMES))
-    return [shrink_photo(frame.image.to_image()) for frame in frames]  # type: ignore[no-untyped-call]
+    pictures: list[Image.Image] = []
+    stride = 1
+    for number, frame in enumerate(islice(decode(info), VIDEO_SPAN)):
+        if number % stride == 0:
+            pictures.append(shrink_photo(frame.image.to_image()))  # type: ignore[no-untyped-call]
+        if len(pictures) == 2 * VIDEO_FRAMES:
+            pictures, stride = pictures[::2], 2 * stride
+    return pictures
 
 
-def loss_range(recipe: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Lowest and highest style loss of a model's styles, as its card records them."""
-    losses = [entry["style"] for entry in recipe.get("losses", {}).values()]
+def loss_range(recipe: Mapping[str, Any], style: str) -> tuple[float, float] | None:
+    """Lowest and highest style loss of a model's other styles that were measured by the same loss
+    network, as its card records them."""
+    networks = {
+        name: entry.get("loss_network", recipe.get("loss_network"))
+        for name, entry in recipe["losses"].items()
+    }
+    losses = [
+        entry["style"]
+        for name, entry in recipe["losses"].items()
+        if name != style and networks[name] == networks[style]
+    ]
     return (min(losses), max(losses)) if losses else None
 
 

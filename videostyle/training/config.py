@@ -103,9 +103,19 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     if config.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise TrainingError(f"{path}: architecture {config.architecture!r} is none of {known}")
-    if not all(ARCHITECTURES[config.architecture].scaled(config.width).norm_channels):
-        raise TrainingError(f"{path}: width {config.width} leaves a layer without channels")
-    if Path(config.name).name != config.name:
+    architecture = ARCHITECTURES[config.architecture].scaled(config.width)
+    try:
+        architecture.check()
+    except ValueError as error:
+        raise TrainingError(f"{path}: width {config.width}: {error}") from error
+    if config.crop % architecture.multiple:
+        raise TrainingError(
+            f"{path}: crop is {config.crop}; {config.architecture} takes multiples of "
+            f"{architecture.multiple}"
+        )
+    if not config.gradient_clip:
+        raise TrainingError(f"{path}: gradient_clip of 0 leaves every weight as it is")
+    if config.name == ".." or Path(config.name).name != config.name:
         raise TrainingError(f"{path}: name {config.name!r} must do as a file's name")
     if config.rows_only and not config.start_from:
         raise TrainingError(f"{path}: rows_only needs a network: say which by start_from")

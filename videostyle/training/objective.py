@@ -3,6 +3,7 @@ variation of pastiches, seen by one loss network."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -53,7 +54,7 @@ class Objective:
         precision: torch.dtype = torch.float32,
     ) -> Objective:
         """With the weights a model was trained with, as its card's recipe records them. Raises
-        TrainingError if they are not numbers."""
+        TrainingError if they are not numbers, finite and not negative."""
         names = ("style_weight", "content_weight", "tv_weight")
         try:
             weights: dict[str, Any] = {
@@ -63,6 +64,9 @@ class Objective:
             raise TrainingError(
                 f"the model's recipe has a weight that is no number ({error})"
             ) from error
+        for name, weight in weights.items():
+            if not 0 <= weight < math.inf:
+                raise TrainingError(f"the model's recipe has a {name} of {weight}")
         return cls(network, **weights, precision=precision)
 
     def rounded(self) -> Objective:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -139,9 +140,21 @@ class TrainingRun:
         trainer = self.trainer
         tensors = {f"value.{name}": value.detach() for name, value in trainer.parameters.items()}
         tensors |= trainer.optimizer.state()
-        metadata = {"step": str(trainer.step), "config": json.dumps(self.config.to_dict())}
+        metadata = {"step": str(trainer.step), "config": json.dumps(self._settings())}
         with written_whole(self.folder / "checkpoint.safetensors") as part:
             save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
+
+    def _settings(self) -> dict[str, Any]:
+        """What decides the weights, and is compared before a run goes on."""
+        trainer, digest = self.trainer, hashlib.sha256()
+        for value in trainer.network.parameters():
+            if not value.requires_grad:
+                digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return {
+            **self.config.to_dict(),
+            "loss network": trainer.objective.network.name,
+            "network left as it is": digest.hexdigest(),
+        }
 
     def _restore(self) -> None:
         path = self.folder / "checkpoint.safetensors"
@@ -150,11 +163,16 @@ class TrainingRun:
         trainer = self.trainer
         try:
             with safe_open(path, framework="pt", device=str(trainer.device)) as file:
-                before, now = json.loads(file.metadata()["config"]), self.config.to_dict()
+                before, now = json.loads(file.metadata()["config"]), self._settings()
                 for key in now:
-                    if key not in _MAY_CHANGE and before[key] != now[key]:
-                        raise ValueError(f"{key} was {before[key]!r}, not {now[key]!r}")
+                    was, wanted = before.get(key, now[key]), now[key]
+                    # The order of the paintings is that of the rows.
+                    same = was == wanted and (key != "paintings" or [*was] == [*wanted])
+                    if key not in _MAY_CHANGE and not same:
+                        raise ValueError(f"{key} was {was!r}, not {wanted!r}")
                 trainer.step = int(file.metadata()["step"])
+                if trainer.step > self.config.steps:
+                    raise ValueError(f"{trainer.step} steps are done, not {self.config.steps}")
                 for name, parameter in trainer.parameters.items():
                     parameter.data.copy_(file.get_tensor(f"value.{name}"))
                 trainer.optimizer.restore(file.get_tensor)

@@ -88,7 +88,7 @@ class Trainer:
         self.step = 0
         self._measure = objective.rounded().losses_of
         self._paint = self.network
-        if config.steps >= COMPILE_FROM_STEPS and can_compile():
+        if config.steps >= COMPILE_FROM_STEPS and can_compile(self.device.type):
             self._paint, self._measure = torch.compile(self._paint), torch.compile(self._measure)
         self._streams = Streams(self.device)
         self.programs: dict[int, Program] = {}  # by how many tensors a step is given
@@ -150,7 +150,7 @@ class Trainer:
         ]
         if config.temporal_weight and self.step >= config.temporal_from_step:
             random = torch.Generator(self.device)
-            random.manual_seed(config.seed * 1_000_003 + self.step)
+            random.manual_seed((config.seed * 1_000_003 + self.step) % (1 << 63))
             side = config.crop
             grid = random_warp(len(pixels), side, side, random, bend=BEND, shift=SHIFT)
             noise = torch.randn(pixels.shape, generator=random, device=self.device)
@@ -166,6 +166,8 @@ class Trainer:
     def _update(self, pixels: Tensor, chosen: Tensor, shares: Tensor, *motion: Tensor) -> Tensor:
         """(5,): the total loss, then those of `Step`."""
         config = self.config
+        for parameter in self.parameters.values():
+            parameter.grad = None  # of a recording that failed half-way
         rows = self.rows.index_select(0, chosen)
         with self.objective.autocast():
             pastiche = self._paint(pixels, rows)[0].float()
@@ -235,10 +237,11 @@ class Trainer:
 
 
 @cache
-def can_compile() -> bool:
-    """Whether PyTorch can compile here: it needs a C++ compiler and Python's headers."""
+def can_compile(device: str) -> bool:
+    """Whether PyTorch can compile for a kind of device here: it needs a C++ compiler and Python's
+    headers, on CUDA also Triton."""
     try:
-        torch.compile(torch.neg)(torch.zeros(1))
+        torch.compile(torch.neg)(torch.zeros(1, device=device))
     except RuntimeError as error:
         reason = next(iter(str(error).splitlines()), "")
         log.warning("updates are not compiled, which would save a third of their time: %s", reason)
