@@ -228,6 +228,19 @@ def test_a_performance_becomes_the_timeline_that_was_shown(tab: Tab) -> None:
     assert checked
 
 
+@pytest.mark.parametrize(
+    "leaving", [{"type": "set", "follow": False}, {"type": "record", "recording": True}]
+)
+def test_who_leaves_the_timeline_keeps_what_it_shows(tab: Tab, leaving: dict[str, Any]) -> None:
+    tab.picture_of(mix={"red": 1})
+    text = "version: 1\nkeyframes: [{at: 0s, mix: blue}]\n"
+    tab.ask({"type": "timeline", "text": text, "follow": True}, "state")
+    tab.until(lambda: tab.pictures[-1]["mix"] == {"blue": 1} and tab.newest["state"]["follow"])
+    tab.send(leaving)
+    tab.until(lambda: not tab.newest["state"]["follow"])
+    assert tab.newest["state"]["look"]["mix"] == {"blue": 1}
+
+
 def recorded(tab: Tab, ending: dict[str, Any]) -> list[dict[str, Any]]:
     """The keys of the mixture, from a recording of red and then blue that a message ends."""
     tab.picture_of(mix={"red": 1})

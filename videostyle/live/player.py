@@ -122,10 +122,16 @@ class Player:
         with self._changed:
             self._info, self._camera, self._take = info, None, []
             self._preview = _preview_size(info)
-            self._wanted, self.seconds = _Place(0.0), 0.0
+            self._wanted = _Place(0.0)
             self._controls = replace(
-                self._controls, playing=False, recording=False, timeline=None, follow=False
+                self._controls,
+                look=self._controls.look_at(self.seconds),
+                playing=False,
+                recording=False,
+                timeline=None,
+                follow=False,
             )
+            self.seconds = 0.0
             self._begin_scene()
         return info
 
@@ -137,10 +143,13 @@ class Player:
                 self._changed.notify_all()
 
     def update(self, **changes: Any) -> None:
-        """Change some of the controls."""
+        """Change some of the controls. Where following ends, the look stays as it is shown, unless
+        another is given."""
         with self._changed:
-            before, now = self._controls, replace(self._controls, **changes)
-            self._controls = now
+            before = self._controls
+            if not changes.get("follow", True):
+                changes = {"look": before.look_at(self.seconds), **changes}
+            self._controls = now = replace(before, **changes)
             if now.lines != before.lines:
                 self._preview = _preview_size(self._info)
                 self._begin_scene()
