@@ -603,6 +603,23 @@ def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(page: Any) -> 
     assert np.abs(both[:, :1080] - both[:, 1080:]).mean() < 3  # the original, twice
 
 
+def test_shortcuts_work_after_the_mouse(page: Any) -> None:
+    page.click("#random")
+    page.click("#view")
+    page.dispatch_event("#view", "change")  # as when the list is clicked
+    page.keyboard.press("Space")
+    wait_for(lambda: state(page, "playing"))
+    page.keyboard.press("Space")
+    wait_for(lambda: not state(page, "playing"))
+    settled(page)
+
+
+def test_times_are_rounded_before_they_are_split(page: Any) -> None:
+    times = "[clock(59.6), clock(59.999, 2), clock(7265)]"
+    times = f"import('/page/state.mjs').then(({{ clock }}) => {times})"
+    assert page.evaluate(times) == ["1:00", "1:00.00", "2:01:05"]
+
+
 def test_everything_is_reached_by_keyboard(page: Any) -> None:
     page.locator('input[data-style="starry_night"]').focus()
     page.keyboard.press("Home")
@@ -667,6 +684,8 @@ def test_all_paintings_have_a_card(page: Any) -> None:
     page.click("#close-paintings")
     assert page.locator('input[data-style="the_scream"]').count() == 0
     page.click("#open-paintings")
+    drop(page, "no_painting.txt", b"")
+    page.locator("#notice:popover-open").wait_for()  # in front of them
     page.evaluate(
         """() => {
           const data = new DataTransfer();
@@ -695,8 +714,10 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     page.click("#render-start")
     status = page.locator("#render-status")
     wait_for(lambda: "frames/s" in status.inner_text() and "left" in status.inner_text())
+    assert page.inner_text("#tab-render") + " – videostyle" == f"Render {page.title()}"
     page.click("#render-stop")
     wait_for(lambda: "Stopped after" in status.inner_text())
+    assert (page.inner_text("#tab-render"), page.title()) == ("Render", "videostyle live")
     assert "from_page.part.mp4" in page.inner_text("#render-status a")
     assert page.inner_text("#render-start") == "Resume"
     page.fill("#render-name", "another.mp4")
@@ -780,6 +801,10 @@ def test_it_fits_the_screen(page: Any, name: str, size: tuple[int, int]) -> None
     settled(page)
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= size[0]
+    if name != "live":
+        page.locator("#scalars").scroll_into_view_if_needed()
+        assert page.locator(".frame").bounding_box()["y"] >= 0  # seen while it is mixed
+        page.evaluate("scrollTo(0, 0)")
     if name == "live":
         assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
         for element in ("#picture", "#play", "#strip", "#sliders", "#scalars"):

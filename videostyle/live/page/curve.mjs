@@ -9,7 +9,7 @@ const NAMED = {
 // The square shows y from LOW to HIGH, so that a curve can overshoot.
 const [LOW, HIGH] = [-0.5, 1.5];
 const NUDGE = 0.02;
-const WIDTH = 280;
+const [WIDTH, HEIGHT] = [280, 280];  // of the picker, whatever it shows
 const handles = [...document.querySelectorAll("#square button")];
 let points = NAMED.linear;
 let onPick = () => {};
@@ -79,5 +79,5 @@ $("eases").append(...Object.keys(NAMED).map((name) => {
 $("curve").onbeforetoggle = () => {
   const { left, top } = $("key-ease").getBoundingClientRect();
   $("curve").style.left = `${Math.max(8, Math.min(left, innerWidth - WIDTH - 8))}px`;
-  $("curve").style.bottom = `${innerHeight - top + 6}px`;
+  $("curve").style.top = `${Math.max(8, top - HEIGHT - 6)}px`;
 };

@@ -1,7 +1,7 @@
 // Puts the page together: tabs, transport, keyboard, and what the server says.
 
 import { connect, drop, on, send } from "./connection.mjs";
-import { $, duration, element, notice, play, state } from "./state.mjs";
+import { $, clock, duration, element, notice, play, state } from "./state.mjs";
 import { measured, nextView } from "./viewer.mjs";
 import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
@@ -13,10 +13,11 @@ import "./camera.mjs";
 
 let noticeTimer = 0;
 const say = (text, seconds = 8) => {
+  $("notice").hidePopover();
+  if (text) $("notice").showPopover();  // in front of a dialog that is open
   $("notice").textContent = text;
-  $("notice").hidden = !text;
   clearTimeout(noticeTimer);
-  if (text && seconds) noticeTimer = setTimeout(() => { $("notice").hidden = true; }, 1000 * seconds);
+  if (text && seconds) noticeTimer = setTimeout(() => $("notice").hidePopover(), 1000 * seconds);
 };
 on("notice", ({ text, seconds }) => say(text, seconds));
 on("failure", ({ message }) => { if (!/exists; choose another name/.test(message)) say(message); });
@@ -84,10 +85,9 @@ on("state", () => {
   showLines();
 });
 
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(2).padStart(5, "0")}`;
 function showClock() {
-  const length = state.source?.kind === "video" ? ` / ${clock(duration())}` : "";
-  $("clock").textContent = clock(state.seconds) + length;
+  const length = state.source?.kind === "video" ? ` / ${clock(duration(), 2)}` : "";
+  $("clock").textContent = clock(state.seconds, 2) + length;
 }
 on("picture", showClock);
 on("source", showClock);
@@ -124,11 +124,21 @@ document.addEventListener("drop", (event) => {
 $("open-help").onclick = () => $("help").showModal();
 $("close-help").onclick = () => $("help").close();
 
+// A mouse leaves nothing in focus that would take the next key for itself.
+let isPointed = false;
+document.addEventListener("keydown", () => { isPointed = false; }, true);
+document.addEventListener("pointerdown", () => { isPointed = true; }, true);
+document.addEventListener("change", ({ target }) => { if (isPointed) target.closest("select")?.blur(); });
+document.addEventListener("click", ({ target, detail }) => {
+  const button = target.closest("button:not(.key, .grip, [role=slider])");
+  if (detail) button?.blur();
+}, true);
+
 // A button that is disabled stays so.
 const press = (id) => () => $(id).click();
 const shortcuts = {
   " ": press("play"), r: press("record"), l: press("loop"), t: press("follow"), k: press("add-key"), v: nextView,
-  ",": press("back"), ".": press("forward"), "?": press("open-help"), delete: press("key-delete"),
+  ",": press("back"), ".": press("forward"), "?": press("open-help"),
 };
 [..."1234567890"].forEach((digit, place) => {
   shortcuts[digit] = () => { if (mixer.chosen[place]) toggleSolo(mixer.chosen[place]); };

@@ -1,7 +1,7 @@
 // Rendering from the page: options, progress, stop, and the result.
 
 import { on, send, withToken } from "./connection.mjs";
-import { $, element, state } from "./state.mjs";
+import { $, clock, element, state } from "./state.mjs";
 
 let status = "idle";
 let hasOwnName = false;
@@ -33,7 +33,6 @@ $("render-stop").onclick = () => send({ type: "stop_render" });
 $("render-name").oninput = () => { hasOwnName = true; describe(); };
 
 const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}. ` : "");
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
 
 on("render", (message) => {
   if (status !== "running") source = state.source?.name;
@@ -42,6 +41,9 @@ on("render", (message) => {
   $("render-stop").disabled = status !== "running";
   const { frame, total, fps, eta } = message;
   $("render-progress").value = status === "done" ? 1 : total ? frame / total : 0;
+  const percent = status === "running" && total ? `${Math.floor(100 * frame / total)} %` : "";
+  document.title = percent ? `${percent} – videostyle` : "videostyle live";
+  $("tab-render").textContent = percent ? `Render ${percent}` : "Render";
   const texts = {
     idle: "Nothing rendered yet.",
     running: frame ? `Frame ${frame}${total ? ` of ${total}` : ""}, ${fps} frames/s${eta === null ? "" : `, ${clock(eta)} left`} (${message.message})` : `${message.message}…`,

@@ -17,6 +17,7 @@ export const state = {
   pictures: 0,  // since the source was opened
   look: { mix: { [ORIGINAL]: 1 }, strength: 1, keep_color: 0, stroke: 1 },  // of the last picture
   timeline: null, lesson: null,
+  typed: "",  // of the timeline's text, and not applied
 };
 
 on("hello", (message) => Object.assign(state, {
@@ -39,8 +40,20 @@ on("picture", (picture) => {
   state.look = { mix, strength, keep_color, stroke };
 });
 
-export const duration = () =>
-  state.source?.duration || state.timeline?.curve.duration || 10;
+// Of the strip. A camera has no end: its strip doubles.
+export function duration() {
+  let length = state.source?.duration || state.timeline?.curve.duration || 10;
+  while (state.source?.kind === "camera" && length < state.seconds) length *= 2;
+  return length;
+}
+
+// 1:02:03.45; hours only where there are some.
+export function clock(seconds, decimals = 0) {
+  const [whole, part] = seconds.toFixed(decimals).split(".");
+  const [hours, minutes, rest] = [whole / 3600, (whole / 60) % 60, whole % 60].map(Math.floor);
+  const two = (number) => String(number).padStart(2, "0");
+  return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(rest)}${part ? `.${part}` : ""}`;
+}
 
 export const titleOf = (name) =>
   name === ORIGINAL ? "Original" : (state.styles.find((style) => style.name === name)?.title ?? name);

@@ -101,8 +101,11 @@ setInterval(() => {
 
 function tellView() {
   send({ type: "view", original: wantsOriginal() });
-  canvas.tabIndex = view() === "wipe" ? 0 : -1;
-  canvas.role = view() === "wipe" ? "slider" : "img";
+  const isWipe = view() === "wipe";
+  canvas.tabIndex = isWipe ? 0 : -1;
+  canvas.role = isWipe ? "slider" : "img";
+  canvas.ariaLabel = isWipe ? "Edge between original and painting" : "The painted picture";
+  canvas.ariaValueNow = isWipe ? Math.round(100 * wipe) : null;
   draw();
 }
 $("view").onchange = tellView;
