@@ -118,6 +118,32 @@ def test_what_is_recorded_past_the_period_of_a_loop_is_shown(mode: str) -> None:
         assert difference(new.look_at(number / FPS), wanted) <= 2 * ALLOWED
 
 
+@pytest.mark.parametrize("mode", ["repeat", "bounce"])
+def test_a_loop_is_written_out_with_few_keys_and_its_cuts(mode: str) -> None:
+    keys = """
+  - {at: 0.1s, mix: a, ease: [0.1, 0.9, 0.3, 1], strength: 0.5}
+  - {at: 0.333s, mix: b, ease: hold}
+  - {at: 0.61s, mix: c, stroke: 2}
+  - {at: 1.5s, mix: a, stroke: 1}"""
+    text = f"version: 1\nkeyframes:{keys}\nloop: {{period: 0.77s, mode: {mode}}}\n"
+    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    new = unrolled(old, 600.0, FPS)
+    assert new.loop is None
+    assert len(new.mix.keyframes) < 10 * 600 / 0.77
+    assert len(set(new.scalars["strength"].keyframes)) <= 2
+    for number in range(0, 600 * FPS, 7):
+        assert difference(new.look_at(number / FPS), old.look_at(number / FPS)) <= 2 * ALLOWED
+
+
+def test_a_cut_after_a_performance_stays_a_cut() -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: a, ease: hold}, {at: 60s, mix: b}]\n"
+    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    new = to_timeline([Sample(1 + number / FPS, Look({"c": 1})) for number in range(FPS)], old)
+    for time in (0.5, 2.1, 30.0, 59.9):
+        assert new.look_at(time).mix == {"a": 1}
+    assert new.look_at(60).mix == {"b": 1}
+
+
 def test_keys_before_the_start_are_cut() -> None:
     keys = "{at: -5s, mix: a, stroke: 2}, {at: 4s, mix: b}, {at: 5s, stroke: 1}"
     text = f"version: 1\nkeyframes: [{keys}]"

@@ -12,14 +12,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from videostyle.easing import EASINGS, Easing
+from videostyle.easing import EASINGS, CubicBezier, Easing, hold
 from videostyle.look import Look
-from videostyle.timeline import SCALAR_TRACKS, Keyframe, Timeline, Track
+from videostyle.timeline import SCALAR_TRACKS, Keyframe, Loop, Timeline, Track
 
 # Largest error of a weight or of another track's value at any frame, before rounding.
 TOLERANCE = 0.016
@@ -72,17 +73,72 @@ def to_timeline(samples: Sequence[Sample], before: Timeline | None = None) -> Ti
 
 def unrolled(timeline: Timeline, end: float, frame_rate: float) -> Timeline:
     """A timeline without a loop that goes where a looping one goes, at every frame up to a time."""
-    times = [number / frame_rate for number in range(math.ceil(end * frame_rate) + 1)]
-    return to_timeline([Sample(time, timeline.look_at(time)) for time in times])
+    loop = timeline.loop
+    if loop is None:
+        return timeline
+    if loop.period < max(2 / frame_rate, 2 * CUT):  # the frames are fewer than the keys
+        times = [number / frame_rate for number in range(math.ceil(end * frame_rate) + 1)]
+        return to_timeline([Sample(time, timeline.look_at(time)) for time in times])
+    once = replace(timeline, loop=None)
+    begun = _with_keys(once, lambda name: _from(once, name, 0.0))
+    lasts = loop.period * (2 if loop.bounce else 1)
+
+    def rounds(name: str) -> list[Keyframe[Any]]:
+        keys = _there_and_back(begun, name, loop) if loop.bounce else _there(begun, name, loop)
+        if all(key.value == keys[0].value for key in keys):
+            return keys[:1]
+        return [
+            replace(key, seconds=key.seconds + number * lasts)
+            for number in range(math.floor(end / lasts) + 1)
+            for key in keys
+        ]
+
+    endless = _with_keys(once, rounds)
+    return _with_keys(endless, lambda name: _until(endless, name, end))
 
 
 def from_start(timeline: Timeline) -> Timeline:
     """The same from 0 s on, without the keys before, which YAML cannot say."""
-    tracks: dict[str, Track[Any]] = {"mix": timeline.mix, **timeline.scalars}
-    for name, track in tracks.items():
-        if track.keyframes[0].seconds < 0:
-            tracks[name] = Track(_from(timeline, name, 0.0))
+
+    def keys(name: str) -> Sequence[Keyframe[Any]]:
+        own = _own_keys(timeline, name)
+        return _from(timeline, name, 0.0) if own[0].seconds < 0 else own
+
+    return _with_keys(timeline, keys)
+
+
+def _with_keys(timeline: Timeline, keys: Callable[[str], Sequence[Keyframe[Any]]]) -> Timeline:
+    """The same with other keys, given for each of its tracks."""
+    tracks: dict[str, Track[Any]] = {name: Track(keys(name)) for name in ("mix", *timeline.scalars)}
     return Timeline(tracks.pop("mix"), tracks, timeline.loop)
+
+
+def _there(timeline: Timeline, name: str, loop: Loop) -> list[Keyframe[Any]]:
+    """A track's keys in one period, of which the last holds until the next period begins."""
+    keys = _until(timeline, name, loop.period - CUT)
+    while len(keys) > 1 and keys[-1].value == keys[-2].value:
+        keys.pop()
+    return [*keys[:-1], replace(keys[-1], ease=hold)]
+
+
+def _there_and_back(timeline: Timeline, name: str, loop: Loop) -> list[Keyframe[Any]]:
+    """A track's keys in one period and, backwards, in the next."""
+    there = _until(timeline, name, loop.period)
+    keys = there[:-1]
+    for after, before in pairwise(reversed(there)):
+        seconds = 2 * loop.period - after.seconds
+        if before.ease is hold:  # backwards, it jumps as it begins
+            jump = seconds + min(CUT, (after.seconds - before.seconds) / 2)
+            keys += [Keyframe(seconds, after.value), Keyframe(jump, before.value)]
+        else:
+            keys.append(Keyframe(seconds, after.value, _backwards(before.ease)))
+    return keys
+
+
+def _backwards(ease: Easing) -> Easing:
+    if isinstance(ease, CubicBezier):
+        return CubicBezier(1 - ease.x2, 1 - ease.y2, 1 - ease.x1, 1 - ease.y1)
+    return ease
 
 
 def _is_used(name: str, samples: Sequence[Sample], before: Timeline | None) -> bool:
@@ -102,7 +158,11 @@ def _until(before: Timeline, name: str, end: float) -> list[Keyframe[Any]]:
 
 def _from(before: Timeline, name: str, begin: float) -> list[Keyframe[Any]]:
     """A track's keys from a time on, with its value there as the first key."""
-    keys = [key for key in _own_keys(before, name) if key.seconds > begin]
+    own = _own_keys(before, name)
+    keys = [key for key in own if key.seconds > begin]
+    last = own[len(own) - len(keys) - 1] if len(keys) < len(own) else None
+    if keys and last and (last.ease is hold or last.seconds == begin):
+        return [replace(last, seconds=begin), *keys]
     lead = _keys(name, _sampled(before, begin, keys[0].seconds if keys else begin))
     return [*lead[:-1], *keys] if keys else lead
 
