@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from videostyle.errors import MediaError, UsageError
 from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.serve import _listen, hosts_of
+from videostyle.live.session import MAX_TIMELINE_BYTES
 from videostyle.model import Model, save_model
 
 LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}
@@ -303,6 +304,26 @@ def test_a_timeline_is_saved_and_never_lost(tab: Tab, server: LiveServer, folder
     assert request(server, "PUT", path + "&overwrite=yes", b"other")[0] == 200
     assert request(server, "GET", f"/timelines/old.yaml?token={server.token}")[0] == 200
     assert request(server, "PUT", path, b"x" * 1_100_000)[0] in (409, 413)
+
+
+def test_a_timeline_may_be_as_large_where_it_is_applied_as_where_it_is_saved(
+    tab: Tab, server: LiveServer
+) -> None:
+    """In bytes, so that what can be applied can be saved."""
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n#"
+    fits = text + "é" * ((MAX_TIMELINE_BYTES - len(text)) // 2)
+    tab.newest.pop("timeline", None)
+    message = {"type": "timeline", "text": fits, "keep_text": True}
+    tab.socket.send(json.dumps(message, ensure_ascii=False))  # as a browser does
+    tab.until(lambda: tab.newest.get("timeline", {}).get("yaml") == fits)
+    path = f"/timelines/large.yaml?token={server.token}"
+    assert request(server, "PUT", path, fits.encode())[0] == 200
+    assert request(server, "GET", path)[0] == 200
+    message["text"] += "é"
+    tab.socket.send(json.dumps(message, ensure_ascii=False))
+    tab.until(lambda: "bytes" in tab.newest.get("failure", {}).get("message", ""))
+    status, body = request(server, "PUT", f"{path}&overwrite=yes", (fits + "é").encode())
+    assert (status, body) == (413, b"larger than 4 MB")
 
 
 def test_a_key_no_loop_reaches_is_refused(tab: Tab) -> None:

@@ -33,10 +33,10 @@ def boolean(message: Mapping[str, Any], name: str) -> bool:
 
 
 def text(message: Mapping[str, Any], name: str, most: int) -> str:
-    """Text of at most so many characters."""
+    """Text of at most so many bytes of UTF-8."""
     value = message.get(name)
-    if not isinstance(value, str) or len(value) > most:
-        raise UsageError(f"{name!r} must be text of at most {most} characters")
+    if not isinstance(value, str) or len(value.encode(errors="replace")) > most:
+        raise UsageError(f"{name!r} must be text of at most {most} bytes")
     return value
 
 

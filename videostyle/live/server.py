@@ -26,14 +26,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from videostyle.errors import UsageError, VideoStyleError
 from videostyle.live.lesson import MAX_BYTES
-from videostyle.live.session import MAX_TIMELINE_CHARACTERS, Session, failure_message
+from videostyle.live.session import MAX_TIMELINE_BYTES, Session, failure_message
 from videostyle.live.viewers import Viewer, Viewers
 from videostyle.look import ORIGINAL
 from videostyle.whole_file import written_whole
 
 PAGE = Path(__file__).parent / "page"
 # Larger messages end the connection: a camera's frame, or a timeline, is smaller.
-MAX_MESSAGE_BYTES = 4 << 20
+MAX_MESSAGE_BYTES = 5_000_000
 # A tab that sends so many messages that make no sense is let go.
 MOST_MISTAKES = 20
 _HEADERS = {
@@ -130,7 +130,7 @@ class Server:
         except VideoStyleError as error:
             raise HTTPException(404, str(error)) from error
         is_timeline = path.suffix.lower() in (".yaml", ".yml")
-        if not is_timeline or path.stat().st_size > MAX_TIMELINE_CHARACTERS:
+        if not is_timeline or path.stat().st_size > MAX_TIMELINE_BYTES:
             raise HTTPException(404, f"{path.name} is not a timeline")
         data = path.read_bytes()
         self.session.note_file(data.decode(errors="replace"))
@@ -144,7 +144,7 @@ class Server:
             raise HTTPException(400, str(error)) from error
         if path.exists() and request.query_params.get("overwrite") != "yes":
             raise HTTPException(409, f"{path.name} exists")
-        data = await _body(request, MAX_TIMELINE_CHARACTERS)
+        data = await _body(request, MAX_TIMELINE_BYTES)
         try:
             with written_whole(path) as part:
                 part.write_bytes(data)
@@ -251,7 +251,7 @@ async def _body(request: Request, most: int) -> bytes:
         async for chunk in request.stream():
             data += chunk
             if len(data) > most:
-                raise HTTPException(413, f"larger than {most >> 20} MB")
+                raise HTTPException(413, f"larger than {most / 1e6:.0f} MB")
     except ClientDisconnect as error:
         raise HTTPException(400, "the upload broke off") from error
     return bytes(data)

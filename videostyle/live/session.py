@@ -36,7 +36,7 @@ from videostyle.stylizer import Stylizer
 from videostyle.timeline import NEAR, Timeline, Track
 from videostyle.timeline_yaml import dump_timeline, parse_timeline
 
-MAX_TIMELINE_CHARACTERS = 1_000_000
+MAX_TIMELINE_BYTES = 4_000_000
 MAX_WEIGHTS = 256
 MAX_CAMERA_SIDE = 1280
 # A timeline of a source without a length, a camera, is drawn so long at least.
@@ -230,7 +230,7 @@ class Session:
         }
 
     def _open(self, message: Message) -> None:
-        name = text(message, "name", 1000)
+        name = text(message, "name", 4000)
         self.player.open(None if name == CAMERA else self.library.find(name))
         self._source, self._timeline, self._yaml = name, None, ""
         self._camera_began = time.perf_counter()
@@ -324,7 +324,7 @@ class Session:
 
     def _read_timeline(self, message: Message) -> None:
         """Take the text a tab has written, or its keys; the text is kept as it is."""
-        source = text(message, "text", MAX_TIMELINE_CHARACTERS)
+        source = text(message, "text", MAX_TIMELINE_BYTES)
         if not source.strip():
             self._timeline, self._yaml = None, ""
             self.player.update(timeline=None, follow=False)
@@ -367,7 +367,7 @@ class Session:
         if self.lesson.is_running:
             raise UsageError("a painting is being learned; end that, or wait, to render")
         suffixes = set(PICTURE_SUFFIXES if info.is_image else CONTAINERS)
-        output = self.library.new(text(message, "output", 200), suffixes)
+        output = self.library.new(text(message, "output", 1000), suffixes)
         if output.exists() and output.samefile(info.path):
             raise UsageError(f"{output.name} is the input; choose another name")
         if output.exists() and message.get("overwrite") is not True:
