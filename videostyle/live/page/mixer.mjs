@@ -1,11 +1,12 @@
 // The sliders: a weight for every chosen painting, solo and mute, and what goes with the mixture.
 
-import { isOpen, on, send, withToken } from "./connection.mjs";
-import { $, ORIGINAL, SCALARS, colorOf, element, state, titleOf } from "./state.mjs";
+import { emit, isOpen, on, send, withToken } from "./connection.mjs";
+import { $, ORIGINAL, SCALARS, colorOf, element, notice, state, titleOf } from "./state.mjs";
 import { noteSent } from "./viewer.mjs";
 
 const CHOSEN_AT_FIRST = 13;
-const NUDGE = 0.01;
+const STEP = 0.01;
+const KEPT = "mixer";  // of a reload
 const INTERVAL_MS = 20;
 export const mixer = { chosen: [], values: new Map(), muted: new Set(), solo: null, scalars: {} };
 const rows = new Map();
@@ -27,7 +28,7 @@ export function thumbnail(name) {
 
 // The first pictures of a camera may still show the source before.
 const CAMERA_PICTURES = 3;
-const hasThumbnails = () => state.source?.name && (state.source.kind !== "camera" || state.pictures >= CAMERA_PICTURES);
+export const hasThumbnails = () => state.source?.name && (state.source.kind !== "camera" || state.pictures >= CAMERA_PICTURES);
 
 export function showThumbnail(image, name) {
   if (hasThumbnails()) image.src = thumbnail(name);
@@ -36,6 +37,7 @@ export function showThumbnail(image, name) {
 
 function showThumbnails() {
   for (const [name, { picture }] of rows) showThumbnail(picture, name);
+  emit("thumbnails");
 }
 
 // Weights that sound: solo and mute applied, not yet divided by their sum.
@@ -58,15 +60,19 @@ export function look() {
   return { mix, ...mixer.scalars };
 }
 
-function shares() {
-  const { mix } = handsLead() ? look() : state.look;
+const audible = () => mixer.chosen.filter((name) => !mixer.muted.has(name) && mixer.values.get(name) > 0);
+
+// What is painted, as parts of 1.
+export const shares = () => normalised((handsLead() ? look() : state.look).mix);
+
+export function normalised(mix) {
   const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
   return Object.fromEntries(Object.entries(mix).map(([name, weight]) => [name, weight / total]));
 }
 
 // The first move goes out at once, then at most one message every INTERVAL_MS, always the newest.
 export function commit() {
-  state.follow = false;
+  if (state.conducts) state.follow = false;
   if (isScheduled) return;
   isScheduled = true;
   serial += 1;
@@ -74,6 +80,7 @@ export function commit() {
 }
 
 function flush() {
+  if (!isScheduled) return;
   isScheduled = false;
   lastSent = performance.now();
   isUnsent = !isOpen();
@@ -95,7 +102,7 @@ function refresh() {
   const part = shares();
   for (const [name, row] of rows) {
     const value = mixer.values.get(name) ?? 0;
-    if (document.activeElement !== row.range || state.follow) row.range.value = value;
+    if (document.activeElement !== row.range || !handsLead()) row.range.value = value;
     row.range.style.setProperty("--part", `${value * 100}%`);
     row.range.setAttribute("aria-valuetext", `${Math.round((part[name] ?? 0) * 100)} percent of the mixture`);
     row.weight.textContent = `${((part[name] ?? 0) * 100).toFixed(0)} %`;
@@ -107,7 +114,7 @@ function refresh() {
   for (const [name, { input, output }] of scalarInputs) {
     const { low, high } = SCALARS[name];
     const value = mixer.scalars[name];
-    if (document.activeElement !== input || state.follow) input.value = value;
+    if (document.activeElement !== input || !handsLead()) input.value = value;
     input.style.setProperty("--part", `${100 * (value - low) / (high - low)}%`);
     output.textContent = value.toFixed(2);
   }
@@ -130,12 +137,11 @@ function build() {
 function makeRow(name) {
   const title = titleOf(name);
   const label = `Weight of ${title}`;
-  const range = element("input", { type: "range", min: 0, max: 1, step: NUDGE, ariaLabel: label });
+  const range = element("input", { type: "range", min: 0, max: 1, step: STEP, ariaLabel: label });
   range.dataset.style = name;
   range.style.setProperty("--fill", colorOf(name));
-  range.oninput = () => { mixer.values.set(name, Number(range.value)); commit(); };
-  range.onkeydown = (event) => nudge(event, range);
-  const weight = element("output", { className: "weight" });
+  makeSlider(range, (value) => mixer.values.set(name, value));
+  const weight = element("output", { className: "weight", ariaLive: "off" });
   const solo = element("button", { className: "small", textContent: "S", title: `Solo ${title}`, ariaLabel: `Solo ${title}` });
   solo.onclick = () => toggleSolo(name);
   const mute = element("button", { className: "small", textContent: "M", title: `Mute ${title}`, ariaLabel: `Mute ${title}` });
@@ -155,12 +161,25 @@ function find() {
   $("none-found").hidden = [...rows.values()].some(({ item }) => !item.hidden);
 }
 
-function nudge(event, range) {
-  if (!event.shiftKey || !event.key.startsWith("Arrow")) return;
-  const sign = ["ArrowUp", "ArrowRight"].includes(event.key) ? 1 : -1;
-  range.value = Number(range.value) + sign * 10 * NUDGE;
-  range.oninput();
-  event.preventDefault();
+function makeSlider(range, keep) {
+  let before = {};
+  const put = (value) => { range.value = value; range.oninput(); };
+  range.oninput = () => { keep(Number(range.value)); commit(); };
+  range.onpointerdown = () => { before = { value: range.value, follow: state.follow }; };
+  // A finger that scrolls the page has moved the slider on its way.
+  range.onpointercancel = () => {
+    put(before.value);
+    if (!before.follow) return;
+    flush();
+    send({ type: "set", follow: true });
+  };
+  range.onkeydown = (event) => {
+    if (!event.shiftKey || !event.key.startsWith("Arrow")) return;
+    const sign = ["ArrowUp", "ArrowRight"].includes(event.key) ? 1 : -1;
+    put(Number(range.value) + sign * 10 * range.step);
+    event.preventDefault();
+  };
+  return put;
 }
 
 export function toggleSolo(name) {
@@ -200,6 +219,10 @@ function makeMovable(item, grip, name) {
 }
 
 export function choose(name, isChosen) {
+  if (!isChosen && state.follow && state.timeline?.curve.mix[name]) {
+    notice(`${titleOf(name)} stays: the timeline uses it.`);
+    return;
+  }
   const sounds = name in sounding();
   mixer.chosen = isChosen ? [...mixer.chosen, name] : mixer.chosen.filter((each) => each !== name);
   if (!isChosen) { mixer.values.delete(name); mixer.muted.delete(name); if (mixer.solo === name) mixer.solo = null; }
@@ -212,8 +235,10 @@ function buildScalars() {
     mixer.scalars[name] = initial;
     const input = element("input", { type: "range", min: low, max: high, step });
     input.dataset.scalar = name;
-    const output = element("output");
-    input.oninput = () => { mixer.scalars[name] = Number(input.value); commit(); };
+    const output = element("output", { ariaLive: "off" });
+    const put = makeSlider(input, (value) => { mixer.scalars[name] = value; });
+    input.ondblclick = () => put(initial);
+    input.title = `A double click sets ${initial}`;
     $("scalars").append(element("label", {}, label, input, output));
     scalarInputs.set(name, { input, output });
   }
@@ -222,7 +247,7 @@ function buildScalars() {
 $("search").oninput = find;
 $("clear").onclick = () => { setMix({}); commit(); };
 $("equalise").onclick = () => {
-  const names = Object.keys(sounding());
+  const names = audible();
   setMix(Object.fromEntries((names.length ? names : mixer.chosen).map((name) => [name, 1])));
   commit();
 };
@@ -233,31 +258,56 @@ $("random").onclick = () => {
   commit();
 };
 
+// What a reload would lose: the server knows the mixture alone.
+addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify({
+  ...mixer, values: [...mixer.values], muted: [...mixer.muted],
+})));
+const kept = JSON.parse(sessionStorage.getItem(KEPT));
+
+// Takes up what was kept, unless something else is painted now.
+function recall(mix) {
+  if (!kept) return false;
+  const now = { ...mixer };
+  Object.assign(mixer, {
+    solo: kept.solo, muted: new Set(kept.muted),
+    values: new Map(kept.values.filter(([name]) => mixer.chosen.includes(name))),
+  });
+  const before = normalised(look().mix);
+  const isSame = [...Object.keys(before), ...Object.keys(mix)]
+    .every((name) => Math.abs((before[name] ?? 0) - (mix[name] ?? 0)) < 0.001);
+  if (!isSame) Object.assign(mixer, now);
+  return isSame;
+}
+
 buildScalars();
 let isFirst = true;
 on("hello", () => {
+  const names = state.styles.map((style) => style.name);
   if (!mixer.chosen.length) {
-    mixer.chosen = [...state.styles.slice(0, CHOSEN_AT_FIRST).map((style) => style.name), ORIGINAL];
+    const isOfModel = kept?.chosen.some((name) => names.includes(name));
+    mixer.chosen = isOfModel ? kept.chosen : [...names.slice(0, CHOSEN_AT_FIRST), ORIGINAL];
   }
   // A painting whose lesson failed is gone again.
-  const known = new Set([ORIGINAL, ...state.styles.map((style) => style.name)]);
+  const known = new Set([ORIGINAL, ...names]);
   for (const name of mixer.chosen) if (!known.has(name)) mixer.values.delete(name);
   mixer.chosen = mixer.chosen.filter((name) => known.has(name));
   build();
 });
 on("source", showThumbnails);
 on("lesson", ({ status, style }) => {
-  if (status !== "running" && rows.has(style)) showThumbnail(rows.get(style).picture, style);
+  if (status !== "running" && rows.has(style)) showThumbnails();
 });
 // The first message of a new connection.
-on("role", () => { if (isUnsent && handsLead()) flush(); isUnsent = false; });
+on("role", () => { if (isUnsent && handsLead()) commit(); isUnsent = false; });
 on("state", (message) => {
   if (isFirst) {
     isFirst = false;
     const { mix, strength, keep_color, stroke } = message.look;
     Object.assign(mixer.scalars, { strength, keep_color, stroke });
     const untouched = Object.keys(mix).join() === ORIGINAL;
-    if (untouched && !message.follow && state.conducts && mixer.chosen.length) {
+    if (recall(mix)) {
+      build();
+    } else if (untouched && !message.follow && state.conducts && mixer.chosen.length) {
       setMix({ [mixer.chosen[0]]: 1 });
       commit();
     } else {
@@ -268,9 +318,15 @@ on("state", (message) => {
 });
 on("picture", () => {
   if (state.source?.kind === "camera" && state.pictures === CAMERA_PICTURES) showThumbnails();
+  followPicture();
+});
+// A move of a tab without the controls is refused.
+on("failure", followPicture);
+
+function followPicture() {
   if (handsLead()) return;
   const { mix, ...scalars } = state.look;
   setMix(mix);
   Object.assign(mixer.scalars, scalars);
   refresh();
-});
+}

@@ -2,7 +2,7 @@
 
 import { on } from "./connection.mjs";
 import { $, element, state, titleOf } from "./state.mjs";
-import { commit, setMix, thumbnail } from "./mixer.mjs";
+import { commit, hasThumbnails, setMix, shares, thumbnail } from "./mixer.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
@@ -13,25 +13,37 @@ function weights() {
   return [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y];
 }
 
-function apply() {
+function mixture() {
   const mix = {};
   weights().forEach((weight, corner) => {
     const name = corners[corner].value;
     mix[name] = (mix[name] ?? 0) + weight;
   });
-  setMix(mix);
-  show();
-  commit();
+  return mix;
 }
 
+function apply() {
+  setMix(mixture());
+  commit();
+  show();
+}
+
+// The percentages are of what is painted; the dot is pale where something else leads.
 function show() {
   $("dot").style.left = `${at.x * 100}%`;
   $("dot").style.top = `${at.y * 100}%`;
-  const parts = weights().map((weight, corner) => `${titleOf(corners[corner].value)} ${Math.round(100 * weight)} %`);
-  $("field").setAttribute("aria-valuetext", parts.join(", "));
-  weights().forEach((weight, corner) => { percents[corner].textContent = `${Math.round(100 * weight)} %`; });
-  $("field").style.backgroundImage = corners
-    .map((select) => `url("${thumbnail(select.value)}")`).join(", ");
+  const painted = shares();
+  const parts = corners.map(({ value }) => Math.round(100 * (painted[value] ?? 0)));
+  const texts = corners.map(({ value }, corner) => `${titleOf(value)} ${parts[corner]} %`);
+  $("field").setAttribute("aria-valuetext", texts.join(", "));
+  percents.forEach((output, corner) => { output.textContent = `${parts[corner]} %`; });
+  const leads = Object.entries(mixture()).every(([name, weight]) => Math.abs(weight - (painted[name] ?? 0)) < 0.005);
+  $("dot").classList.toggle("pale", !leads);
+}
+
+function showThumbnails() {
+  $("field").style.backgroundImage = hasThumbnails()
+    ? corners.map(({ value }) => `url("${thumbnail(value)}")`).join(", ") : "";
 }
 
 function move(event) {
@@ -53,7 +65,7 @@ $("field").onkeydown = (event) => {
   at.y = Math.min(1, Math.max(0, at.y + step[1] * size));
   apply();
 };
-for (const select of corners) select.onchange = apply;
+for (const select of corners) select.onchange = () => { apply(); showThumbnails(); };
 
 on("hello", () => {
   corners.forEach((select, corner) => {
@@ -63,4 +75,5 @@ on("hello", () => {
     if (!select.value) select.selectedIndex = Math.min(corner, state.styles.length - 1);
   });
 });
-on("source", (source) => { if (source.name) show(); });
+on("thumbnails", showThumbnails);
+on("picture", show);
