@@ -164,6 +164,19 @@ def test_a_part_that_ends_before_the_sound_begins_is_kept(
     assert report.output.exists()
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_an_edit_list_hides_does_not_come_back(
+    tmp_path: Path, stylizer: Stylizer, suffix: str
+) -> None:
+    clip, output = film(tmp_path / "in.mp4", "ac3", ("stereo", -0.4)), tmp_path / f"out{suffix}"
+    render(clip, output, UNTOUCHED, stylizer=stylizer)
+    with av.open(str(output)) as container:
+        kept = sum(packet.size > 0 for packet in container.demux(audio=0))
+    assert kept * 0.032 == pytest.approx(24_576 / 48_000 - 0.4 + 0.1, abs=0.04)
+    info = inspect(output)
+    assert info.start_pts * info.time_base < 0.15
+
+
 def test_sound_whose_layout_changes_is_transcoded_to_one(
     tmp_path: Path, stylizer: Stylizer
 ) -> None:

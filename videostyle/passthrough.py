@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _INTERLEAVED_SECONDS = 10  # packets of one time are at most so far apart in a file
 _LONGEST_SUBTITLE_SECONDS = 60
+_WARM_UP_SECONDS = 0.1  # of sound before its first sample; Opus wants the most, 0.08
 # Tags that describe the input's encoding and would be wrong of the output's.
 _STALE_TAGS = (
     *("encoder", "duration", "bps", "number_of_", "_statistics", "alpha_mode"),
@@ -80,13 +81,18 @@ class Span:
 
     def take(self, packet: av.Packet[Stream]) -> bool:
         """Whether a packet begins in the part; subtitles are shortened to it."""
-        if self.is_whole or packet.pts is None or packet.time_base is None:
+        if packet.pts is None or packet.time_base is None:
             return True
         begin = float(packet.pts * packet.time_base)
+        end = begin + float((packet.duration or 0) * packet.time_base)
+        # What an edit list cuts off would be back where the output has no such list.
+        if packet.is_discard and end < -_WARM_UP_SECONDS:
+            return False
+        if self.is_whole:
+            return True
         if packet.stream.type != "subtitle" or not packet.duration:
             return self.begin <= begin < self.end
-        end = min(begin + float(packet.duration * packet.time_base), self.end)
-        begin = max(begin, self.begin)
+        begin, end = max(begin, self.begin), min(end, self.end)
         packet.pts = packet.dts = round(begin / packet.time_base)
         packet.duration = max(0, round(end / packet.time_base) - packet.pts)
         return begin < end
