@@ -89,11 +89,31 @@ def test_sound_stays_in_step_where_the_container_moves_the_start(
     # Matroska has no negative times: sound and picture move together.
     source = clip(pts=range(25), audio="aac")
     output = copy(source, tmp_path / "out.mkv").output
-
-    def lead(path: Path) -> Fraction:
-        return packets(path, "audio")[0][0] - seconds(path)[0]
-
     assert abs(lead(output) - lead(source)) <= Fraction(1, 1000)
+
+
+def lead(path: Path) -> Fraction:
+    """How much later than the picture the sound begins, in seconds."""
+    return packets(path, "audio")[0][0] - seconds(path)[0]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".gif"])
+def test_a_broadcast_begins_at_0_with_its_sound_in_step(
+    clip: Clip, tmp_path: Path, suffix: str
+) -> None:
+    plain, source = clip(pts=range(5), audio="aac"), tmp_path / "in.ts"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        streams = {stream: new.add_stream_from_template(stream) for stream in old.streams}
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream]
+                packet.pts += round(26_000 / packet.time_base)
+                packet.dts = packet.pts
+                new.mux(packet)
+    output = copy(source, tmp_path / f"out{suffix}", EncodeOptions()).output
+    assert 0 <= seconds(output)[0] < 0.1
+    if suffix != ".gif":
+        assert abs(lead(output) - lead(source)) <= Fraction(1, 1000)
 
 
 def test_sound_can_be_left_out_or_made_aac(clip: Clip, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ from videostyle.picture import save_picture, write_picture
 from videostyle.segments import SegmentRecord
 from videostyle.whole_file import part_path
 
+_ARBITRARY_CLOCKS = ("mpeg", "mpegts")  # formats that may begin at any time of a broadcast's day
+
 
 @dataclass(frozen=True, slots=True)
 class EncodeReport:
@@ -174,8 +176,8 @@ def join_segments(
         return EncodeReport(part, 0, False, ())
     with ExitStack() as on_error:
         on_error.callback(_remove, part)
-        span = _span(segments[0][1].first_pts, info, cut)
         with open_input(info.path) as source, _open_output(part, plan) as container:
+            span = _span(segments[0][1].first_pts, info, cut, source)
             video = _Video(container, info, plan, span, source)
             others = Passthrough(source, container, plan.streams, span)
             for path, record in segments:
@@ -300,8 +302,8 @@ def _write_video(
     first = next(frames, None)
     if first is None:
         return 0, []
-    span = _span(first.pts, info, cut)
     with open_input(info.path) as source, _open_output(part, plan) as container:
+        span = _span(first.pts, info, cut, source)
         video = _Video(container, info, plan, span, source)
         others = Passthrough(source, container, plan.streams, span)
         for frame in chain([first], frames):
@@ -332,11 +334,14 @@ def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: range) -> No
         )
 
 
-def _span(first_pts: int, info: MediaInfo, cut: Cut) -> Span:
+def _span(first_pts: int, info: MediaInfo, cut: Cut, source: InputContainer) -> Span:
     start = info.start_pts * info.time_base
     begin = first_pts * info.time_base if cut.start else start
     # What begins before 0 begins at 0: MP4 would hide it, other containers move it themselves.
-    earlier = begin - max(start, Fraction(0))
+    zero = min(start, Fraction(0))
+    if source.format.name in _ARBITRARY_CLOCKS:  # else a video of hours, with nothing at first
+        zero = min(start, Fraction(source.start_time or 0, av.time_base))
+    earlier = begin - start + zero
     return Span(float(begin) if cut.start else -math.inf, float(start) + cut.end, earlier)
 
 
@@ -361,6 +366,7 @@ class _Video:
         self._container, self._info, self._plan = container, info, plan
         self._earlier = round(span.earlier / info.time_base)
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
+        self._first_pts: int | None = None
         self._last_pts: int | None = None
         self._left_out = 0
         self._lost_timecode = False
@@ -452,8 +458,10 @@ class _Video:
         if tick is None:
             return pts, duration
         # A container with a clock of its own begins at 0.
+        if self._first_pts is None:
+            self._first_pts = pts
         ratio = self._info.time_base / tick
-        begin = (pts - max(0, self._info.start_pts)) * ratio
+        begin = (pts - self._first_pts) * ratio
         return round(begin), max(1, round(begin + duration * ratio) - round(begin))
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
