@@ -457,6 +457,73 @@ def test_keys_move_and_come_back_faster_than_the_server_answers(page: Any) -> No
     assert page.is_disabled("#undo")
 
 
+def test_keys_stay_what_they_are(page: Any) -> None:
+    strengths = "  - {at: 3s, strength: 0.5}\n  - {at: 4s, strength: 0.9}\n"
+    drop(page, "my_keys.yml", (TWO_KEYS + strengths).encode())
+    wait_for(lambda: state(page, "follow") and state(page, "timeline.tracks.strength"))
+    assert page.input_value("#timeline-name") == "my_keys.yaml"
+    mix, lane = page.locator(".lane.mix .key"), page.locator(".lane.mix").bounding_box()
+    times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
+    mix.last.dblclick()
+    y, second = lane["y"] + lane["height"] / 2, lane["width"] / state(page, "source.duration")
+    page.mouse.dblclick(lane["x"] + 2 * second, y)  # followed: the look of that moment
+    wait_for(lambda: page.evaluate(times) == pytest.approx([1, 2, 3], abs=0.02))
+    values = state(page, "timeline.tracks.mix")[1]["value"]
+    assert values == pytest.approx({"the_kiss": 0.5, "original": 0.5}, abs=0.01)
+    assert not page.is_visible("#notice")  # that keys are out of order
+    page.fill("#key-at", "0:00,5")
+    page.keyboard.press("Enter")
+    wait_for(lambda: page.evaluate(times) == pytest.approx([0.5, 1, 3]))
+    page.fill("#key-at", "soon")
+    page.keyboard.press("Enter")
+    page.locator("#notice", has_text="A time is written").wait_for()
+    # What has been dragged so far is not lost when an answer arrives.
+    x, y = middle(page, ".lane.mix .key >> nth=2")
+    page.mouse.move(x + 4, y)  # off its middle
+    page.mouse.down()
+    page.mouse.move(x + 10, y)
+    page.evaluate("document.getElementById('undo').click()")
+    wait_for(lambda: page.evaluate(times) == pytest.approx([1, 2, 3], abs=0.02))
+    page.mouse.move(x + 4 + second, y)
+    page.mouse.up()
+    wait_for(lambda: page.evaluate(times) == pytest.approx([1, 2, 4], abs=0.02))
+    mix.last.focus()
+    for _ in range(2):
+        page.keyboard.press("Delete")
+        wait_for(lambda: page.evaluate("document.activeElement.className") == "key")
+    wait_for(lambda: len(page.evaluate(times)) == 1)
+    page.keyboard.press("Delete")
+    page.locator("#notice", has_text="The last key of the mix stays").wait_for()
+    page.click("#play")
+    page.click("#play")
+    page.keyboard.press("Delete")  # nothing is in focus
+    assert page.locator(".key").count() == 3
+    page.click("#open-paintings")
+    page.click("#cards >> text=The Kiss")
+    page.locator("#notice", has_text="the timeline uses it").wait_for()
+
+
+def test_what_is_typed_is_not_lost(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", TWO_KEYS)
+    page.click("#apply")
+    wait_for(lambda: state(page, "timeline") and not state(page, "typed"))
+    page.fill("#yaml", "# my notes")
+    page.click("#add-key")
+    wait_for(lambda: page.locator(".lane.mix .key").count() == 3)
+    wait_for(lambda: "my notes" not in page.input_value("#yaml"))
+    page.click("#undo")
+    wait_for(lambda: page.locator(".lane.mix .key").count() == 2)
+    assert page.input_value("#yaml") == "# my notes"
+    page.click("#redo")
+    wait_for(lambda: "my notes" not in page.input_value("#yaml"))
+    page.click("#undo")
+    wait_for(lambda: page.input_value("#yaml") == "# my notes")
+    asked = len(page.asked)
+    page.reload()
+    assert len(page.asked) == asked + 1
+
+
 def test_a_timeline_that_is_not_saved_is_asked_about(page: Any, folder: Path) -> None:
     def stays(action: Callable[[], Any], word: str = "not saved") -> None:
         page.agrees, before = False, len(page.asked)

@@ -6,9 +6,8 @@ import { sendText } from "./strip.mjs";
 
 const MOST_BYTES = 1_000_000;
 const text = $("yaml");
-let isTyped = false;  // and not applied
 
-text.oninput = () => { isTyped = Boolean(text.value.trim()); };
+text.oninput = () => { state.typed = text.value.trim() ? text.value : ""; };
 text.onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
 };
@@ -20,14 +19,12 @@ function apply() {
 $("apply").onclick = apply;
 
 on("timeline", ({ yaml }) => {
+  if (state.typed === yaml) state.typed = "";
   // What somebody has typed is not taken away by a recording, another tab or a new connection.
-  if (isTyped && yaml !== text.value) return;
-  text.value = yaml;
-  isTyped = false;
-  $("mistakes").replaceChildren();
+  text.value = state.typed || yaml;
+  if (!state.typed) $("mistakes").replaceChildren();
 });
-
-on("forget_typed", () => { isTyped = false; });
+addEventListener("beforeunload", (event) => { if (state.typed) event.preventDefault(); });
 
 on("timeline_error", ({ mistakes, message }) => {
   $("tab-yaml").click();
@@ -48,15 +45,16 @@ function goTo({ line, column }) {
   text.scrollTop = Math.max(0, (line - 4) * 18);
 }
 
-function load(source) {
+function load(source, name) {
+  $("timeline-name").value = name.split("/").pop().replace(/\.ya?ml$/i, ".yaml");
   text.value = source;
-  isTyped = true;
+  state.typed = text.value;
   apply();
 }
 
 // Whether what is there may be replaced; asks if it is not saved.
 export function mayLeave() {
-  const isSaved = !isTyped && (!state.timeline || state.timeline.saved);
+  const isSaved = !state.typed && (!state.timeline || state.timeline.saved);
   if (isSaved && !state.recording) return true;
   return confirm(`${state.recording ? "A recording is running" : "The timeline is not saved"}. Leave it?`);
 }
@@ -67,8 +65,7 @@ $("timeline-file").onchange = async ({ target }) => {
   if (!mayLeave()) return;
   const response = await request(`/timelines/${name.split("/").map(encodeURIComponent).join("/")}`);
   if (!response.ok) { notice(await response.text()); return; }
-  $("timeline-name").value = name.split("/").pop();
-  load(await response.text());
+  load(await response.text(), name);
 };
 
 $("save").onclick = () => save(false);
@@ -83,7 +80,7 @@ async function save(overwrite) {
     if (confirm(`${name} exists. Overwrite it?`)) save(true);
     return;
   }
-  if (response.ok && text.value === body) isTyped = false;
+  if (response.ok && text.value === body) state.typed = "";
   notice(response.ok ? `Saved as ${(await response.json()).path}` : await response.text());
 }
 
@@ -96,5 +93,5 @@ export async function loadFile(file) {
   if (file.size > MOST_BYTES) { notice("That file is too large for a timeline."); return; }
   if (!mayLeave()) return;
   $("tab-yaml").click();
-  load(await file.text());
+  load(await file.text(), file.name);
 }

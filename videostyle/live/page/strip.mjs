@@ -1,15 +1,16 @@
 // The timeline strip: a lane a track, keys to drag, the mixture as a stacked area, undo and redo.
 
-import { emit, isOpen, on, send } from "./connection.mjs";
-import { $, SCALARS, colorOf, duration, element, notice, seek, state, titleOf } from "./state.mjs";
-import { look } from "./mixer.mjs";
+import { isOpen, on, send } from "./connection.mjs";
+import { $, SCALARS, clock, colorOf, duration, element, notice, seek, state, titleOf } from "./state.mjs";
+import { look, normalised } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
 
 const TRACKS = ["mix", ...Object.keys(SCALARS)];
 const SAME_MOMENT_SECONDS = 0.0005;
 const MARK_PIXELS = 64;
+const MARK_TEXT_PIXELS = 44;
 const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
-// Timelines, each as the message that brings it back.
+// Timelines, each as the message that brings it back, and what was typed over it.
 const history = { undo: [], redo: [] };
 let now = null;  // the one shown; null until the server has said
 let isAsked = false;  // the server has yet to answer
@@ -17,6 +18,8 @@ let waiting = null;  // to be asked then
 let source = "";
 let tracks = null;  // of what is shown, which may be ahead of the server
 let selected = null;  // { track, at }
+let isHeld = false;  // a key, by a pointer
+let isLate = false;  // what should be shown
 
 // YAML takes JSON's strings and numbers, so a key is written as JSON in flow style.
 function toYaml(edited) {
@@ -25,13 +28,15 @@ function toYaml(edited) {
     for (const { at, value, ease } of edited[track] ?? []) {
       const what = typeof value === "number" ? value : `{${Object.entries(value)
         .map(([name, weight]) => `${JSON.stringify(name)}: ${Number(weight.toFixed(4))}`).join(", ")}}`;
-      items.push(`  - {at: ${Math.max(0, at).toFixed(4)}s, ${track}: ${what}, ease: ${JSON.stringify(ease)
-        .replaceAll('"', "")}}`);
+      const text = `  - {at: ${Math.max(0, at).toFixed(4)}s, ${track}: ${what}, ease: ${JSON.stringify(ease)
+        .replaceAll('"', "")}}`;
+      items.push({ at, text });
     }
   }
+  items.sort((a, b) => a.at - b.at);
   const { loop } = state.timeline ?? {};
   const tail = loop ? [`loop: {period: ${loop.period}s, mode: ${loop.bounce ? "bounce" : "repeat"}}`] : [];
-  return items.length ? ["version: 1", "keyframes:", ...items, ...tail, ""].join("\n") : "";
+  return items.length ? ["version: 1", "keyframes:", ...items.map(({ text }) => text), ...tail, ""].join("\n") : "";
 }
 
 function edit(change) {
@@ -39,8 +44,8 @@ function edit(change) {
   const edited = structuredClone(tracks ?? {});
   change(edited);
   for (const track of TRACKS) edited[track]?.sort((a, b) => a.at - b.at);
-  emit("forget_typed");
-  remember();
+  remember(state.typed);
+  state.typed = "";
   tracks = edited.mix?.length ? edited : null;
   ask({ text: tracks ? toYaml(tracks) : "" });
   show();
@@ -53,15 +58,15 @@ export function sendText(text) {
 }
 
 // One question at a time: the answer to an older one would take back what is shown since.
-function ask(message) {
+function ask({ typed, ...message }) {
   now = message;
   if (isAsked) waiting = message;
   else send({ type: "timeline", ...message });
   isAsked = true;
 }
 
-function remember() {
-  if (now) history.undo.push(now);
+function remember(typed = "") {
+  if (now) history.undo.push({ ...now, typed });
   if (history.undo.length > 500) history.undo.shift();
   history.redo.length = 0;
 }
@@ -84,23 +89,28 @@ function answered() {
     now = { text: state.timeline?.yaml ?? "", keep_text: true };
     tracks = state.timeline?.tracks ?? null;
     // Of what was refused, or changed nothing.
-    for (const each of Object.values(history)) if (each.at(-1)?.text === now.text) each.pop();
+    for (const each of Object.values(history)) {
+      if (each.at(-1)?.text !== now.text) continue;
+      const { typed } = each.pop();
+      state.typed ||= typed;
+    }
     if (!selectedKey()) selected = null;
   }
   show();
 }
 
 on("source", ({ name }) => {
-  if (name !== source) { history.undo.length = history.redo.length = 0; now = selected = null; emit("forget_typed"); }
+  if (name !== source) { history.undo.length = history.redo.length = 0; now = selected = null; state.typed = ""; }
   source = name;
   show();
 });
 
 function step(from, to) {
   if (!isOpen() || !from.length) return;
-  emit("forget_typed");
-  to.push(now);
-  ask(from.pop());
+  to.push({ ...now, typed: state.typed });
+  const past = from.pop();
+  state.typed = past.typed;
+  ask(past);
   show();
 }
 
@@ -118,7 +128,7 @@ function put(edited, track, key) {
 
 // A key of the look of this moment, in one track or in all that are used.
 function addKey(only = null, at = state.seconds) {
-  const { mix, ...scalars } = state.follow ? state.look : look();
+  const { mix, ...scalars } = lookAt(at);
   selected = { track: only ?? "mix", at };
   edit((edited) => {
     if (!edited.mix || only === "mix" || !only) put(edited, "mix", { at, value: normalised(mix), ease: "linear" });
@@ -129,25 +139,53 @@ function addKey(only = null, at = state.seconds) {
   });
 }
 
-function normalised(mix) {
-  const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
-  return Object.fromEntries(Object.entries(mix).map(([name, weight]) => [name, weight / total]));
+// What is painted, or, where the timeline is followed to another moment, what it says there.
+function lookAt(at) {
+  if (!state.follow) return look();
+  if (!state.timeline || isAt({ at }, state.seconds)) return state.look;
+  const { duration: length, mix, ...scalars } = state.timeline.curve;
+  const read = (values) => {
+    const place = Math.min(1, at / length) * (values.length - 1);
+    const [before, after] = [values[Math.floor(place)], values[Math.ceil(place)]];
+    return Number((before + (after - before) * (place % 1)).toFixed(4));
+  };
+  const readAll = (curves) => Object.entries(curves).map(([name, values]) => [name, read(values)]);
+  return {
+    ...state.look, ...Object.fromEntries(readAll(scalars)),
+    mix: Object.fromEntries(readAll(mix).filter(([, weight]) => weight)),
+  };
 }
 
+// Its neighbour is then in focus.
 function deleteKey() {
-  editKey((key, edited) => {
-    edited[selected.track] = edited[selected.track].filter((each) => each !== key);
-    if (!edited[selected.track].length) delete edited[selected.track];
+  const keys = tracks?.[selected?.track];
+  const place = keys?.indexOf(selectedKey()) ?? -1;
+  if (place < 0) return;
+  const { track } = selected;
+  if (track === "mix" && keys.length === 1 && Object.keys(tracks).length > 1) {
+    notice("The last key of the mix stays while other tracks have keys: they need something to paint.");
+    return;
+  }
+  const neighbour = keys[place + 1] ?? keys[place - 1];
+  edit((edited) => {
+    edited[track].splice(place, 1);
+    if (!edited[track].length) delete edited[track];
+    selected = neighbour ? { track, at: neighbour.at } : null;
   });
+  document.querySelector('.key[aria-pressed="true"]')?.focus();
 }
+
+const isTaken = (at) => tracks?.[selected?.track]?.some((key) => isAt(key, at));
 
 function moveKey(to) {
   const at = Math.max(0, Number(to.toFixed(4)));
-  if (tracks?.[selected?.track]?.some((key) => isAt(key, at))) return;
+  if (isTaken(at)) return;
   editKey((key) => { key.at = selected.at = at; });
 }
 
 function show() {
+  isLate = isHeld;  // a new button would not be held
+  if (isLate) return;
   $("no-keys").hidden = Boolean(tracks);
   $("undo").disabled = !history.undo.length;
   $("redo").disabled = !history.redo.length;
@@ -185,32 +223,44 @@ function showLane(track) {
 function makeDraggable(button, track, key) {
   const select = () => { selected = { track, at: key.at }; markSelected(); showKeyTools(); };
   let begin = 0;
+  let aside = 0;  // of the key's middle, where it was taken
   let moved = null;
   button.onpointerdown = (event) => {
+    if (event.button) return;
     button.setPointerCapture(event.pointerId);
+    isHeld = true;
     begin = event.clientX;
+    const { left, width } = button.getBoundingClientRect();
+    aside = begin - (left + width / 2);
     moved = null;
     select();
   };
   button.onpointermove = (event) => {
     if (!button.hasPointerCapture(event.pointerId)) return;
     if (moved === null && Math.abs(event.clientX - begin) <= JITTER_PIXELS) return;
-    moved = timeAt(event);
+    moved = timeAt(event.clientX - aside);
     button.style.left = `${100 * moved / duration()}%`;
   };
   button.onpointerup = () => {
-    if (moved === null) return;
+    isHeld = false;
+    if (moved === null) {
+      if (isLate) setTimeout(show);  // the click comes first
+      return;
+    }
     moveKey(moved);
     show();  // where it is, be it not moved
   };
-  button.onpointercancel = show;
+  button.onpointercancel = () => { isHeld = false; show(); };
   button.onfocus = select;
   button.onclick = () => { if (moved === null) seek(key.at); };
   button.onkeydown = (event) => {
     const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const interval = 1 / (state.source?.fps || 25);
-    if (sign) moveKey(key.at + sign * interval * (event.shiftKey ? 10 : 1));
-    else if (event.key === "Delete" || event.key === "Backspace") deleteKey();
+    if (sign) {
+      let to = key.at;
+      do to += sign * interval * (event.shiftKey ? 10 : 1); while (isTaken(to));  // past other keys
+      moveKey(to);
+    } else if (event.key === "Delete" || event.key === "Backspace") deleteKey();
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -232,11 +282,21 @@ function showKeyTools() {
 }
 
 $("key-at").onchange = ({ target }) => {
-  if (target.value.trim() && Number.isFinite(Number(target.value))) moveKey(Number(target.value));
+  const at = secondsOf(target.value);
+  if (at === null) notice("A time is written as 64.5 or 1:04.5.");
+  else if (isTaken(at) && !isAt(selected, at)) notice("There is a key at that time already.");
+  else moveKey(at);
   showKeyTools();
 };
+
+function secondsOf(text) {
+  const plain = text.trim().replace(",", ".").replace(/\s*s$/, "");
+  if (!/^(\d+:){0,2}(\d+\.?\d*|\.\d+)$/.test(plain)) return null;
+  return plain.split(":").reduce((sum, part) => 60 * sum + Number(part), 0);
+}
+
 $("key-set").onclick = () => editKey((key) => {
-  const { mix, ...scalars } = state.follow ? state.look : look();
+  const { mix, ...scalars } = lookAt(state.seconds);
   key.value = selected.track === "mix" ? normalised(mix) : scalars[selected.track];
 });
 $("key-copy").onclick = () => editKey((key, edited) => {
@@ -257,35 +317,36 @@ function drawCurves() {
     canvas.width = Math.max(1, width * devicePixelRatio);
     canvas.height = Math.max(1, height * devicePixelRatio);
     if (!curve?.[track]) continue;
-    if (track === "mix") drawArea(canvas, curve.mix);
-    else drawLine(canvas, curve[track], SCALARS[track]);
+    // Of a part of the curve; its end holds to the end of the strip.
+    const x = (part) => (part < 1 ? part * curve.duration / duration() : 1) * canvas.width;
+    if (track === "mix") drawArea(canvas, curve.mix, x);
+    else drawLine(canvas, curve[track], SCALARS[track], x);
   }
 }
 
 // The mixture as a stacked area: every painting as high as its weight.
-function drawArea(canvas, mix) {
+function drawArea(canvas, mix, x) {
   const context = canvas.getContext("2d");
   const names = Object.keys(mix);
   const last = mix[names[0]].length - 1;
-  const x = (point) => canvas.width * point / last;
   let base = new Array(last + 1).fill(0);
   for (const name of names) {
     const top = base.map((sum, point) => sum + mix[name][point]);
     context.beginPath();
-    base.forEach((sum, point) => context.lineTo(x(point), canvas.height * (1 - sum)));
-    for (let point = last; point >= 0; point -= 1) context.lineTo(x(point), canvas.height * (1 - top[point]));
+    base.forEach((sum, point) => context.lineTo(x(point / last), canvas.height * (1 - sum)));
+    for (let point = last; point >= 0; point -= 1) context.lineTo(x(point / last), canvas.height * (1 - top[point]));
     context.fillStyle = colorOf(name);
     context.fill();
     base = top;
   }
 }
 
-function drawLine(canvas, values, { low, high }) {
+function drawLine(canvas, values, { low, high }, x) {
   const context = canvas.getContext("2d");
   context.beginPath();
   values.forEach((value, point) => {
     const part = (value - low) / (high - low);
-    context.lineTo(canvas.width * point / (values.length - 1), 2 + (canvas.height - 4) * (1 - part));
+    context.lineTo(x(point / (values.length - 1)), 2 + (canvas.height - 4) * (1 - part));
   });
   context.strokeStyle = "#a3a7b0";
   context.lineWidth = 1.5 * devicePixelRatio;
@@ -295,25 +356,27 @@ function drawLine(canvas, values, { low, high }) {
 function drawRuler() {
   const length = duration();
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
-  const gap = steps.find((each) => length / each <= $("ruler").clientWidth / MARK_PIXELS) ?? 7200;
+  const width = $("ruler").clientWidth;
+  const gap = steps.find((each) => length / each <= width / MARK_PIXELS) ?? 7200;
   const marks = [];
-  for (let at = 0; at < length; at += gap) {
-    const mark = element("span", { textContent: gap < 1 ? at.toFixed(1) : `${Math.floor(at / 60)}:${String(Math.round(at % 60)).padStart(2, "0")}` });
+  for (let at = 0; at * width < length * (width - MARK_TEXT_PIXELS); at += gap) {
+    const mark = element("span", { textContent: gap < 1 ? at.toFixed(1) : clock(at) });
     mark.style.left = `${100 * at / length}%`;
     marks.push(mark);
   }
   $("ruler").replaceChildren(...marks);
   $("ruler").setAttribute("aria-valuemax", length.toFixed(2));
+  shownDuration = length;
 }
 
-function timeAt(event) {
+function timeAt(x) {
   const box = $("lanes").getBoundingClientRect();
-  return duration() * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  return duration() * Math.min(1, Math.max(0, (x - box.left) / box.width));
 }
 
 function scrub(event) {
   if (event.target.closest(".key") || (event.type === "pointermove" && !event.buttons)) return;
-  if (state.source?.kind === "video") seek(timeAt(event));
+  if (state.source?.kind === "video") seek(timeAt(event.clientX));
 }
 $("lanes").onpointerdown = (event) => {
   if (event.target.closest(".key")) return;
@@ -321,8 +384,10 @@ $("lanes").onpointerdown = (event) => {
   scrub(event);
 };
 $("lanes").ondblclick = (event) => {
-  const track = document.elementFromPoint(event.clientX, event.clientY)?.closest(".lane")?.dataset.track;
-  if (track) addKey(track, timeAt(event));
+  const target = document.elementFromPoint(event.clientX, event.clientY);
+  const track = target?.closest(".lane")?.dataset.track;
+  const isKey = target?.closest(".key") || event.target.closest(".key");
+  if (track && !isKey) addKey(track, timeAt(event.clientX));
 };
 $("lanes").onpointermove = (event) => { if ($("lanes").hasPointerCapture(event.pointerId)) scrub(event); };
 $("ruler").onkeydown = (event) => {
@@ -333,7 +398,9 @@ $("ruler").onkeydown = (event) => {
   else send({ type: "step", frames: sign });
 };
 
+let shownDuration = 0;
 on("picture", () => {
+  if (duration() !== shownDuration) show();
   $("playhead").style.left = `${100 * Math.min(1, state.seconds / duration())}%`;
   $("ruler").setAttribute("aria-valuenow", state.seconds.toFixed(2));
 });
