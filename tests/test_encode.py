@@ -19,7 +19,7 @@ from PIL import Image
 
 from videostyle.color import ColorConverter, output_color, plane_array
 from videostyle.decode import decode, probe
-from videostyle.encode import EncodeReport, encode, plan_output
+from videostyle.encode import EncodeReport, encode, exists, plan_output
 from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import Frame, MediaInfo
@@ -255,6 +255,15 @@ def test_an_interruption_before_the_first_frame_leaves_nothing(clip: Clip, tmp_p
     assert not part_path(output).exists()
 
 
+def test_an_interruption_before_the_first_frame_leaves_the_part_of_an_earlier_run(
+    clip: Clip, tmp_path: Path
+) -> None:
+    info, output = probe(clip(pts=range(5))), tmp_path / "out.mp4"
+    part_path(output).write_bytes(b"playable")
+    encode([], info, output, plan_output(info, output, FAST), interrupted=lambda: True)
+    assert part_path(output).read_bytes() == b"playable"
+
+
 def failing(info: MediaInfo, plan: EncodingPlan, error: Exception) -> Iterator[Frame]:
     yield from islice(untouched(info, plan), 3)
     raise error
@@ -365,6 +374,30 @@ def test_only_a_file_is_replaced(
         plan_output(probe(clip(pts=range(3))), output, FAST)
 
 
+@pytest.mark.parametrize("name", ["keep.mp4", "keep_%03d.png"])
+def test_a_folder_named_like_the_part_is_not_removed(clip: Clip, tmp_path: Path, name: str) -> None:
+    info, output = probe(clip(pts=range(3))), tmp_path / name
+    part_path(output).mkdir()
+    (part_path(output) / "precious.txt").touch()
+    with pytest.raises(MediaError, match="its name is needed; move this folder away"):
+        plan_output(info, output, FAST if output.suffix == ".mp4" else EncodeOptions())
+
+
+@pytest.mark.parametrize("length", [247, 251, 256])  # too long for its pieces, its part, itself
+def test_a_name_too_long_is_refused_before_the_run(clip: Clip, tmp_path: Path, length: int) -> None:
+    info, output = probe(clip(pts=range(3))), tmp_path / f"{'a' * (length - 4)}.mp4"
+    assert not exists(output)
+    with pytest.raises(MediaError, match="cannot be written: File name too long"):
+        plan_output(info, output, FAST)
+
+
+def test_what_cannot_be_removed_hides_no_error(clip: Clip, tmp_path: Path) -> None:
+    info, output = probe(clip(pts=range(3))), tmp_path / f"{'a' * 247}.mp4"
+    plan = plan_output(info, tmp_path / "out.mp4", FAST)
+    with pytest.raises(MediaError, match="cannot be written: File name too long"):
+        encode(untouched(info, plan), info, output, plan)
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user with limits")
 def test_a_folder_that_may_not_be_written_to_is_named(clip: Clip, tmp_path: Path) -> None:
     info, folder = probe(clip(pts=range(3))), tmp_path / "locked"
@@ -396,6 +429,14 @@ def test_a_pictures_alpha_is_kept_or_laid_on_black(tmp_path: Path) -> None:
     with Image.open(copy(source, tmp_path / "out.bmp").output) as flat:
         assert flat.getpixel((5, 5)) == (0, 0, 0)
         assert flat.getpixel((60, 5)) == (200, 100, 50)
+
+
+def test_a_picture_named_like_a_sequence_is_seen(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.png", tmp_path / "out_%03d.png"
+    Image.new("RGB", (64, 64)).save(source)
+    assert not exists(output)
+    assert copy(source, output).output.exists()
+    assert exists(output)
 
 
 def test_a_picture_does_not_become_a_video(tmp_path: Path) -> None:

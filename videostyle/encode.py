@@ -40,7 +40,7 @@ from videostyle.options import EncodeOptions
 from videostyle.palette import PalettePicker
 from videostyle.passthrough import Passthrough, Span, kept_tags
 from videostyle.picture import save_picture, write_picture
-from videostyle.segments import SegmentRecord
+from videostyle.segments import SegmentRecord, segment_folder
 from videostyle.whole_file import part_path
 
 _ARBITRARY_CLOCKS = ("mpeg", "mpegts")  # formats that may begin at any time of a broadcast's day
@@ -70,26 +70,33 @@ def encode(
     The frames' pts and the other streams' times stay as they are; `cut` says that the frames are
     those of a part, which begins when the input does. If `interrupted` is true once the frames
     end, the part is finished, playable, and keeps its .part name. On any error it is removed.
-    Raises MediaError if the file cannot be written, and what reading `frames` raises.
+    An earlier run's part stays until there is a frame. Raises MediaError if the file cannot be
+    written, and what reading `frames` raises.
     """
     part = part_path(output)
     with ExitStack() as on_error:
-        on_error.callback(_remove, part)
         on_error.callback(_close, frames)
-        if info.is_image:
-            count, notes = _write_picture(frames, info, part), list[str]()
-        elif plan.codec is None:
-            count, notes = _write_sequence(frames, info, plan, output, part)
-        else:
-            count, notes = _write_video(frames, info, part, plan, cut or Cut(), interrupted)
-        complete = not interrupted()
-        if complete and not count:
+        remaining = iter(frames)
+        first = next(remaining, None)
+        if first is None:
+            if interrupted():
+                return EncodeReport(part, 0, False, ())
             raise MediaError(f"{output}: not written, because there was no frame to write")
+        on_error.callback(_remove, part)
+        remaining = chain([first], remaining)
+        if info.is_image:
+            count, notes = _write_picture(remaining, info, part), list[str]()
+        elif plan.codec is None:
+            count, notes = _write_sequence(remaining, info, plan, output, part)
+        else:
+            count, notes = _write_video(
+                remaining, first.pts, info, part, plan, cut or Cut(), interrupted
+            )
+        complete = not interrupted()
         if complete:
             with _writing(part):
                 _finish(part, output)
-        if count:
-            on_error.pop_all()
+        on_error.pop_all()
     return EncodeReport(output if complete else part, count, complete, tuple(notes))
 
 
@@ -221,7 +228,9 @@ def _check_segment(path: Path, info: MediaInfo, pts: list[int]) -> None:
 
 def exists(output: Path) -> bool:
     """Whether a file, or a picture of a sequence, is there already."""
-    return bool(sequence_numbers(output)) if is_sequence(output) else output.exists()
+    if is_sequence(output) and sequence_numbers(output):
+        return True
+    return os.path.exists(output)  # noqa: PTH110 - Path.exists raises for a name that is too long
 
 
 def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:
@@ -230,11 +239,20 @@ def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> Encodi
     Raises UsageError or MediaError for what would fail later, without touching any file.
     """
     plan = plan_encoding(info, output, options)
-    for path in (output, part_path(output)):
-        if path.exists() and info.path.exists() and path.samefile(info.path):
+    part = part_path(output)
+    for path in (output, part, segment_folder(output)):
+        try:
+            is_input = path.exists() and info.path.exists() and path.samefile(info.path)
+        except OSError as error:  # its name may be too long
+            raise MediaError(f"{path}: cannot be written: {error.strerror}") from error
+        if is_input:
             raise UsageError(f"{output}: would overwrite the input; choose another output")
     if output.exists() and not output.is_file():
         raise MediaError(f"{output}: is a folder or device; name a file")
+    if part.is_dir():  # it would be removed
+        own = len(sequence_numbers(part / output.name)) if is_sequence(output) else -1
+        if own < len(list(part.iterdir())):
+            raise MediaError(f"{part}: its name is needed; move this folder away")
     # Path.exists raises where it may not look.
     folder = next(p for p in output.absolute().parents if os.path.exists(p))  # noqa: PTH110
     if not folder.is_dir():
@@ -254,10 +272,11 @@ def make_folder(output: Path) -> None:
 
 
 def _remove(part: Path) -> None:
-    if part.is_dir() and not part.is_symlink():
-        shutil.rmtree(part, ignore_errors=True)
-    else:
-        part.unlink(missing_ok=True)
+    with suppress(OSError):  # what went wrong before says more
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink()
 
 
 def _finish(part: Path, output: Path) -> None:
@@ -291,6 +310,7 @@ def _close(frames: Iterable[Frame]) -> None:
 
 def _write_video(
     frames: Iterable[Frame],
+    first_pts: int,
     info: MediaInfo,
     part: Path,
     plan: EncodingPlan,
@@ -298,15 +318,11 @@ def _write_video(
     interrupted: Callable[[], bool],
 ) -> tuple[int, list[str]]:
     count = 0
-    frames = iter(frames)
-    first = next(frames, None)
-    if first is None:
-        return 0, []
     with open_input(info.path) as source, _open_output(part, plan) as container:
-        span = _span(first.pts, info, cut, source)
+        span = _span(first_pts, info, cut, source)
         video = _Video(container, info, plan, span, source)
         others = Passthrough(source, container, plan.streams, span)
-        for frame in chain([first], frames):
+        for frame in frames:
             others.until(float(frame.pts * info.time_base))
             video.write(frame)
             count += 1
