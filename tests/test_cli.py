@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -688,3 +689,40 @@ def test_the_package_says_that_it_is_typed() -> None:
     root = Path(__file__).parents[1]
     assert (root / "videostyle/py.typed").exists()
     assert '"py.typed"' in (root / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("render a.mp4 -o b.mp4 --style udnie --strenght 0.8", "did you mean --strength?"),
+        ("render a.mp4 -o b.mp4 --styl udnie", "one of the arguments"),
+        ("render a.mp4 -o b.mp4 --style udnie --start -2s", "write OPTION=VALUE"),
+        ("render a.mp4 -o '' --style udnie", "write the name of a file or folder"),
+        ("render '' -o b.mp4 --style udnie", "write the name of a file or folder"),
+        ("render a.mp4 -o - --style udnie", "write the name of a file or folder"),
+        ("bench samples/chelsea.jpg", "is a picture; a video is measured"),
+        ("timeline show timelines/demo.yaml", "give --duration"),
+        ("timeline show timelines/demo.yaml --at -3", "write seconds"),
+    ],
+)
+def test_a_mistyped_command_is_answered_in_one_line(
+    words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    try:
+        code = main(shlex.split(words))
+    except SystemExit as leaving:
+        code = leaving.code  # type: ignore[assignment]
+    lines = capsys.readouterr().err.splitlines()
+    assert code == 2
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_no_figures_take_the_place_of_a_model(
+    video: Path, model_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path(model_file).read_bytes()
+    assert main(["bench", str(video), "--model", model_file, "--json", model_file]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert Path(model_file).read_bytes() == before

@@ -98,3 +98,20 @@ def test_a_template_names_folders_too(folder: Path) -> None:
 def test_an_output_without_an_ending_is_a_folder(folder: Path) -> None:
     jobs = plan_jobs([folder / "a.mp4"], folder / "new", "dusk")
     assert jobs == [(folder / "a.mp4", folder / "new" / "a_dusk.mp4")]
+
+
+def test_a_slash_makes_a_folder_of_a_name_with_a_dot(folder: Path) -> None:
+    jobs = plan_jobs([folder / "a.mp4"], f"{folder}/v1.5/", "dusk")
+    assert jobs == [(folder / "a.mp4", folder / "v1.5" / "a_dusk.mp4")]
+
+
+def test_a_name_with_braces_is_left_as_it_is(tmp_path: Path) -> None:
+    source = tmp_path / "{timeline}.mp4"
+    source.write_bytes(b"x")
+    ((_, output),) = plan_jobs([source], tmp_path / "out", "dusk")
+    assert output.name == "{timeline}_dusk.mp4"
+
+
+def test_a_file_given_twice_is_named_once(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"a\.mp4: given twice"):
+        plan_jobs([folder / "a.mp4"] * 2, folder / "out", "dusk")

@@ -3,6 +3,7 @@ each out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,19 +25,22 @@ VIDEO_INPUT_SUFFIXES = {
 DEFAULT_TEMPLATE = "{stem}_{timeline}"
 
 
-def plan_jobs(inputs: Iterable[Path], output: Path, timeline: str) -> list[tuple[Path, Path]]:
+def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list[tuple[Path, Path]]:
     """Pair every source with its output.
 
-    One file goes to `output`, or into it if it is a folder or has no ending. A folder (its
-    pictures and videos, not recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or
-    several files need a folder or a template with {stem}; {timeline} stands for `timeline`.
-    Folders and patterns mean neither hidden files nor what an interrupted render left. Raises
-    UsageError when outputs would collide or overwrite a source, MediaError for a missing input.
+    One file goes to `output`, or into it if it is a folder, has no ending or ends in a slash. A
+    folder (its pictures and videos, not recursively), a pattern the shell left alone (`*.mp4`,
+    `**/*.mov`) or several files need a folder or a template with {stem}; {timeline} stands for
+    `timeline`. Folders and patterns mean neither hidden files nor what an interrupted render left.
+    Raises UsageError when outputs would collide or overwrite a source, MediaError for a missing
+    input.
     """
     inputs = list(inputs)
     sources = [source for path in inputs for source in _expand(path)]
     several = len(inputs) > 1 or inputs[0].is_dir() or not inputs[0].exists()
-    into_folder = output.is_dir() or not output.suffix
+    into_folder = str(output).endswith("/")
+    output = Path(output)
+    into_folder = into_folder or output.is_dir() or not output.suffix
     if several and "{stem}" not in str(output) and not into_folder:
         raise UsageError(
             f"{output}: several inputs need a folder or a template such as "
@@ -72,7 +76,8 @@ def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Pat
     if into_folder:
         still = source.suffix.lower() in PICTURE_SUFFIXES
         output = output / (DEFAULT_TEMPLATE + (".png" if still else ".mp4"))
-    return Path(str(output).replace("{stem}", source.stem).replace("{timeline}", timeline))
+    names = {"{stem}": source.stem, "{timeline}": timeline}
+    return Path(re.sub(r"\{stem\}|\{timeline\}", lambda found: names[found[0]], str(output)))
 
 
 def _check(jobs: list[tuple[Path, Path]]) -> None:
@@ -80,6 +85,8 @@ def _check(jobs: list[tuple[Path, Path]]) -> None:
     sources = {source.resolve() for source, _ in jobs}
     for source, output in jobs:
         resolved = output.resolve()
+        if seen.get(resolved) == source:
+            raise UsageError(f"{source}: given twice")
         if resolved in seen:
             raise UsageError(f"{output}: both {seen[resolved]} and {source} would be written there")
         if resolved in sources:

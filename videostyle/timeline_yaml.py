@@ -258,7 +258,7 @@ class _Reader:
         required = {"version": f"which is {VERSION}", "keyframes": "a list"}
         fields = self.mapping(root, DOCUMENT_KEYS, "a timeline", required)
         if "version" in fields and self.plain(fields["version"]) != str(VERSION):
-            message = f"version must be {VERSION}; another one needs another videostyle"
+            message = f"version must be {VERSION}, without quotes; others need another videostyle"
             self.wrong(fields["version"], message)
         loop = self.loop(fields["loop"]) if "loop" in fields else None
         keys = self.keyframes(fields["keyframes"]) if "keyframes" in fields else []

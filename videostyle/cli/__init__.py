@@ -15,7 +15,7 @@ from pathlib import Path
 from videostyle import __version__
 from videostyle.cli.add_style import add_add_style
 from videostyle.cli.bench import add_bench
-from videostyle.cli.console import reader_may_leave, say, say_error
+from videostyle.cli.console import Parser, reader_may_leave, say, say_error
 from videostyle.cli.evaluate import add_evaluate
 from videostyle.cli.inspect import add_probe, add_verify
 from videostyle.cli.live import add_live
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         with reader_may_leave(sys.stdout):
-            arguments = make_parser().parse_args(argv)
+            arguments = make_parser().parse_args(argv or sys.argv[1:] or ["--help"])
             return int(arguments.command(arguments))
         return 0
     except VideoStyleError as error:
@@ -55,9 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of every command; each sets `command` to a function that returns an exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="videostyle",
         description="Paint a video: a timeline of keyframes morphs it through many paintings.",
+        epilog="Begin with: videostyle render VIDEO -o OUT.mp4 --style starry_night",
     )
     parser.add_argument("--version", action="version", version=f"videostyle {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

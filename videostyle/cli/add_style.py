@@ -64,8 +64,8 @@ def add_add_style(commands: Any) -> None:
 
 
 def _add_style(arguments: argparse.Namespace) -> int:
-    """Train the gammas and betas of a new painting and write a model that has it beside all its
-    other styles. Next to it go a sample (painting, picture, pastiche) and the losses."""
+    """Learn one more painting and write a model that has it beside all the others. Next to it go
+    a sample (.png: painting, picture, pastiche) and the losses (.csv)."""
     from dataclasses import asdict
 
     import numpy as np
@@ -87,8 +87,10 @@ def _add_style(arguments: argparse.Namespace) -> int:
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: a model file ends in .safetensors")
     check_size(arguments.size)
-    if not arguments.weight > 0:
+    if not 0 < arguments.weight < float("inf"):
         raise UsageError(f"--weight is {arguments.weight}; it must be above 0")
+    device = choose_device(arguments.device)
+    open_picture(arguments.painting)
     title = arguments.title or arguments.name
     credit = f"{arguments.artist}, {title}" + (f", {arguments.year}" if arguments.year else "")
     try:
@@ -111,7 +113,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
         load_loss_network(find_loss_network(arguments)),
         steps=arguments.steps,
         settings=PaintingConfig(arguments.size, arguments.weight),
-        device=choose_device(arguments.device),
+        device=device,
     )
     steps = []
     with tqdm(total=arguments.steps, unit=" steps", mininterval=1) as bar:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videostyle.cli.console import add_device, check_outputs, check_plot_ending, positive, say
+from videostyle.errors import UsageError
 
 if TYPE_CHECKING:
     from videostyle.evaluation.throughput import Throughput
@@ -54,6 +55,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     could do at best."""
     from tempfile import TemporaryDirectory
 
+    from videostyle.decode import probe
     from videostyle.device import PRECISIONS, choose_device, choose_precision, cores
     from videostyle.evaluation.floor import machine_floor
     from videostyle.evaluation.plots import plot_throughput
@@ -61,11 +63,13 @@ def _bench(arguments: argparse.Namespace) -> int:
     from videostyle.model import load_model
     from videostyle.model_card import DEFAULT_MODEL
 
-    check_outputs(arguments.json, arguments.plot, inputs=[arguments.video])
+    models = arguments.model or [DEFAULT_MODEL]
+    check_outputs(arguments.json, arguments.plot, inputs=[arguments.video, *map(Path, models)])
     check_plot_ending(arguments.plot)
     device = choose_device(arguments.device)
     precision = choose_precision(arguments.precision, device)
-    models = arguments.model or [DEFAULT_MODEL]
+    if probe(arguments.video).is_image:
+        raise UsageError(f"{arguments.video}: is a picture; a video is measured")
     rows = []
     with TemporaryDirectory() as folder:
         # The clips and the models come first, so that a mistake is named at once.

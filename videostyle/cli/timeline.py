@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videostyle.cli.console import add_model, check_outputs, check_plot_ending, say
+from videostyle.errors import UsageError
 
 if TYPE_CHECKING:
     from videostyle.timeline import Timeline
@@ -43,7 +44,7 @@ def add_timeline(commands: Any) -> None:
 def _seconds(text: str) -> float:
     """A time of the video, for argparse."""
     with suppress(ValueError):
-        if math.isfinite(float(text)):
+        if 0 <= float(text) < math.inf:
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r}: write seconds without a unit, such as 2.5")
 
@@ -63,6 +64,10 @@ def _read(arguments: argparse.Namespace) -> TimelineDocument:
 
 
 def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timeline:
+    if document.needs_duration and arguments.duration is None:
+        raise UsageError(f"{arguments.timeline}: counts from the video's length; give --duration")
+    if document.needs_rate and arguments.fps is None:
+        raise UsageError(f"{arguments.timeline}: counts in frames; give --fps")
     timeline, warnings = document.resolve(arguments.duration, arguments.fps)
     for warning in warnings:
         say(warning)
@@ -71,7 +76,8 @@ def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timel
 
 def _check_command(arguments: argparse.Namespace) -> int:
     document = _read(arguments)
-    for warning in document.check(arguments.duration, arguments.fps):
+    warnings = document.check(arguments.duration, arguments.fps)
+    for warning in warnings:
         say(warning)
     unknown = []
     if arguments.duration is None and document.needs_duration:
@@ -79,7 +85,8 @@ def _check_command(arguments: argparse.Namespace) -> int:
     if arguments.fps is None and document.needs_rate:
         unknown.append("--fps")
     limit = f" as far as it can be told without {' and '.join(unknown)}" if unknown else ""
-    print(f"{arguments.timeline}: fine{limit}")
+    but = f", with {len(warnings)} warnings" if warnings else ""
+    print(f"{arguments.timeline}: fine{limit}{but}")
     return 0
 
 

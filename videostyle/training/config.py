@@ -88,7 +88,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         parts = [change.partition("=") for change in changes]
         changed = {key: yaml.safe_load(value) for key, _, value in parts}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrainingError(f"{path}: cannot be read ({error})") from error
+        raise TrainingError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(data, dict):
         raise TrainingError(f"{path}: expected a mapping of settings")
     data |= changed
