@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from threading import Event
@@ -100,7 +101,7 @@ def test_a_change_taken_back_while_a_frame_settles_leaves_it_settled(
     watched.player.open(film)
     watched.player.seek(1.0)
     watched.until(lambda: bool(taken_back))
-    watched.until(lambda: watched.pictures[-1].as_rendered)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
 
 
 def test_a_file_that_breaks_is_reported_and_another_can_be_opened(
@@ -425,6 +426,83 @@ def test_a_pause_while_the_last_frame_is_painted_holds_it(
     watched.until(lambda: watched.pictures[-1].as_rendered)
     assert watched.pictures[-1].seconds == 1.96
     assert not player.controls.playing
+
+
+def test_a_frame_that_stands_for_a_minute_follows_the_hands_while_it_plays(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player = watched.player
+    slides = make_clip(tmp_path / "slides.mp4", pts=[0, 60, 120], time_base=Fraction(1))
+    player.open(slides)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    player.update(playing=True)
+    player.update(look=Look({"blue": 1}), serial=2)
+    watched.until(lambda: watched.pictures[-1].serial == 2)
+    assert len(player.thumbnail("red").result(10)) > 100
+    player.update(playing=False)
+    watched.pictures.clear()
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    assert {picture.seconds for picture in watched.pictures} == {0}
+    player.update(playing=True)
+    watched.pictures.clear()
+    player.seek(60)
+    watched.until(lambda: bool(watched.pictures))
+    assert {picture.seconds for picture in watched.pictures} == {60}
+    upright = make_clip(tmp_path / "upright.mp4", pts=range(3), size=(64, 96))
+    player.open(upright)
+    watched.pictures.clear()
+    watched.until(lambda: bool(watched.pictures))
+    assert {height(picture) for picture in watched.pictures} == {96}
+
+
+def test_the_last_frame_has_its_time_before_the_next_round(
+    watched: Watched, tmp_path: Path
+) -> None:
+    player = watched.player
+    player.open(make_clip(tmp_path / "slides.mp4", pts=[0, 60], time_base=Fraction(1)))
+    player.update(playing=True)
+    player.seek(60)
+    watched.until(lambda: player.seconds == 60)
+    player.update(look=Look({"blue": 1}), serial=2)
+    watched.until(lambda: watched.pictures[-1].serial == 2)
+    assert watched.pictures[-1].seconds == 60
+
+
+def test_the_time_of_a_key_leads_to_its_frame(watched: Watched, tmp_path: Path) -> None:
+    """The page rounds times to a tenth of a millisecond."""
+    fine = make_clip(tmp_path / "fine.mp4", pts=range(0, 30000, 3000), time_base=Fraction(1, 90000))
+    watched.player.open(fine)
+    watched.player.seek(0.0667)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].seconds > 0)
+    assert watched.pictures[-1].seconds == pytest.approx(2 / 30)
+
+
+def test_a_step_goes_on_where_frames_are_a_millisecond_apart(
+    watched: Watched, tmp_path: Path
+) -> None:
+    stamps = [0, 10, 77, 80, 200, 300, 301, 302]
+    player = watched.player
+    player.open(make_clip(tmp_path / "uneven.mkv", pts=stamps, time_base=Fraction(1, 1000)))
+    for stamp in stamps[1:]:
+        player.step(1)
+        watched.until(lambda at=stamp / 1000: player.seconds == pytest.approx(at, abs=1e-6))
+
+
+def test_what_fails_does_not_play_on(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, ends = watched.player, []
+    player.open(film)
+    player.update(playing=True, recording=True)
+    watched.until(lambda: player.seconds > 0)
+    monkeypatch.setattr(player, "_on_end", lambda: ends.append(player.controls))
+    film.unlink()
+    player.seek(1)
+    end = time.monotonic() + 10
+    while not ends and time.monotonic() < end:
+        time.sleep(0.01)
+    assert watched.failures
+    assert (player.controls.playing, player.controls.recording) == (False, False)
 
 
 def test_a_preview_that_cannot_be_followed_gets_smaller(

@@ -38,6 +38,7 @@ from videostyle.model import Model
 from videostyle.stabilizer import MEMORY
 from videostyle.stages import prefetch
 from videostyle.stylizer import Stylizer
+from videostyle.timeline import NEAR
 
 T = TypeVar("T")
 # After so long without a change a frame is painted as `render` does.
@@ -45,6 +46,8 @@ SETTLE_SECONDS = 0.3
 MAX_SETTLED_SIDE = 1920
 # After so many late frames in a row the clock is set back: painting cannot follow it.
 MOST_LATE = 6
+# While the next frame is not due for so long, there is time to paint the last one anew.
+LONG_WAIT_SECONDS = 0.15
 # So many frames at once back: they are decoded and kept until the first is shown.
 MOST_STEPS = 20
 THUMBNAIL_SIDE = 384
@@ -87,6 +90,7 @@ class Player:
         self._preview = _preview_size(None)
         self._wanted: _Place | None = None  # until a picture from there is shown
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
+        self._opened = 0  # the first scene of the source
         self._camera: tuple[Pixels, float] | None = None
         self._small_frame: tuple[MediaInfo, Pixels] | None = None
         self._thumbnails: dict[str, tuple[Pixels, Model, bytes]] = {}
@@ -133,6 +137,7 @@ class Player:
             )
             self.seconds = 0.0
             self._begin_scene()
+            self._opened = self._scene
         return info
 
     def see(self, pixels: Pixels, seconds: float) -> None:
@@ -240,16 +245,21 @@ class Player:
                 else:
                     self._show(scene, info, place)
             except VideoStyleError as error:
-                self._on_failure(error)
-                self._rest(scene)
+                self._fail(scene, error)
             except Exception as error:  # the page must hear of it, and can open something else
                 logging.getLogger("videostyle").exception("the player failed")
-                self._on_failure(VideoStyleError(f"{type(error).__name__}: {error}"))
-                self._rest(scene)
+                self._fail(scene, VideoStyleError(f"{type(error).__name__}: {error}"))
 
-    def _rest(self, scene: int) -> None:
-        """After a failure, do nothing but what others ask for, until something may be better."""
-        changed = self._change_of(scene, *self._tried)
+    def _fail(self, scene: int, error: VideoStyleError) -> None:
+        """Stop, tell, and do nothing but what others ask for until something may be better."""
+        controls, model = self._tried
+        controls = replace(controls, playing=False, recording=False)
+        with self._changed:
+            if self._lasts(scene):
+                self._controls = replace(self._controls, playing=False, recording=False)
+        self._on_failure(error)
+        self._on_end()
+        changed = self._change_of(scene, controls, model)
         while not changed():
             self._run_job(None)
             self._wait_for_job_or(changed)
@@ -293,71 +303,83 @@ class Player:
             shown = _first(frames, cut.start, place.frames)
             if shown is None:
                 raise MediaError(f"{info.path}: has no frames to show")
+            following: Frame | None = None
             while self._lasts(scene):
-                stood_in = self._stand(scene, easel, info, shown)
+                was_shown = self._stand(scene, easel, info, shown)
                 if self._lasts(scene):
-                    following = next(frames, None)
-                    if following is None and shown.seconds > 0:  # it stood at the end
-                        self._repeat(scene)
-                        return
-                    if following is None:  # one frame is all there is: a picture
+                    following = following or next(frames, None)
+                    if following is None and shown.seconds == 0:  # one frame is all there is
                         self._stop(scene)
                         return
-                    if self._is_news(shown, stood_in):
+                    if following is None and was_shown:  # it stood at the end
+                        self._repeat(scene)
+                        return
+                    if not was_shown or self.controls.recording or self._is_news(shown):
                         self._offer(scene, easel, shown)
-                    shown = self._play(scene, easel, chain([following], frames), shown)
+                    coming = chain([following], frames) if following else ()
+                    shown, following = self._play(scene, easel, shown, coming)
                     easel.drain()
-                    if shown is None:
+                    if following is None and self._plays(scene):
                         self._end(scene)
                         return
 
-    def _is_news(self, frame: Frame, stood_in: Controls | None) -> bool:
-        """Whether a frame must be painted as playing begins. stood_in: the controls it was shown
-        in last, None if it was not shown."""
-        now = self.controls
-        if stood_in is None or now.recording:
-            return True
-        return now.look_at(frame.seconds) != stood_in.look_at(frame.seconds)
+    def _is_news(self, frame: Frame) -> bool:
+        """Whether the frame that was painted last would now come out another."""
+        (before, model), now = self._tried, self.controls
+        is_same = now.look_at(frame.seconds) == before.look_at(frame.seconds)
+        return not is_same or now.original > before.original or self.stylizer.model is not model
 
     def _play(
-        self, scene: int, easel: Easel, frames: Iterable[Frame], shown: Frame
-    ) -> Frame | None:
-        """Show frames when they are due, and return the last one shown; None at the video's end."""
+        self, scene: int, easel: Easel, shown: Frame, coming: Iterable[Frame]
+    ) -> tuple[Frame, Frame | None]:
+        """Show frames when they are due, until playing ends: the last one shown, and the one that
+        would have followed, None at the video's end."""
         zero = time.perf_counter() - shown.seconds
         interval, late = 1 / float(easel.info.frame_rate or 25), 0
         self._preview.rest()
         frame = shown
-        for frame in frames:
+        for frame in coming:
             self._run_job(easel)
-            while (wait := zero + frame.seconds - time.perf_counter()) > 0:
-                if easel.ready_at and easel.ready_at < zero + frame.seconds:
-                    time.sleep(max(0.0, easel.ready_at - time.perf_counter()))
-                    easel.finish()
-                else:
-                    self._wait(lambda: not self._plays(scene), wait)
-                if not self._plays(scene):
-                    break
-            is_late = -wait > interval
+            if not self._await(scene, easel, shown, zero + frame.seconds):
+                return shown, frame
+            is_late = time.perf_counter() - zero - frame.seconds > interval
             late = late + 1 if is_late else 0
-            if is_late and late < MOST_LATE and self._plays(scene):
+            if is_late and late < MOST_LATE:
                 continue
             if is_late:
                 zero, late = time.perf_counter() - frame.seconds, 0
             self._offer(scene, easel, frame)
             self._keep_up(scene, easel)
             shown = frame
-            if not self._plays(scene):
-                return shown
         if frame is not shown:  # the last one, late
             self._offer(scene, easel, frame)
-        return None
+        lasts = float((frame.duration or 0) * easel.info.time_base) or interval
+        self._await(scene, easel, frame, zero + frame.seconds + lasts)
+        return frame, None
+
+    def _await(self, scene: int, easel: Easel, shown: Frame, due: float) -> bool:
+        """Wait until a time of time.perf_counter; False if playing ends before. While that is far
+        off, the frame that is shown follows the controls."""
+        while self._plays(scene) and (wait := due - time.perf_counter()) > 0:
+            if easel.ready_at and easel.ready_at < due:
+                time.sleep(max(0.0, easel.ready_at - time.perf_counter()))
+                easel.finish()
+            elif wait < LONG_WAIT_SECONDS:
+                self._wait(lambda: not self._plays(scene), wait)
+            elif self._jobs:
+                self._run_job(easel)
+            elif self._is_news(shown):
+                self._offer(scene, easel, shown)
+            else:
+                self._wait_for_job_or(lambda: not self._plays(scene) or self._is_news(shown), wait)
+        return self._plays(scene)
 
     def _plays(self, scene: int) -> bool:
         return self._lasts(scene) and self.controls.playing
 
-    def _stand(self, scene: int, easel: Easel, info: MediaInfo, frame: Frame) -> Controls | None:
-        """Show one frame in every look it is given, until playing or another scene; return the
-        controls it was shown in last."""
+    def _stand(self, scene: int, easel: Easel, info: MediaInfo, frame: Frame) -> bool:
+        """Show one frame in every look it is given, until playing or another scene; return whether
+        it was shown."""
         controls: Controls | None = None
         model: Model | None = None
         is_settled = False
@@ -373,7 +395,7 @@ class Player:
             changed = self._change_of(scene, controls, model)
             if not self._wait_for_job_or(changed, None if is_settled else SETTLE_SECONDS):
                 is_settled = self._settle(scene, info, frame, controls)
-        return controls
+        return controls is not None
 
     def _change_of(
         self, scene: int, controls: Controls | None, model: Model | None
@@ -453,6 +475,8 @@ class Player:
 
     def _hand_out(self, scene: int, picture: Picture) -> None:
         with self._changed:
+            if scene < self._opened:  # it was in work when another source was opened
+                return
             self.seconds = picture.seconds
             if self._lasts(scene):
                 self._wanted = None
@@ -530,10 +554,8 @@ def _first(frames: Iterable[Frame], start: float, steps: int) -> Frame | None:
 
 
 def _from(info: MediaInfo, seconds: float) -> Cut:
-    """From the frame at a time on; frame times are rounded to ticks."""
-    if info.is_image:
-        return Cut()
-    return Cut(max(0.0, seconds - min(float(info.time_base), 0.001)))
+    """From the frame at a time on, as a timeline counts it: the times of keys are rounded."""
+    return Cut() if info.is_image else Cut(max(0.0, seconds - NEAR))
 
 
 def _of_lines(info: MediaInfo, lines: int) -> MediaInfo:
