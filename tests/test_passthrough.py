@@ -36,7 +36,8 @@ def packets(codec: str, layout: str, begin: int) -> list[av.Packet[AudioStream]]
     context = av.CodecContext.create(codec, "w")
     assert isinstance(context, AudioCodecContext)
     context.sample_rate, context.layout = 48_000, layout
-    context.format = {"pcm_s16le": "s16", "flac": "s16", "libopus": "flt"}.get(codec, "fltp")
+    formats = {"pcm_s16le": "s16", "pcm_u8": "u8", "flac": "s16", "libopus": "flt"}
+    context.format = formats.get(codec, "fltp")
     channels = context.layout.nb_channels
     tone = np.sin(np.arange(24_576) / 20).astype(np.float32) * 0.3
     sound = av.AudioFrame.from_ndarray(np.stack([tone] * channels), "fltp", layout)
@@ -175,6 +176,24 @@ def test_sound_an_edit_list_hides_does_not_come_back(
     assert kept * 0.032 == pytest.approx(24_576 / 48_000 - 0.4 + 0.1, abs=0.04)
     info = inspect(output)
     assert info.start_pts * info.time_base < 0.15
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_u8"])
+def test_a_gap_in_pcm_is_silence_where_samples_are_counted(
+    tmp_path: Path, stylizer: Stylizer, codec: str
+) -> None:
+    clip = film(tmp_path / "in.mkv", codec, ("mono", 0.0), ("mono", 1.4))
+    output = tmp_path / "out.mov"
+    render(clip, output, UNTOUCHED, stylizer=stylizer)
+    assert heard(output) == (codec, pytest.approx(1.4 + 24_576 / 48_000, abs=0.002))
+    with av.open(str(output)) as container:
+        sounds = [sound.to_ndarray()[0] for sound in container.decode(audio=0)]
+    loud = np.concatenate(sounds) != (128 if codec == "pcm_u8" else 0)
+    first, gap, second = (
+        loud[begin * 48 : end * 48].mean() for begin, end in ((0, 510), (514, 1398), (1402, 1910))
+    )
+    assert gap == 0
+    assert min(first, second) > 0.9
 
 
 def test_sound_whose_layout_changes_is_transcoded_to_one(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 _INTERLEAVED_SECONDS = 10  # packets of one time are at most so far apart in a file
 _LONGEST_SUBTITLE_SECONDS = 60
+_SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
+_LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
+_SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
 _WARM_UP_SECONDS = 0.1  # of sound before its first sample; Opus wants the most, 0.08
 # Tags that describe the input's encoding and would be wrong of the output's.
 _STALE_TAGS = (
@@ -241,6 +245,7 @@ class Passthrough:
         self._transcoded: dict[int, AudioStream] = {}
         self._resamplers: dict[int, tuple[Any, AudioResampler]] = {}  # with what they take
         self._heard = set[int]()  # targets of sound that have some
+        self._pcm_ends: dict[int, Fraction | None] = {}  # in seconds, where MP4 and MOV count it
         for plan in plans:
             self._route(source.streams[plan.stream.index], plan)
         kept = [source.streams[index] for index in self._targets]
@@ -292,6 +297,8 @@ class Passthrough:
         target: Stream
         if plan.action == "copy":
             target = self._output.add_stream_from_template(stream)
+            if plan.stream.codec.startswith("pcm_") and self._output.format.name in ("mp4", "mov"):
+                self._pcm_ends[stream.index] = None
         elif isinstance(stream, AudioStream):
             target = self._add_audio(stream, _ENCODERS[plan.codec or ""])
             self._transcoded[stream.index] = stream
@@ -359,7 +366,35 @@ class Passthrough:
         else:
             if target.type == "audio":
                 self._heard.add(target.index)
-            self._place(packet, target)
+            place = self._place_samples if index in self._pcm_ends else self._place
+            place(packet, target)
+
+    def _place_samples(self, packet: av.Packet[Stream], target: Stream) -> None:
+        """Write PCM where its time is its number of samples, so that a gap must be silence."""
+        index, context = packet.stream.index, packet.stream.codec_context
+        assert isinstance(context, AudioCodecContext)
+        name, rate = context.name, context.sample_rate
+        silent = bytes([_SILENCE.get(name, 0)])
+        bits = int("".join(filter(str.isdigit, name)) or 8)
+        size = max(1, context.layout.nb_channels * bits // 8)
+        begin = ((packet.dts if packet.pts is None else packet.pts) or 0) * packet.time_base
+        end = self._pcm_ends[index]
+        if end is None:
+            end = begin
+        if begin - end >= _SHORTEST_GAP_SECONDS:
+            gap = round((begin - end) * rate) if begin - end <= _LONGEST_GAP_SECONDS else 0
+            for first in range(-gap, 0, rate):
+                count = min(rate, -first)
+                silence: av.Packet[Stream] = av.Packet(silent * size * count)
+                silence.time_base, silence.duration = Fraction(1, rate), count
+                silence.pts = silence.dts = round(begin * rate) + first
+                self._place(silence, target)
+            end = begin
+        end += Fraction(packet.size // size, rate)
+        dropped = self._dropped
+        self._place(packet, target)
+        if self._dropped == dropped:
+            self._pcm_ends[index] = end
 
     def _place(self, packet: av.Packet[Stream], target: Stream) -> None:
         self._span.shift(packet)
