@@ -153,6 +153,7 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
         ("a.webm", {"encoder_options": {"lagg": "4"}}, r"no option 'lagg'; .*have: aq-mode"),
         ("a.mp4", {"crf": 20, "encoder_options": {"b": "1M"}}, "-e b: a bitrate and --crf"),
         ("a.mp4", {"encoder_options": {"x264-params": "bframes=2"}}, "leave bframes out"),
+        ("a.mp4", {"encoder_options": {"x264opts": "bframes=2"}}, "leave bframes out"),
         ("a.webp", {"encoder_options": {"quality": "101"}}, "does not take -e quality=101: "),
         ("f%d.png", {"crf": 3}, "pictures have no --crf"),
         ("f%d.png", {"encoder_options": {"dpi": "3"}}, "pictures have no encoder options"),

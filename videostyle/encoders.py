@@ -510,7 +510,7 @@ def _checked(codec: str, encoder: Encoder, options: EncodeOptions) -> dict[str, 
             close = get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}? " if close else ""
             raise UsageError(f"{codec} has no option {name!r}; {hint}(have: {', '.join(known)})")
-        if name.endswith("-params") and "bframes" in given[name]:
+        if name.endswith(("-params", "opts")) and "bframes" in given[name]:
             raise UsageError(f"-e {name}: leave bframes out; frames are written in their order")
     if "b" in given and options.crf is not None:
         raise UsageError("-e b: a bitrate and --crf exclude each other; leave one out")
