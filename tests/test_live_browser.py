@@ -266,6 +266,10 @@ def test_solo_mute_equalise_and_random_change_what_sounds(page: Any) -> None:
     page.click("#random")
     wait_for(lambda: state(page, "look.mix") != thirds)
     assert 2 <= len(state(page, "look.mix")) <= 4
+    page.click("#undo")
+    wait_for(lambda: state(page, "look.mix") == thirds)
+    page.click("#redo")
+    wait_for(lambda: state(page, "look.mix") != thirds)
 
 
 def test_a_mixture_survives_solo_and_a_reload(page: Any) -> None:

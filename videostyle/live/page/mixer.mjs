@@ -90,6 +90,32 @@ function flush() {
   requestAnimationFrame(refresh);
 }
 
+function followAgain({ follow }) {
+  if (!follow) return;
+  flush();
+  send({ type: "set", follow });
+}
+
+// Another mixture in place of the whole one, which Undo brings back.
+function replaceMix(mix) {
+  emit("mixture", mixture());
+  setMix(mix);
+  commit();
+}
+
+const mixture = () => ({
+  values: new Map(mixer.values), muted: new Set(mixer.muted), solo: mixer.solo, follow: state.follow,
+});
+
+// Gives back the one that it takes the place of.
+export function exchangeMixture({ follow, ...past }) {
+  const before = mixture();
+  Object.assign(mixer, past);
+  commit();
+  followAgain({ follow });
+  return before;
+}
+
 export function setMix(mix) {
   mixer.chosen.push(...Object.keys(mix).filter((name) => !mixer.chosen.includes(name)));
   for (const name of mixer.chosen) mixer.values.set(name, mix[name] ?? 0);
@@ -167,12 +193,7 @@ function makeSlider(range, keep) {
   range.oninput = () => { keep(Number(range.value)); commit(); };
   range.onpointerdown = () => { before = { value: range.value, follow: state.follow }; };
   // A finger that scrolls the page has moved the slider on its way.
-  range.onpointercancel = () => {
-    put(before.value);
-    if (!before.follow) return;
-    flush();
-    send({ type: "set", follow: true });
-  };
+  range.onpointercancel = () => { put(before.value); followAgain(before); };
   range.onkeydown = (event) => {
     if (!event.shiftKey || !event.key.startsWith("Arrow")) return;
     const sign = ["ArrowUp", "ArrowRight"].includes(event.key) ? 1 : -1;
@@ -245,24 +266,24 @@ function buildScalars() {
 }
 
 $("search").oninput = find;
-$("clear").onclick = () => { setMix({}); commit(); };
+$("clear").onclick = () => replaceMix({});
 $("equalise").onclick = () => {
   const names = audible();
-  setMix(Object.fromEntries((names.length ? names : mixer.chosen).map((name) => [name, 1])));
-  commit();
+  replaceMix(Object.fromEntries((names.length ? names : mixer.chosen).map((name) => [name, 1])));
 };
 $("random").onclick = () => {
   // Two to four paintings: more of them look like none.
   const names = [...mixer.chosen].sort(() => Math.random() - 0.5).slice(0, 2 + Math.floor(3 * Math.random()));
-  setMix(Object.fromEntries(names.map((name) => [name, 0.2 + 0.8 * Math.random()])));
-  commit();
+  replaceMix(Object.fromEntries(names.map((name) => [name, 0.2 + 0.8 * Math.random()])));
 };
 
 // What a reload would lose: the server knows the mixture alone.
 addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify({
   ...mixer, values: [...mixer.values], muted: [...mixer.muted],
 })));
-const kept = JSON.parse(sessionStorage.getItem(KEPT));
+const kept = (() => {
+  try { return JSON.parse(sessionStorage.getItem(KEPT)); } catch { return null; }  // it may be blocked
+})();
 
 // Takes up what was kept, unless something else is painted now.
 function recall(mix) {

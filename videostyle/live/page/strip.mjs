@@ -2,7 +2,7 @@
 
 import { isOpen, on, send } from "./connection.mjs";
 import { $, SCALARS, clock, colorOf, duration, element, notice, seek, state, titleOf } from "./state.mjs";
-import { look, normalised } from "./mixer.mjs";
+import { exchangeMixture, look, normalised } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
 
 const TRACKS = ["mix", ...Object.keys(SCALARS)];
@@ -10,7 +10,7 @@ const SAME_MOMENT_SECONDS = 0.0005;
 const MARK_PIXELS = 64;
 const MARK_TEXT_PIXELS = 44;
 const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
-// Timelines, each as the message that brings it back, and what was typed over it.
+// Timelines, each as the message that brings it back, and what was typed over it; and mixtures.
 const history = { undo: [], redo: [] };
 let now = null;  // the one shown; null until the server has said
 let isAsked = false;  // the server has yet to answer
@@ -66,10 +66,15 @@ function ask({ typed, ...message }) {
 }
 
 function remember(typed = "") {
-  if (now) history.undo.push({ ...now, typed });
+  if (now) keep({ ...now, typed });
+}
+
+function keep(past) {
+  history.undo.push(past);
   if (history.undo.length > 500) history.undo.shift();
   history.redo.length = 0;
 }
+on("mixture", (mixture) => { keep({ mixture }); show(); });
 
 on("timeline", (message) => {
   const isNews = !isAsked && now && message.yaml !== now.text;
@@ -107,10 +112,14 @@ on("source", ({ name }) => {
 
 function step(from, to) {
   if (!isOpen() || !from.length) return;
-  to.push({ ...now, typed: state.typed });
   const past = from.pop();
-  state.typed = past.typed;
-  ask(past);
+  if (past.mixture) {
+    to.push({ mixture: exchangeMixture(past.mixture) });
+  } else {
+    to.push({ ...now, typed: state.typed });
+    state.typed = past.typed;
+    ask(past);
+  }
   show();
 }
 
