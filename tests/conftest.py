@@ -131,7 +131,7 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Callable[..., Path]:
-    """Make a small lossless clip: see `make_clip`."""
+    """Make a small clip: see `make_clip`."""
 
     def make(name: str = "clip.mp4", **facts: object) -> Path:
         return make_clip(tmp_path / name, **facts)  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ def make_clip(
     audio: str | None = None,
     codec: str = "libx264",
 ) -> Path:
-    """Write a clip with a frame at each pts (ticks of time_base).
+    """Write a clip with a frame at each pts (ticks of time_base), lossless without b_frames.
 
     pixels: RGB (H, W, 3) uint8 of a frame by its number; by default a moving gradient. rotation:
     degrees counter-clockwise a player turns it by, and whether it mirrors it left to right, top
@@ -166,7 +166,8 @@ def make_clip(
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         if codec == "libx264":
-            stream.options = {"qp": "0", "preset": "ultrafast", "bf": str(b_frames)}
+            # Without any loss x264 makes no B-frames.
+            stream.options = {"qp": "1" if b_frames else "0", "preset": "ultrafast"}
         context = stream.codec_context
         context.time_base = time_base
         context.max_b_frames = b_frames

@@ -16,6 +16,7 @@ import av
 import av.error
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from PIL import Image
 
 from videostyle.color import ColorConverter, plane_array
@@ -65,9 +66,15 @@ def test_pts_zero_is_a_time_and_seconds_count_from_the_first_frame(clip: Clip) -
         assert [frame.seconds for frame in frames] == [0.0, 0.2]
 
 
-def test_b_frames_come_in_the_order_of_display(clip: Clip) -> None:
-    path = clip(pts=range(30), b_frames=3)
-    assert seconds(path) == [Fraction(number, 25) for number in range(30)]
+@pytest.mark.parametrize("b_frames", [1, 3])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.avi"])
+def test_b_frames_come_in_the_order_of_display(clip: Clip, name: str, b_frames: int) -> None:
+    info = probe(clip(name, pts=range(60), b_frames=b_frames))
+    frames = list(decode(info))
+    assert sum(frame.image.pict_type == PictureType.B for frame in frames) >= 20
+    assert [frame.seconds for frame in frames] == pytest.approx([n / 25 for n in range(60)])
+    blue = [frame.image.to_ndarray(format="rgb24")[..., 2].mean() for frame in frames[:28]]
+    assert blue == sorted(blue)
 
 
 def test_frames_without_pts_are_counted(clip: Clip) -> None:

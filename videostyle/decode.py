@@ -456,10 +456,11 @@ def _decode_stream(
 
 
 def _is_shuffled(context: VideoCodecContext, head: list[av.Packet[VideoStream]]) -> bool:
-    """B-frames with pts equal to dts: the writer of the file lost the reordering. The pictures
-    come out of the decoder in order, and the stamps are right but for theirs."""
+    """B-frames with pts equal to dts, or a tick later (AVI): the file does not hold the reordering.
+    The pictures come out of the decoder in order, and the stamps are right but for theirs."""
     return bool(context.reorder_depth) and all(
-        packet.pts is not None and packet.pts == packet.dts for packet in head
+        packet.pts is not None and packet.dts is not None and 0 <= packet.pts - packet.dts <= 1
+        for packet in head
     )
 
 
