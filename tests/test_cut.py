@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from conftest import BT601, write_frames
+from PIL import Image
 
-from videostyle.decode import decode, probe
+from videostyle.decode import DecodeReport, decode, probe
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import Cut
@@ -85,15 +88,61 @@ def test_a_part_is_the_same_stretch_of_the_whole_frame_by_frame(
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts", "clip.avi", "clip.h264"])
 def test_seeking_finds_the_frames_that_reading_everything_finds(clip: Clip, name: str) -> None:
     path = clip(name, pts=range(700), size=(32, 32), b_frames=2, pixels=small)
+    assert_parts_equal_the_whole(path, (0, 2, 3, 200, 251, 499, 698))
+
+
+def assert_parts_equal_the_whole(path: Path, starts: Iterable[int]) -> None:
+    """Parts of some frames, beginning at these, and the three frames before them."""
     info = probe(path)
     everything = [(frame.pts, frame.image.to_ndarray()) for frame in decode(info)]
-    for start in (0, 2, 3, 200, 251, 499, 698):
+    for start in starts:
         seconds = info.seconds(everything[start][0])
         found = list(decode(info, cut=Cut(seconds, seconds + 0.18), lead=3))
         expected = everything[max(0, start - 3) : start + 5]
         assert [frame.pts for frame in found] == [pts for pts, _ in expected]
         for frame, (_, image) in zip(found, expected, strict=True):
             assert np.array_equal(frame.image.to_ndarray(), image)
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_a_seek_into_the_middle_of_a_frame_of_a_program_stream(clip: Clip, b_frames: int) -> None:
+    path = clip("clip.mpg", pts=range(75), pixels=noise, b_frames=b_frames, codec="mpeg2video")
+    assert_parts_equal_the_whole(path, range(20, 70))
+
+
+def test_a_picture_that_is_renewed_bit_by_bit_is_whole(tmp_path: Path) -> None:
+    options = {"preset": "ultrafast", "x264-params": "intra-refresh=1:keyint=20"}
+    path = write_x264(tmp_path / "clip.mp4", options, "yuv420p")
+    assert_parts_equal_the_whole(path, range(30, 95))
+
+
+def test_a_part_is_read_by_the_rules_of_the_x264_that_wrote_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_x264(tmp_path / "clip.mkv", {"g": "1"}, "yuv444p")
+    # Wrong rules make damage, and more threads than one do not conceal it in one way.
+    monkeypatch.setattr("videostyle.decode.MAX_THREADS", 1)
+    path.write_bytes(re.sub(rb"x264 - core \d{3}", b"x264 - core 142", path.read_bytes()))
+    report = DecodeReport()
+    assert len(list(decode(probe(path), report=report))) == 100
+    assert report.damaged_frames > 50
+    assert_parts_equal_the_whole(path, (40, 80))
+
+
+def write_x264(path: Path, options: dict[str, str], pix_fmt: str) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, pix_fmt
+        stream.codec_context.time_base = Fraction(1, 25)
+        write_frames(container, stream, range(100), noise, BT601)
+    return path
+
+
+def noise(number: int) -> np.ndarray:
+    """Coarse and fine, that moves."""
+    random = np.random.default_rng(0)
+    coarse = Image.fromarray(random.integers(0, 180, (16, 24, 3), np.uint8)).resize((96, 64))
+    return np.roll(coarse + random.integers(0, 75, (64, 96, 3), np.uint8), 2 * number, 1)
 
 
 def small(number: int) -> np.ndarray:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
@@ -51,6 +53,7 @@ _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_
 _HEAD = 32  # packets looked at before decoding begins
 _FIRST_SEEK_SECONDS = 0.5  # before a cut; enough for most files
 _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
+_BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
 # Signs of the display matrix (a, b, c, d), where x' = a x + c y and y' = b x + d y, to filters.
 _UPRIGHT = {
     (-1, 0, 0, 1): ("hflip",),
@@ -421,9 +424,13 @@ def _seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
     and the file must be opened anew."""
     container = stream.container
     assert isinstance(container, InputContainer)
+    context = stream.codec_context
     head = list(islice(_packets(stream, DecodeReport()), _HEAD))
-    if any(packet.pts is None for packet in head) or _is_shuffled(stream.codec_context, head):
+    if any(packet.pts is None for packet in head) or _is_shuffled(context, head):
         return False
+    # FFmpeg reads streams by the x264 that wrote them, which only the first packet names.
+    if head and (build := re.search(rb"x264 - core (\d+)", bytes(head[0]))):
+        context.options = {**context.options, "x264_build": build[1].decode()}
     try:
         container.seek(start_pts + int(seconds / _time_base(stream)), stream=stream)
     except av.FFmpegError:
@@ -440,9 +447,14 @@ def _decode_stream(
     begin: int | None = None,
 ) -> Iterator[tuple[av.VideoFrame, int]]:
     """Frames as decoded, with pts that strictly increase. Packets before the pts `begin` that
-    cannot be decoded are not counted."""
+    cannot be decoded are not counted. from_key_frame: after a seek; none where the first frame
+    does not stand alone."""
     context = _decoder(stream, threads)
     packets = _packets(stream, report)
+    if from_key_frame:
+        # A seek may land within a frame (MPEG-PS). FFmpeg gives its rest the times of the frame
+        # after it, and that one times of others and no place in the file.
+        packets = dropwhile(lambda packet: not packet.is_keyframe or packet.pos is None, packets)
     head = list(islice(packets, _HEAD))
     images = _images(context, chain(head, packets), report, begin)
     step = _ticks_per_frame(stream) or 1
@@ -452,7 +464,12 @@ def _decode_stream(
         return stamped
     # Frames shown before the key frame may need others that come before it in the file.
     first_pts = head[0].pts
-    return (item for item in stamped if item[1] >= first_pts)
+    complete = (item for item in stamped if item[1] >= first_pts)
+    first = next(complete, None)
+    # What a container calls a key frame may be one from which a picture is renewed bit by bit.
+    if first is None or (not first[0].key_frame and first[0].pict_type in _BUILDS_ON_OTHERS):
+        return iter(())
+    return chain((first,), complete)
 
 
 def _is_shuffled(context: VideoCodecContext, head: list[av.Packet[VideoStream]]) -> bool:
