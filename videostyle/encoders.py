@@ -28,13 +28,13 @@ import av.error
 import av.logging
 from av.codec.codec import find_best_pix_fmt_of_list
 from av.codec.context import Flags, ThreadType
-from av.stream import Stream
+from av.stream import Discard, Stream
 from av.video.codeccontext import VideoCodecContext
 
 from videostyle.color import OUTPUT_PIX_FMTS, has_alpha, output_color, working_pix_fmt
 from videostyle.decode import open_input
 from videostyle.errors import MediaError, UsageError
-from videostyle.media import PICTURE_SUFFIXES, ColorSpec, MediaInfo
+from videostyle.media import PICTURE_SUFFIXES, ColorSpec, MediaInfo, StreamInfo
 from videostyle.options import EncodeOptions
 from videostyle.passthrough import Holds, StreamPlan, plan_streams
 from videostyle.picture import ALPHA_SUFFIXES
@@ -170,10 +170,10 @@ _AV1 = ("libsvtav1", "av1_nvenc", "av1_qsv")
 class Container:
     """Facts about one kind of output file.
 
-    codecs: encoders whose streams it holds, the default first. audio: what sound is transcoded
-    to, the default first; none where it holds no sound. text: what text subtitles become, None
-    where it holds none. time_base: the only one it has, in seconds; such a container has square
-    pixels only. options: of the muxer.
+    name: in small letters it is that of FFmpeg's muxer. codecs: encoders whose streams it holds,
+    the default first. audio: what sound is transcoded to, the default first; none where it holds no
+    sound. text: what text subtitles become, None where it holds none. time_base: the only one it
+    has, in seconds; such a container has square pixels only. options: of the muxer.
     """
 
     name: str
@@ -354,7 +354,7 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
         color=_color(info, encoder, working),
         settings=_settings(codec, options),
         streams=plan_streams(
-            info.other_streams,
+            _without_chapters(info),
             options.audio,
             Holds(
                 codecs=codecs,
@@ -375,6 +375,19 @@ def _codecs_held(suffix: str) -> frozenset[str]:
     """Names of the codecs a container takes, of encoders and decoders alike."""
     with TemporaryDirectory() as folder, av.open(f"{folder}/empty{suffix}", "w") as container:
         return frozenset(container.supported_codecs)
+
+
+def _without_chapters(info: MediaInfo) -> list[StreamInfo]:
+    """The other streams but those in which MP4 and MOV keep their chapters, which are copied as
+    chapters."""
+    if not info.streams("data"):
+        return list(info.other_streams)
+    with open_input(info.path) as source:
+        return [
+            stream
+            for stream in info.other_streams
+            if stream.kind != "data" or source.streams[stream.index].discard != Discard.all
+        ]
 
 
 def _refused(info: MediaInfo, suffix: str, codecs: frozenset[str]) -> frozenset[int]:
