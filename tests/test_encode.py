@@ -22,7 +22,7 @@ from videostyle.decode import decode, probe
 from videostyle.encode import EncodeReport, encode, exists, plan_output
 from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError, UsageError
-from videostyle.media import Frame, MediaInfo
+from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.options import EncodeOptions
 from videostyle.whole_file import part_path
 
@@ -195,6 +195,41 @@ def test_the_aspect_of_pixels_is_kept_or_said_to_be_lost(
     assert any("pixels of 4/3 come out square" in note for note in report.notes) != is_kept
 
 
+def test_a_sequence_says_what_its_pictures_lose(clip: Clip, tmp_path: Path) -> None:
+    wide = replace(BT709, primaries=9)
+    source = clip(pts=range(3), sample_aspect_ratio=Fraction(4, 3), color=wide)
+    assert copy(source, tmp_path / "%d.png", EncodeOptions()).notes == (
+        "the colours, of BT.2020, look pale: a picture does not say what they are",
+        "pixels of 4/3 come out square: a picture knows no others",
+    )
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out.webp", "out.mp4"])
+def test_a_percent_sign_in_a_path_means_nothing(clip: Clip, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "50%done"
+    folder.mkdir()
+    assert copy(clip(pts=range(3)), folder / name, EncodeOptions()).frames == 3
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_a_part_of_matroska_has_no_timecode_of_the_whole(clip: Clip, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    with av.open(str(clip(pts=range(10)))) as before, av.open(str(source), "w") as after:
+        stream = after.add_stream_from_template(before.streams.video[0])
+        after.metadata["timecode"] = "01:00:00:00"
+        for packet in before.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                after.mux(packet)
+    info = probe(source)
+    plan = plan_output(info, output, FAST)
+    frames = (frame for frame in untouched(info, plan) if frame.seconds >= 0.2)
+    report = encode(frames, info, output, plan, cut=Cut(0.2))
+    assert any("timecode" in note for note in report.notes)
+    with av.open(str(output)) as container:
+        assert "timecode" not in {key.lower() for key in container.metadata}
+
+
 def test_an_odd_size_is_padded_by_its_edge_and_noted(clip: Clip, tmp_path: Path) -> None:
     source = clip("odd.mkv", pts=range(3), size=(97, 65), codec="ffv1")
     report = copy(source, tmp_path / "out.mp4", LOSSLESS)
@@ -234,6 +269,8 @@ def test_metadata_and_chapters_are_kept(clip: Clip, tmp_path: Path) -> None:
             assert container.metadata["title"] == "Holiday"
             assert container.streams.video[0].language == "fra"
             assert [item["metadata"]["title"] for item in container.chapters()] == ["One"]
+    # MP4 keeps them in a stream beside them, of which nothing is to be said.
+    assert copy(tmp_path / "out.mp4", tmp_path / "again.mp4").notes == ()
 
 
 def test_an_interruption_leaves_a_playable_part(clip: Clip, tmp_path: Path) -> None:

@@ -257,6 +257,11 @@ def test_awkward_files_come_out_whole(
     assert faults(source, output) == []
 
 
+def test_interlacing_that_is_lost_is_noted(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.mp4", list(range(5)), interlaced=True)
+    assert any("interlaced" in note for note in copy(source, tmp_path / "out.mp4").notes)
+
+
 def test_a_broken_packet_costs_no_sync(tmp_path: Path) -> None:
     source, output = write(tmp_path / "a.ts", list(range(50)), size=(320, 240)), tmp_path / "o.mp4"
     data = bytearray(source.read_bytes())

@@ -43,6 +43,8 @@ from videostyle.picture import save_picture, write_picture
 from videostyle.segments import SegmentRecord, segment_folder
 from videostyle.whole_file import part_path
 
+_PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
+_WIDE_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _ARBITRARY_CLOCKS = ("mpeg", "mpegts")  # formats that may begin at any time of a broadcast's day
 
 
@@ -364,7 +366,9 @@ def _span(first_pts: int, info: MediaInfo, cut: Cut, source: InputContainer) -> 
 @contextmanager
 def _open_output(part: Path, plan: EncodingPlan) -> Iterator[OutputContainer]:
     options = dict(plan.container.options)
-    with _writing(part), av.open(str(part.absolute()), "w", options=options) as container:
+    # By its name, or a %d anywhere in its path would make GIF and WebP numbered pictures.
+    muxer = plan.container.name.lower()
+    with _writing(part), av.open(str(part.absolute()), "w", muxer, options) as container:
         yield container
 
 
@@ -386,6 +390,7 @@ class _Video:
         self._last_pts: int | None = None
         self._left_out = 0
         self._lost_timecode = False
+        self._input_notes = list[str]()
         self.packets = 0
         # The durations of the frames the encoder holds, by pts; not every encoder returns them.
         self._durations: dict[int, int] = {}
@@ -403,11 +408,13 @@ class _Video:
                 (stream.metadata, kept_tags(original.metadata)),
                 (container.metadata, kept_tags(source.metadata)),
             ):
-                if span.begin > -math.inf and "timecode" in tags:
-                    del tags["timecode"]
-                    self._lost_timecode = True
+                if span.begin > -math.inf:
+                    kept = {key: tags[key] for key in tags if key.lower() != "timecode"}
+                    self._lost_timecode |= kept != tags
+                    tags = kept
                 target.update(tags)
             container.set_chapters(span.chapters(source))
+            self._input_notes.extend(_input_notes(info, plan, source))
         open_encoder(stream.codec_context)
         self._stream = stream
 
@@ -441,19 +448,15 @@ class _Video:
 
     def notes(self) -> Iterator[str]:
         info, context = self._info, self._stream.codec_context
-        yield from _color_note(info)
+        yield from self._input_notes
         if (context.width, context.height) != (info.width, info.height):
             yield (
                 f"{info.width}x{info.height} padded to {context.width}x{context.height}, "
                 f"because {self._plan.pix_fmt} needs even sizes"
             )
         name, tick = self._plan.container.name, self._plan.container.time_base
-        if info.sample_aspect_ratio not in (None, 1) and not self._keeps_aspect():
-            with_codec = "" if tick else f" with {context.name}"
-            yield (
-                f"pixels of {info.sample_aspect_ratio} come out square: {name}{with_codec} "
-                "knows no others"
-            )
+        if not self._keeps_aspect():
+            yield from _aspect_note(info, name if tick else f"{name} with {context.name}")
         if self._lost_timecode:
             yield "the timecode is left out: it is that of the whole"
         if self._left_out:
@@ -488,12 +491,25 @@ class _Video:
             self.packets += 1
 
 
-def _color_note(info: MediaInfo) -> Iterator[str]:
+def _input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> Iterator[str]:
     color = info.hdr_color or info.color
     if color.guessed:
         how = "its transfer" if color.is_hdr else "its height"
         name = MATRICES[color.matrix]
         yield f"the input does not say its colour matrix; taken as {name} by {how}"
+    has_tags = plan.codec is not None and plan.container.time_base is None
+    if info.color.primaries in _WIDE_PRIMARIES and not has_tags:
+        wide = _WIDE_PRIMARIES[info.color.primaries]
+        yield f"the colours, of {wide}, look pale: {plan.container.name} does not say what they are"
+    video = source.streams[info.stream_index]
+    assert isinstance(video, VideoStream)
+    if video.codec_context.field_order > _PROGRESSIVE:
+        yield "the input is interlaced; its frames are painted, and written, as if they were not"
+
+
+def _aspect_note(info: MediaInfo, holder: str) -> Iterator[str]:
+    if info.sample_aspect_ratio not in (None, 1):
+        yield f"pixels of {info.sample_aspect_ratio} come out square: {holder} knows no others"
 
 
 def _pad(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -520,6 +536,8 @@ def _write_sequence(
     frames: Iterable[Frame], info: MediaInfo, plan: EncodingPlan, output: Path, part: Path
 ) -> tuple[int, list[str]]:
     count = 0
+    with open_input(info.path) as source:
+        notes = [*_input_notes(info, plan, source), *_aspect_note(info, plan.container.name)]
     with _writing(part):
         _remove(part)  # what an interruption left
         part.mkdir()
@@ -528,7 +546,7 @@ def _write_sequence(
         if frame.alpha is not None:
             picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
         write_picture(picture, part / numbered(output, count).name)
-    notes = [*_color_note(info), *(str(stream) for stream in plan.streams)]
+    notes += [str(stream) for stream in plan.streams]
     stale = sum(number > count for number in sequence_numbers(output))
     if stale:
         notes.append(f"{stale} pictures of an earlier, longer run are still there")
