@@ -41,6 +41,20 @@ def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(
     assert "went on after" in rendering.state.message
 
 
+def test_a_render_that_was_stopped_before_its_first_frame_left_nothing(
+    small_model: Model, tmp_path: Path
+) -> None:
+    film = make_clip(tmp_path / "film.mp4")
+    rendering = Rendering("cpu", lambda: None)
+    look = Look({"red": 1})
+    rendering.start(film, tmp_path / "out.mp4", look, small_model, EncodeOptions(), None)
+    rendering.stop()
+    rendering.wait()
+    assert (rendering.state.status, rendering.state.output) == ("stopped", "")
+    assert rendering.state.message == "nothing was written"
+    assert [path.name for path in tmp_path.glob("out*")] == []
+
+
 def test_hdr_is_rendered_as_the_page_shows_it(small_model: Model, tmp_path: Path) -> None:
     hdr = ColorSpec(9, 9, 16, full_range=False)
     film = make_clip(tmp_path / "hdr.mp4", pts=range(3), pix_fmt="yuv420p10le", color=hdr)

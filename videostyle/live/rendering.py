@@ -19,7 +19,8 @@ from videostyle.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class RenderState:
-    """What the page shows of a render. status: idle, running, done, stopped or failed."""
+    """What the page shows of a render. status: idle, running, done, stopped or failed. output: the
+    file's name, empty where there is none."""
 
     status: str = "idle"
     output: str = ""
@@ -74,10 +75,10 @@ class Rendering(Job[RenderState]):
             )
             self.set(
                 status="done" if report.complete else "stopped",
-                output=report.output.name,
+                output=report.output.name if report.frames else "",
                 frame=report.frames,
                 fps=report.fps,
-                message="; ".join(report.notes),
+                message="; ".join(report.notes) if report.frames else "nothing was written",
             )
 
         self.begin(RenderState("running", output.name, message="Preparing the model"), work)
