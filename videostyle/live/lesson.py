@@ -134,7 +134,9 @@ def read_painting(data: bytes) -> Image.Image:
                 raise MediaError(f"a painting of {image.width}x{image.height} pixels is refused")
             image.draft("RGB", (_SIDE, _SIDE))
             picture = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except MediaError:
+        raise
+    except Exception as error:  # Pillow's readers raise almost anything on damaged files
         raise MediaError("not a picture; drop a JPEG, PNG or WebP") from error
     picture.thumbnail((_SIDE, _SIDE))
     return picture

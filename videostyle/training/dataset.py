@@ -69,7 +69,7 @@ def open_picture(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's readers raise almost anything on damaged files
         raise TrainingError(f"{path}: cannot be read as a picture ({error})") from error
 
 
