@@ -25,10 +25,11 @@ class Job(Generic[State]):
 
     @property
     def is_running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return self.state.status == "running"  # type: ignore[attr-defined,no-any-return]
 
     def begin(self, state: State, work: Callable[[], None]) -> None:
-        """Run `work` in a thread. Call only when none is running."""
+        """Run `work` in a thread; the state says that it runs. Call only when none is running."""
+        self.wait()  # the one before may still be telling that it has ended
         self.stopping.clear()
         self.state = state
         self._thread = Thread(target=self._run, args=(work,), name=type(self).__name__, daemon=True)
