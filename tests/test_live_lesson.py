@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
 from conftest import make_clip
 from PIL import Image
 
-from videostyle.errors import MediaError, ModelError
+from videostyle.errors import MediaError, ModelError, TrainingError, UsageError
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
+from videostyle.live.server import Server
 from videostyle.live.session import Session
+from videostyle.live.viewers import Viewers
 from videostyle.model import Model, load_model
 from videostyle.model_card import Style
 from videostyle.stylizer import Stylizer
 from videostyle.training.config import TrainConfig
+from videostyle.training.dataset import open_picture
 
 OCHRE = Style("ochre", "Ochre", "", "", "Ochre")
 
@@ -131,6 +136,77 @@ def test_a_model_file_of_an_earlier_lesson_stays(
     assert [output.name for output in outputs] == ["small_with_mine_3.safetensors"]
 
 
+@pytest.mark.parametrize("name", ["../escaped", "a/b", "m\0n", "x" * 240])
+def test_a_model_of_any_name_is_written_into_the_folder(
+    session: Session, small_model: Model, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    outputs: list[Path] = []
+    monkeypatch.setattr(session.lesson, "start", lambda *given: outputs.append(given[-1]))
+    model = replace(small_model, card=replace(small_model.card, name=name))
+    session.player.stylizer.model = model
+    session.teach("Mine", picture())
+    assert [output.parent for output in outputs] == [session.library.root]
+    outputs[0].touch()
+
+
+def test_a_source_that_is_gone_can_be_told_from_the_output(
+    session: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "out.mp4").touch()
+    (tmp_path / "film.mp4").unlink()
+    with pytest.raises(UsageError, match="exists"):
+        session.command({"type": "render", "output": "out.mp4"})
+
+
+def test_a_file_that_cannot_be_reached_ends_no_connection(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "film.mp4")
+
+    class Socket:
+        received = iter(
+            [{"type": "websocket.receive", "text": "{}"}, {"type": "websocket.disconnect"}]
+        )
+
+        async def receive(self) -> dict[str, str]:
+            return next(self.received)
+
+    monkeypatch.setattr(session, "command", fail)
+    viewers = Viewers()
+    viewer = viewers.add()
+    assert viewer
+    asyncio.run(Server(session, viewers)._receive(cast(Any, Socket()), viewer))
+    told = [json.loads(asyncio.run(viewer.next())) for _ in range(2)]
+    assert "No such file" in told[-1]["message"]
+
+
+def test_who_hears_that_a_render_is_done_can_begin_another(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[bool] = []
+
+    def look() -> None:
+        if not again:
+            again.append(session.rendering.is_running)
+
+    monkeypatch.setattr(session.library, "look", look)
+    session.command({"type": "render", "output": "one.mp4"})
+    session.rendering.wait()
+    assert again == [False]
+    session.command({"type": "render", "output": "two.mp4"})
+
+
+def test_warnings_of_a_timeline_are_kept_for_tabs_that_come_later(session: Session) -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}, {at: 99s, mix: blue}]\n"
+    session.command({"type": "timeline", "text": text, "keep_text": True})
+    (told,) = [message for message in session.greeting() if message["type"] == "timeline"]
+    assert len(told["warnings"]) == 1
+    assert "99" in told["warnings"][0]
+    session.command({"type": "timeline", "text": text.replace("99s", "0.1s")})
+    assert not session.warnings
+
+
 def test_a_lesson_that_is_refused_leaves_the_video_playing(session: Session) -> None:
     session.command({"type": "play", "playing": True})
     session.library.root = session.library.root / "gone"
@@ -150,6 +226,17 @@ def test_a_photograph_is_learned_upright() -> None:
 def test_what_is_no_painting_is_refused(data: bytes) -> None:
     with pytest.raises(MediaError):
         read_painting(data)
+
+
+def test_a_photograph_with_damaged_exif_is_refused(tmp_path: Path) -> None:
+    entries = b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\x01\x1a\0\x01\0\0\0\x01P\0\0\0"
+    path = tmp_path / "damaged.jpg"
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x02" + entries + b"\0\0\0\0"
+    Image.effect_mandelbrot((96, 72), (-2, -1, 1, 1), 50).save(path, exif=exif)
+    with pytest.raises(MediaError, match="not a picture"):
+        read_painting(path.read_bytes())
+    with pytest.raises(TrainingError, match="cannot be read"):
+        open_picture(path)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1"])

@@ -72,6 +72,8 @@ def _live(arguments: argparse.Namespace) -> int:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
         root, name = (path, "") if path.is_dir() else (path.parent, path.name)
+        if name == "camera":
+            raise UsageError(f"{path}: the page calls the camera so; give the file an ending")
 
     network = arguments.loss_network and find_loss_network(arguments)
     if network and not network.is_file():
@@ -93,6 +95,7 @@ def _live(arguments: argparse.Namespace) -> int:
                 port=arguments.port,
                 device=arguments.device,
                 loss_network=network,
+                on_warning=say,
                 on_address=on_address,
             )
         )

@@ -29,10 +29,11 @@ async def serve(
     port: int,
     device: str,
     loss_network: Path | None,
+    on_warning: Callable[[str], None],
     on_address: Callable[[str], None],
 ) -> None:
-    """Serve until interrupted. name: what to show first, in the library, or 'camera'; on_address
-    gets the page's address once it can be opened.
+    """Serve until interrupted. name: what to show first, in the library, or 'camera'; on_warning
+    gets each of the timeline's warnings, on_address the page's address once it can be opened.
 
     Raises UsageError if it cannot listen there, and what opening the source or timeline raises.
     """
@@ -58,6 +59,8 @@ async def serve(
             text = _read(timeline)
             session.note_file(text)
             session.command({"type": "timeline", "text": text, "keep_text": True, "follow": True})
+            for warning in session.warnings:
+                on_warning(warning)
         hosts = hosts_of(host, *listening.getsockname()[:2])
         config = uvicorn.Config(
             Server(session, viewers).app(hosts),

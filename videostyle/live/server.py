@@ -212,6 +212,8 @@ class Server:
                     await self._obey(viewer, _parse(received["text"]))
             except VideoStyleError as error:
                 viewer.tell(failure_message(error))
+            except OSError as error:  # a file changed under its hands
+                viewer.tell(failure_message(VideoStyleError(str(error))))
             except ValueError:
                 mistakes += 1
         await websocket.close(1008, "too many messages that make no sense")

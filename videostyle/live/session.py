@@ -48,7 +48,10 @@ Message = dict[str, Any]
 
 class Session:
     """Carries out the page's commands. `tell` is called, from any thread, with every message that
-    all tabs should have, `show` with every picture."""
+    all tabs should have, `show` with every picture.
+
+    warnings: of the timeline that was read last.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Session:
         self._source = ""
         self._timeline: Timeline | None = None
         self._yaml = ""
+        self.warnings: Sequence[str] = ()
         self._in_file = ""
         self._camera_began = 0.0
         self._lock = Lock()
@@ -138,7 +142,8 @@ class Session:
             title = title.strip()[:100] or "Painting"
             model = self.player.stylizer.model
             style = Style(_style_name(title, model.card.style_names), title, "", "", title)
-            name, folder = f"{model.card.name}_with_{style.name}", self.library.root
+            plain = re.sub(r"[^A-Za-z0-9_-]+", "_", model.card.name)[:80]
+            name, folder = f"{plain}_with_{style.name}", self.library.root
             name = _numbered(name, lambda each: (folder / f"{each}.safetensors").exists())
             output = folder / f"{name}.safetensors"
             self.lesson.start(model, style, painting, self.player.info.path, output)
@@ -350,13 +355,15 @@ class Session:
             self.player.update(follow=True)
             self._tell(self.state())
 
-    def _keep(self, timeline: Timeline, yaml: str | None = None, warnings: Any = ()) -> None:
+    def _keep(
+        self, timeline: Timeline, yaml: str | None = None, warnings: Sequence[str] = ()
+    ) -> None:
         if yaml is None:
             timeline = from_start(timeline)
             yaml = dump_timeline(timeline)
-        self._timeline, self._yaml = timeline, yaml
+        self._timeline, self._yaml, self.warnings = timeline, yaml, warnings
         self.player.update(timeline=timeline)
-        self._tell({**self._timeline_message(), "warnings": list(warnings)})
+        self._tell(self._timeline_message())
 
     def _render(self, message: Message) -> None:
         info = self.player.info
@@ -368,7 +375,7 @@ class Session:
             raise UsageError("a painting is being learned; end that, or wait, to render")
         suffixes = set(PICTURE_SUFFIXES if info.is_image else CONTAINERS)
         output = self.library.new(text(message, "output", 1000), suffixes)
-        if output.exists() and output.samefile(info.path):
+        if output.exists() and info.path.exists() and output.samefile(info.path):
             raise UsageError(f"{output.name} is the input; choose another name")
         if output.exists() and message.get("overwrite") is not True:
             raise UsageError(f"{output.name} exists; choose another name, or overwrite it")
@@ -425,7 +432,8 @@ class Session:
         duration = length or max(self._timeline.end_seconds, SHORTEST_STRIP_SECONDS)
         view = describe_timeline(self._timeline, duration)
         saved = self._yaml == self._in_file
-        return {"type": "timeline", "yaml": self._yaml, "saved": saved, **view}
+        facts = {"yaml": self._yaml, "saved": saved, "warnings": self.warnings}
+        return {"type": "timeline", **facts, **view}
 
 
 def _style_name(title: str, taken: Sequence[str]) -> str:
