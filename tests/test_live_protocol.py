@@ -20,6 +20,7 @@ from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from videostyle.cli import main
 from videostyle.errors import MediaError, UsageError
 from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.serve import _listen, hosts_of
@@ -614,6 +615,24 @@ def test_the_file_of_the_command_line_can_be_opened_whatever_it_is_called(tmp_pa
     library.admit("camcorder.mts")
     assert library.find("camcorder.mts").samefile(elsewhere)
     assert library.media == ["camcorder.mts"]
+
+
+def test_a_part_is_neither_written_nor_shown(tmp_path: Path) -> None:
+    for name in ("film.part.1.mp4", "film.part.mp4"):
+        (tmp_path / name).touch()
+    library = Library(tmp_path)
+    assert library.media == ["film.part.1.mp4"]
+    for name in ("mine.part.mp4", ".part.mp4"):
+        with pytest.raises(UsageError):
+            library.new(name, {".mp4"})
+
+
+def test_a_file_that_would_be_taken_for_the_camera_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "camera").touch()
+    assert main(["live", str(tmp_path / "camera"), "--no-browser"]) == 2
+    assert "calls the camera so" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["Clip [id]", "Mum's film", "Tom & Jerry", "a, b", "-x", "é ü 猫"])

@@ -56,7 +56,7 @@ class Library:
         )
         for path in islice(found, MOST_LOOKED_AT):
             name = path.relative_to(self.root).as_posix()
-            if ".part" not in path.suffixes and self._holds(name):
+            if not _is_part(name) and self._holds(name):
                 (timelines if path.suffix.lower() in _TIMELINES else media).append(name)
         self.media = sorted({*sorted(media)[:MOST_FILES], *self._admitted})
         self.timelines = sorted(timelines)[:MOST_FILES]
@@ -70,13 +70,15 @@ class Library:
 
     def new(self, name: str, suffixes: set[str]) -> Path:
         """Where a file of a plain name goes. Raises UsageError for names with folders in them, for
-        hidden files, and for endings other than the suffixes."""
+        hidden files, for parts, and for endings other than the suffixes."""
         is_plain = _PLAIN_NAME.fullmatch(name) and Path(name).name == name
         if not is_plain or Path(name).suffix.lower() not in suffixes:
             raise UsageError(
                 f"{name[:200]!r}: write a plain file name that ends in "
                 f"{', '.join(sorted(suffixes))}"
             )
+        if _is_part(name):
+            raise UsageError(f"{name[:200]!r}: files not yet whole are called so; choose another")
         if len(name.encode()) > MOST_NAME_BYTES:
             raise UsageError(f"{name[:40]!r}...: too long; write a shorter name")
         return self.root / name
@@ -92,3 +94,8 @@ class Library:
             return path.is_file() and path.resolve().is_relative_to(self.root)
         except (OSError, ValueError):  # no name a file can have
             return False
+
+
+def _is_part(name: str) -> bool:
+    """Whether it is called what is written until it is whole."""
+    return Path(name).stem.endswith(".part")
