@@ -17,6 +17,7 @@ import av.error
 import numpy as np
 import pytest
 from av.video.frame import PictureType
+from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
 
 from videostyle.color import ColorConverter, plane_array
@@ -88,6 +89,18 @@ def test_a_file_that_does_not_say_its_length_is_measured(clip: Clip) -> None:
         info = probe(clip(name, pts=[0, 40, 80], time_base=Fraction(1, 1000)))
         assert measure_duration(info) == pytest.approx(0.12)
         assert info.duration_seconds == pytest.approx(0.12)
+
+
+def test_the_length_of_matroska_is_that_of_its_picture(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 25)
+        tone = add_tone(container, "flac")
+        write_frames(container, stream, range(25, 50), quarters, BT601)
+        write_tone(container, tone, 4.0)
+    assert probe(path).duration_seconds == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])

@@ -8,7 +8,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, dropwhile, islice
@@ -43,6 +43,7 @@ from videostyle.media import (
     StreamInfo,
 )
 from videostyle.picture import load_picture
+from videostyle.timecode import parse_time
 
 # More decoder threads than this cost memory and gain nothing on the way to a network.
 MAX_THREADS = 4
@@ -286,7 +287,7 @@ def _probe_video(path: Path) -> MediaInfo:
             color=_color(image),
             time_base=_time_base(stream),
             start_pts=start_pts,
-            duration_seconds=_duration(container, stream),
+            duration_seconds=_duration(container, stream, float(start_pts * _time_base(stream))),
             frame_count=stream.frames or None,
             frame_rate=_frame_rate(stream),
             rotation_degrees=image.rotation,
@@ -338,14 +339,17 @@ def _color(image: av.VideoFrame) -> ColorSpec:
     )
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+def _duration(container: InputContainer, stream: VideoStream, start: float) -> float | None:
+    """Seconds from the first frame, which is at `start`, to the end of the stream."""
     if stream.duration:
         return float(stream.duration * _time_base(stream))
     if not container.duration:
         return None
-    # Where only the container has a length (Matroska), that is the time of its end.
-    start = float((stream.start_time or 0) * _time_base(stream))
-    return max(0.0, container.duration / av.time_base - start) or None
+    # Matroska says when its longest stream ends, and most writers tag each stream with its own end.
+    end = container.duration / av.time_base
+    with suppress(ValueError):
+        end = min(end, float(parse_time(stream.metadata.get("DURATION", "")).seconds) or end)
+    return max(0.0, end - start) or None
 
 
 def _time_base(stream: VideoStream) -> Fraction:
