@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -316,6 +317,16 @@ def test_a_part_that_is_none_is_refused(
     info = probe(clip(pts=range(50)))
     with pytest.raises(error, match=message):
         cut_for(info, start, end)
+
+
+@pytest.mark.parametrize(("end", "count"), [("end", 50), ("100%", 50), ("1.96s", 49)])
+def test_the_end_is_that_of_the_frames_not_of_the_length_declared(
+    clip: Clip, end: str, count: int
+) -> None:
+    info = replace(probe(clip(pts=range(50))), duration_seconds=1.9)
+    settled, cut = cut_for(info, "1s", end)
+    found = [round(frame.seconds * 25) for frame in decode(settled, cut=cut)]
+    assert found == [*range(25, count)]
 
 
 def test_frames_count_exactly_where_the_container_rounds_their_times(clip: Clip) -> None:

@@ -191,7 +191,8 @@ def cut_for(info: MediaInfo, start: str | None, end: str | None) -> tuple[MediaI
     part = min(stop, length) - begin
     frames = part * (info.frame_rate or math.inf)
     count = None if frames == math.inf else round(frames)
-    cut = Cut(first, math.inf if end is None else stop - slack)
+    # A file may have frames after the length it declares.
+    cut = Cut(first, math.inf if stop == length else stop - slack)
     return replace(info, frame_count=count), cut
 
 
