@@ -166,6 +166,21 @@ def test_an_interrupted_render_goes_on_and_comes_out_the_same(
     assert total + painted <= 50 + 3 * (10 + 10)
 
 
+def test_pieces_do_not_stay_beside_what_was_painted_in_one(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    paint(source, output, stylizer, stop_after=15)
+    assert segment_folder(output).is_dir()
+    paint(source, output, stylizer, piece=9, stop_after=5)
+    assert segment_folder(output).is_dir()
+    paint(source, output, stylizer, piece=9)
+    assert not segment_folder(output).exists()
+    segment_folder(output).mkdir()
+    paint(source, output, stylizer, piece=9)
+    assert segment_folder(output).is_dir()
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -263,8 +278,8 @@ def paint_with_workers(
 
 
 def declared(path: Path, seconds: float) -> Path:
-    """A Matroska file that says it is longer than it is."""
-    data = path.read_bytes()
+    """A Matroska file that says it is longer than it is, and not how long its streams are."""
+    data = path.read_bytes().replace(b"DURATION", b"NOTATION")
     at = data.index(b"\x44\x89\x88") + 3  # Duration, a double of 8 bytes, in milliseconds
     path.write_bytes(data[:at] + struct.pack(">d", seconds * 1000) + data[at + 8 :])
     return path

@@ -17,7 +17,13 @@ from videostyle.media import Cut, MediaInfo
 from videostyle.model import load_model
 from videostyle.options import EncodeOptions
 from videostyle.painter import Account, Assignment, Painted, Painter, Progress
-from videostyle.segments import SEGMENT_SECONDS, SegmentFolder, SegmentRecord, segment_cuts
+from videostyle.segments import (
+    SEGMENT_SECONDS,
+    SegmentFolder,
+    SegmentRecord,
+    remove_segments,
+    segment_cuts,
+)
 from videostyle.stylizer import Stylizer
 from videostyle.timecode import Time, parse_time
 from videostyle.timeline import Timeline
@@ -101,6 +107,8 @@ def render(
         faults = DecodeReport()
         with painter.paint(cut, faults) as frames:
             result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
+        if result.complete:
+            remove_segments(output)
         notes = [*faults.notes, *painter.notes, *result.notes]
         if workers > 1:
             why = "; see --segment-seconds" if plan.joins_segments else ""

@@ -187,3 +187,11 @@ def _size(file: Path) -> int | None:
 def segment_folder(output: Path) -> Path:
     """Where the segments of an output lie until it is whole."""
     return output.with_name(f"{output.name}.segments")
+
+
+def remove_segments(output: Path) -> None:
+    """Remove what an interrupted render left of an output that is whole now; a folder of another
+    kind stays."""
+    folder = SegmentFolder(output, {})
+    if folder._read() is not None:
+        folder.remove()
