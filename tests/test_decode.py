@@ -267,6 +267,11 @@ def write_vast(path: Path) -> None:
     path.write_bytes(b"YUV4MPEG2 W16000 H16000 F25:1 C420jpeg\nFRAME\n" + bytes(9999))
 
 
+def write_animation(path: Path) -> None:
+    pictures = [Image.fromarray(np.roll(quarters(0), 20 * n, 1)) for n in range(3)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+
+
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
@@ -278,6 +283,7 @@ def write_vast(path: Path) -> None:
         ("note.txt", lambda path: path.write_text("hello\n" * 99), "is text"),
         ("vast.y4m", write_vast, "says that it is 16000x16000"),
         ("sound.wav", write_audio_only, "holds no video"),
+        ("turns.webp", write_animation, "is an animated WebP"),
         (
             "torn.png",
             lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)),

@@ -271,6 +271,8 @@ def _probe_video(path: Path) -> MediaInfo:
                 f"{MAX_PIXELS >> 20} million pixels are refused"
             )
         first = next(_decode_stream(stream, 1, DecodeReport()), None)
+        if first is None and stream.codec_context.name == "webp":
+            raise MediaError(f"{path}: is an animated WebP, which FFmpeg cannot decode")
         if first is None:
             raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
         image, start_pts = first
