@@ -20,6 +20,7 @@ from videostyle.decode import decode, probe
 from videostyle.errors import VideoStyleError
 from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture
+from videostyle.live.performance import Sample
 from videostyle.live.player import Player
 from videostyle.live.preview_size import PreviewSize
 from videostyle.look import Look
@@ -453,6 +454,17 @@ def test_a_frame_that_stands_for_a_minute_follows_the_hands_while_it_plays(
     watched.pictures.clear()
     watched.until(lambda: bool(watched.pictures))
     assert {height(picture) for picture in watched.pictures} == {96}
+
+
+def test_a_recording_keeps_what_a_frame_came_to_look_like(watched: Watched, tmp_path: Path) -> None:
+    player = watched.player
+    player.open(make_clip(tmp_path / "slides.mp4", pts=[0, 60], time_base=Fraction(1)))
+    player.update(playing=True, recording=True)
+    watched.until(lambda: bool(watched.pictures))
+    player.update(look=Look({"blue": 1}), serial=2)
+    watched.until(lambda: watched.pictures[-1].serial == 2)
+    player.update(playing=False, recording=False)
+    assert player.take() == [Sample(0.0, Look({"blue": 1}))]
 
 
 def test_the_last_frame_has_its_time_before_the_next_round(

@@ -68,8 +68,8 @@ class Player:
     """Plays one source at a time. Its methods may be called from any thread.
 
     on_picture, on_end, on_resize and on_failure are called in the player's thread: with every
-    picture, when the video stopped at its end, when the preview has chosen another size, and with
-    what went wrong with the source.
+    picture, when the video stopped at its end or because it failed, when the preview has chosen
+    another size, and with what went wrong with the source.
     """
 
     def __init__(
@@ -255,10 +255,12 @@ class Player:
         controls, model = self._tried
         controls = replace(controls, playing=False, recording=False)
         with self._changed:
-            if self._lasts(scene):
+            is_current = self._lasts(scene)
+            if is_current:
                 self._controls = replace(self._controls, playing=False, recording=False)
         self._on_failure(error)
-        self._on_end()
+        if is_current:
+            self._on_end()
         changed = self._change_of(scene, controls, model)
         while not changed():
             self._run_job(None)
@@ -351,7 +353,7 @@ class Player:
             self._offer(scene, easel, frame)
             self._keep_up(scene, easel)
             shown = frame
-        if frame is not shown:  # the last one, late
+        if frame is not shown and self._plays(scene):  # the last one, late
             self._offer(scene, easel, frame)
         lasts = float((frame.duration or 0) * easel.info.time_base) or interval
         self._await(scene, easel, frame, zero + frame.seconds + lasts)
@@ -459,6 +461,8 @@ class Player:
         with self._changed:
             # Meanwhile a recording may have ended, or begun in another scene.
             is_recording = self._controls.recording and self._lasts(scene)
+            if is_recording and self._take and self._take[-1].seconds == frame.seconds:
+                self._take.pop()  # it follows the hands while it stands
             if is_recording and (not self._take or frame.seconds > self._take[-1].seconds):
                 self._take.append(Sample(frame.seconds, controls.look_at(frame.seconds)))
 
