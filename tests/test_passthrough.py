@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -246,6 +250,30 @@ def test_an_empty_cover_is_left_out_and_noted(tmp_path: Path) -> None:
     with av.open(str(source)) as container, av.open(str(tmp_path / "out.mkv"), "w") as output:
         others = Passthrough(container, output, [plan], Span())
     assert others.notes == ["stream 0 (cover, mjpeg) left out: it is empty"]
+
+
+class Overrun:
+    """A file in which a stream appeared on the way: at its end PyAV trips over that."""
+
+    def __init__(self, source: InputContainer) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._source, name)
+
+    def demux(self, *streams: Stream) -> Iterator[av.Packet[Stream]]:
+        yield from self._source.demux(*streams)
+        raise IndexError
+
+
+def test_a_stream_that_appears_on_the_way_stops_nothing(tmp_path: Path) -> None:
+    clip, copy = film(tmp_path / "in.mkv", "ac3", ("stereo", 0.0)), tmp_path / "out.mkv"
+    plan = StreamPlan(StreamInfo(1, "audio", "ac3", None), "copy")
+    with av.open(str(clip)) as source, av.open(str(copy), "w") as output:
+        others = Passthrough(Overrun(source), output, [plan], Span())  # type: ignore[arg-type]
+        others.until(math.inf)
+        others.finish()
+    assert heard(copy) == heard(clip)
 
 
 def test_sound_that_jumps_back_is_transcoded_from_where_it_goes_on(

@@ -402,7 +402,8 @@ def _refused(info: MediaInfo, suffix: str, codecs: frozenset[str]) -> frozenset[
         return frozenset()
     with open_input(info.path) as source:
         firsts: dict[int, av.Packet[Stream]] = {}
-        with suppress(av.FFmpegError):
+        # IndexError: PyAV's, at the end of a file in which streams appeared on the way.
+        with suppress(av.FFmpegError, IndexError):
             for packet in islice(source.demux(), _FIRST_PACKETS):
                 if packet.size:
                     firsts.setdefault(packet.stream.index, packet)

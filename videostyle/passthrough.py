@@ -352,6 +352,8 @@ class Passthrough:
                     return seconds, packet
         except av.FFmpegError:
             self.notes.append("the input's sound or subtitles break off")
+        except IndexError:  # PyAV's, at the end of a file in which streams appeared on the way
+            pass
         return None
 
     def _copy(self, packet: av.Packet[Stream]) -> None:
