@@ -19,6 +19,7 @@ from PIL import Image
 from videostyle.errors import MediaError, ModelError, TrainingError, UsageError
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
+from videostyle.live.player import Player
 from videostyle.live.server import Server
 from videostyle.live.session import Session
 from videostyle.live.viewers import Viewers
@@ -205,6 +206,18 @@ def test_warnings_of_a_timeline_are_kept_for_tabs_that_come_later(session: Sessi
     assert "99" in told["warnings"][0]
     session.command({"type": "timeline", "text": text.replace("99s", "0.1s")})
     assert not session.warnings
+
+
+def test_a_tab_may_come_while_the_timeline_goes(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def info(_: Player) -> None:
+        session.command({"type": "timeline", "text": ""})
+
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
+    session.command({"type": "timeline", "text": text})
+    monkeypatch.setattr(Player, "info", property(info))
+    assert session._timeline_message()["tracks"]
 
 
 def test_a_lesson_that_is_refused_leaves_the_video_playing(session: Session) -> None:

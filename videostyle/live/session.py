@@ -425,12 +425,13 @@ class Session:
         return facts
 
     def _timeline_message(self) -> Message:
-        if self._timeline is None:
+        timeline = self._timeline  # another thread may take it away
+        if timeline is None:
             return {"type": "timeline", "yaml": "", "tracks": None, "saved": True}
         info = self.player.info
         length = info.duration_seconds if info else None
-        duration = length or max(self._timeline.end_seconds, SHORTEST_STRIP_SECONDS)
-        view = describe_timeline(self._timeline, duration)
+        duration = length or max(timeline.end_seconds, SHORTEST_STRIP_SECONDS)
+        view = describe_timeline(timeline, duration)
         saved = self._yaml == self._in_file
         facts = {"yaml": self._yaml, "saved": saved, "warnings": self.warnings}
         return {"type": "timeline", **facts, **view}
