@@ -288,6 +288,20 @@ def test_sound_that_jumps_back_is_transcoded_from_where_it_goes_on(
     assert heard(output) == ("aac", pytest.approx(0.25 + 24_576 / 48_000, abs=0.06))
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_damaged_packet_of_sound_is_dropped_and_counted(
+    tmp_path: Path, stylizer: Stylizer, suffix: str
+) -> None:
+    clip = film(tmp_path / "in.ts", "aac", ("stereo", 0.0))
+    data = bytearray(clip.read_bytes())
+    second = data.index(b"\xff\xf1", data.index(b"\xff\xf1") + 1)
+    data[second + 3] |= 3  # it says that it is longer
+    clip.write_bytes(data)
+    report = render(clip, tmp_path / f"out{suffix}", UNTOUCHED, stylizer=stylizer)
+    assert report.frames == 50
+    assert any("dropped 1 packets of sound" in note for note in report.notes)
+
+
 @pytest.mark.parametrize(
     ("kind", "suffix", "becomes"),
     [

@@ -280,7 +280,9 @@ class Passthrough:
             self._flush(target)
             self._mux(target.encode(None))
         if self._dropped:
-            self.notes.append(f"dropped {self._dropped} packets of sound or subtitles out of order")
+            self.notes.append(
+                f"dropped {self._dropped} packets of sound or subtitles, damaged or out of order"
+            )
         if self._overlaps:
             self.notes.append(
                 f"{self._overlaps} subtitles cut short or joined: MP4 text shows one at a time"
@@ -453,10 +455,12 @@ class Passthrough:
                 self._mux(target.encode(part))
 
     def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
+        # Its time is before that of the packet before, or its framing is damaged in either way.
+        refused = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
         for packet in packets:
             try:
                 self._output.mux(packet)
-            except av.error.ArgumentError:  # its time is before that of the packet before
+            except refused:
                 self._dropped += 1
 
 
