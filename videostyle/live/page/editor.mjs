@@ -4,7 +4,7 @@ import { on, request } from "./connection.mjs";
 import { $, element, notice, state } from "./state.mjs";
 import { sendText } from "./strip.mjs";
 
-const MOST_BYTES = 1_000_000;
+const MOST_BYTES = 4_000_000;
 const text = $("yaml");
 
 text.oninput = () => { state.typed = text.value.trim() ? text.value : ""; };
@@ -14,7 +14,8 @@ text.onkeydown = (event) => {
 
 function apply() {
   $("mistakes").replaceChildren();
-  sendText(text.value);
+  if (new TextEncoder().encode(text.value).length > MOST_BYTES) notice("That is too long for a timeline: it may have 4 MB.");
+  else sendText(text.value);
 }
 $("apply").onclick = apply;
 
@@ -90,7 +91,7 @@ on("hello", () => {
 });
 
 export async function loadFile(file) {
-  if (file.size > MOST_BYTES) { notice("That file is too large for a timeline."); return; }
+  if (file.size > MOST_BYTES) { notice("That file is too large for a timeline: it may have 4 MB."); return; }
   if (!mayLeave()) return;
   $("tab-yaml").click();
   load(await file.text(), file.name);

@@ -48,11 +48,12 @@ on("render", (message) => {
     idle: "Nothing rendered yet.",
     running: frame ? `Frame ${frame}${total ? ` of ${total}` : ""}, ${fps} frames/s${eta === null ? "" : `, ${clock(eta)} left`} (${message.message})` : `${message.message}…`,
     done: `Done: ${frame} frames. ${sentence(message.message)}`,
-    stopped: `Stopped after ${frame} frames; this part plays. Resume keeps every whole piece of ten seconds. `,
+    stopped: part ? `Stopped after ${frame} frames; this part plays. Resume keeps every whole piece of ten seconds. `
+      : "Stopped before the first frame; nothing was written.",
     failed: message.message,
   };
   $("render-status").textContent = texts[status];
-  if (["done", "stopped"].includes(status)) {
+  if (status === "done" || part) {
     $("render-status").append(element("a", {
       href: withToken(`/results/${encodeURIComponent(message.output)}`), target: "_blank",
       textContent: `Open ${message.output}`, style: "color: var(--accent)",

@@ -44,6 +44,7 @@ on("hello", () => {
 // A picture dropped on the page is a painting to learn.
 export async function teach(file) {
   $("paintings").close();  // notices would be behind it
+  if (!state.conducts) { notice("Another tab has the controls; take over to teach a painting."); return; }
   if (file.size > 20 << 20) { notice("That picture is larger than 20 MB."); return; }
   const title = file.name.replace(/\.[^.]*$/, "").replaceAll(/[_-]+/g, " ");
   const response = await request(`/paintings?title=${encodeURIComponent(title)}`, { method: "POST", body: file });

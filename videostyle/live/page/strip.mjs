@@ -20,6 +20,7 @@ let tracks = null;  // of what is shown, which may be ahead of the server
 let selected = null;  // { track, at }
 let isHeld = false;  // a key, by a pointer
 let isLate = false;  // what should be shown
+let warned = "";
 
 // YAML takes JSON's strings and numbers, so a key is written as JSON in flow style.
 function toYaml(edited) {
@@ -80,7 +81,9 @@ on("timeline", (message) => {
   const isNews = !isAsked && now && message.yaml !== now.text;
   if (isNews) remember();
   answered();
-  if (message.warnings?.length) notice(message.warnings[0].split("\n")[0].replace(/^timeline:/, "Timeline, line "));
+  const [warning = ""] = message.warnings ?? [];
+  if (warning && warning !== warned) notice(warning.split("\n")[0].replace(/^timeline:/, "Timeline, line "));
+  warned = warning;
 });
 for (const refusal of ["timeline_error", "failure"]) on(refusal, () => { if (isAsked) answered(); });
 on("disconnected", () => { waiting = null; if (isAsked) answered(); });
