@@ -511,6 +511,8 @@ def _packets(stream: VideoStream, report: DecodeReport) -> Iterator[av.Packet[Vi
         yield from (packet for packet in container.demux(stream) if packet.size)
     except (av.error.InvalidDataError, av.error.EOFError):
         report.cut_short = True
+    except IndexError:  # of PyAV, at the end of a file in which a stream appeared on the way
+        return
 
 
 def _images(

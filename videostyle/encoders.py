@@ -329,9 +329,10 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     if is_sequence(output):
         return _plan_sequence(info, output, options)
     if output.suffix.lower() in PICTURE_SUFFIXES and output.suffix.lower() != ".webp":
+        stem = output.stem.partition("%")[0].rstrip("_") or "frame"
         raise UsageError(
-            f"{output}: is one picture, but {info.path} is a video; for a picture of every frame "
-            f"put a number into the name, such as {output.stem}_%05d{output.suffix}"
+            f"{output}: is one picture, but {info.path} is read as a video; for one of every frame "
+            f"put a number into the name, such as {stem}_%05d{output.suffix}"
         )
     _check_ending(output, "video", tuple(CONTAINERS))
     container = CONTAINERS[output.suffix.lower()]
