@@ -27,6 +27,7 @@ from videostyle.media import ColorSpec
 
 if TYPE_CHECKING:
     from videostyle.model import Model
+    from videostyle.stylizer import Stylizer
 
 # Tests run side by side: PyTorch's threads must not spin while they wait. Read when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -38,6 +39,13 @@ settings.load_profile("no deadline")
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 BT601 = ColorSpec(6, 6, 6, full_range=False)
 BT709 = ColorSpec(1, 1, 1, full_range=False)
+SPECS = [
+    pytest.param(
+        ColorSpec(matrix, 1, 1, full_range=full), id=f"{name} {'full' * full or 'limited'}"
+    )
+    for matrix, name in ((6, "601"), (1, "709"), (9, "2020"))
+    for full in (False, True)
+]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -92,6 +100,22 @@ def small_model() -> Model:
     cards = tuple(Style(name, name.title(), "nobody", "2000", "made for tests") for name in names)
     card = ModelCard("small", architecture.to_dict(), cards, "Apache-2.0")
     return Model(card, network, styles)
+
+
+@pytest.fixture(scope="session")
+def model_file(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> str:
+    from videostyle.model import save_model
+
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_model(path, small_model.card, small_model.network, small_model.styles)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def stylizer(small_model: Model) -> Stylizer:
+    from videostyle.stylizer import Stylizer
+
+    return Stylizer(small_model, device="cpu", precision="fp32", threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pipeline import Clip
 
 from videostyle.cli import main
 from videostyle.errors import TrainingError
 from videostyle.look import Look
-from videostyle.model import Model, load_model, save_model
+from videostyle.model import Model, load_model
 from videostyle.model_card import Style
 from videostyle.stylizer import Stylizer
 from videostyle.training.add_style import StyleTraining, content_pictures, loss_range
@@ -43,13 +43,6 @@ def photos(tmp_path: Path) -> Path:
     for seed in range(3):
         smooth(seed + 10).save(folder / f"{seed}.png")
     return folder
-
-
-@pytest.fixture
-def model_file(tmp_path: Path, small_model: Model) -> Path:
-    path = tmp_path / "small.safetensors"
-    save_model(path, small_model.card, small_model.network, small_model.styles)
-    return path
 
 
 def training(
@@ -95,16 +88,16 @@ def test_the_other_styles_paint_as_before(
 
 
 def test_the_command_writes_a_model_and_a_sample(
-    model_file: Path,
+    model_file: str,
     painting: Path,
-    clip: Callable[..., Path],
+    clip: Clip,
     loss_network_file: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output = model_file.with_name("more.safetensors")
+    output = painting.with_name("more.safetensors")
     arguments = ["add-style", str(painting), "--name", "ochre", "--artist", "A. Painter"]
     arguments += ["--content", str(clip()), "--loss-network", str(loss_network_file)]
-    arguments += ["--model", str(model_file), "--steps", "2", "--size", "64", "-o", str(output)]
+    arguments += ["--model", model_file, "--steps", "2", "--size", "64", "-o", str(output)]
     assert main([*arguments, "--device", "cpu"]) == 0
     assert load_model(output).card.styles[-1].artist == "A. Painter"
     with Image.open(output.with_suffix(".png")) as sample:
@@ -126,7 +119,7 @@ def test_the_command_writes_a_model_and_a_sample(
     ],
 )
 def test_mistakes_are_named_in_one_line(
-    model_file: Path,
+    model_file: str,
     painting: Path,
     photos: Path,
     loss_network_file: Path,
@@ -134,9 +127,9 @@ def test_mistakes_are_named_in_one_line(
     change: list[str],
     message: str,
 ) -> None:
-    output = model_file.with_name("more.safetensors")
+    output = painting.with_name("more.safetensors")
     arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(photos)]
-    arguments += ["--loss-network", str(loss_network_file), "--model", str(model_file)]
+    arguments += ["--loss-network", str(loss_network_file), "--model", model_file]
     arguments += ["-o", str(output), "--device", "cpu", *change]
     assert main(arguments) in (1, 2)
     lines = capsys.readouterr().err.strip().splitlines()
@@ -146,7 +139,7 @@ def test_mistakes_are_named_in_one_line(
 
 
 def test_content_comes_from_a_folder_a_picture_or_a_video(
-    photos: Path, painting: Path, clip: Callable[..., Path]
+    photos: Path, painting: Path, clip: Clip
 ) -> None:
     assert len(content_pictures(photos)) == 3
     assert content_pictures(painting) == [painting]
@@ -195,13 +188,11 @@ def test_a_style_with_a_used_name_is_refused(
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
-def test_a_video_gives_as_many_pictures_in_any_container(
-    clip: Callable[..., Path], name: str
-) -> None:
+def test_a_video_gives_as_many_pictures_in_any_container(clip: Clip, name: str) -> None:
     assert len(content_pictures(clip(name, pts=range(80)))) == 80
 
 
-def test_a_long_video_gives_pictures_from_all_of_it(clip: Callable[..., Path]) -> None:
+def test_a_long_video_gives_pictures_from_all_of_it(clip: Clip) -> None:
     path = clip(pts=range(130), pixels=lambda n: np.full((64, 96, 3), n, np.uint8))
     shades = [np.asarray(picture).mean() for picture in content_pictures(path)]
     assert len(shades) == 65
@@ -210,16 +201,17 @@ def test_a_long_video_gives_pictures_from_all_of_it(clip: Callable[..., Path]) -
 
 
 def test_nothing_that_is_given_is_overwritten(
-    model_file: Path,
+    model_file: str,
     painting: Path,
     photos: Path,
     loss_network_file: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     photo = next(photos.glob("*.png"))
-    given = {path: path.read_bytes() for path in (painting, photo, model_file, loss_network_file)}
+    paths = (painting, photo, Path(model_file), loss_network_file)
+    given = {path: path.read_bytes() for path in paths}
     arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(photos)]
-    arguments += ["--loss-network", str(loss_network_file), "--model", str(model_file)]
+    arguments += ["--loss-network", str(loss_network_file), "--model", model_file]
     for path in given:
         # Of a picture, the sample that is drawn would take its place.
         assert main([*arguments, "-o", str(path.with_suffix(".safetensors")), "-y"]) == 2

@@ -14,7 +14,6 @@ from videostyle.color import plane_array
 from videostyle.decode import decode, probe
 from videostyle.evaluation.floor import MachineFloor, network_floor
 from videostyle.evaluation.throughput import scaled_clip
-from videostyle.model import Model, save_model
 from videostyle.network import ARCHITECTURES, StyleNetwork
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
@@ -22,10 +21,8 @@ CPU, FP32 = torch.device("cpu"), torch.float32
 
 
 def test_every_stage_is_measured(
-    small_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model_file = str(tmp_path / "small.safetensors")
-    save_model(Path(model_file), small_model.card, small_model.network, small_model.styles)
     figures, plot = tmp_path / "figures.json", tmp_path / "plot.png"
     arguments = ["bench", str(SAMPLE), "--model", model_file, "--lines", "64", "--frames", "6"]
     assert main([*arguments, "--repeats", "1", "--json", str(figures), "--plot", str(plot)]) == 0

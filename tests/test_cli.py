@@ -18,7 +18,6 @@ import pytest
 from PIL import Image
 
 from videostyle.cli import main
-from videostyle.model import Model, save_model
 
 TIMELINE = """version: 1
 keyframes:
@@ -26,13 +25,6 @@ keyframes:
   - {at: 50%, mix: red}
   - {at: end, mix: {green: 1, blue: 3}}
 """
-
-
-@pytest.fixture(scope="session")
-def model_file(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_model(path, small_model.card, small_model.network, small_model.styles)
-    return str(path)
 
 
 @pytest.fixture

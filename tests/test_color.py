@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from conftest import SPECS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,13 +17,6 @@ from videostyle.media import ColorSpec, MediaInfo
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 EIGHT_BIT = ("yuv420p", "yuv422p", "yuv444p")
-SPECS = [
-    pytest.param(
-        ColorSpec(matrix, 1, 1, full_range=full), id=f"{name} {'full' * full or 'limited'}"
-    )
-    for matrix, name in ((6, "601"), (1, "709"), (9, "2020"))
-    for full in (False, True)
-]
 
 
 def info(

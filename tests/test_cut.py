@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,17 +13,16 @@ import numpy as np
 import pytest
 from conftest import BT601, write_frames
 from PIL import Image
+from pipeline import Clip
 
 from videostyle.decode import DecodeReport, decode, probe
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import Cut
-from videostyle.model import Model
 from videostyle.options import EncodeOptions
 from videostyle.rendering import cut_for, render
 from videostyle.stylizer import Stylizer
 
-Clip = Callable[..., Path]
 LOSSLESS = EncodeOptions(codec="ffv1")
 TIMELINE = """version: 1
 keyframes:
@@ -31,11 +30,6 @@ keyframes:
   - {at: 30%, mix: red}
   - {at: end, mix: green}
 """
-
-
-@pytest.fixture(scope="module")
-def stylizer(small_model: Model) -> Stylizer:
-    return Stylizer(small_model, device="cpu", precision="fp32", threads=1)
 
 
 def still(number: int) -> np.ndarray:

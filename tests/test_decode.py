@@ -19,25 +19,19 @@ import pytest
 from av.video.frame import PictureType
 from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
+from pipeline import Clip, seconds
 
 from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import DecodeReport, _images, decode, measure_duration, probe
 from videostyle.errors import MediaError
 from videostyle.media import Cut
 
-Clip = Callable[..., Path]
 # Red left above, green right above, blue left below, white right below.
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
 
 
 def quarters(number: int) -> np.ndarray:
     return CORNERS.repeat(32, 0).repeat(48, 1)
-
-
-def seconds(path: Path) -> list[Fraction]:
-    """Every frame's time on the file's own clock."""
-    info = probe(path)
-    return [frame.pts * info.time_base for frame in decode(info)]
 
 
 def test_probe_says_what_a_clip_is(clip: Clip) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from pipeline import Clip
 
 from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import decode, probe
@@ -49,7 +50,7 @@ def reference(small_model: Model) -> Stylizer:
 
 
 @pytest.fixture
-def info(clip: Callable[..., Path]) -> MediaInfo:
+def info(clip: Clip) -> MediaInfo:
     return probe(clip(pts=range(7), pixels=still_and_moving))
 
 
@@ -118,7 +119,7 @@ def test_the_device_paints_as_the_host_does(
 
 
 def test_a_frame_of_one_colour_gets_no_grid(
-    clip: Callable[..., Path], stylizer: Stylizer, reference: Stylizer
+    clip: Clip, stylizer: Stylizer, reference: Stylizer
 ) -> None:
     black = np.zeros((64, 96, 3), np.uint8)
     info = probe(clip(pts=range(5), pixels=lambda n: black if n in (1, 3) else still_and_moving(n)))
@@ -159,7 +160,7 @@ def test_where_the_original_shows_alone_it_comes_back_untouched(
 
 @pytest.mark.parametrize("pix_fmt", ["yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
 def test_every_format_of_planes_is_painted(
-    clip: Callable[..., Path], stylizer: Stylizer, reference: Stylizer, pix_fmt: str
+    clip: Clip, stylizer: Stylizer, reference: Stylizer, pix_fmt: str
 ) -> None:
     info = probe(clip(pts=range(2), pix_fmt=pix_fmt, size=(66, 46)))
     converter = ColorConverter(info, pix_fmt)
@@ -169,7 +170,7 @@ def test_every_format_of_planes_is_painted(
 
 
 def test_another_format_is_brought_to_the_outputs_first(
-    clip: Callable[..., Path], stylizer: Stylizer, reference: Stylizer
+    clip: Clip, stylizer: Stylizer, reference: Stylizer
 ) -> None:
     info = probe(clip(pts=range(2), pix_fmt="yuv444p10le", pixels=still_and_moving))
     converter = ColorConverter(info, "yuv420p")
@@ -180,9 +181,7 @@ def test_another_format_is_brought_to_the_outputs_first(
     assert differences(painted, expected).mean() < 1
 
 
-def test_a_large_frame_is_painted_over(
-    stylizer: Stylizer, reference: Stylizer, clip: Callable[..., Path]
-) -> None:
+def test_a_large_frame_is_painted_over(stylizer: Stylizer, reference: Stylizer, clip: Clip) -> None:
     # At this stroke 64 lines are painted, then 128 of them.
     large = still_and_moving(0).repeat(3, 0).repeat(3, 1)[:160, :240]
     look = Look({"red": 1}, stroke=4)
@@ -223,7 +222,7 @@ def test_planes_on_the_device_are_painted_where_they_are(
 
 
 def test_a_render_by_the_device_is_the_render_by_the_host(
-    clip: Callable[..., Path],
+    clip: Clip,
     stylizer: Stylizer,
     reference: Stylizer,
     tmp_path: Path,
@@ -243,7 +242,7 @@ def test_a_render_by_the_device_is_the_render_by_the_host(
 @pytest.mark.cuda
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
 def test_what_the_gpu_decodes_is_painted_where_it_is(
-    clip: Callable[..., Path], small_model: Model, pix_fmt: str
+    clip: Clip, small_model: Model, pix_fmt: str
 ) -> None:
     stylizer = torch_stylizer(small_model, "cuda")
     source = clip("clip.mkv", pts=range(7), pix_fmt=pix_fmt, codec="libx265", size=(256, 192))

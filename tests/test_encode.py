@@ -16,37 +16,18 @@ import pytest
 from av.stream import Disposition
 from conftest import BT601, BT709, SHARED_DATA
 from PIL import Image
+from pipeline import FAST, Clip, copy, seconds, untouched
 
 from videostyle.color import ColorConverter, output_color, plane_array
 from videostyle.decode import decode, probe
-from videostyle.encode import EncodeReport, encode, exists, plan_output
+from videostyle.encode import encode, exists, plan_output
 from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.options import EncodeOptions
 from videostyle.whole_file import part_path
 
-Clip = Callable[..., Path]
-FAST = EncodeOptions(preset="ultrafast")
 LOSSLESS = EncodeOptions(preset="ultrafast", crf=0)
-
-
-def untouched(info: MediaInfo, plan: EncodingPlan) -> Iterator[Frame]:
-    """The pipeline without a painter."""
-    converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
-    for frame in decode(info, keep_alpha=plan.keeps_alpha):
-        yield replace(frame, image=converter.to_output(frame.image))
-
-
-def copy(source: Path, output: Path, options: EncodeOptions = FAST) -> EncodeReport:
-    info = probe(source)
-    plan = plan_output(info, output, options)
-    return encode(untouched(info, plan), info, output, plan)
-
-
-def seconds(path: Path) -> list[Fraction]:
-    info = probe(path)
-    return [frame.pts * info.time_base for frame in decode(info)]
 
 
 def packets(path: Path, kind: str) -> list[tuple[Fraction, bytes]]:

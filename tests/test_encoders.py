@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import pipeline
 import pytest
 from conftest import BT601, BT709
 from PIL import Image
+from pipeline import Clip, untouched
 
 from videostyle.color import ColorConverter, split_alpha
 from videostyle.decode import decode, probe
@@ -21,14 +23,12 @@ from videostyle.encode import EncodeReport, encode, exists, plan_output
 from videostyle.encoders import CONTAINERS, ENCODERS, EncodingPlan, is_sequence, plan_encoding
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
-from videostyle.media import Frame, MediaInfo
-from videostyle.model import Model
+from videostyle.media import Frame
 from videostyle.options import EncodeOptions
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 from videostyle.whole_file import part_path
 
-Clip = Callable[..., Path]
 VARIABLE = [0, 40, 80, 250, 1000, 1040, 1200]  # ms
 SOFTWARE = [
     (suffix, codec)
@@ -38,16 +38,8 @@ SOFTWARE = [
 ]
 
 
-def untouched(info: MediaInfo, plan: EncodingPlan) -> Iterator[Frame]:
-    converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
-    for frame in decode(info, keep_alpha=plan.keeps_alpha):
-        yield replace(frame, image=converter.to_output(frame.image))
-
-
 def copy(source: Path, output: Path, **options: object) -> EncodeReport:
-    info = probe(source)
-    plan = plan_output(info, output, EncodeOptions(**options))  # type: ignore[arg-type]
-    return encode(untouched(info, plan), info, output, plan)
+    return pipeline.copy(source, output, EncodeOptions(**options))  # type: ignore[arg-type]
 
 
 def milliseconds(path: Path) -> list[float]:
@@ -291,13 +283,13 @@ def test_alpha_is_kept_where_the_output_carries_it(
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mov", "prores_ks"), ("a.webm", "libvpx-vp9")])
 def test_what_pieces_cannot_hold_is_written_in_one(
-    see_through: Path, tmp_path: Path, small_model: Model, name: str, codec: str
+    see_through: Path, tmp_path: Path, stylizer: Stylizer, name: str, codec: str
 ) -> None:
     report = render(
         see_through,
         tmp_path / name,
         Look({"original": 1}),
-        stylizer=Stylizer(small_model, device="cpu"),
+        stylizer=stylizer,
         segment_seconds=0.04,
         options=EncodeOptions(codec=codec),
     )

@@ -11,10 +11,9 @@ import pytest
 from av.video.reformatter import VideoReformatter
 from conftest import make_clip
 
-from videostyle.color import RGB, convert
+from videostyle.color import OUTPUT_PIX_FMTS, RGB, convert
 from videostyle.look import Look
 from videostyle.media import ColorSpec
-from videostyle.model import Model
 from videostyle.options import EncodeOptions
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
@@ -24,13 +23,7 @@ SPECS = [
     for matrix, primaries, transfer in ((6, 6, 6), (1, 1, 1), (9, 9, 14))
     for full in (False, True)
 ]
-FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 SIZE = (128, 64)
-
-
-@pytest.fixture(scope="module")
-def stylizer(small_model: Model) -> Stylizer:
-    return Stylizer(small_model, device="cpu")
 
 
 def patches(number: int) -> np.ndarray:
@@ -55,7 +48,7 @@ def shown(path: Path, color: ColorSpec) -> tuple[list[np.ndarray], av.VideoFrame
     ], frames[0]
 
 
-@pytest.mark.parametrize("pix_fmt", FORMATS)
+@pytest.mark.parametrize("pix_fmt", OUTPUT_PIX_FMTS)
 @pytest.mark.parametrize(
     "color", SPECS, ids=lambda c: f"{c.matrix} {'full' if c.full_range else 'limited'}"
 )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
+from pipeline import Clip
 
 from videostyle.decode import decode, probe
 from videostyle.errors import MediaError
 from videostyle.hdr import tone_map
 from videostyle.look import Look
 from videostyle.media import ColorSpec
-from videostyle.model import Model
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 
@@ -64,7 +63,7 @@ def test_hlg_white_is_nearly_white_and_grey_is_grey() -> None:
 
 
 @pytest.fixture
-def film(clip: Callable[..., Path]) -> Path:
+def film(clip: Clip) -> Path:
     return clip(pts=range(6), size=(96, 64), color=PQ, pix_fmt="yuv420p10le")
 
 
@@ -73,18 +72,18 @@ def test_hdr_is_refused_by_a_line_that_names_the_ways_on(film: Path) -> None:
         probe(film)
 
 
-def test_untagged_hdr_is_taken_as_bt2020(clip: Callable[..., Path]) -> None:
+def test_untagged_hdr_is_taken_as_bt2020(clip: Clip) -> None:
     info = probe(clip(color=ColorSpec(2, 9, 16, full_range=False)), hdr="tonemap")
     assert info.hdr_color is not None
     assert (info.hdr_color.matrix, info.hdr_color.guessed) == (9, True)
 
 
-def test_a_matrix_that_cannot_be_converted_is_refused(clip: Callable[..., Path]) -> None:
+def test_a_matrix_that_cannot_be_converted_is_refused(clip: Clip) -> None:
     with pytest.raises(MediaError, match="cannot convert colour matrix 14"):
         probe(clip(color=ColorSpec(14, 9, 16, full_range=False)), hdr="tonemap")
 
 
-def test_hdr_keeps_its_alpha(clip: Callable[..., Path]) -> None:
+def test_hdr_keeps_its_alpha(clip: Clip) -> None:
     path = clip("a.mkv", color=PQ, pix_fmt="yuva444p10le", codec="ffv1", pts=range(2))
     info = probe(path, hdr="tonemap")
     with_alpha = next(iter(decode(info, keep_alpha=True)))
@@ -99,7 +98,7 @@ def test_hdr_keeps_its_alpha(clip: Callable[..., Path]) -> None:
 )
 def test_what_comes_out_says_what_it_is(
     film: Path,
-    small_model: Model,
+    stylizer: Stylizer,
     tmp_path: Path,
     hdr: str,
     tags: tuple[int, int, int],
@@ -107,7 +106,7 @@ def test_what_comes_out_says_what_it_is(
 ) -> None:
     output = tmp_path / "out.mp4"
     look = Look({"red": 1, "original": 1})
-    render(film, output, look, stylizer=Stylizer(small_model, device="cpu"), hdr=hdr)
+    render(film, output, look, stylizer=stylizer, hdr=hdr)
     with av.open(str(output)) as container:
         frames = list(container.decode(video=0))
     assert len(frames) == 6

@@ -25,7 +25,6 @@ from videostyle.errors import MediaError, UsageError
 from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.serve import _listen, hosts_of
 from videostyle.live.session import MAX_TIMELINE_BYTES
-from videostyle.model import Model, save_model
 
 LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}
 
@@ -44,15 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(
-    small_model: Model,
-    folder: Path,
-    loss_network_file: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[LiveServer]:
-    model = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_model(model, small_model.card, small_model.network, small_model.styles)
-    options = ("--model", model, "--loss-network", loss_network_file)
+def server(model_file: str, folder: Path, loss_network_file: Path) -> Iterator[LiveServer]:
+    options = ("--model", model_file, "--loss-network", loss_network_file)
     with live_server(folder / "film.mp4", *options) as running:
         yield running
 

@@ -21,18 +21,12 @@ from PIL import Image
 from videostyle.decode import inspect
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import StreamInfo
-from videostyle.model import Model
 from videostyle.options import EncodeOptions
 from videostyle.passthrough import Holds, Passthrough, Span, StreamPlan, plan_streams
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 
 UNTOUCHED = Look({ORIGINAL: 1})
-
-
-@pytest.fixture(scope="module")
-def stylizer(small_model: Model) -> Stylizer:
-    return Stylizer(small_model, device="cpu", threads=1)
 
 
 def packets(codec: str, layout: str, begin: int) -> list[av.Packet[AudioStream]]:

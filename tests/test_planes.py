@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from av.video.reformatter import VideoReformatter
+from conftest import SPECS
 
 from videostyle.color import OUTPUT_PIX_FMTS, RGB, convert, plane_array
 from videostyle.decode import decode, probe
@@ -24,13 +25,6 @@ from videostyle.planes import (
     to_samples,
 )
 
-SPECS = [
-    pytest.param(
-        ColorSpec(matrix, 1, 1, full_range=full), id=f"{name} {'full' * full or 'limited'}"
-    )
-    for matrix, name in ((6, "601"), (1, "709"), (9, "2020"))
-    for full in (False, True)
-]
 NUMBERS = [
     ("cpu", torch.float32),
     ("cpu", torch.float16),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,39 +10,29 @@ import pytest
 import torch
 from conftest import stage_threads
 from PIL import Image
+from pipeline import Clip, seconds
 
 from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, Look
-from videostyle.model import Model
 from videostyle.painter import Account
 from videostyle.rendering import Progress, render
 from videostyle.stylizer import Stylizer
 
 
-@pytest.fixture(scope="module")
-def stylizer(small_model: Model) -> Stylizer:
-    return Stylizer(small_model, device="cpu", precision="fp32", threads=1)
-
-
-def times(path: Path) -> list[Fraction]:
-    info = probe(path)
-    return [frame.pts * info.time_base for frame in decode(info)]
-
-
 @pytest.mark.parametrize("pts", [range(8), [0, 3, 4, 9, 15], range(100, 108)])
 def test_every_frame_keeps_its_time(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path, pts: list[int]
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, pts: list[int]
 ) -> None:
     source, output = clip(pts=list(pts)), tmp_path / "out.mp4"
     report = render(source, output, Look({"red": 1}), stylizer=stylizer)
-    assert times(output) == times(source)
+    assert seconds(output) == seconds(source)
     assert report.frames == len(pts)
     assert report.complete
 
 
 def test_a_timeline_paints_by_the_time_of_the_frame(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     timeline = tmp_path / "t.yaml"
     timeline.write_text(
@@ -60,7 +48,7 @@ def test_a_timeline_paints_by_the_time_of_the_frame(
 
 
 def test_a_largest_side_scales_pictures_and_videos(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     picture = tmp_path / "a.png"
     Image.new("RGBA", (300, 150), (200, 90, 20, 128)).save(picture)
@@ -71,9 +59,7 @@ def test_a_largest_side_scales_pictures_and_videos(
         assert (info.width, info.height) == ((80, 48) if output == "out.mp4" else (80, 40))
 
 
-def test_progress_counts_every_frame(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
-) -> None:
+def test_progress_counts_every_frame(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
     seen: list[Progress] = []
     source = clip(pts=list(range(6)))
     render(source, tmp_path / "o.mp4", Look({"red": 1}), stylizer=stylizer, on_progress=seen.append)
@@ -94,7 +80,7 @@ def test_progress_waits_for_the_first_frame() -> None:
 
 
 def test_an_interruption_leaves_a_playable_part(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     count = 0
 
@@ -118,7 +104,7 @@ def test_an_interruption_leaves_a_playable_part(
     assert not report.goes_on  # one piece
     assert not output.exists()
     assert report.output == tmp_path / "out.part.mp4"
-    assert 5 <= len(times(report.output)) < 60
+    assert 5 <= len(seconds(report.output)) < 60
     assert not stage_threads()
 
 
@@ -128,7 +114,7 @@ def failing(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("stage", ["to_rgb", "from_rgb"])
 def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
-    clip: Callable[..., Path],
+    clip: Clip,
     stylizer: Stylizer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,7 +131,7 @@ def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
 
 
 def test_a_gpu_that_cannot_decode_is_noted_but_is_no_damage(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     look, output = Look({"red": 1}), tmp_path / "out.mp4"
     # Lossless H.264 is more than NVDEC takes, where there is one.
@@ -164,7 +150,7 @@ def test_a_gpu_that_cannot_decode_is_noted_but_is_no_damage(
     ],
 )
 def test_too_little_memory_names_what_helps(
-    clip: Callable[..., Path],
+    clip: Clip,
     stylizer: Stylizer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -180,9 +166,7 @@ def test_too_little_memory_names_what_helps(
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
-def test_a_folder_that_vanishes_is_named(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
-) -> None:
+def test_a_folder_that_vanishes_is_named(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
     folder = tmp_path / "stick"
     folder.mkdir()
 
@@ -197,7 +181,7 @@ def test_a_folder_that_vanishes_is_named(
 
 
 def test_an_error_while_encoding_ends_the_other_stages(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     def on_progress(_: Progress) -> None:
         raise OSError(28, "No space left on device")
@@ -215,21 +199,21 @@ def test_an_error_while_encoding_ends_the_other_stages(
 
 
 def test_an_unknown_style_fails_before_anything_is_written(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     with pytest.raises(VideoStyleError, match="puce"):
         render(clip(), tmp_path / "out.mp4", Look({"puce": 1}), stylizer=stylizer)
     assert not list(tmp_path.glob("out*"))
 
 
-def test_the_input_is_never_the_output(clip: Callable[..., Path], stylizer: Stylizer) -> None:
+def test_the_input_is_never_the_output(clip: Clip, stylizer: Stylizer) -> None:
     source = clip()
     with pytest.raises(UsageError, match="input"):
         render(source, source, Look({"red": 1}), stylizer=stylizer)
 
 
 def test_strict_stops_at_the_first_damage_and_says_where(
-    clip: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     source, output = clip(pts=list(range(50)), size=(320, 240)), tmp_path / "out.mp4"
     render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer, strict=True)

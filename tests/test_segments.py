@@ -20,6 +20,7 @@ import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline import Clip
 
 from videostyle import encode
 from videostyle.decode import DecodeReport, decode, probe
@@ -27,7 +28,7 @@ from videostyle.encode import plan_output
 from videostyle.errors import MediaError
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Cut, Frame, MediaInfo
-from videostyle.model import Model, load_model, save_model
+from videostyle.model import Model, load_model
 from videostyle.options import EncodeOptions
 from videostyle.painter import Assignment, Painter
 from videostyle.rendering import Progress, Report, render
@@ -35,7 +36,6 @@ from videostyle.segments import segment_cuts, segment_folder
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline
 
-Clip = Callable[..., Path]
 PIECE = 0.4
 BT709 = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=64)
 INFO = MediaInfo(Path("a.mp4"), False, 0, 96, 64, "yuv420p", BT709)
@@ -43,11 +43,6 @@ TIMELINE = """
 version: 1
 keyframes: [{at: 0s, mix: red}, {at: end, mix: {green: 1, original: 1}}]
 """
-
-
-@pytest.fixture(scope="module")
-def stylizer(small_model: Model) -> Stylizer:
-    return Stylizer(small_model, device="cpu")
 
 
 def frames(path: Path) -> list[tuple[Fraction, bytes]]:
@@ -204,7 +199,8 @@ def test_another_input_or_model_is_noticed(
 ) -> None:
     source, output = clip(pts=range(40)), tmp_path / "out.mp4"
     paint(source, output, stylizer, stop_after=15)
-    other = Stylizer(replace(small_model, styles=small_model.styles + 0.1), device="cpu")
+    changed = replace(small_model, styles=small_model.styles + 0.1)
+    other = Stylizer(changed, device="cpu", precision="fp32")
     report, _ = paint(source, output, other, stop_after=15)
     assert any("the model changed" in note for note in report.notes)
     os.utime(source, (1, 1))
@@ -327,12 +323,10 @@ def test_a_worker_that_dies_is_said(clip: Clip, stylizer: Stylizer, tmp_path: Pa
     assert not output.exists()
 
 
-def test_no_worker_outlives_its_parent(clip: Clip, small_model: Model, tmp_path: Path) -> None:
-    model = tmp_path / "small.safetensors"
-    save_model(model, small_model.card, small_model.network, small_model.styles)
+def test_no_worker_outlives_its_parent(clip: Clip, model_file: str, tmp_path: Path) -> None:
     source, output = clip(pts=range(2000), size=(320, 192)), tmp_path / "out.mp4"
     command = [sys.executable, "-m", "videostyle", "render", str(source), "-o", str(output)]
-    command += ["--style", "red", "--model", str(model), "--segment-seconds", "1", "--workers", "2"]
+    command += ["--style", "red", "--model", model_file, "--segment-seconds", "1", "--workers", "2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         while not list(segment_folder(output).glob("*.nut")):
@@ -427,15 +421,13 @@ def test_a_piece_that_cannot_be_finished_takes_no_other_with_it(
 
 
 def test_killed_again_and_again_it_comes_out_the_same(
-    clip: Clip, small_model: Model, tmp_path: Path
+    clip: Clip, model_file: str, tmp_path: Path
 ) -> None:
-    model = tmp_path / "small.safetensors"
-    save_model(model, small_model.card, small_model.network, small_model.styles)
     source, output = clip(pts=range(200), size=(320, 192)), tmp_path / "out.mp4"
     timeline = tmp_path / "dusk.yaml"
     timeline.write_text(TIMELINE)
     command = [sys.executable, "-m", "videostyle", "render", str(source), "-o", str(output)]
-    command += ["-t", str(timeline), "--model", str(model), "--segment-seconds", "1", "-y"]
+    command += ["-t", str(timeline), "--model", model_file, "--segment-seconds", "1", "-y"]
     manifest = segment_folder(output) / "manifest.json"
     for finished in (1, 3):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -447,7 +439,7 @@ def test_killed_again_and_again_it_comes_out_the_same(
         process.send_signal(signal.SIGKILL)
         process.wait()
     subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
-    whole, stylizer = tmp_path / "whole.mp4", Stylizer(load_model(model), device="cpu")
+    whole, stylizer = tmp_path / "whole.mp4", Stylizer(load_model(model_file), device="cpu")
     render(source, whole, timeline, stylizer=stylizer, segment_seconds=1)
     assert frames(output) == frames(whole)
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.mp4"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pipeline import Clip
 
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
@@ -21,13 +20,8 @@ from videostyle.timeline import Keyframe, Timeline, Track
 
 
 @pytest.fixture
-def info(clip: Callable[..., Path]) -> MediaInfo:
+def info(clip: Clip) -> MediaInfo:
     return probe(clip(pts=[0, 1, 2], size=(96, 64)))
-
-
-@pytest.fixture(scope="module")
-def stylizer(small_model: Model) -> Stylizer:
-    return Stylizer(small_model, device="cpu", precision="fp32", threads=1)
 
 
 def planes(info: MediaInfo, stylizer: Stylizer, look: Look) -> list[np.ndarray]:
@@ -72,9 +66,7 @@ def test_every_frame_keeps_its_time(info: MediaInfo, stylizer: Stylizer) -> None
     assert [frame.pts for frame in painted] == [frame.pts for frame in decode(info)]
 
 
-def test_a_jump_of_the_stroke_mixes_up_no_frames(
-    clip: Callable[..., Path], small_model: Model
-) -> None:
+def test_a_jump_of_the_stroke_mixes_up_no_frames(clip: Clip, small_model: Model) -> None:
     """Painted over, a frame of the old stroke has the size of those of the new one in flight."""
     info = probe(clip(pts=range(9), size=(256, 256)))
     stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=2)

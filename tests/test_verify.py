@@ -12,17 +12,14 @@ import numpy as np
 import pytest
 from conftest import BT601, BT709, make_clip
 from PIL import Image
-from test_encode import FAST, copy
+from pipeline import FAST, Clip, copy
 
 from videostyle.cli import main
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
-from videostyle.model import Model
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 from videostyle.verify import Difference, verify
-
-Clip = Callable[..., Path]
 
 
 def faults(source: Path, output: Path) -> list[str]:
@@ -65,11 +62,6 @@ def remux(
             packet.stream = streams[packet.stream]
             new.mux(packet)
     return output
-
-
-@pytest.fixture(scope="module")
-def stylizer(small_model: Model) -> Stylizer:
-    return Stylizer(small_model, device="cpu", precision="fp32")
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""The pipeline around the painter, for the tests of what goes in and comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from videostyle.color import ColorConverter
+from videostyle.decode import decode, probe
+from videostyle.encode import EncodeReport, encode, plan_output
+from videostyle.encoders import EncodingPlan
+from videostyle.media import Frame, MediaInfo
+from videostyle.options import EncodeOptions
+
+Clip = Callable[..., Path]
+FAST = EncodeOptions(preset="ultrafast")
+
+
+def untouched(info: MediaInfo, plan: EncodingPlan) -> Iterator[Frame]:
+    """The pipeline without a painter."""
+    converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
+    for frame in decode(info, keep_alpha=plan.keeps_alpha):
+        yield replace(frame, image=converter.to_output(frame.image))
+
+
+def copy(source: Path, output: Path, options: EncodeOptions = FAST) -> EncodeReport:
+    info = probe(source)
+    plan = plan_output(info, output, options)
+    return encode(untouched(info, plan), info, output, plan)
+
+
+def seconds(path: Path) -> list[Fraction]:
+    """Every frame's time on the file's own clock."""
+    info = probe(path)
+    return [frame.pts * info.time_base for frame in decode(info)]
