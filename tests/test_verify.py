@@ -19,7 +19,7 @@ from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
-from videostyle.verify import Difference, verify
+from videostyle.verify import verify
 
 
 def faults(source: Path, output: Path) -> list[str]:
@@ -280,8 +280,3 @@ def test_every_awkward_clip_agrees_or_is_refused(
         assert faults(source, output) == [], source.name
     # Two HDR files, and one that no program opens.
     assert refused == {"bt2020_10bit", "testsrc2_hdr", "truncated_no_index"}
-
-
-def test_differences_are_plain_data() -> None:
-    item = Difference("frames", "one is missing")
-    assert item.to_dict() == {"what": "frames", "message": "one is missing", "expected": False}

@@ -6,7 +6,7 @@ Colour numbers are those of ITU-T H.273, which FFmpeg uses too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,15 +102,6 @@ class StreamInfo:
     language: str | None
     title: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "index": self.index,
-            "kind": self.kind,
-            "codec": self.codec,
-            "language": self.language,
-            "title": self.title,
-        }
-
     def __str__(self) -> str:
         language = f", {self.language}" if self.language else ""
         return f"stream {self.index} ({self.kind}, {self.codec}{language})"
@@ -180,7 +171,7 @@ class MediaInfo:
             "frame_rate": str(self.frame_rate) if self.frame_rate else None,
             "pix_fmt": self.pix_fmt,
             "color": self.color.to_dict(),
-            "other_streams": [stream.to_dict() for stream in self.other_streams],
+            "other_streams": [asdict(stream) for stream in self.other_streams],
         }
 
 

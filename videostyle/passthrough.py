@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -143,7 +143,7 @@ class StreamPlan:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         facts = {"action": self.action, "codec_out": self.codec, "reason": self.reason}
-        return {**self.stream.to_dict(), **facts}
+        return {**asdict(self.stream), **facts}
 
     def __str__(self) -> str:
         done = _DONE[self.action]

@@ -7,11 +7,10 @@ is a fault of the render.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from av.stream import Stream
 
@@ -36,9 +35,6 @@ class Difference:
     what: str
     message: str
     expected: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def verify(source: Path, output: Path) -> list[Difference]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,6 @@ def _probe(arguments: argparse.Namespace) -> int:
     path = arguments.file
     info = inspect(path)
     facts = {"file": str(path), **info.to_dict()}
-    facts.pop("streams", None)
     try:
         probe(path)
         ending = "png" if info.is_image else arguments.to.lstrip(".")
@@ -76,7 +76,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     differences = verify(arguments.input, arguments.output)
     faults = [item for item in differences if not item.expected]
     if arguments.json:
-        found = [item.to_dict() for item in differences]
+        found = [asdict(item) for item in differences]
         print(json.dumps({"agrees": not faults, "differences": found}))
     else:
         for item in differences:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,7 @@ class LessonState:
     message: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "status": self.status,
-            "style": self.style,
-            "step": self.step,
-            "steps": STEPS,
-            "loss": round(self.loss, 4),
-            "message": self.message,
-        }
+        return {**asdict(self), "steps": STEPS, "loss": round(self.loss, 4)}
 
 
 class Lesson(Job[LessonState]):

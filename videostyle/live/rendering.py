@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,7 @@ class RenderState:
     def to_dict(self) -> dict[str, Any]:
         """For JSON; eta in seconds, or None."""
         left = None if self.total is None or not self.fps else (self.total - self.frame) / self.fps
-        return {
-            "status": self.status,
-            "output": self.output,
-            "frame": self.frame,
-            "total": self.total,
-            "fps": round(self.fps, 1),
-            "eta": left,
-            "message": self.message,
-        }
+        return {**asdict(self), "fps": round(self.fps, 1), "eta": left}
 
 
 class Rendering(Job[RenderState]):
