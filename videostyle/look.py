@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 from videostyle.errors import UsageError
 
 ORIGINAL = "original"
-MIN_STROKE, MAX_STROKE = 0.25, 8.0
+# What a look has beside its mixture: (lowest, highest, default).
+SCALARS: Mapping[str, tuple[float, float, float]] = {
+    "strength": (0.0, 1.0, 1.0),
+    "keep_color": (0.0, 1.0, 0.0),
+    "stroke": (0.25, 8.0, 1.0),
+}
 
 
 def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
@@ -74,12 +79,8 @@ class Look:
 
     def __post_init__(self) -> None:
         mix = normalize_mixture(self.mix)
-        for name, value, low, high in (
-            ("strength", self.strength, 0.0, 1.0),
-            ("keep_color", self.keep_color, 0.0, 1.0),
-            ("stroke", self.stroke, MIN_STROKE, MAX_STROKE),
-        ):
-            if not low <= value <= high:
+        for name, (low, high, _) in SCALARS.items():
+            if not low <= (value := getattr(self, name)) <= high:
                 raise UsageError(f"{name} is {value}; it must be from {low:g} to {high:g}")
         object.__setattr__(self, "mix", _Weights(mix))
         styles = {name: weight for name, weight in mix.items() if name != ORIGINAL}
@@ -88,12 +89,7 @@ class Look:
 
     def to_dict(self) -> dict[str, object]:
         """Every track by name, for JSON."""
-        return {
-            "mix": dict(self.mix),
-            "strength": self.strength,
-            "keep_color": self.keep_color,
-            "stroke": self.stroke,
-        }
+        return {"mix": dict(self.mix), **{name: getattr(self, name) for name in SCALARS}}
 
     @property
     def opacity(self) -> float:

@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import av
 
@@ -29,7 +28,7 @@ from videostyle.stages import Meter, prefetch
 from videostyle.strips import ran_out_of_memory
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
-from videostyle.timeline import Timeline, Track
+from videostyle.timeline import Timeline
 
 # Parts by number, each with its file.
 Segments = Mapping[int, tuple[Cut, Path]]
@@ -263,13 +262,12 @@ class Painter:
 
 def _as_text(timeline: Timeline) -> str:
     """Text that is equal when timelines are."""
-    tracks: dict[str, Track[Any]] = {"mix": timeline.mix, **timeline.scalars}
     keys = {
         name: [
             (key.seconds, str(key.value), getattr(key.ease, "__name__", str(key.ease)))
             for key in track.keyframes
         ]
-        for name, track in tracks.items()
+        for name, track in timeline.tracks.items()
     }
     return f"{keys} {timeline.loop}"
 

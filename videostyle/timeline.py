@@ -9,23 +9,17 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from videostyle.easing import Easing, linear
-from videostyle.look import MAX_STROKE, MIN_STROKE, ORIGINAL, Look, normalize_mixture
+from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 
 T = TypeVar("T")
 # A frame so near a key or the end of a loop, in seconds, is there: containers round times to a
 # millisecond.
 NEAR = 0.0006
 Mixture = Mapping[str, float]
-# (lowest, highest, value where the timeline has no key)
-SCALAR_TRACKS: Mapping[str, tuple[float, float, float]] = {
-    "strength": (0.0, 1.0, 1.0),
-    "keep_color": (0.0, 1.0, 0.0),
-    "stroke": (MIN_STROKE, MAX_STROKE, 1.0),
-}
-TRACKS = ("mix", *SCALAR_TRACKS)
+TRACKS = ("mix", *SCALARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +100,13 @@ class Timeline:
         """One look throughout."""
         return cls(
             Track([Keyframe(0.0, look.mix)]),
-            {name: Track([Keyframe(0.0, getattr(look, name))]) for name in SCALAR_TRACKS},
+            {name: Track([Keyframe(0.0, getattr(look, name))]) for name in SCALARS},
         )
+
+    @property
+    def tracks(self) -> dict[str, Track[Any]]:
+        """Every track by name, the mixture first."""
+        return {"mix": self.mix, **self.scalars}
 
     @property
     def style_names(self) -> tuple[str, ...]:
@@ -118,8 +117,7 @@ class Timeline:
     @property
     def end_seconds(self) -> float:
         """Time of the last key of any track."""
-        scalars = [track.keyframes[-1].seconds for track in self.scalars.values()]
-        return max([self.mix.keyframes[-1].seconds, *scalars])
+        return max(track.keyframes[-1].seconds for track in self.tracks.values())
 
     def look_at(self, seconds: float) -> Look:
         """The look at a time in seconds; any finite time has one."""
@@ -127,7 +125,7 @@ class Timeline:
             seconds = self.loop.fold(seconds)
         values = {
             name: _between(*self.scalars[name].span(seconds), low, high)
-            for name, (low, high, _) in SCALAR_TRACKS.items()
+            for name, (low, high, _) in SCALARS.items()
             if name in self.scalars
         }
         return Look(_mixed(*self.mix.span(seconds)), **values)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.errors import MediaError
-from videostyle.look import ORIGINAL, Look
-from videostyle.timeline import SCALAR_TRACKS, Loop, Timeline, Track
+from videostyle.look import ORIGINAL, SCALARS, Look
+from videostyle.timeline import Loop, Timeline, Track
 
 SAMPLES = 1200
 MAX_MARKS = 200
@@ -29,17 +29,16 @@ def plot_timeline(timeline: Timeline, duration: float, path: Path) -> None:
     duration = max(duration, 1e-3)
     times = [duration * index / (SAMPLES - 1) for index in range(SAMPLES)]
     looks = [timeline.look_at(time) for time in times]
-    moving = [name for name in SCALAR_TRACKS if len({getattr(look, name) for look in looks}) > 1]
+    moving = [name for name in SCALARS if len({getattr(look, name) for look in looks}) > 1]
     figure = Figure(figsize=(10, 3.2 + 0.9 * len(moving)), facecolor=PAPER, layout="constrained")
     ratios = [3.0] + [0.9] * len(moving)
     rows = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     _draw_mixture(rows[0], timeline, times, looks)
     for axes, name in zip(rows[1:], moving, strict=True):
         _draw_scalar(axes, name, times, looks)
-    tracks: list[Track[Any]] = [timeline.mix, *(timeline.scalars[name] for name in moving)]
-    for axes, track in zip(rows, tracks, strict=True):
+    for axes, name in zip(rows, ["mix", *moving], strict=True):
         _tidy(axes, duration)
-        _mark_keys(axes, _key_times(track, timeline.loop, duration))
+        _mark_keys(axes, _key_times(timeline.tracks[name], timeline.loop, duration))
     rows[-1].set_xlabel("seconds", color=INK)
     figure.align_ylabels()
     try:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from videostyle.easing import EASINGS
-from videostyle.look import ORIGINAL
+from videostyle.look import ORIGINAL, SCALARS
 from videostyle.timecode import FORMS
-from videostyle.timeline import SCALAR_TRACKS, TRACKS
+from videostyle.timeline import TRACKS
 from videostyle.timeline_yaml import LOOP_MODES, MAX_EASE, VERSION
 
 # Every form `parse_time` reads and nothing else; [0-9], because some engines' \d is any digit.
@@ -55,7 +55,7 @@ def timeline_schema(style_names: Sequence[str]) -> dict[str, Any]:
 def _keyframe(styles: Sequence[str]) -> dict[str, Any]:
     scalars = {
         name: {**_number(low, high), "default": default}
-        for name, (low, high, default) in SCALAR_TRACKS.items()
+        for name, (low, high, default) in SCALARS.items()
     }
     weights = {name: {"type": "number", "minimum": 0} for name in styles}
     mixture = _object(weights, [], minProperties=1)

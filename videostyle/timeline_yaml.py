@@ -20,9 +20,9 @@ import yaml
 
 from videostyle.easing import EASINGS, CubicBezier, Easing
 from videostyle.errors import TimelineError, UsageError
-from videostyle.look import ORIGINAL, normalize_mixture
+from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.timecode import Time, format_seconds, parse_time
-from videostyle.timeline import SCALAR_TRACKS, Keyframe, Loop, Mixture, Timeline, Track
+from videostyle.timeline import TRACKS, Keyframe, Loop, Mixture, Timeline, Track
 
 VERSION = 1
 MAX_BYTES = 16 << 20
@@ -32,7 +32,7 @@ EXCERPT = 160
 # Far past any curve one can see, and far from overflow.
 MAX_EASE = 1000.0
 DOCUMENT_KEYS = ("version", "keyframes", "loop")
-KEYFRAME_KEYS = ("at", "mix", *SCALAR_TRACKS, "ease")
+KEYFRAME_KEYS = ("at", *TRACKS, "ease")
 LOOP_KEYS = ("period", "mode")
 LOOP_MODES = ("repeat", "bounce")
 _NUMBER = re.compile(r"[-+]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,3})?", re.ASCII)
@@ -276,13 +276,13 @@ class _Reader:
     def keyframe(self, node: yaml.Node) -> _Key | None:
         before = len(self.mistakes.found)
         fields = self.mapping(node, KEYFRAME_KEYS, "a keyframe", {"at": "a time such as 1.5s"})
-        if not set(fields) & {"mix", *SCALAR_TRACKS} and len(self.mistakes.found) == before:
-            self.wrong(node, f"a keyframe sets at least one of mix, {', '.join(SCALAR_TRACKS)}")
+        if not set(fields) & set(TRACKS) and len(self.mistakes.found) == before:
+            self.wrong(node, f"a keyframe sets at least one of {', '.join(TRACKS)}")
         time = self.time(fields["at"]) if "at" in fields else None
         values: dict[str, Any] = {}
         if "mix" in fields:
             values["mix"] = self.mixture(fields["mix"])
-        for track, (low, high, _) in SCALAR_TRACKS.items():
+        for track, (low, high, _) in SCALARS.items():
             if track in fields:
                 values[track] = self.number(fields[track], track, low, high)
         ease = self.ease(fields["ease"]) if "ease" in fields else EASINGS["linear"]
@@ -416,11 +416,10 @@ def dump_timeline(timeline: Timeline) -> str:
     Raises ValueError for what YAML cannot say: a key before 0 s, an easing of one's own.
     """
     merged: dict[tuple[float, str], dict[str, Any]] = {}
-    for track, keyframes in _dumped_tracks(timeline):
-        for keyframe in keyframes:
+    for name, track in timeline.tracks.items():
+        for keyframe in track.keyframes:
             ease = _ease_text(keyframe.ease)
-            key = merged.setdefault((keyframe.seconds, ease), {})
-            key[track] = keyframe.value
+            merged.setdefault((keyframe.seconds, ease), {})[name] = keyframe.value
     lines = [f"version: {VERSION}", "keyframes:"]
     for (seconds, ease), values in sorted(merged.items()):
         parts = [f"at: {format_seconds(seconds)}"]
@@ -432,12 +431,6 @@ def dump_timeline(timeline: Timeline) -> str:
         period = format_seconds(timeline.loop.period)
         lines.append(f"loop: {{period: {period}, mode: {mode}}}")
     return "\n".join(lines) + "\n"
-
-
-def _dumped_tracks(timeline: Timeline) -> Iterator[tuple[str, Sequence[Keyframe[Any]]]]:
-    yield "mix", timeline.mix.keyframes
-    for name, track in timeline.scalars.items():
-        yield name, track.keyframes
 
 
 def _value_text(value: Any) -> str:

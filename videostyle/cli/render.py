@@ -24,7 +24,7 @@ from videostyle.cli.console import (
     say_error,
 )
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
-from videostyle.look import Look
+from videostyle.look import SCALARS, Look
 from videostyle.options import add_encode_options, encode_options
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
     names = read_model_card(arguments.model).style_names
     tracks = {
         track: getattr(arguments, track)
-        for track in ("strength", "keep_color", "stroke")
+        for track in SCALARS
         if getattr(arguments, track) is not None
     }
     if arguments.timeline:

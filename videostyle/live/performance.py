@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from videostyle.easing import EASINGS, CubicBezier, Easing, hold
-from videostyle.look import Look
-from videostyle.timeline import SCALAR_TRACKS, Keyframe, Loop, Timeline, Track
+from videostyle.look import SCALARS, Look
+from videostyle.timeline import TRACKS, Keyframe, Loop, Timeline, Track
 
 # Largest error of a weight or of another track's value at any frame, before rounding.
 TOLERANCE = 0.016
@@ -54,7 +54,7 @@ def to_timeline(samples: Sequence[Sample], before: Timeline | None = None) -> Ti
     if not len(times) or (np.diff(times) <= 0).any():
         raise ValueError("a performance needs samples in order of time")
     tracks = {}
-    for name in ("mix", *SCALAR_TRACKS):
+    for name in TRACKS:
         if not _is_used(name, samples, before):
             continue
         keys = _keys(name, samples)
@@ -109,7 +109,7 @@ def from_start(timeline: Timeline) -> Timeline:
 
 def _with_keys(timeline: Timeline, keys: Callable[[str], Sequence[Keyframe[Any]]]) -> Timeline:
     """The same with other keys, given for each of its tracks."""
-    tracks: dict[str, Track[Any]] = {name: Track(keys(name)) for name in ("mix", *timeline.scalars)}
+    tracks: dict[str, Track[Any]] = {name: Track(keys(name)) for name in timeline.tracks}
     return Timeline(tracks.pop("mix"), tracks, timeline.loop)
 
 
@@ -142,9 +142,9 @@ def _backwards(ease: Easing) -> Easing:
 
 
 def _is_used(name: str, samples: Sequence[Sample], before: Timeline | None) -> bool:
-    if name == "mix" or (before is not None and name in before.scalars):
+    if name == "mix" or (before is not None and name in before.tracks):
         return True
-    default = SCALAR_TRACKS[name][2]
+    default = SCALARS[name][2]
     return any(getattr(sample.look, name) != default for sample in samples)
 
 
@@ -168,9 +168,7 @@ def _from(before: Timeline, name: str, begin: float) -> list[Keyframe[Any]]:
 
 
 def _own_keys(timeline: Timeline, name: str) -> Sequence[Keyframe[Any]]:
-    if name == "mix":
-        return timeline.mix.keyframes
-    return timeline.scalars[name].keyframes if name in timeline.scalars else ()
+    return timeline.tracks[name].keyframes if name in timeline.tracks else ()
 
 
 def _sampled(timeline: Timeline, begin: float, end: float) -> list[Sample]:

@@ -27,7 +27,7 @@ from videostyle.live.player import MOST_STEPS, Player
 from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
 from videostyle.live.timeline_view import describe_timeline, places
-from videostyle.look import MAX_STROKE, MIN_STROKE, ORIGINAL, Look, normalize_mixture
+from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 from videostyle.media import PICTURE_SUFFIXES
 from videostyle.model import Model
 from videostyle.model_card import Style
@@ -247,12 +247,9 @@ class Session:
         if not isinstance(mix, dict) or len(mix) > MAX_WEIGHTS:
             raise UsageError("a look needs 'mix', {style: weight}")
         weights = {name: number(mix, name, 0, 1e6) for name in mix}
-        look = Look(
-            weights,
-            strength=number(message, "strength", 0, 1),
-            keep_color=number(message, "keep_color", 0, 1),
-            stroke=number(message, "stroke", MIN_STROKE, MAX_STROKE),
-        )
+        limits = SCALARS.items()
+        scalars = {name: number(message, name, low, high) for name, (low, high, _) in limits}
+        look = Look(weights, **scalars)
         self.player.stylizer.check(look.painted)
         followed = self.player.controls.follow
         serial = integer(message, "serial", 0, 1 << 52)

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from videostyle.easing import EASINGS, CubicBezier, Easing
-from videostyle.timeline import SCALAR_TRACKS, Timeline, Track
+from videostyle.look import SCALARS
+from videostyle.timeline import Timeline
 
 CURVE_POINTS = 240
 _PLACE = re.compile(r"^timeline:(\d+):(\d+): (.*)$", re.MULTILINE)
@@ -17,14 +18,13 @@ def describe_timeline(timeline: Timeline, duration: float) -> dict[str, Any]:
     times = [duration * point / (CURVE_POINTS - 1) for point in range(CURVE_POINTS)]
     looks = [timeline.look_at(time) for time in times]
     names = list(dict.fromkeys(name for look in looks for name in look.mix))
-    tracks: dict[str, Track[Any]] = {"mix": timeline.mix, **timeline.scalars}
     return {
         "tracks": {
             name: [
                 {"at": key.seconds, "value": _value(key.value), "ease": _ease(key.ease)}
                 for key in track.keyframes
             ]
-            for name, track in tracks.items()
+            for name, track in timeline.tracks.items()
         },
         "loop": timeline.loop and {"period": timeline.loop.period, "bounce": timeline.loop.bounce},
         "curve": {
@@ -32,7 +32,7 @@ def describe_timeline(timeline: Timeline, duration: float) -> dict[str, Any]:
             "mix": {name: [round(look.mix.get(name, 0.0), 4) for look in looks] for name in names},
             **{
                 name: [round(getattr(look, name), 4) for look in looks]
-                for name in SCALAR_TRACKS
+                for name in SCALARS
                 if name in timeline.scalars
             },
         },
