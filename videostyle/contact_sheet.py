@@ -13,12 +13,12 @@ from videostyle.picture import load_picture
 from videostyle.stylizer import Stylizer
 from videostyle.whole_file import written_whole
 
-CELL_WIDTH_PX = 480
+CELL_WIDTH_PX, COLUMNS = 480, 4
 MARGIN_PX, LABEL_PX = 12, 44
 INK, FAINT, PAPER = (24, 24, 28), (110, 110, 118), (250, 249, 246)
 
 
-def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer, columns: int = 4) -> None:
+def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer) -> None:
     """Paint `picture` at 480 pixels width in every style; the untouched picture comes first.
 
     Raises MediaError if the picture cannot be read.
@@ -35,22 +35,22 @@ def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer, columns:
     for style in stylizer.model.card.styles:
         pastiche = Image.fromarray(stylizer(np.asarray(image), Look({style.name: 1.0})))
         cells.append((pastiche, style.name, f"{style.title}, {style.artist}, {style.year}"))
-    sheet = _lay_out(cells, columns, height)
+    sheet = _lay_out(cells, height)
     with written_whole(output) as part:
         sheet.save(part)
 
 
-def _lay_out(cells: list[tuple[Image.Image, str, str]], columns: int, height: int) -> Image.Image:
-    rows = -(-len(cells) // columns)
+def _lay_out(cells: list[tuple[Image.Image, str, str]], height: int) -> Image.Image:
+    rows = -(-len(cells) // COLUMNS)
     pitch = (CELL_WIDTH_PX + MARGIN_PX, height + LABEL_PX + MARGIN_PX)
     sheet = Image.new(
-        "RGB", (columns * pitch[0] + MARGIN_PX, rows * pitch[1] + MARGIN_PX), color=PAPER
+        "RGB", (COLUMNS * pitch[0] + MARGIN_PX, rows * pitch[1] + MARGIN_PX), color=PAPER
     )
     draw = ImageDraw.Draw(sheet)
     name_font, title_font = ImageFont.load_default(18), ImageFont.load_default(13)
     for index, (image, name, title) in enumerate(cells):
-        left = MARGIN_PX + index % columns * pitch[0]
-        top = MARGIN_PX + index // columns * pitch[1]
+        left = MARGIN_PX + index % COLUMNS * pitch[0]
+        top = MARGIN_PX + index // COLUMNS * pitch[1]
         sheet.paste(image, (left, top))
         draw.text((left, top + height + 2), name, fill=INK, font=name_font)
         title = _shortened(title, title_font)

@@ -132,7 +132,7 @@ class SegmentWriter:
         pts, durations = self._pts, self._durations
         if not pts:
             self.abandon()
-            return SegmentRecord(frames=0, first_pts=0, last_pts=0, durations=[], bytes=0)
+            return SegmentRecord(frames=0, first_pts=0, durations=[], bytes=0)
         with self._or_abandon():
             self._video.finish()
             self._container.close()
@@ -141,7 +141,6 @@ class SegmentWriter:
         return SegmentRecord(
             frames=len(pts),
             first_pts=pts[0],
-            last_pts=pts[-1],
             durations=durations if len(set(durations)) > 1 else durations[:1],
             bytes=self._path.stat().st_size,
         )

@@ -55,7 +55,7 @@ _COMMON_OPTIONS = (
     *("level", "maxrate", "profile", "qmax", "qmin", "refs", "slices", "threads"),
 )
 _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begun
-_NUMBER = re.compile(r"%(?:0(\d))?d")
+_NUMBER = re.compile(r"%(?:0\d)?d")
 
 
 def _frozen(**settings: str) -> Mapping[str, str]:
@@ -301,16 +301,12 @@ def is_sequence(output: Path) -> bool:
 
 def numbered(output: Path, number: int) -> Path:
     """The name of one picture of a sequence."""
-
-    def digits(match: re.Match[str]) -> str:
-        return f"{number:0{match[1] or 1}d}"
-
-    return output.with_name(_NUMBER.sub(digits, output.name))
+    return output.with_name(output.name % number)
 
 
 def sequence_numbers(output: Path) -> list[int]:
     """The numbers of a sequence's pictures that are there."""
-    before, after = (re.escape(part) for part in _NUMBER.split(output.name)[::2])
+    before, after = (re.escape(part) for part in _NUMBER.split(output.name))
     name = re.compile(f"{before}([0-9]+){after}")
     folder = output.absolute().parent
     paths = folder.iterdir() if folder.is_dir() else ()

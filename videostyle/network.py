@@ -76,10 +76,7 @@ class Architecture:
     @property
     def multiple(self) -> int:
         """Frame sides the network takes are multiples of this many pixels."""
-        result = self.unshuffle
-        for layer in self.contract:
-            result *= layer.stride
-        return result
+        return self.unshuffle * math.prod(layer.stride for layer in self.contract)
 
     @property
     def reach(self) -> int:
@@ -111,14 +108,12 @@ class Architecture:
             raise ValueError("needs 1 to 8 contract and as many expand layers")
         if self.expand[-1].channels != 3:
             raise ValueError("the last expand layer must have 3 channels")
-        up, down = 1, self.multiple
+        up, down = math.prod(layer.stride for layer in self.expand), self.multiple
         for layer in (*self.contract, *self.expand):
             if layer.kernel not in (1, 3, 5, 7, 9):
                 raise ValueError(f"kernel {layer.kernel} is not 1, 3, 5, 7 or 9")
             if layer.stride not in (1, 2, 4) or not 1 <= layer.channels <= 1024:
                 raise ValueError(f"layer out of bounds: {layer}")
-        for layer in self.expand:
-            up *= layer.stride
         if up != down:
             raise ValueError(f"expand scales up {up} times, contract scales down {down} times")
         if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:

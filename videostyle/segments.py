@@ -24,7 +24,7 @@ from videostyle.media import Cut, MediaInfo
 from videostyle.whole_file import written_whole
 
 SEGMENT_SECONDS = 10.0
-_FORMAT = 2
+_FORMAT = 3
 _HASHED_BYTES = 1 << 20
 _OWN = re.compile(r"manifest(\.part)?\.json|\d+(\.part)?\.nut")
 _MOST_SEGMENTS = 100_000  # eleven days in pieces of ten seconds
@@ -41,7 +41,6 @@ class SegmentRecord:
 
     frames: int
     first_pts: int
-    last_pts: int
     durations: list[int]
     bytes: int
     notes: tuple[str, ...] = ()

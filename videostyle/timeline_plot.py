@@ -41,6 +41,11 @@ def plot_timeline(timeline: Timeline, duration: float, path: Path) -> None:
         _mark_keys(axes, _key_times(timeline.tracks[name], timeline.loop, duration))
     rows[-1].set_xlabel("seconds", color=INK)
     figure.align_ylabels()
+    save_figure(figure, path)
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure in the format its name ends with. Raises MediaError."""
     try:
         figure.savefig(path, dpi=120, facecolor=PAPER)
     except (OSError, ValueError) as error:  # ValueError: a suffix that is no picture's

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from videostyle.errors import TrainingError
 from videostyle.training.dataset import open_picture, to_pixels
-from videostyle.training.warp import flow_grid, warp
+from videostyle.training.warp import flow_grid, inside, warp
 
 Picture = npt.NDArray[np.uint8]
 # What the frames of a made sequence do, per frame: pixels of pan, shares of zoom, degrees of
@@ -29,7 +29,9 @@ Picture = npt.NDArray[np.uint8]
 # also carries the noise of a camera.
 PAN, ZOOM, ROTATION, LIGHT, NOISE = (2.3, 1.1), 0.01, 0.6, 0.04, 0.012
 MOTIONS = ("still", "pan", "zoom", "rotation", "light")
-FRAMES = 6
+FRAMES, LINES = 6, 384
+# Of half a side: how far from the border points count; there padding is painted.
+CLEAR = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ class Moving:
     seen: Sequence[Tensor]
 
 
-def make_moving(photo: Tensor, motion: str, side: int, seed: int = 0) -> Moving:
+def make_moving(photo: Tensor, motion: str, side: int) -> Moving:
     """A square window of `side` pixels that moves over a larger photo (1, 3, H, W)."""
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator().manual_seed(0)
     views = [_view(motion, number, side) for number in range(FRAMES)]
     share = torch.tensor((side / photo.shape[3], side / photo.shape[2]))
     frames = []
@@ -59,7 +61,7 @@ def make_moving(photo: Tensor, motion: str, side: int, seed: int = 0) -> Moving:
     grids = [
         _affine_grid(torch.linalg.inv(later) @ earlier, side) for earlier, later in pairwise(views)
     ]
-    return Moving(motion, frames, grids, [_inside(grid) for grid in grids])
+    return Moving(motion, frames, grids, [inside(grid, CLEAR) for grid in grids])
 
 
 def warp_still(photo: Tensor, flow: npt.NDArray[np.floating]) -> Moving:
@@ -67,7 +69,7 @@ def warp_still(photo: Tensor, flow: npt.NDArray[np.floating]) -> Moving:
     grid = flow_grid(torch.from_numpy(flow).permute(2, 0, 1)[None])
     second = F.interpolate(photo, size=flow.shape[:2], mode="bicubic", antialias=True)
     frames = [_to_picture(warp(second, grid)), _to_picture(second)]
-    return Moving("still moved by recorded flow", frames, [grid], [_inside(grid)])
+    return Moving("still moved by recorded flow", frames, [grid], [inside(grid, CLEAR)])
 
 
 def read_pairs(folder: Path) -> list[Moving]:
@@ -98,11 +100,10 @@ def _pair(
     second: str,
     flow: npt.NDArray[np.floating],
     known: npt.NDArray[np.bool_],
-    lines: int = 384,
 ) -> Moving:
-    """Both frames at no more than `lines` lines; points that the second frame hides are left out
+    """Both frames at no more than LINES lines; points that the second frame hides are left out
     by the difference of the frames themselves."""
-    scale = min(1.0, lines / flow.shape[0])
+    scale = min(1.0, LINES / flow.shape[0])
     size = (round(flow.shape[0] * scale), round(flow.shape[1] * scale))
     pixels = [
         F.interpolate(to_pixels(open_picture(Path(path)))[None], size=size, mode="bicubic",
@@ -115,7 +116,7 @@ def _pair(
     valid = F.interpolate(torch.from_numpy(known.astype(np.float32))[None, None], size=size)
     grid = flow_grid(field)
     hidden = (warp(pixels[1], grid) - pixels[0]).abs().amax(1, keepdim=True) > 0.15
-    seen = _inside(grid) * valid * (~hidden)
+    seen = inside(grid, CLEAR) * valid * (~hidden)
     return Moving(name, [_to_picture(each) for each in pixels], [grid], [seen])
 
 
@@ -132,11 +133,6 @@ def _view(motion: str, number: int, side: int) -> Tensor:
 
 def _affine_grid(view: Tensor, side: int) -> Tensor:
     return F.affine_grid(view[None, :2], [1, 3, side, side], align_corners=False)
-
-
-def _inside(grid: Tensor) -> Tensor:
-    """(1, 1, H, W): 1 where the grid stays clear of the border, where padding is painted."""
-    return (grid.abs() < 0.97).all(3)[:, None].float()
 
 
 def _to_picture(pixels: Tensor) -> Picture:

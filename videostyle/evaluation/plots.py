@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from videostyle.errors import MediaError
 from videostyle.evaluation.interpolation import STEPS, Interpolation, InterpolationReport
 from videostyle.evaluation.new_style import NewStyleReport
 from videostyle.evaluation.quality import QualityReport, by_series
 from videostyle.evaluation.stability import StabilityReport
 from videostyle.evaluation.throughput import Throughput
-from videostyle.timeline_plot import INK, PAPER, STYLE_COLORS
+from videostyle.timeline_plot import INK, PAPER, STYLE_COLORS, save_figure
 
 WIDTH = 9.0  # inches; 1080 pixels, the width a README shows
 FAINT = "#9a9aa2"
@@ -37,7 +36,7 @@ def plot_quality(report: QualityReport, path: Path) -> None:
     if report.gatys_runs:
         _draw_gatys(parts[0].subplots(), report)
     _draw_bars(parts[-1], report)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_gatys(axes: Any, report: QualityReport) -> None:
@@ -130,7 +129,7 @@ def plot_interpolation(report: InterpolationReport, path: Path) -> None:
         axes.set_visible(False)
     figure.supylabel("style loss", fontsize=10, color=INK)
     figure.supxlabel("weight of the second style", fontsize=10, color=INK)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_pair(axes: Any, pair: Interpolation) -> None:
@@ -179,7 +178,7 @@ def plot_stability(report: StabilityReport, path: Path) -> None:
     axes.set_xlabel("E_warp, mean square in [0, 1] RGB")
     axes.legend(frameon=False, fontsize=9)
     _tidy(axes)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_new_style(report: NewStyleReport, path: Path) -> None:
@@ -198,7 +197,7 @@ def plot_new_style(report: NewStyleReport, path: Path) -> None:
     axes.set(xlabel="updates", ylabel=f"style loss, {report.style}")
     axes.legend(frameon=False, fontsize=9)
     _tidy(axes)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_throughput(rows: Sequence[Throughput], path: Path) -> None:
@@ -228,7 +227,7 @@ def plot_throughput(rows: Sequence[Throughput], path: Path) -> None:
         _tidy(axes)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6,
                   frameon=False, fontsize=8)  # fmt: skip
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _figure(height: float) -> Any:
@@ -246,10 +245,3 @@ def _tidy(axes: Any) -> None:
         axes.spines[side].set_visible(False)
     for side in ("bottom", "left"):
         axes.spines[side].set_color(FAINT)
-
-
-def _save(figure: Any, path: Path) -> None:
-    try:
-        figure.savefig(path, dpi=120, facecolor=PAPER)
-    except (OSError, ValueError) as error:  # ValueError: a suffix that is no picture's
-        raise MediaError(f"{path}: cannot be written ({error})") from error

@@ -190,7 +190,7 @@ class Session:
         self._tell(self._hello())
 
     def _say_lesson(self) -> None:
-        self._tell({"type": "lesson", **self.lesson.state.to_dict()})
+        self._tell(self._lesson_message())
 
     def greeting(self) -> list[Message]:
         """Everything a new tab needs."""
@@ -200,7 +200,7 @@ class Session:
             self._timeline_message(),
             self.state(),
             self._rendering_message(),
-            {"type": "lesson", **self.lesson.state.to_dict()},
+            self._lesson_message(),
         ]
 
     def _hello(self) -> Message:
@@ -400,23 +400,23 @@ class Session:
             self.say_files()
 
     def _say_failure(self, error: VideoStyleError) -> None:
-        self._tell({"type": "failure", "message": str(error)})
+        self._tell(failure_message(error))
 
     def _rendering_message(self) -> Message:
         return {"type": "render", **self.rendering.state.to_dict()}
+
+    def _lesson_message(self) -> Message:
+        return {"type": "lesson", **self.lesson.state.to_dict()}
 
     def _source_message(self) -> Message:
         info = self.player.info
         facts: Message = {"type": "source", "name": self._source, "kind": CAMERA}
         facts["pixel_aspect"] = 1.0
         if info:
-            rate = float(info.frame_rate) if info.frame_rate else None
             facts |= {
                 "kind": "picture" if info.is_image else "video",
-                "width": info.width,
-                "height": info.height,
                 "duration": info.duration_seconds,
-                "fps": rate,
+                "fps": float(info.frame_rate) if info.frame_rate else None,
                 "pixel_aspect": float(info.sample_aspect_ratio or 1),
             }
         return facts

@@ -99,8 +99,7 @@ class Viewers:
 
     def _tell_roles(self) -> None:
         for viewer in self.all:
-            conducts = viewer is self.conductor
-            viewer.tell({"type": "role", "conducts": conducts, "viewers": len(self.all)})
+            viewer.tell({"type": "role", "conducts": viewer is self.conductor})
 
 
 def pack(picture: Picture, *, with_original: bool) -> bytes:

@@ -79,7 +79,6 @@ export const $ = (id) => document.getElementById(id);
 
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
-  for (const [key, value] of Object.entries(properties.attributes ?? {})) made.setAttribute(key, value);
   made.append(...children);
   return made;
 }
