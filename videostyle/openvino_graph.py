@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from videostyle.network import EPSILON, Conv, StyleNetwork, UpsampleConv
+from videostyle.network import EPSILON, Conv, StyleNetwork, UpsampleConv, walk
 
 Node = Any  # openvino.Node; OpenVINO comes without types
 
@@ -49,22 +49,22 @@ class _Builder:
         pastiches = self._paint(frames)
         self.model = openvino.Model([pastiches], [frames, self._rows])
 
-    def _paint(self, x: Node) -> Node:
-        op, plan = self._op, self._network.architecture
-        contracted = []
-        for index in range(len(plan.contract)):
+    def _paint(self, frames: Node) -> Node:
+        op = self._op
+
+        def step(x: Node, *, relu: bool, add: Node = None) -> Node:
             conv = next(self._convs)
-            x = self._input_conv(x, conv) if index == 0 else self._conv(x, conv)
-            x = op.relu(self._normalize(x))
-            contracted.append(x)
-        for _ in range(plan.residual_blocks):
-            y = op.relu(self._normalize(self._next_conv(x)))
-            x = op.add(x, self._normalize(self._next_conv(y)))
-        for index in range(len(plan.expand) - 1):
-            x = op.relu(self._normalize(self._next_conv(x)))
-            if index < plan.skips:
-                x = op.add(x, contracted[-2 - index])
-        return self._paint_output(x, next(self._convs))
+            if x is frames:
+                x = self._input_conv(x, conv)
+            elif isinstance(conv, UpsampleConv):
+                x = self._upsample_conv(x, conv)
+            else:
+                x = self._conv(x, conv)
+            x = self._normalize(x)
+            x = op.relu(x) if relu else x
+            return x if add is None else op.add(add, x)
+
+        return self._paint_output(walk(self._network.architecture, frames, step), next(self._convs))
 
     def _paint_output(self, x: Node, conv: Any) -> Node:
         """The last layer, to frames of bytes. OpenVINO computes all after the last plain
@@ -132,12 +132,6 @@ class _Builder:
         side, kernel = self._network.architecture.unshuffle, weight.shape[-1]
         blocks = weight.reshape(-1, 3, side, side, kernel, kernel)
         return blocks.permute(0, 2, 3, 1, 4, 5).reshape(weight.shape)
-
-    def _next_conv(self, x: Node) -> Node:
-        conv = next(self._convs)
-        if isinstance(conv, UpsampleConv):
-            return self._upsample_conv(x, conv)
-        return self._conv(x, conv)
 
     def _conv(self, x: Node, conv: Conv) -> Node:
         margin = conv.layer.kernel // 2
