@@ -173,7 +173,6 @@ class RgbToPlanes:
     ) -> None:
         """like: has the device and the floating-point dtype to compute with. left: chroma is sited
         on the left."""
-        self._layout = layout
         self._luma, self._chroma = _scales(layout, color)
         self._red, self._blue = _LUMA_SHARES[color.matrix]
         cubic = size != (layout.height, layout.width)

@@ -57,7 +57,7 @@ class TorchEngine:
     depth = 3
 
     def __init__(self, network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> None:
-        self.device, self.dtype = device, dtype
+        self.device = device
         self._precision = next(name for name, value in PRECISIONS.items() if value == dtype)
         self.arithmetic = f"PyTorch {self._precision} on {device.type}"
         self._streams = Streams(device)

@@ -1,1 +1,1 @@
-"""Training: only the commands `train`, `add-style` and `evaluate` import this folder."""
+"""Training: imported when a command or the live page needs it, never by a render."""
