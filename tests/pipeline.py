@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+
+from av.container import OutputContainer
 
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
@@ -35,3 +38,11 @@ def seconds(path: Path) -> list[Fraction]:
     """Every frame's time on the file's own clock."""
     info = probe(path)
     return [frame.pts * info.time_base for frame in decode(info)]
+
+
+def mux(output: OutputContainer, streams: Mapping[Any, Any], packets: Iterable[Any]) -> None:
+    """Write packets of other files, each to what `streams` maps its own stream to."""
+    for packet in packets:
+        if packet.size and packet.stream in streams:
+            packet.stream = streams[packet.stream]
+            output.mux(packet)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import BT601, write_frames
 from PIL import Image
-from pipeline import Clip
+from pipeline import Clip, mux
 
 from videostyle.decode import DecodeReport, decode, probe
 from videostyle.errors import MediaError, UsageError
@@ -191,10 +191,7 @@ def talkie(clip: Clip, tmp_path: Path) -> Path:
                 for id_, (name, a, b) in enumerate(chapters)
             ]
         )
-        for packet in (*text.demux(), *film.demux()):
-            if packet.size:
-                packet.stream = streams[packet.stream]
-                out.mux(packet)
+        mux(out, streams, (*text.demux(), *film.demux()))
     return path
 
 
@@ -277,10 +274,7 @@ def test_a_part_has_no_timecode_of_the_whole(
     with av.open(str(plain)) as film, av.open(str(source), "w") as out:
         stream = out.add_stream_from_template(film.streams.video[0])
         stream.metadata["timecode"] = "01:00:00:00"
-        for packet in film.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                out.mux(packet)
+        mux(out, {film.streams.video[0]: stream}, film.demux(video=0))
 
     def timecode(name: str, start: str | None) -> tuple[str | None, tuple[str, ...]]:
         look, output = Look({"original": 1}), tmp_path / name

@@ -31,9 +31,9 @@ def test_the_css_names_are_the_css_curves(name: str, x: float, y: float) -> None
     assert EASINGS[name](x) == pytest.approx(y, abs=1e-5)
 
 
-@given(unit, unit, unit, unit, unit, unit)
+@given(unit, unit, unit, unit, unit)
 def test_a_bezier_inside_the_unit_square_rises(
-    x1: float, y1: float, x2: float, y2: float, a: float, b: float
+    x1: float, y1: float, x2: float, a: float, b: float
 ) -> None:
     ease = CubicBezier(x1, 0.0 if y1 < 0.5 else y1, x2, 1.0)
     low, high = sorted((a, b))

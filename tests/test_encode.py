@@ -16,7 +16,7 @@ import pytest
 from av.stream import Disposition
 from conftest import BT601, BT709, SHARED_DATA
 from PIL import Image
-from pipeline import FAST, Clip, copy, seconds, untouched
+from pipeline import FAST, Clip, copy, mux, seconds, untouched
 
 from videostyle.color import ColorConverter, output_color, plane_array
 from videostyle.decode import decode, probe
@@ -198,10 +198,7 @@ def test_a_part_of_matroska_has_no_timecode_of_the_whole(clip: Clip, tmp_path: P
     with av.open(str(clip(pts=range(10)))) as before, av.open(str(source), "w") as after:
         stream = after.add_stream_from_template(before.streams.video[0])
         after.metadata["timecode"] = "01:00:00:00"
-        for packet in before.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                after.mux(packet)
+        mux(after, {before.streams.video[0]: stream}, before.demux(video=0))
     info = probe(source)
     plan = plan_output(info, output, FAST)
     frames = (frame for frame in untouched(info, plan) if frame.seconds >= 0.2)
@@ -240,10 +237,7 @@ def test_metadata_and_chapters_are_kept(clip: Clip, tmp_path: Path) -> None:
         stream.metadata["language"] = "fra"
         chapter = {"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000)}
         after.set_chapters([{**chapter, "metadata": {"title": "One"}}])  # type: ignore[typeddict-item]
-        for packet in before.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                after.mux(packet)
+        mux(after, {before.streams.video[0]: stream}, before.demux(video=0))
     for suffix in (".mkv", ".mp4"):
         output = copy(source, tmp_path / f"out{suffix}").output
         with av.open(str(output)) as container:
@@ -498,10 +492,7 @@ def test_text_subtitles_are_kept_in_every_container(
     with av.open(str(plain)) as film, av.open(str(words)) as text, av.open(str(source), "w") as out:
         streams = {s: out.add_stream_from_template(s) for s in (*film.streams, *text.streams)}
         streams[text.streams[0]].metadata["language"] = "swe"
-        for packet in (*text.demux(), *film.demux()):
-            if packet.size:
-                packet.stream = streams[packet.stream]
-                out.mux(packet)
+        mux(out, streams, (*text.demux(), *film.demux()))
     output = tmp_path / f"out{suffix}"
     copy(source, output, EncodeOptions())
     with av.open(str(output)) as container:
@@ -524,10 +515,7 @@ def test_cover_art_and_attachments_stay_in_matroska(clip: Clip, tmp_path: Path) 
         stream = out.add_stream_from_template(film.streams.video[0])
         out.add_attachment("cover.jpg", "image/jpeg", cover.getvalue())
         out.add_attachment("font.ttf", "application/x-truetype-font", b"letters")
-        for packet in film.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                out.mux(packet)
+        mux(out, {film.streams.video[0]: stream}, film.demux(video=0))
     copy(source, output)
     with av.open(str(output)) as container:
         (font,) = container.streams.attachments

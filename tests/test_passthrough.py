@@ -17,6 +17,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 from PIL import Image
+from pipeline import mux
 
 from videostyle.decode import inspect
 from videostyle.look import ORIGINAL, Look
@@ -82,10 +83,7 @@ def subtitled(folder: Path, kind: str, *cues: tuple[float, float, str]) -> Path:
     words.write_text("\n".join(["WEBVTT\n" if kind == "vtt" else "", *blocks]))
     with av.open(str(plain)) as one, av.open(str(words)) as other, av.open(str(path), "w") as out:
         streams = {s: out.add_stream_from_template(s) for s in (*one.streams, *other.streams)}
-        for packet in (*other.demux(), *one.demux()):
-            if packet.size:
-                packet.stream = streams[packet.stream]
-                out.mux(packet)
+        mux(out, streams, (*other.demux(), *one.demux()))
     return path
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import BT601, BT709, make_clip
 from PIL import Image
-from pipeline import FAST, Clip, copy
+from pipeline import FAST, Clip, copy, mux
 
 from videostyle.cli import main
 from videostyle.errors import MediaError, UsageError
@@ -79,10 +79,7 @@ def film(clip: Clip, tmp_path: Path) -> Path:
                 for id_, (name, a, b) in enumerate(chapters)
             ]
         )
-        for packet in old.demux():
-            if packet.size:
-                packet.stream = streams[packet.stream]
-                new.mux(packet)
+        mux(new, streams, old.demux())
     return path
 
 
@@ -186,10 +183,7 @@ def rotated(path: Path, folder: Path, degrees: int, *, mirror: bool = False) -> 
     with av.open(str(path)) as old, av.open(str(output), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         stream.set_display_rotation(degrees, hflip=mirror)
-        for packet in old.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                new.mux(packet)
+        mux(new, {old.streams.video[0]: stream}, old.demux(video=0))
     return output
 
 
