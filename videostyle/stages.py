@@ -1,6 +1,6 @@
 """Pipeline stages: a stage is a generator, a thread is `prefetch`, a clock is `Meter`.
 
-No queue, thread or clock lives anywhere else in the pipeline.
+Within one process only `painter` adds a thread, which finishes a piece while the next is painted.
 """
 
 from __future__ import annotations

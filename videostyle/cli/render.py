@@ -26,6 +26,7 @@ from videostyle.cli.console import (
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import SCALARS, Look
 from videostyle.options import add_encode_options, encode_options
+from videostyle.segments import SEGMENT_SECONDS
 
 if TYPE_CHECKING:
     from videostyle.painter import Progress
@@ -79,7 +80,7 @@ def add_render(commands: Any) -> None:
         "--segment-seconds",
         type=_piece_seconds,
         metavar="S",
-        default=10.0,
+        default=SEGMENT_SECONDS,
         help="a longer video is painted in pieces of so many seconds; interrupted, the same "
         "command goes on after the last whole one (default: %(default)g)",
     )
