@@ -14,7 +14,8 @@ from videostyle.easing import hold
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import MediaInfo
 from videostyle.model import Model
-from videostyle.stylize import stylize
+from videostyle.stabilizer import Stabilizer
+from videostyle.stylize import paint, stylize
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Keyframe, Timeline, Track
 
@@ -87,3 +88,21 @@ def test_a_jump_of_the_stroke_mixes_up_no_frames(clip: Clip, small_model: Model)
     ]
     for number, frame in enumerate(painted[0]):
         assert np.array_equal(frame, painted[1 if number < 4 else 2][number])
+
+
+def test_frames_in_flight_are_held_in_their_order(clip: Clip, small_model: Model) -> None:
+    """What one frame leaves to the next, and that `original` leaves nothing, does not depend on
+    how many are painted at once."""
+    info = probe(clip(pts=range(9), size=(256, 256)))
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=2)
+    mix = Track([Keyframe(0.0, {"red": 1.0}, hold), Keyframe(4 / 25, {ORIGINAL: 1.0}, hold),
+                 Keyframe(5 / 25, {"red": 1.0}, hold)])  # fmt: skip
+    looks = replace(Timeline.constant(Look({"red": 1}, stroke=4.0)), mix=mix)
+    converter, stabilizer = ColorConverter(info, "yuv420p"), Stabilizer()
+    one_by_one = [
+        paint(frame, stylizer, looks.look_at(frame.seconds), converter, stabilizer)()()
+        for frame in decode(info)
+    ]
+    together = stylize(decode(info), stylizer, looks, converter)
+    for frame, expected in zip(together, one_by_one, strict=True):
+        assert np.array_equal(frame.image.to_ndarray(), expected.image.to_ndarray())

@@ -216,19 +216,19 @@ def test_a_picture_looks_the_same_at_twice_the_resolution(small_model: Model) ->
 def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(small_model: Model) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     coarse = stylizer(photo(64, 80), Look({"red": 1}))
-    enough = stylizer.refine(coarse, {"red": 1}, 140)
+    enough = stylizer.refine(coarse, {"red": 1}, 140)()
     assert enough is coarse
-    refined = stylizer.refine(coarse, {"red": 1}, 250)
+    refined = stylizer.refine(coarse, {"red": 1}, 250)()
     assert refined.shape == (128, 160, 3)
     assert np.array_equal(refined, stylizer.submit(resize(coarse, 128, 160), {"red": 1})())
-    assert stylizer.refine(coarse, {"red": 1}, 640).shape == (512, 640, 3)
+    assert stylizer.refine(coarse, {"red": 1}, 640)().shape == (512, 640, 3)
 
 
 def test_painting_over_fades_in(small_model: Model) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     coarse = stylizer(photo(64, 80), Look({"red": 1}))
     heights = (145, 160, 175, 192)
-    refined = [stylizer.refine(coarse, {"red": 1}, height) for height in heights]
+    refined = [stylizer.refine(coarse, {"red": 1}, height)() for height in heights]
     doubled = resize(coarse, 128, 160)
     amounts = [difference(each, doubled).mean() for each in refined]
     assert amounts == sorted(amounts)

@@ -17,9 +17,9 @@ from videostyle.openvino_graph import import_openvino, openvino_graph
 
 # Frame sizes kept compiled: a stroke track passes through many, a video has one.
 SIZES_KEPT = 4
-# Values in the first feature map, from which a frame counts as large: 1080 lines of `lean`, or 300
+# Values in the first feature map, above which a frame counts as large: 1080 lines of `lean`, or 380
 # of the paper's network.
-LARGE_MAP = 1 << 22
+LARGE_MAP = 1 << 23
 
 
 @dataclass(slots=True)

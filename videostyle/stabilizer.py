@@ -61,7 +61,7 @@ class Stabilizer:
 
     def __call__(self, frame: Picture, pastiche: Picture, mixture: Mapping[str, float]) -> Picture:
         """Return the pastiche to show: (H, W, 3) uint8 like the frame and the pastiche given."""
-        now = _Painted(_probe(frame), pastiche, mixture)
+        now = _Painted(_green(frame), pastiche, mixture)
         past = [earlier for earlier in self._past if earlier.pastiche.shape == pastiche.shape]
         weights = _likeness(now, past)
         self._past.append(now)
@@ -70,7 +70,7 @@ class Stabilizer:
         return _mean([pastiche, *(earlier.pastiche for earlier in past)], weights)
 
 
-def _probe(frame: Picture) -> Weights:
+def _green(frame: Picture) -> Weights:
     """(h * BLOCK / 2, w * BLOCK): every second line of a frame's green, in whole blocks."""
     green = frame[::2, :, 1].astype(np.float32)
     bottom, right = -green.shape[0] % (BLOCK // 2), -green.shape[1] % BLOCK

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cache, partial
 
 from videostyle.color import ColorConverter, blend_planes
 from videostyle.device_painter import DevicePainter, paints
 from videostyle.look import Look
 from videostyle.media import Frame
 from videostyle.stabilizer import Stabilizer
-from videostyle.stylizer import Stylizer
+from videostyle.stylizer import Picture, Stylizer
 from videostyle.timeline import Timeline
 
 
@@ -48,15 +49,24 @@ def stylize(
 
 
 class _HostPainter:
-    """Paints frames one by one, with all but the network on the host."""
+    """Paints frames one by one, with all but the network on the host.
+
+    The last layers of two frames are in work while one ahead of them is converted: threads of one
+    layer alone would wait for each other, and longest where the encoder wants the cores too.
+    """
 
     def __init__(self, stylizer: Stylizer, converter: ColorConverter, stabilize: bool) -> None:
         self._stylizer, self._converter = stylizer, converter
         self._stabilizer = Stabilizer() if stabilize else None
-        self.depth = stylizer.depth
+        self._begun: deque[Callable[[], Callable[[], Frame]]] = deque()
+        self.depth = stylizer.depth + 2
 
     def paint(self, frame: Frame, look: Look) -> Callable[[], Frame]:
-        return paint(frame, self._stylizer, look, self._converter, self._stabilizer)
+        first = cache(paint(frame, self._stylizer, look, self._converter, self._stabilizer))
+        self._begun.append(first)
+        if len(self._begun) == self._stylizer.depth:
+            self._begun.popleft()()
+        return lambda: first()()
 
 
 def paint(
@@ -65,31 +75,39 @@ def paint(
     look: Look,
     converter: ColorConverter,
     stabilizer: Stabilizer | None,
-) -> Callable[[], Frame]:
-    """Begin to paint one frame; the function returned waits for it. As many frames may be begun
-    as the stylizer is deep, and they are finished in order, all in one thread."""
+) -> Callable[[], Callable[[], Frame]]:
+    """Begin to paint one frame. The function returned waits for the first layer and begins those
+    over it; what that returns waits for the frame.
+
+    As many frames may be begun as the stylizer is deep. Each step takes them in order, all in one
+    thread.
+    """
     if look.opacity == 0:
-        return lambda: _untouched(frame, converter, stabilizer)
+        return partial(_untouched, frame, converter, stabilizer)
     size = (frame.image.height, frame.image.width)
     rgb = converter.to_rgb(frame.image, stylizer.working_size(*size, look.stroke))
     painting = stylizer.submit(rgb, look.painted)
 
-    def finish() -> Frame:
+    def paint_over() -> Callable[[], Frame]:
         pastiche = painting()
         if stabilizer:
             pastiche = stabilizer(rgb, pastiche, look.painted)
-        pastiche = stylizer.refine(pastiche, look.painted, size[0])
-        painted = converter.from_rgb(pastiche, size)
+        return partial(finish, stylizer.refine(pastiche, look.painted, size[0]))
+
+    def finish(painting: Callable[[], Picture]) -> Frame:
+        painted = converter.from_rgb(painting(), size)
         if look.opacity < 1 or look.keep_color > 0:
             original = converter.to_output(frame.image)
             chroma = look.opacity * (1 - look.keep_color)
             painted = blend_planes(original, painted, luma=look.opacity, chroma=chroma)
         return replace(frame, image=painted)
 
-    return finish
+    return paint_over
 
 
-def _untouched(frame: Frame, converter: ColorConverter, stabilizer: Stabilizer | None) -> Frame:
+def _untouched(
+    frame: Frame, converter: ColorConverter, stabilizer: Stabilizer | None
+) -> Callable[[], Frame]:
     if stabilizer:
         stabilizer.clear()
-    return replace(frame, image=converter.to_output(frame.image))
+    return lambda: replace(frame, image=converter.to_output(frame.image))

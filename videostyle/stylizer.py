@@ -80,7 +80,7 @@ class Stylizer:
             pastiche = self.submit(frame, look.painted)()
         else:
             pastiche = self.submit(resize(frame, *size), look.painted)()
-            pastiche = resize(self.refine(pastiche, look.painted, height), height, width)
+            pastiche = resize(self.refine(pastiche, look.painted, height)(), height, width)
         return _blend(frame, pastiche, look)
 
     def check(self, names: Iterable[str]) -> None:
@@ -107,7 +107,7 @@ class Stylizer:
 
     def submit(self, frame: Picture, mixture: Mapping[str, float]) -> Callable[[], Picture]:
         """Begin to paint a frame (H, W, 3) at its own size; the function returned waits for the
-        pastiche.
+        pastiche. Until then the frame must not change.
 
         A frame for which the memory does not suffice is painted in strips. Raises ModelError for a
         style the model lacks, what an engine raises if there is no memory for strips either.
@@ -160,21 +160,39 @@ class Stylizer:
         multiple = self.model.network.architecture.multiple
         return math.ceil(lines / multiple) * multiple
 
-    def refine(self, pastiche: Picture, mixture: Mapping[str, float], height: int) -> Picture:
-        """Paint over a pastiche (H, W, 3) that is to be enlarged to `height` lines.
+    def refine(
+        self, pastiche: Picture, mixture: Mapping[str, float], height: int
+    ) -> Callable[[], Picture]:
+        """Begin to paint over a pastiche (H, W, 3) that is to be enlarged to `height` lines; the
+        function returned waits for the last layer.
 
         Enlarged strokes are blurred ones. So a pastiche that would be enlarged more than
         MAX_ENLARGEMENT times is doubled and painted again, which gives its strokes fine ones of
         their own, until it is large enough (coarse to fine, after Gatys et al., "Controlling
         Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6).
         """
-        for weight in layers(len(pastiche), height):
-            doubled = resize(pastiche, 2 * pastiche.shape[0], 2 * pastiche.shape[1])
-            pastiche = self.submit(doubled, mixture)()
-            if weight < 1:
-                pastiche = np.rint(doubled + weight * (pastiche - doubled.astype(np.float32)))
-                pastiche = pastiche.astype(np.uint8)
-        return pastiche
+        weights = layers(len(pastiche), height)
+        if not weights:
+            return lambda: pastiche
+        for weight in weights[:-1]:
+            pastiche = self._paint_over(pastiche, mixture, weight)()
+        return self._paint_over(pastiche, mixture, weights[-1])
+
+    def _paint_over(
+        self, pastiche: Picture, mixture: Mapping[str, float], weight: float
+    ) -> Callable[[], Picture]:
+        """Begin the layer twice as large as a pastiche, laid over it with a weight in (0, 1]."""
+        doubled = resize(pastiche, 2 * pastiche.shape[0], 2 * pastiche.shape[1])
+        painting = self.submit(doubled, mixture)
+        if weight == 1:
+            return painting
+
+        def finish() -> Picture:
+            change = painting() - doubled.astype(np.float32)
+            layer: Picture = np.rint(doubled + weight * change).astype(np.uint8)
+            return layer
+
+        return finish
 
     def _padded(self, frame: Picture) -> Picture:
         """Reflect a frame past its right and lower border to sides the network takes."""

@@ -49,7 +49,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    finish: Callable[[], Frame]
+    begun: Callable[[], Callable[[], Frame]]
     frame: Frame
     look: Look
     controls: Controls
@@ -94,8 +94,8 @@ class Easel:
         if not self._pending:
             self._work_began = time.perf_counter()
         look = controls.look_at(frame.seconds)
-        finish = paint(frame, self._stylizer, look, self._converter, self._stabilizer)
-        self._pending.append(_Pending(finish, frame, look, controls, time.perf_counter()))
+        begun = paint(frame, self._stylizer, look, self._converter, self._stabilizer)
+        self._pending.append(_Pending(begun, frame, look, controls, time.perf_counter()))
 
     @property
     def ready_at(self) -> float | None:
@@ -113,7 +113,7 @@ class Easel:
     def finish(self) -> None:
         """Wait for the oldest frame in work and hand its picture out."""
         item = self._pending.popleft()
-        painted = item.finish()
+        painted = item.begun()()
         took = time.perf_counter() - item.submitted
         self._mean_seconds += 0.1 * (took - self._mean_seconds)
         if item.frame.seconds >= self._show_from:
