@@ -109,3 +109,32 @@ def test_the_command_writes_numbers_and_a_plot(
     assert "calm: E_warp" in capsys.readouterr().err
     with Image.open(plot) as drawn:
         assert drawn.width > 500
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--styles", "red"], "--styles: give at least two"),
+        (["--plot", "photos/a.png"], "would be overwritten"),
+        (["--lpips", "lpips.safetensors", "-o", "lpips.safetensors"], "would be overwritten"),
+    ],
+)
+def test_what_would_be_nonsense_or_lost_is_refused_before_the_work(
+    tmp_path: Path,
+    model_file: str,
+    change: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    Image.new("RGB", (96, 96)).save("photos/a.png")
+    Path("lpips.safetensors").write_bytes(b"weights")
+    what = "quality" if "--lpips" in change else "stability"
+    given = ["--model", model_file, "--photos", "photos", "-o", "out.json"]
+    if what == "quality":
+        given += ["--paintings", "photos", "--loss-network", "lpips.safetensors"]
+    assert main(["evaluate", what, *given, *change]) == 2
+    assert message in capsys.readouterr().err
+    assert Path("lpips.safetensors").read_bytes() == b"weights"
