@@ -22,8 +22,9 @@ from videostyle.torch_engine import TorchEngine
 
 class Engine(Protocol):
     """`submit` takes frames (N, H, W, 3) uint8 RGB and rows (N, 2, D), and returns a function that
-    waits for the pastiches (N, H, W, 3) uint8. At most `depth` results may be outstanding.
-    arithmetic: what decides the last bit of a pastiche, in words; the number of threads does not.
+    waits for the pastiches (N, H, W, 3) uint8. depth: so many frames of one size are in work at
+    once; one more waits until the first of them is painted. arithmetic: what decides the last bit
+    of a pastiche, in words; the number of threads does not.
     """
 
     arithmetic: str

@@ -79,8 +79,7 @@ def paint(
     """Begin to paint one frame. The function returned waits for the first layer and begins those
     over it; what that returns waits for the frame.
 
-    As many frames may be begun as the stylizer is deep. Each step takes them in order, all in one
-    thread.
+    Each step takes the frames in order, all in one thread.
     """
     if look.opacity == 0:
         return partial(_untouched, frame, converter, stabilizer)

@@ -59,7 +59,7 @@ class Stylizer:
 
     @property
     def depth(self) -> int:
-        """How many frames may be submitted before the first result is taken."""
+        """How many frames are in work at once, if the first result is taken after so many."""
         return self.engine.depth
 
     @property

@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         with reader_may_leave(sys.stdout):
-            arguments = make_parser().parse_args(argv or sys.argv[1:] or ["--help"])
+            words = sys.argv[1:] if argv is None else argv
+            arguments = make_parser().parse_args(words or ["--help"])
             return int(arguments.command(arguments))
         return 0
     except VideoStyleError as error:
