@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.backends.cudnn.benchmark = arguments.cudnn_benchmark
     device, dtype = torch.device(arguments.device), PRECISIONS[arguments.precision]
-    machine = machine_floor(device, dtype)
+    machine = machine_floor(device, arguments.precision)
     result: dict[str, Any] = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "torch": torch.__version__,

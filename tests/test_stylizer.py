@@ -13,6 +13,7 @@ import torch
 from architectures import PLANS
 from PIL import Image
 
+from videostyle.device import choose_precision
 from videostyle.engine import Engine, make_engine
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import Look, normalize_mixture
@@ -44,17 +45,17 @@ def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a.astype(int) - b.astype(int))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
 def test_the_default_engine_paints_as_the_network_does(small_model: Model, precision: str) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision=precision)
     mixture = {"red": 0.3, "blue": 0.7}
     frame = photo(72, 104)
     off = difference(stylizer(frame, Look(mixture)), reference(small_model, frame, mixture))
-    assert off.max() <= {"fp32": 1, "bf16": 24}[precision]
-    assert off.mean() <= {"fp32": 0.1, "bf16": 2.5}[precision]
+    assert off.max() <= {"fp32": 1, "bf16": 24, "int8": 32}[precision]
+    assert off.mean() <= {"fp32": 0.1, "bf16": 2.5, "int8": 4}[precision]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
 @pytest.mark.parametrize("shade", [0, 77, 255])
 def test_a_frame_of_one_colour_gets_no_grid(precision: str, shade: int) -> None:
     stylizer = Stylizer(load_model("lean"), device="cpu", precision=precision)
@@ -105,7 +106,7 @@ def test_the_engines_agree_on_batches(small_model: Model) -> None:
     assert difference(first.numpy(), second.numpy()).max() <= 1
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
 @pytest.mark.parametrize("name", PLANS)
 def test_openvino_paints_every_architecture_as_the_network_does(name: str, precision: str) -> None:
     torch.manual_seed(0)
@@ -116,11 +117,11 @@ def test_openvino_paints_every_architecture_as_the_network_does(name: str, preci
     expected = network(frames.permute(0, 3, 1, 2) / 255, rows)[0].permute(0, 2, 3, 1)
     painted = OpenVinoEngine(network, precision, 1).submit(frames, rows)()
     off = difference(painted.numpy(), (expected * 255 + 0.5).byte().numpy())
-    assert off.mean() <= {"fp32": 0.1, "bf16": 3}[precision]
-    assert precision == "bf16" or off.max() <= 1
+    assert off.mean() <= {"fp32": 0.1, "bf16": 3, "int8": 4}[precision]
+    assert precision != "fp32" or off.max() <= 1
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
 def test_the_number_of_threads_changes_no_pixel(precision: str) -> None:
     model = load_model()
     frames = torch.from_numpy(photo(1024, 1184)[None])  # so large that all threads paint it
@@ -256,6 +257,28 @@ def test_a_style_the_model_lacks_is_named(small_model: Model) -> None:
 def test_what_the_machine_lacks_is_refused(small_model: Model, device: str, precision: str) -> None:
     with pytest.raises(UsageError):
         make_engine(small_model.network, device, precision)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "package", "chosen"),
+    [
+        ({"avx2"}, True, "int8"),
+        ({"avx2"}, False, "fp32"),
+        ({"avx2", "avx512_bf16"}, True, "bf16"),
+        ({"neon"}, True, "fp32"),
+    ],
+)
+def test_the_precision_is_what_the_processor_is_fastest_in(
+    monkeypatch: pytest.MonkeyPatch, instructions: set[str], package: bool, chosen: str
+) -> None:
+    has = dict.fromkeys(instructions, True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    monkeypatch.setattr("videostyle.device.find_spec", lambda name: package or None)
+    assert choose_precision("auto", torch.device("cpu")) == chosen
+    assert choose_precision("auto", torch.device("cuda")) == "fp16"
+    for device in ("cuda", *(() if package else ("cpu",))):
+        with pytest.raises(UsageError, match="int8: needs the package openvino"):
+            choose_precision("int8", torch.device(device))
 
 
 def test_a_frame_given_up_does_not_hold_up_the_next(small_model: Model) -> None:

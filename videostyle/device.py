@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 
 import torch
 
 from videostyle.errors import UsageError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# The residual blocks' convolutions multiply integers of 8 bits, the rest is `best_float`.
+INT8 = "int8"
 
 
 def cores() -> int:
@@ -24,16 +27,26 @@ def cpu_has_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def choose_precision(name: str, device: torch.device) -> str:
-    """Resolve auto: bf16 on a CPU with bf16 instructions, fp16 on CUDA, else fp32. Raises
-    UsageError for what is none of PRECISIONS."""
-    if name not in ("auto", *PRECISIONS):
-        raise UsageError(f"precision {name!r}: use auto, {', '.join(PRECISIONS)}")
-    if name != "auto":
-        return name
+def best_float(device: torch.device) -> str:
+    """fp16 on CUDA, bf16 on a CPU with bf16 instructions, else fp32."""
     if device.type == "cuda":
         return "fp16"
     return "bf16" if cpu_has_bf16() else "fp32"
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """Resolve auto: int8 where it is known to be faster, which is with OpenVINO on a CPU that has
+    AVX2 and no bf16; else `best_float`. Raises UsageError for what there is not."""
+    if name not in ("auto", *PRECISIONS, INT8):
+        raise UsageError(f"precision {name!r}: use auto, {', '.join(PRECISIONS)} or {INT8}")
+    openvino = device.type == "cpu" and find_spec("openvino")
+    if name == INT8 and not openvino:
+        raise UsageError(f"precision {INT8}: needs the package openvino, and a CPU")
+    if name != "auto":
+        return name
+    if openvino and torch.cpu.get_capabilities().get("avx2") and not cpu_has_bf16():
+        return INT8
+    return best_float(device)
 
 
 def training_dtype(device: torch.device) -> torch.dtype:

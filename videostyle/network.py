@@ -290,6 +290,12 @@ class StyleNetwork(nn.Module):
         if not architecture.normalize_output:
             self.output_bias = nn.Parameter(torch.zeros(3))
 
+    @property
+    def body(self) -> nn.ModuleList:
+        """The convolutions of the residual blocks."""
+        first = len(self.architecture.contract)
+        return self.convs[first : first + 2 * self.architecture.residual_blocks]
+
     def forward(
         self,
         pixels: Tensor,

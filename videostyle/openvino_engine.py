@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videostyle.device import INT8, best_float
 from videostyle.network import StyleNetwork
 from videostyle.openvino_graph import import_openvino, openvino_graph
 
@@ -41,15 +42,17 @@ class OpenVinoEngine:
 
     def __init__(self, network: StyleNetwork, precision: str, threads: int) -> None:
         openvino = import_openvino()
+        self._in_bytes = precision == INT8
+        float_format = best_float(torch.device("cpu")) if self._in_bytes else precision
         self._network, self._core, self._tensor = network, openvino.Core(), openvino.Tensor
         self._streams = min(2, threads)
         self.depth = 2 * self._streams
         self._settings = {
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(precision, precision),
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(float_format, float_format),
             "INFERENCE_NUM_THREADS": threads,
         }
         self._slots: OrderedDict[tuple[int, ...], cycle[_Slot]] = OrderedDict()
-        self.arithmetic = f"OpenVINO {precision}"
+        self.arithmetic = f"OpenVINO {float_format}" + self._in_bytes * f" with {INT8}"
         self.description = f"cpu, {self.arithmetic}, {threads} threads"
 
     def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
@@ -75,7 +78,8 @@ class OpenVinoEngine:
         largest = plan.contract[0].channels * height * width // plan.unshuffle**2
         streams = 1 if largest > LARGE_MAP else self._streams
         settings = {**self._settings, "NUM_STREAMS": streams}
-        compiled = self._core.compile_model(openvino_graph(self._network, shape), "CPU", settings)
+        graph = openvino_graph(self._network, shape, in_bytes=self._in_bytes)
+        compiled = self._core.compile_model(graph, "CPU", settings)
         slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
         self._slots[shape] = slots
         if len(self._slots) > SIZES_KEPT:

@@ -30,17 +30,39 @@ def import_openvino() -> Any:
     return importlib.import_module("openvino")
 
 
-def openvino_graph(network: StyleNetwork, shape: tuple[int, ...]) -> Any:
+def openvino_graph(network: StyleNetwork, shape: tuple[int, ...], *, in_bytes: bool = False) -> Any:
     """An `openvino.Model` from frames of `shape` (N, H, W, 3) uint8 RGB and rows (N, 2, D) to
-    pastiches (N, H, W, 3) uint8. Gammas and betas are inputs, so a new mixture costs nothing."""
-    return _Builder(network, shape).model
+    pastiches (N, H, W, 3) uint8. Gammas and betas are inputs, so a new mixture costs nothing.
+
+    in_bytes: whether the convolutions of the residual blocks multiply integers of 8 bits.
+    """
+    return _Builder(network, shape, in_bytes).model
+
+
+def integer_convolution(op: Any, x: Node, weight: Tensor, stride: int, margin: int = 0) -> Node:
+    """A convolution of values rounded to whole numbers from 0 to 255, by weights (O, I, k, k) of 7
+    bits, each output channel's with a scale of its own; reflected at the margin.
+
+    Not of 8 bits: a processor without VNNI adds products in pairs, and would lose what such a sum
+    has beyond 16 bits.
+    """
+    ends = [op.constant(np.float32(end)) for end in (0, 255, 0, 255)]
+    x = op.fake_quantize(x, *ends, 256)
+    if margin:
+        amounts = op.constant(np.array((0, 0, margin, margin), np.int64))
+        x = op.pad(x, amounts, amounts, "reflect")
+    scale = weight.abs().amax((1, 2, 3), keepdim=True) / 63
+    integers = op.constant((weight / scale).round().to(torch.int8).numpy())
+    weights = op.multiply(op.convert(integers, "f32"), op.constant(scale.numpy()))
+    return op.convolution(x, weights, [stride] * 2, [0, 0], [0, 0], [1, 1])
 
 
 class _Builder:
-    def __init__(self, network: StyleNetwork, shape: tuple[int, ...]) -> None:
+    def __init__(self, network: StyleNetwork, shape: tuple[int, ...], in_bytes: bool) -> None:
         openvino = import_openvino()
         self._op = importlib.import_module("openvino.opset15")
         self._network, self._shape = network, shape
+        self._in_bytes = set(network.body if in_bytes else ())
         self._convs: Iterator[Any] = iter(network.convs)
         self._row = 0  # of the gammas and betas, the next to be used
         plan = network.architecture
@@ -53,14 +75,17 @@ class _Builder:
         op = self._op
 
         def step(x: Node, *, relu: bool, add: Node = None) -> Node:
-            conv = next(self._convs)
+            conv, unit = next(self._convs), None
             if x is frames:
                 x = self._input_conv(x, conv)
             elif isinstance(conv, UpsampleConv):
                 x = self._upsample_conv(x, conv)
+            elif conv in self._in_bytes:
+                # The second convolution of a block, after which there is no ReLU, follows one.
+                x, unit = self._byte_conv(x, conv, rectified=not relu)
             else:
                 x = self._conv(x, conv)
-            x = self._normalize(x)
+            x = self._normalize(x, unit=unit)
             x = op.relu(x) if relu else x
             return x if add is None else op.add(add, x)
 
@@ -139,6 +164,22 @@ class _Builder:
             x = self._pad(x, margin, "reflect")
         return self._convolution(x, conv.weight, [conv.layer.stride] * 2)
 
+    def _byte_conv(self, x: Node, conv: Conv, *, rectified: bool) -> tuple[Node, Node]:
+        """Convolve a map of 256 steps, from a frame's least value in all channels, or from 0 if it
+        is `rectified`, to its greatest.
+
+        Returns the result in such steps, less what the least value adds to each channel, which
+        normalisation would take away again; and a step (N, 1, 1, 1).
+        """
+        op, everywhere = self._op, self._ints(1, 2, 3)
+        extent = op.reduce_max(x, everywhere, True)
+        if not rectified:
+            least = op.reduce_min(x, everywhere, True)
+            extent, x = op.subtract(extent, least), op.subtract(x, least)
+        unit = op.maximum(op.divide(extent, self._constant(255.0)), self._constant(1e-6))
+        x = op.multiply(x, op.divide(self._constant(1.0), unit))
+        return integer_convolution(op, x, conv.weight, 1, conv.layer.kernel // 2), unit
+
     def _convolution(self, x: Node, weight: Tensor, strides: list[int]) -> Node:
         weight = self._constant(weight)
         return self._op.convolution(x, weight, strides, [0, 0], [0, 0], [1, 1])
@@ -156,9 +197,9 @@ class _Builder:
             self._pad(x, 1, "edge"), self._constant(weight), [2, 2], None, crop, crop, [1, 1]
         )
 
-    def _normalize(self, x: Node, pixels: int = 1) -> Node:
+    def _normalize(self, x: Node, pixels: int = 1, unit: Node = None) -> Node:
         """Conditional instance normalization (paper, equation 5) of a map whose channels are those
-        of so many neighbouring pixels."""
+        of so many neighbouring pixels, its values given as multiples of a unit (N, 1, 1, 1)."""
         op, count, channels = self._op, self._shape[0], x.shape[1] // pixels
 
         def average(values: Node) -> Node:
@@ -194,7 +235,11 @@ class _Builder:
         # run for every pixel.
         mean = everywhere(average(x))
         variance = average(op.squared_difference(x, mean))
-        scale = op.divide(gamma, op.sqrt(op.add(variance, self._constant(EPSILON))))
+        epsilon = self._constant(EPSILON)
+        if unit is not None:
+            epsilon = op.divide(epsilon, op.multiply(unit, unit))
+            epsilon = op.reshape(epsilon, self._ints(count, 1), False)
+        scale = op.divide(gamma, op.sqrt(op.add(variance, epsilon)))
         # In this order: OpenVINO copies the map once more if it comes first.
         centred = op.multiply(everywhere(scale), op.subtract(x, mean))
         return op.add(everywhere(beta), centred)

@@ -56,7 +56,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     from tempfile import TemporaryDirectory
 
     from videostyle.decode import probe
-    from videostyle.device import PRECISIONS, choose_device, choose_precision, cores
+    from videostyle.device import choose_device, choose_precision, cores
     from videostyle.evaluation.floor import machine_floor
     from videostyle.evaluation.plots import plot_throughput
     from videostyle.evaluation.throughput import measure_throughput, scaled_clip
@@ -79,7 +79,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         ]
         for model in models:
             load_model(model)
-        machine = machine_floor(device, PRECISIONS[precision])
+        machine = machine_floor(device, precision)
         where = f"{_processor()}, {cores()} cores" if device.type == "cpu" else _gpu(device)
         say(
             f"{where}: a large {precision} convolution {machine.conv_tflops:.2f} TFLOP/s, "

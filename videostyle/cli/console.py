@@ -105,7 +105,7 @@ def find_loss_network(arguments: argparse.Namespace) -> Path:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add --device, --precision and --threads."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16, fp16 or int8")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: cores)")
 
 

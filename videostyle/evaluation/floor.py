@@ -3,6 +3,7 @@ the time of a network's convolutions alone."""
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videostyle.device import INT8, PRECISIONS, best_float
 from videostyle.network import Conv, StyleNetwork, UpsampleConv
+from videostyle.openvino_graph import import_openvino, integer_convolution
 
 _RUNS = 6
 
@@ -19,8 +22,8 @@ _RUNS = 6
 @dataclass(frozen=True, slots=True)
 class MachineFloor:
     """conv_tflops: 10^12 operations a second (a multiplication and an addition are two) of a 3x3
-    convolution of 128 channels on 180x320 pixels. copy_gb_per_second: bytes read plus written by
-    a copy of 256 MB."""
+    convolution of 128 channels on 180x320 pixels, in int8 of integers. copy_gb_per_second: bytes
+    read plus written by a copy of 256 MB."""
 
     conv_tflops: float
     copy_gb_per_second: float
@@ -29,7 +32,8 @@ class MachineFloor:
 @dataclass(frozen=True, slots=True)
 class NetworkFloor:
     """One frame. gflop: 10^9 operations of the convolutions. conv_ms: their time one after
-    another, each alone, channels-last in PyTorch: no normalisation, activation or padding.
+    another, each alone, channels-last in PyTorch: no normalisation, activation or padding; in
+    int8 those of the residual blocks are OpenVINO's, of integers.
     compute_ms, bytes_ms: the operations at the machine's rate; every map, written once and read
     once, at the rate of a copy."""
 
@@ -39,11 +43,11 @@ class NetworkFloor:
     bytes_ms: float
 
 
-def machine_floor(device: torch.device, dtype: torch.dtype) -> MachineFloor:
+def machine_floor(device: torch.device, precision: str) -> MachineFloor:
     """Measure the machine itself."""
-    x, weight = _filled((1, 128, 180, 320), device, dtype), _filled((128, 128, 3, 3), device, dtype)
     operations = 2 * 128 * 9 * 128 * 178 * 318
-    seconds = _best(lambda: F.conv2d(x, weight), device)
+    weight = torch.randn(128, 128, 3, 3)
+    seconds = _seconds((1, 128, 180, 320), weight, 1, device, precision)
     source = torch.zeros(256_000_000, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copying = _best(lambda: target.copy_(source), device)
@@ -56,24 +60,27 @@ def network_floor(
     height: int,
     width: int,
     device: torch.device,
-    dtype: torch.dtype,
+    precision: str,
     machine: MachineFloor,
 ) -> NetworkFloor:
     """Measure the convolutions of a network on one frame of height x width pixels."""
     operations, values, seconds = 0, 0, 0.0
+    float_format = best_float(device) if precision == INT8 else precision
+    body = set(network.body)
     for conv, shape in _convolutions(network, height, width):
         if isinstance(conv, UpsampleConv):
             weight, stride, margin = conv.phases().flatten(0, 2), 1, 1
         else:
             weight, stride, margin = conv.weight, conv.layer.stride, conv.layer.kernel // 2
         count, channels, *sides = shape
-        x = _filled((count, channels, *(side + 2 * margin for side in sides)), device, dtype)
-        kernel = weight.to(device, dtype, memory_format=torch.channels_last)
-        result = F.conv2d(x, kernel, stride=stride)
-        seconds += _best(lambda x=x, k=kernel, s=stride: F.conv2d(x, k, stride=s), device)  # type: ignore[misc]
-        operations += 2 * result.numel() * kernel[0].numel()
-        values += result.numel()
-    size = torch.finfo(dtype).bits // 8
+        shape = (count, channels, *(side + 2 * margin for side in sides))
+        number_format = precision if conv in body else float_format
+        seconds += _seconds(shape, weight, stride, device, number_format)
+        x = torch.empty(shape, device="meta")
+        result = F.conv2d(x, weight.to("meta"), stride=stride).numel()
+        operations += 2 * result * weight[0].numel()
+        values += result
+    size = torch.finfo(PRECISIONS[float_format]).bits // 8
     return NetworkFloor(
         gflop=operations / 1e9,
         conv_ms=1e3 * seconds,
@@ -100,10 +107,34 @@ def _convolutions(
     return found
 
 
-def _filled(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Random numbers: zeros may be multiplied faster."""
-    values = torch.randn(shape, device=device).to(dtype)
-    return values.contiguous(memory_format=torch.channels_last)
+def _seconds(
+    shape: tuple[int, ...], weight: Tensor, stride: int, device: torch.device, precision: str
+) -> float:
+    """Of one convolution of a map of random numbers: zeros may be multiplied faster."""
+    if precision == INT8:
+        return _seconds_of_integers(shape, weight, stride)
+    x = torch.randn(shape, device=device).to(PRECISIONS[precision])
+    x = x.contiguous(memory_format=torch.channels_last)
+    weight = weight.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
+    return _best(lambda: F.conv2d(x, weight, stride=stride), device)
+
+
+def _seconds_of_integers(shape: tuple[int, ...], weight: Tensor, stride: int) -> float:
+    """By OpenVINO's own clock, for PyTorch is giving its integers up."""
+    openvino = import_openvino()
+    op = importlib.import_module("openvino.opset15")
+    x = op.parameter(shape, openvino.Type.f32)
+    convolved = integer_convolution(op, x, weight, stride)
+    model = openvino.Model([convolved], [x])
+    compiled = openvino.Core().compile_model(model, "CPU", {"PERF_COUNT": True})
+    request, numbers = compiled.create_infer_request(), 255 * torch.rand(shape).numpy()
+    times = list[float]()
+    for _ in range(_RUNS):
+        request.infer([numbers])
+        nodes = request.get_profiling_info()
+        nodes = [node for node in nodes if node.node_type == "Convolution"]
+        times += [node.real_time.total_seconds() for node in nodes]
+    return min(times)
 
 
 def _best(work: Callable[[], object], device: torch.device) -> float:

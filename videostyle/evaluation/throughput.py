@@ -28,7 +28,7 @@ from torch import Tensor
 
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
-from videostyle.device import PRECISIONS, choose_device, choose_precision, cores
+from videostyle.device import choose_device, choose_precision, cores
 from videostyle.encode import encode, plan_output
 from videostyle.evaluation.floor import MachineFloor, NetworkFloor, network_floor
 from videostyle.look import Look
@@ -132,7 +132,7 @@ def measure_throughput(
             stages |= _transfers(size, device, frames)
         rates = {name: rate(stage, repeats) for name, stage in stages.items()}
         start_seconds, peak_mb = render_in_new_process(clip, output, model, settings)
-    precision = PRECISIONS[choose_precision(settings["precision"], device)]
+    precision = choose_precision(settings["precision"], device)
     network = stylizer.model.network
     return Throughput(
         model=stylizer.model.card.name,
