@@ -648,6 +648,48 @@ def test_what_is_done_while_the_connection_is_lost_is_not_lost(page: Any) -> Non
     assert page.input_value("#yaml") == "# to be gone on with"
 
 
+def test_who_was_away_finds_the_sliders_where_another_tab_left_them(
+    page: Any, server: LiveServer
+) -> None:
+    slide(page, "the_kiss", 1)
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    page.context.set_offline(True)  # for what is asked; sockets stay
+    page.evaluate("videostyle.drop()")
+    page.locator('body[data-connection="lost"]').wait_for()
+    other = page.context.browser.new_context()
+    second = open_page(other, server)
+    slide(second, "the_scream", 1)
+    slide(second, "the_kiss", 0)
+    wait_for(lambda: state(second, "look.mix") == {"the_scream": 1})
+    other.close()
+    page.context.set_offline(False)
+    page.locator('body[data-connection="here"]').wait_for()
+    wait_for(lambda: page.input_value('input[data-style="the_scream"]') == "1")
+    assert page.input_value('input[data-style="the_kiss"]') == "0"
+
+
+def test_a_blink_of_the_connection_leaves_the_controls_where_they_were(
+    page: Any, server: LiveServer
+) -> None:
+    second = open_page(page.context, server)
+    page.evaluate(
+        """() => {
+          videostyle.drop();
+          const slider = document.querySelector('input[data-style="the_kiss"]');
+          slider.value = 0.7;
+          slider.dispatchEvent(new Event("input"));
+        }"""
+    )
+    wait_for(lambda: state(second, "look.mix") == {"the_kiss": 1})
+    assert second.is_visible("#take-controls")
+    assert not page.is_visible("#take-controls")
+    page.reload()
+    page.locator('body[data-connection="here"]').wait_for()
+    page.wait_for_function("videostyle.state.pictures > 0")
+    assert state(page, "conducts")
+    second.close()
+
+
 def test_a_tab_too_many_says_so_and_rests(page: Any, server: LiveServer) -> None:
     page.evaluate(
         """() => {

@@ -52,8 +52,8 @@ def server(model_file: str, folder: Path, loss_network_file: Path) -> Iterator[L
 class Tab:
     """A WebSocket client that keeps the newest message of each type."""
 
-    def __init__(self, server: LiveServer, **options: Any) -> None:
-        uri = f"ws://{server.host}/socket?token={server.token}"
+    def __init__(self, server: LiveServer, *, page: str = "", **options: Any) -> None:
+        uri = f"ws://{server.host}/socket?token={server.token}&page={page}"
         self.socket: ClientConnection = connect(uri, max_size=None, close_timeout=1, **options)
         self.newest: dict[str, dict[str, Any]] = {}
         self.pictures: list[dict[str, Any]] = []
@@ -433,6 +433,23 @@ def test_the_first_tab_plays_and_the_second_follows_until_it_takes_over(
         second.picture_of(mix={"blue": 1})
         tab.until(lambda: not tab.newest["role"]["conducts"])
     tab.until(lambda: tab.newest["role"]["conducts"])
+
+
+def test_a_page_that_comes_back_soon_has_the_controls_still(server: LiveServer) -> None:
+    first, second = Tab(server, page="first"), Tab(server, page="second")
+    with second.socket:
+        with first.socket:
+            first.ask({"type": "take_controls"}, "role")
+        first = Tab(server, page="first")
+        with first.socket:
+            first.until(lambda: "role" in first.newest)
+            assert first.newest["role"]["conducts"]
+            again = Tab(server, page="first")  # the server has not heard that its line was cut
+            with again.socket:
+                again.until(lambda: "role" in again.newest)
+                assert again.newest["role"]["conducts"]
+        second.send({"type": "take_controls"})
+        second.until(lambda: second.newest.get("role", {}).get("conducts"))
 
 
 def test_a_slow_reader_holds_up_nobody_and_then_gets_the_newest(

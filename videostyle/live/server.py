@@ -182,7 +182,7 @@ class Server:
             return
         await websocket.accept()
         await asyncio.to_thread(self.session.library.look)
-        viewer = self.viewers.add()
+        viewer = self.viewers.add(websocket.query_params.get("page", ""))
         if viewer is None:
             await websocket.close(1013, "too many tabs")
             return
@@ -227,6 +227,7 @@ class Server:
             self._ask_for_original()
         elif kind == "take_controls":
             self.viewers.take_controls(viewer)
+            viewer.tell(self.session.state())
         elif viewer is self.viewers.conductor:
             await asyncio.to_thread(self.session.command, message)
         else:

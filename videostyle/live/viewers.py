@@ -14,12 +14,15 @@ from videostyle.live.easel import Picture
 
 AHEAD = 2
 MOST_VIEWERS = 8
+# A connection that blinks, or a page that is loaded again, is back by then.
+KEPT_SECONDS = 10.0
 
 
 class Viewer:
-    """One tab, in the event loop's thread."""
+    """One tab, in the event loop's thread. page: what it calls itself, over all its connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str = "") -> None:
+        self.page = page
         self.wants_original = False
         self._messages: dict[str, dict[str, Any]] = {}
         self._picture: Picture | None = None
@@ -55,34 +58,47 @@ class Viewer:
 
 
 class Viewers:
-    """All tabs. The first has the controls, until it leaves or another takes them."""
+    """All tabs. The first has the controls, until another takes them, or it has been away for
+    KEPT_SECONDS; conductor is None meanwhile."""
 
     def __init__(self) -> None:
         self.all: list[Viewer] = []
         self.conductor: Viewer | None = None
+        self._conducting_page = ""
+        self._handover: asyncio.TimerHandle | None = None
         self._last: Picture | None = None
 
-    def add(self) -> Viewer | None:
+    def add(self, page: str = "") -> Viewer | None:
         """A new tab, or None if there are too many."""
         if len(self.all) >= MOST_VIEWERS:
             return None
-        viewer = Viewer()
+        viewer = Viewer(page)
         self.all.append(viewer)
-        self.conductor = self.conductor or viewer
+        is_back = page and page == self._conducting_page  # its old connection may not have ended
+        if is_back or len(self.all) == 1:
+            self.take_controls(viewer)
+        else:
+            self._tell_roles()
         if self._last:
             viewer.show(self._last)
-        self._tell_roles()
         return viewer
 
     def remove(self, viewer: Viewer) -> None:
         self.all.remove(viewer)
         if self.conductor is viewer:
-            self.conductor = self.all[0] if self.all else None
-        self._tell_roles()
+            self.conductor = None
+            loop = asyncio.get_running_loop()
+            self._handover = loop.call_later(KEPT_SECONDS, self._hand_over)
 
     def take_controls(self, viewer: Viewer) -> None:
-        self.conductor = viewer
+        if self._handover:
+            self._handover.cancel()
+        self.conductor, self._conducting_page = viewer, viewer.page
         self._tell_roles()
+
+    def _hand_over(self) -> None:
+        if self.all:
+            self.take_controls(self.all[0])
 
     def tell(self, message: dict[str, Any]) -> None:
         for viewer in self.all:

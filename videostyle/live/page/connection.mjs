@@ -2,6 +2,11 @@
 
 const token = new URLSearchParams(location.search).get("token") ?? "";
 const handlers = new Map();
+const KEPT = "page";
+// Of this tab over every connection and reload; a tab that is made a copy of it has another.
+const page = sessionStorage.getItem(KEPT) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+sessionStorage.removeItem(KEPT);
+addEventListener("pagehide", () => sessionStorage.setItem(KEPT, page));
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4000;
 // Codes of a close after which another try would end the same way.
@@ -39,7 +44,7 @@ export const request = (path, options) => fetch(withToken(path), options)
   .catch(() => new Response("The server does not answer.", { status: 503 }));
 
 export function connect() {
-  socket = new WebSocket(`ws://${location.host}${withToken("/socket")}`);
+  socket = new WebSocket(`ws://${location.host}${withToken(`/socket?page=${page}`)}`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => emit("connected");
   socket.onmessage = ({ data }) => {

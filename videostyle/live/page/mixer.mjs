@@ -15,6 +15,8 @@ let serial = Date.now();  // rises over reloads and other tabs
 let isScheduled = false;
 let isMeasured = false;  // the first look, beside everything that loads, says nothing about speed
 let isUnsent = false;  // moved while the connection was lost
+let isFirst = true;  // of the page's life
+let isBehind = true;  // others may have set the look since the sliders did
 let lastSent = 0;
 
 // Else a timeline, or another tab, moves the faders.
@@ -73,6 +75,7 @@ export function normalised(mix) {
 // The first move goes out at once, then at most one message every INTERVAL_MS, always the newest.
 export function commit() {
   if (state.conducts) state.follow = false;
+  isBehind = false;
   if (isScheduled) return;
   isScheduled = true;
   serial += 1;
@@ -285,6 +288,11 @@ const kept = (() => {
   try { return JSON.parse(sessionStorage.getItem(KEPT)); } catch { return null; }  // it may be blocked
 })();
 
+const isHere = (mix) => {
+  const own = normalised(look().mix);
+  return Object.keys({ ...own, ...mix }).every((name) => Math.abs((own[name] ?? 0) - (mix[name] ?? 0)) < 0.001);
+};
+
 // Takes up what was kept, unless something else is painted now.
 function recall(mix) {
   if (!kept) return false;
@@ -293,15 +301,12 @@ function recall(mix) {
     solo: kept.solo, muted: new Set(kept.muted),
     values: new Map(kept.values.filter(([name]) => mixer.chosen.includes(name))),
   });
-  const before = normalised(look().mix);
-  const isSame = [...Object.keys(before), ...Object.keys(mix)]
-    .every((name) => Math.abs((before[name] ?? 0) - (mix[name] ?? 0)) < 0.001);
-  if (!isSame) Object.assign(mixer, now);
-  return isSame;
+  if (isHere(mix)) return true;
+  Object.assign(mixer, now);
+  return false;
 }
 
 buildScalars();
-let isFirst = true;
 on("hello", () => {
   const names = state.styles.map((style) => style.name);
   if (!mixer.chosen.length) {
@@ -318,25 +323,32 @@ on("source", showThumbnails);
 on("lesson", ({ status, style }) => {
   if (status !== "running" && rows.has(style)) showThumbnails();
 });
-// The first message of a new connection.
-on("role", () => { if (isUnsent && handsLead()) commit(); isUnsent = false; });
+on("connected", () => { isBehind = true; });
+on("role", ({ conducts }) => { if (!conducts) isBehind = true; });
 on("state", (message) => {
-  if (isFirst) {
-    isFirst = false;
-    const { mix, strength, keep_color, stroke } = message.look;
-    Object.assign(mixer.scalars, { strength, keep_color, stroke });
-    const untouched = Object.keys(mix).join() === ORIGINAL;
-    if (recall(mix)) {
-      build();
-    } else if (untouched && !message.follow && state.conducts && mixer.chosen.length) {
-      setMix({ [mixer.chosen[0]]: 1 });
-      commit();
-    } else {
-      setMix(mix);
-    }
-  }
+  if (isBehind && (state.conducts || isFirst)) catchUp(message);
   refresh();
 });
+
+function catchUp({ look: { mix, ...scalars }, follow }) {
+  isBehind = !state.conducts;
+  if (isUnsent && state.conducts) commit();
+  else if (isFirst || !follow) takeUp(mix, scalars, follow);
+  isUnsent = isFirst = false;
+}
+
+function takeUp(mix, scalars, follow) {
+  Object.assign(mixer.scalars, scalars);
+  const isUntouched = isFirst && Object.keys(mix).join() === ORIGINAL;
+  if (isFirst ? recall(mix) : isHere(mix)) {
+    build();
+  } else if (isUntouched && !follow && state.conducts && mixer.chosen.length) {
+    setMix({ [mixer.chosen[0]]: 1 });
+    commit();
+  } else {
+    setMix(mix);
+  }
+}
 on("picture", () => {
   if (state.source?.kind === "camera" && state.pictures === CAMERA_PICTURES) showThumbnails();
   followPicture();
