@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -25,7 +25,7 @@ from pipeline import Clip
 from videostyle import encode
 from videostyle.decode import DecodeReport, decode, probe
 from videostyle.encode import plan_output
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Cut, Frame, MediaInfo
 from videostyle.model import Model, load_model
@@ -34,7 +34,7 @@ from videostyle.painter import Assignment, Painter
 from videostyle.rendering import Progress, Report, render
 from videostyle.segments import segment_cuts, segment_folder
 from videostyle.stylizer import Stylizer
-from videostyle.timeline import Timeline
+from videostyle.timeline import Keyframe, Timeline, Track
 
 PIECE = 0.4
 BT709 = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=64)
@@ -320,6 +320,60 @@ def test_a_worker_that_dies_is_said(clip: Clip, stylizer: Stylizer, tmp_path: Pa
     with pytest.raises(MediaError, match="fewer --workers"):
         paint_with_workers(source, output, stylizer, kill_one)
     assert multiprocessing.active_children() == []
+    assert not output.exists()
+
+
+def test_a_worker_that_dies_of_the_interruption_is_no_fault(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    """Windows lets workers hear Ctrl-C while they start."""
+    source, output = clip(pts=range(400), size=(320, 192)), tmp_path / "out.mp4"
+
+    def kill_one_and_stop(painted: int) -> bool:
+        if painted:
+            for worker in multiprocessing.active_children()[:1]:
+                os.kill(worker.pid or 0, signal.SIGKILL)
+        return painted > 0
+
+    report, _ = paint_with_workers(source, output, stylizer, kill_one_and_stop)
+    assert not report.complete
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_do_not_run_the_callers_script(clip: Clip, model_file: str, tmp_path: Path) -> None:
+    """It has no guard, and no file either, as in a notebook."""
+    script = f"""
+print("once")
+import videostyle
+report = videostyle.render(
+    {str(clip(pts=range(40)))!r},
+    {str(tmp_path / "out.mp4")!r},
+    videostyle.Look({{"red": 1}}),
+    stylizer=videostyle.Stylizer(videostyle.load_model({model_file!r})),
+    segment_seconds={PIECE},
+    workers=2,
+)
+print(report.frames)
+"""
+    said = subprocess.check_output([sys.executable, "-"], input=script, text=True)
+    assert said.split() == ["once", "40"]
+
+
+def test_an_easing_that_workers_cannot_import_is_refused(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    red: Mapping[str, float] = {"red": 1.0}
+    timeline = Timeline(Track([Keyframe(0.0, red, lambda part: part), Keyframe(1.0, red)]))
+    output = tmp_path / "out.mp4"
+    with pytest.raises(UsageError, match="cannot be handed to workers"):
+        render(
+            clip(pts=range(40)),
+            output,
+            timeline,
+            stylizer=stylizer,
+            segment_seconds=PIECE,
+            workers=2,
+        )
     assert not output.exists()
 
 

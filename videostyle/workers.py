@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,13 +16,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import torch
 
 from videostyle.device import cores
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, UsageError
 from videostyle.painter import Account, Assignment, Painted, Painter, Segments
 from videostyle.stylizer import Stylizer
 
@@ -78,14 +79,22 @@ def paint_in_processes(
     """Paint parts at the same time; they come as they are finished, in any order.
 
     The workers are gone when this ends, however it ends, and do not outlive this process. Raises
-    what `Painter` raises, and MediaError if a worker dies.
+    what `Painter` raises, MediaError if a worker dies, and UsageError for a timeline with an easing
+    that they cannot import, such as a function of the caller's script.
     """
     context = multiprocessing.get_context("spawn")
-    kit = pickle.dumps((assignment, stylizer.model, stylizer.settings))
+    try:
+        with _without_main():
+            kit = pickle.dumps((assignment, stylizer.model, stylizer.settings))
+    except (pickle.PicklingError, AttributeError) as error:
+        raise UsageError(
+            f"the timeline cannot be handed to workers ({error}); paint with one, or define what "
+            "it names in a module"
+        ) from error
     board = _Board.new(context, workers, kit)
     with ProcessPoolExecutor(workers, context, _hire, (board, workers)) as pool:
         try:
-            with _signals_are_ours():
+            with _signals_are_ours(), _without_main():
                 numbers = {
                     pool.submit(_paint, {number: segment}): number
                     for number, segment in segments.items()
@@ -112,6 +121,8 @@ def paint_in_processes(
         except BaseException as error:
             board.order.value = _ABORT
             if isinstance(error, BrokenProcessPool):
+                if interrupted():  # on Windows, which lets those that start hear Ctrl-C
+                    return
                 raise MediaError(
                     f"{assignment.info.path}: a worker process died, perhaps for want of memory; "
                     "the same command with fewer --workers goes on after what is finished"
@@ -130,6 +141,17 @@ def _signals_are_ours() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes started inside do not run the caller's script again, guarded or not."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 # The worker's side.
