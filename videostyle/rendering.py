@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,13 @@ from videostyle.segments import (
     segment_cuts,
 )
 from videostyle.stylizer import Stylizer
-from videostyle.timecode import Time, parse_time
+from videostyle.timecode import FORMS, Time, format_seconds, parse_time
 from videostyle.timeline import Timeline
 from videostyle.timeline_yaml import TimelineDocument, read_timeline
 from videostyle.workers import paint_in_processes
+
+HDR = ("refuse", "tonemap", "pass")
+HWACCEL = ("none", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,8 @@ def render(
     stylizer: Stylizer | None = None,
     options: EncodeOptions | None = None,
     max_size: int | None = None,
-    start: str | None = None,
-    end: str | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
     stabilize: bool = True,
     segment_seconds: float = SEGMENT_SECONDS,
     workers: int = 1,
@@ -72,28 +77,35 @@ def render(
 ) -> Report:
     """Paint a video or a picture.
 
-    timeline: a YAML file, a timeline, or one look throughout. max_size: longest side of the
-    output in pixels; a larger input is scaled down. start, end: the part to paint, from `start`
-    up to but not with `end`, as times of `timecode`; the timeline runs on the input's clock, so
-    a part looks as it does in the whole. A picture has one moment and ignores them. stabilize:
-    hold the pastiche where the picture stands still. segment_seconds: a longer video is painted
-    in pieces of this length, and the next call with the same arguments goes on after the last
-    piece that an interrupted one finished. workers: processes that paint pieces at the same
-    time, each on a GPU of its own or with its part of the threads. strict: stop at the first
-    damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and HLG:
-    refuse, tonemap or pass. hwaccel: cuda lets the GPU decode what it can, none the CPU.
+    timeline: a YAML file, a timeline, or one look throughout. max_size: longest side of the output
+    in pixels; a larger input is scaled down. start, end: the part to paint, from `start` up to but
+    not with `end`, as numbers of seconds or times of `timecode`; the timeline runs on the input's
+    clock, so a part looks as it does in the whole. A picture has one moment and ignores them.
+    stabilize: hold the pastiche where the picture stands still. segment_seconds: a longer video is
+    painted in pieces of this length (math.inf: in one), and the next call with the same arguments
+    goes on after the last piece that an interrupted one finished. workers: processes that paint
+    pieces at the same time, each on a GPU of its own or with its part of the threads. strict: stop
+    at the first damage of the input, which is otherwise skipped and counted. hdr: what becomes of
+    PQ and HLG: refuse, tonemap or pass. hwaccel: cuda lets the GPU decode what it can, none the
+    CPU.
     on_warning is called with every warning of the timeline, before the first frame; they are also
     the first of the report's notes. on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
     finished.
 
     Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
-    before.
+    before. Words and numbers out of their range are a UsageError before any file is touched.
     """
+    options = options or EncodeOptions()
+    _check(output, timeline, options, max_size, hdr)
+    _check_choice("hwaccel", hwaccel, HWACCEL)
+    _check_whole("workers", workers)
+    if not (isinstance(segment_seconds, Real) and segment_seconds > 0):
+        raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be a number above 0")
     stylizer = stylizer or Stylizer(load_model())
     output = Path(output)
     info, cut = cut_for(_probe(Path(source), max_size, hdr), start, end)
-    plan = plan_output(info, output, options or EncodeOptions())
+    plan = plan_output(info, output, options)
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     for warning in warnings:
         on_warning(warning)
@@ -101,7 +113,8 @@ def render(
     make_folder(output)
     assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel)
     account = Account(info.frame_count, on_progress)
-    cuts = segment_cuts(info, cut, segment_seconds) if plan.joins_segments else [cut]
+    in_pieces = plan.joins_segments and segment_seconds < math.inf
+    cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
     if len(cuts) == 1:
         painter = Painter(assignment, stylizer, interrupted, account.update)
         faults = DecodeReport()
@@ -175,7 +188,9 @@ def _collect(
     return segments, complete
 
 
-def cut_for(info: MediaInfo, start: str | None, end: str | None) -> tuple[MediaInfo, Cut]:
+def cut_for(
+    info: MediaInfo, start: str | float | None, end: str | float | None
+) -> tuple[MediaInfo, Cut]:
     """Settle which part of an input is meant; the facts come back with the part's frame count,
     as far as the frame rate tells it.
 
@@ -184,7 +199,7 @@ def cut_for(info: MediaInfo, start: str | None, end: str | None) -> tuple[MediaI
     if info.is_image or (start is None and end is None):
         return info, Cut()
     given = {"start": start, "end": end}
-    times = {name: _parse(name, text) for name, text in given.items() if text is not None}
+    times = {name: _parse(name, time) for name, time in given.items() if time is not None}
     if info.duration_seconds is None and any(time.needs_duration for time in times.values()):
         info = replace(info, duration_seconds=measure_duration(info))
     settled = {name: _settle(info, name, time) for name, time in times.items()}
@@ -194,8 +209,8 @@ def cut_for(info: MediaInfo, start: str | None, end: str | None) -> tuple[MediaI
     slack = min(float(info.time_base), 0.001)
     first = max(0.0, begin - slack)
     if begin >= min(stop, length) or first >= stop - slack:
-        limit = f"end {end}" if stop < length else f"the end, {length:.3f} s"
-        raise MediaError(f"{info.path}: start {start or '0s'} is not before {limit}")
+        limit = f"end {times['end']}" if stop < length else f"the end, {length:.3f} s"
+        raise MediaError(f"{info.path}: start {times.get('start', '0s')} is not before {limit}")
     part = min(stop, length) - begin
     frames = part * (info.frame_rate or math.inf)
     count = None if frames == math.inf else round(frames)
@@ -204,9 +219,13 @@ def cut_for(info: MediaInfo, start: str | None, end: str | None) -> tuple[MediaI
     return replace(info, frame_count=count), cut
 
 
-def _parse(name: str, text: str) -> Time:
+def _parse(name: str, time: str | float) -> Time:
     try:
-        return parse_time(text)
+        if isinstance(time, Real):
+            time = format_seconds(float(time))
+        if not isinstance(time, str):
+            raise ValueError(f"{time!r} is not a time; write a number of seconds, or {FORMS}")
+        return parse_time(time)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
 
@@ -245,8 +264,8 @@ def describe(
     timeline: TimelineDocument | Look,
     options: EncodeOptions,
     max_size: int | None,
-    start: str | None = None,
-    end: str | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
     hdr: str = "refuse",
     *,
     on_warning: Callable[[str], None],
@@ -255,6 +274,7 @@ def describe(
 
     Raises what `render` would raise before its first frame.
     """
+    _check(output, timeline, options, max_size, hdr)
     info, cut = cut_for(_probe(source, max_size, hdr), start, end)
     plan = plan_output(info, output, options)
     looks, warnings = timeline_for(info, timeline, ())
@@ -274,3 +294,42 @@ def describe(
 def _probe(source: Path, max_size: int | None, hdr: str) -> MediaInfo:
     info = probe(source, hdr)
     return info if max_size is None else info.fitted(max_size)
+
+
+def _check(
+    output: str | Path,
+    timeline: object,
+    options: EncodeOptions,
+    max_size: int | None,
+    hdr: str,
+) -> None:
+    """Raise UsageError for what the command line's parser would not let through."""
+    if "\0" in str(output):
+        raise UsageError(f"output is {str(output)!r}; no name of a file has a NUL character")
+    if not isinstance(timeline, str | PathLike | TimelineDocument | Timeline | Look):
+        raise UsageError(
+            f"timeline is {timeline!r}; give a YAML file's name, a Timeline or a Look, such as "
+            'Look({"starry_night": 1})'
+        )
+    if not isinstance(options, EncodeOptions):
+        raise UsageError(
+            f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
+        )
+    if not isinstance(options.crf, int | None):
+        raise UsageError(f"crf is {options.crf!r}; it must be a whole number")
+    for key, value in options.encoder_options.items():
+        if not isinstance(value, str):
+            raise UsageError(f"encoder_options: {key} is {value!r}; write it as text, '{value}'")
+    if max_size is not None:
+        _check_whole("max_size", max_size)
+    _check_choice("hdr", hdr, HDR)
+
+
+def _check_whole(name: str, value: object) -> None:
+    if not (isinstance(value, Integral) and int(value) > 0):
+        raise UsageError(f"{name} is {value!r}; it must be a whole number above 0")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from videostyle.device import choose_device
 from videostyle.engine import make_engine
-from videostyle.errors import ModelError
+from videostyle.errors import ModelError, UsageError
 from videostyle.look import Look
 from videostyle.model import Model
 from videostyle.strips import paint_in_strips, ran_out_of_memory
@@ -38,9 +38,11 @@ MIN_SIDE = 64
 
 
 class Stylizer:
-    """Paints RGB frames with one model on one device.
+    """Paints RGB frames with one model on one device, for one thread at a time: give each thread
+    its own.
 
-    Raises UsageError for a device or precision this machine lacks.
+    threads: of the CPU; None for as many as there are cores. Raises UsageError for a device or
+    precision this machine lacks, for less than one thread, and for what is no model.
     """
 
     def __init__(
@@ -51,6 +53,10 @@ class Stylizer:
         precision: str = "auto",
         threads: int | None = None,
     ) -> None:
+        if not isinstance(model, Model):
+            raise UsageError(f"model is {model!r}; give what load_model returns")
+        if threads is not None and not (isinstance(threads, int) and threads > 0):
+            raise UsageError(f"threads is {threads!r}; it must be a whole number above 0")
         self.model = model
         self.settings = {"device": device, "precision": precision, "threads": threads}
         self.engine = make_engine(model.network, device, precision, threads)
@@ -71,7 +77,18 @@ class Stylizer:
         return None
 
     def __call__(self, frame: Picture, look: Look) -> Picture:
-        """Paint one frame (H, W, 3) uint8 RGB in a look."""
+        """Paint one frame (H, W, 3) uint8 RGB in a look; the pastiche is a new array of the same
+        kind.
+
+        Raises UsageError for any other array, ModelError for a style the model lacks.
+        """
+        if not isinstance(look, Look):
+            raise UsageError(f'look is {look!r}; write Look({{"starry_night": 1}})')
+        is_array = isinstance(frame, np.ndarray)
+        is_rgb = is_array and frame.ndim == 3 and frame.shape[2] == 3 and frame.size > 0
+        if not (is_rgb and frame.dtype == np.uint8):
+            found = f"{frame.shape} {frame.dtype}" if is_array else type(frame).__name__
+            raise UsageError(f"a frame is (H, W, 3) uint8, not {found}")
         if look.opacity == 0:
             return frame.copy()
         height, width = frame.shape[:2]

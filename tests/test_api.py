@@ -1,0 +1,103 @@
+"""What a program that imports videostyle is told of its mistakes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pipeline import Clip
+
+from videostyle.decode import probe
+from videostyle.errors import UsageError
+from videostyle.look import ORIGINAL, Look
+from videostyle.model import Model
+from videostyle.options import EncodeOptions
+from videostyle.rendering import describe, render
+from videostyle.stylizer import Stylizer
+
+RED = Look({"red": 1})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hdr": "Tonemap"}, "hdr is 'Tonemap'; it must be one of refuse, tonemap, pass"),
+        ({"hwaccel": "gpu"}, "hwaccel is 'gpu'; it must be one of none, cuda"),
+        ({"workers": 0}, "workers is 0; it must be a whole number above 0"),
+        ({"workers": -1}, "workers is -1"),
+        ({"max_size": 0}, "max_size is 0; it must be a whole number above 0"),
+        ({"max_size": 80.5}, r"max_size is 80\.5"),
+        ({"segment_seconds": 0}, "segment_seconds is 0; it must be a number above 0"),
+        ({"segment_seconds": -1}, "segment_seconds is -1"),
+        ({"segment_seconds": math.nan}, "segment_seconds is nan"),
+        ({"options": {"crf": 20}}, "options is {'crf': 20}; give EncodeOptions"),
+        ({"options": EncodeOptions(crf="20")}, "crf is '20'; it must be a whole number"),  # type: ignore[arg-type]
+        (
+            {"options": EncodeOptions(encoder_options={"g": 50})},  # type: ignore[dict-item]
+            "encoder_options: g is 50; write it as text, '50'",
+        ),
+        ({"timeline": {"red": 1}}, "timeline is {'red': 1}; give"),
+        ({"output": "a\0b.mp4"}, "NUL"),
+        ({"start": -1}, "start: -1 s is before the start"),
+        ({"start": ["1s"]}, r"start: \['1s'\] is not a time"),
+        ({"end": math.nan}, "end: 'nans' is not a time"),
+    ],
+)
+def test_what_render_cannot_use_is_named(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    given = {"output": tmp_path / "out.mp4", "timeline": RED, **settings}
+    with pytest.raises(UsageError, match=message):
+        render(clip(), **given, stylizer=stylizer)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_description_refuses_what_render_refuses(clip: Clip, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="hdr is 'banana'"):
+        describe(
+            clip(), tmp_path / "o.mp4", RED, EncodeOptions(), None, hdr="banana", on_warning=print
+        )
+
+
+def test_times_may_be_numbers_of_seconds(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    render(clip(pts=range(20)), output, RED, stylizer=stylizer, start=0.2, end=np.float32(0.6))
+    assert probe(output).frame_count == 10
+
+
+def test_pieces_without_end_are_one(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
+    source, output = clip(pts=range(20)), tmp_path / "out.mp4"
+    assert render(source, output, RED, stylizer=stylizer, segment_seconds=math.inf).complete
+
+
+@pytest.mark.parametrize(
+    ("frame", "found"),
+    [
+        (np.zeros((64, 96, 3), np.float32), r"\(64, 96, 3\) float32"),
+        (np.zeros((64, 96, 3), np.uint16), r"\(64, 96, 3\) uint16"),
+        (np.zeros((64, 96, 4), np.uint8), r"\(64, 96, 4\) uint8"),
+        (np.zeros((64, 96), np.uint8), r"\(64, 96\) uint8"),
+        (np.zeros((1, 64, 96, 3), np.uint8), r"\(1, 64, 96, 3\) uint8"),
+        (np.zeros((0, 96, 3), np.uint8), r"\(0, 96, 3\) uint8"),
+        ([[[0, 0, 0]]], "list"),
+    ],
+)
+def test_only_a_frame_is_painted(stylizer: Stylizer, frame: Any, found: str) -> None:
+    for look in (RED, Look({ORIGINAL: 1})):
+        with pytest.raises(UsageError, match=rf"a frame is \(H, W, 3\) uint8, not {found}"):
+            stylizer(frame, look)
+
+
+def test_a_stylizer_takes_a_model_a_look_and_threads(
+    small_model: Model, stylizer: Stylizer
+) -> None:
+    with pytest.raises(UsageError, match="model is 'lean'; give what load_model returns"):
+        Stylizer("lean")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="look is 'red'; write Look"):
+        stylizer(np.zeros((64, 96, 3), np.uint8), "red")  # type: ignore[arg-type]
+    for threads in (0, -1, "2"):
+        with pytest.raises(UsageError, match=r"threads is .*; it must be a whole number above 0"):
+            Stylizer(small_model, threads=threads)  # type: ignore[arg-type]
