@@ -54,6 +54,26 @@ def test_what_moves_leaves_no_trace() -> None:
     assert not np.array_equal(shown[56 + margin :], pastiches[-1][56 + margin :])
 
 
+@pytest.mark.parametrize(("gain", "noise"), [(1, 4), (0.05, 0.5), (0.05, 1)])
+def test_a_dark_scene_is_held_and_let_go_as_a_bright_one(gain: float, noise: float) -> None:
+    random = np.random.default_rng(0)
+    coarse = gain * random.integers(0, 256, (16, 25, 1)).repeat(3, axis=2)
+    wall = coarse.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
+    pastiches = [scene(random, 128, 168) for _ in range(2 * MEMORY)]
+
+    def held(pan: int) -> float:
+        """How far the last pastiches are from what was painted, while so many pixels pass by."""
+        stabilizer, distances = Stabilizer(), []
+        for step, pastiche in enumerate(pastiches):
+            frame = noisy(wall[:, pan * step :][:, :168], random, noise)
+            shown = stabilizer(frame, pastiche, MIX)
+            distances.append(np.abs(shown.astype(int) - pastiche).mean())
+        return float(np.mean(distances[MEMORY:]))
+
+    assert held(pan=0) > 30
+    assert held(pan=5) < 3
+
+
 def test_a_cut_shows_nothing_of_the_scene_before() -> None:
     random = np.random.default_rng(0)
     stabilizer = Stabilizer()

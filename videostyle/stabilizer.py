@@ -12,6 +12,7 @@ give the same bytes.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,28 +24,38 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Picture = npt.NDArray[np.uint8]
+Green = npt.NDArray[np.int16]
 Weights = npt.NDArray[np.float32]
 # Earlier frames that count: any stretch of a video comes out the same when painting starts this
 # many frames before it.
 MEMORY = 3
-# A block of BLOCK x BLOCK pixels has changed when its green differs by this root mean square, of
-# 255: twice the noise of a good camera.
-DIFFERENCE = 10.0
-BLOCK = 8
+# Frames are compared by means of CELL x CELL pixels of green, in every second line: noise falls to
+# a third in them, what moves stays. Blocks of BLOCK x BLOCK pixels are held or not.
+CELL, BLOCK = 4, 8
+# A block has changed when its cells differ by a root mean square of CONTRAST times the deviation
+# of the whole frame, for the network paints a dark scene with as much contrast as a bright one, or
+# of NOISE times that of its noise, whichever is more; each up to a limit, and at least by so much
+# of 255.
+CONTRAST, MOST_CONTRAST = 1 / 6, 5.0
+NOISE, MOST_NOISE = 2.25, 8.0
+LEAST_CHANGE = 1.25
 # Nor is a pastiche held within this many blocks of a change.
 REACH = 2
 # Sum of the absolute changes of a mixture's weights (at most 2) from which an earlier pastiche
 # shows another style and no longer counts.
 MIXTURE_CHANGE = 0.1
 WHOLE = 256
+# What the squares of second differences in every fourth line of a block sum up to where noise has a
+# variance of 1.
+_SQUARES = (2**2 + 1 + 1) * BLOCK * BLOCK // 4
 _ROWS = 4  # rows of blocks averaged at a time, so that the sums stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
 class _Painted:
-    """A frame as painted; `green` is what frames are compared by."""
+    """A frame as painted; `cells` is what frames are compared by."""
 
-    green: Weights
+    cells: Weights
     pastiche: Picture
     mixture: Mapping[str, float]
 
@@ -61,20 +72,47 @@ class Stabilizer:
 
     def __call__(self, frame: Picture, pastiche: Picture, mixture: Mapping[str, float]) -> Picture:
         """Return the pastiche to show: (H, W, 3) uint8 like the frame and the pastiche given."""
-        now = _Painted(_green(frame), pastiche, mixture)
+        green = _green(frame)
+        now = _Painted(_cells(green), pastiche, mixture)
         past = [earlier for earlier in self._past if earlier.pastiche.shape == pastiche.shape]
-        weights = _likeness(now, past)
+        weights = _likeness(now, past, _change(green, now.cells))
         self._past.append(now)
         if not weights.any():
             return pastiche
         return _mean([pastiche, *(earlier.pastiche for earlier in past)], weights)
 
 
-def _green(frame: Picture) -> Weights:
+def _green(frame: Picture) -> Green:
     """(h * BLOCK / 2, w * BLOCK): every second line of a frame's green, in whole blocks."""
-    green = frame[::2, :, 1].astype(np.float32)
+    green = frame[::2, :, 1].astype(np.int16)
     bottom, right = -green.shape[0] % (BLOCK // 2), -green.shape[1] % BLOCK
     return np.pad(green, ((0, bottom), (0, right)), mode="edge") if bottom or right else green
+
+
+def _cells(green: Green) -> Weights:
+    """(2 h, 2 w): the sum of each cell's eight values."""
+    lines = green[::2] + green[1::2]
+    return (lines[:, ::4] + lines[:, 1::4] + lines[:, 2::4] + lines[:, 3::4]).astype(np.float32)
+
+
+def _change(green: Green, cells: Weights) -> float:
+    """The root mean square from which a block's cells have changed, of 255.
+
+    Noise is what second differences along lines, which no slope has, come to in the smoothest
+    fifth of the blocks (after Immerkaer, "Fast Noise Variance Estimation", 1996).
+    """
+    means = cells.ravel().astype(np.float64) / 8
+    mean = means.sum() / len(means)
+    variance = means @ means / len(means) - mean * mean
+    lines = green[::2]
+    curves = np.zeros(lines.shape, np.float32)
+    curves[:, 1:-1] = 2 * lines[:, 1:-1] - lines[:, :-2] - lines[:, 2:]
+    curves *= curves
+    blocks = (curves[::2] + curves[1::2]).reshape(-1, BLOCK)
+    blocks = np.einsum("nb->n", blocks)
+    smooth = float(np.partition(blocks, len(blocks) // 5)[len(blocks) // 5]) / _SQUARES
+    contrast = min(CONTRAST * math.sqrt(max(variance, 0)), MOST_CONTRAST)
+    return max(contrast, min(NOISE * math.sqrt(smooth), MOST_NOISE), LEAST_CHANGE)
 
 
 def similarity(now: Mapping[str, float], earlier: Mapping[str, float]) -> float:
@@ -83,18 +121,16 @@ def similarity(now: Mapping[str, float], earlier: Mapping[str, float]) -> float:
     return max(0.0, 1 - change / MIXTURE_CHANGE)
 
 
-def _likeness(now: _Painted, past: Sequence[_Painted]) -> Weights:
+def _likeness(now: _Painted, past: Sequence[_Painted], change: float) -> Weights:
     """(len(past), h, w) in [0, 1], one number a block: how much each earlier frame counts there."""
-    squared = np.empty((len(past), *now.green.shape), np.float32)
-    for difference, earlier in zip(squared, past, strict=True):
-        np.subtract(now.green, earlier.green, out=difference)
-    squared *= squared
-    height, width = squared.shape[1] * 2 // BLOCK, squared.shape[2] // BLOCK
-    lines = squared.reshape(len(past), height, BLOCK // 2, width * BLOCK).sum(2)
-    # einsum, because numpy is slow at sums of few neighbours.
-    mean = np.einsum("nhwb->nhw", lines.reshape(len(past), height, width, BLOCK))
-    mean /= BLOCK * BLOCK / 2
-    likeness = (1 - mean / DIFFERENCE**2).clip(0, 1)
+    height, width = (side * CELL // BLOCK for side in now.cells.shape)
+    mean = np.empty((len(past), height, width), np.float32)
+    for each, earlier in zip(mean, past, strict=True):
+        squared = np.square(now.cells - earlier.cells)
+        lines = squared[::2] + squared[1::2]
+        np.add(lines[:, ::2], lines[:, 1::2], out=each)
+    # Sums of eight values, over four cells.
+    likeness = (1 - mean / np.float32(4 * 8**2 * change * change)).clip(0, 1)
     for each, earlier in zip(likeness, past, strict=True):
         each *= np.float32(similarity(now.mixture, earlier.mixture))
     # The least likeness around, then softened, so that no edge of a block shows.
@@ -156,12 +192,15 @@ def hold(
     green = frames[:, ::2, :, 1].float()
     margins = (0, -width % BLOCK, 0, -green.shape[1] % (BLOCK // 2))
     green = F.pad(green, margins, mode="replicate")
-    shape = (-1, green.shape[1] * 2 // BLOCK, BLOCK // 2, green.shape[2] // BLOCK, BLOCK)
+    height, width = green.shape[1] * 2 // BLOCK, green.shape[2] // BLOCK
+    cells = green.reshape(-1, 2 * height, 2, 2 * width, CELL).sum((2, 4))
+    change = _changes(green[MEMORY:], cells[MEMORY:])[:, None, None]
+    limit = (4 * 8**2 * change * change).float()
     weights = []
     for lag in range(MEMORY, 0, -1):
-        squared = (green[MEMORY:] - green[MEMORY - lag : -lag]).square_()
-        mean = squared.reshape(shape).sum((2, 4)) / (BLOCK * BLOCK / 2)
-        likeness = (1 - mean / DIFFERENCE**2).clamp_(0, 1) * alike[:, lag - 1, None, None]
+        squared = (cells[MEMORY:] - cells[MEMORY - lag : -lag]).square_()
+        mean = squared.reshape(-1, height, 2, width, 2).sum((2, 4))
+        likeness = (1 - mean / limit).clamp_(0, 1) * alike[:, lag - 1, None, None]
         # What lies beyond the border is left out, which for the least is as good as its copy.
         likeness = -F.max_pool2d(-likeness, 2 * REACH + 3, stride=1, padding=REACH + 1)
         around = F.pad(likeness, (1, 1, 1, 1), mode="replicate")
@@ -172,6 +211,21 @@ def hold(
     shares = (every / (1 + every.sum(0)) * WHOLE).floor_()
     shares = torch.cat((WHOLE - shares.sum(0, keepdim=True), shares))
     return (weigh or weighted_mean)(pastiches, shares)
+
+
+def _changes(green: Tensor, cells: Tensor) -> Tensor:
+    """(N,) fp64: `_change` of frames (N, h * BLOCK / 2, w * BLOCK) and cells (N, 2 h, 2 w)."""
+    means = cells.double() / 8
+    mean = means.sum((1, 2)) / means[0].numel()
+    variance = means.square().sum((1, 2)) / means[0].numel() - mean * mean
+    lines = green[:, ::2]
+    curves = 2 * lines[..., 1:-1] - lines[..., :-2] - lines[..., 2:]
+    shape = (len(green), -1, BLOCK // 4, green.shape[2] // BLOCK, BLOCK)
+    blocks = F.pad(curves.square_(), (1, 1)).reshape(shape).sum((2, 4)).flatten(1)
+    smooth = blocks.sort(1).values[:, blocks.shape[1] // 5].double() / _SQUARES
+    contrast = (CONTRAST * variance.clamp(min=0).sqrt()).clamp(max=MOST_CONTRAST)
+    noise = (NOISE * smooth.sqrt()).clamp(max=MOST_NOISE)
+    return torch.maximum(contrast, noise).clamp(min=LEAST_CHANGE)
 
 
 def weighted_mean(pastiches: Tensor, shares: Tensor) -> Tensor:
