@@ -307,6 +307,74 @@ def test_sliders_go_back_to_where_they_were(page: Any, server: LiveServer) -> No
     second.close()
 
 
+def touch(page: Any, selector: str, *events: tuple[str, dict[str, Any]]) -> None:
+    """What a finger on an element makes the browser tell it, all in one moment."""
+    page.locator(selector).first.evaluate(
+        """(target, events) => {
+          for (const [type, { value, ...rest }] of events) {
+            if (value !== undefined) target.value = value;
+            target.dispatchEvent(type === "input" ? new Event(type) : new PointerEvent(type, {
+              pointerId: 7, pointerType: "touch", bubbles: true, buttons: 1, ...rest }));
+          }
+        }""",
+        events,
+    )
+
+
+def test_a_finger_that_scrolls_the_page_moves_no_slider(page: Any) -> None:
+    kiss = 'input[data-style="the_kiss"]'
+    serial = page.evaluate("videostyle.lastSerial()")
+    down = ("pointerdown", {"clientX": 100, "clientY": 100})
+    jump = ("input", {"value": 0.7})
+    scroll = ("pointermove", {"clientX": 101, "clientY": 108})
+    touch(page, kiss, down, jump, scroll, ("pointercancel", {}))
+    assert page.input_value(kiss) == "0"
+    assert page.evaluate("videostyle.lastSerial()") == serial
+    touch(page, kiss, down, jump, ("pointermove", {"clientX": 105, "clientY": 101}))
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    touch(page, kiss, ("pointerup", {}))
+    touch(page, 'input[data-style="the_scream"]', down, jump, ("pointerup", {}))  # a tap
+    wait_for(lambda: "the_scream" in state(page, "look.mix"))
+
+
+def test_undo_moves_the_slider_in_focus_and_gives_back_one_that_was_taken_away(page: Any) -> None:
+    kiss = 'input[data-style="the_kiss"]'
+    slide(page, "the_kiss", 0.5)
+    page.click('[aria-label="Solo The Kiss"]')
+    page.click("#clear")
+    page.locator(kiss).press("Home")
+    page.keyboard.press("Control+z")
+    wait_for(lambda: page.input_value(kiss) == "0.5")
+    page.keyboard.press("ArrowRight")
+    assert page.input_value(kiss) == "0.51"
+    page.click("#clear")
+    page.click("#open-paintings")
+    page.click("#cards >> text=The Kiss")
+    page.click("#close-paintings")
+    assert page.locator(kiss).count() == 0
+    page.click("#undo")
+    wait_for(lambda: page.locator(kiss).count() == 1)
+    assert page.input_value(kiss) == "0.51"
+    assert page.get_attribute('[aria-label="Solo The Kiss"]', "aria-pressed") == "true"
+
+
+def test_undo_brings_back_the_mixture_that_the_pad_took_the_place_of(page: Any) -> None:
+    slide(page, "the_kiss", 0.4)
+    slide(page, "the_scream", 0.8)
+    page.click('[aria-label="Mute The Kiss"]')
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    page.click("#tab-pad")
+    page.locator("#field").press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    settled(page)
+    assert "the_kiss" not in state(page, "look.mix")
+    page.click("#undo")
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    page.click("#tab-mix")
+    assert page.get_attribute('[aria-label="Mute The Kiss"]', "aria-pressed") == "true"
+    assert page.input_value('input[data-style="the_kiss"]') == "0.4"
+
+
 def test_sliders_are_found_and_dragged_into_another_order(page: Any) -> None:
     names = "[...document.querySelectorAll('#sliders input')].map((each) => each.dataset.style)"
     before = page.evaluate(names)
@@ -574,6 +642,105 @@ def test_a_timeline_that_is_not_saved_is_asked_about(page: Any, folder: Path) ->
     leave()
     wait_for(lambda: state(page, "source.name") == "sample.mp4")
     assert len(page.asked) == before
+
+
+def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", TWO_KEYS)
+    page.click("#apply")
+    wait_for(lambda: state(page, "timeline") and not page.is_visible("#not-applied"))
+    page.fill("#yaml", TWO_KEYS + "# a draft\n")
+    assert page.is_visible("#not-applied")
+    page.click("#tab-render")
+    assert "not applied" in page.inner_text("#render-what")
+    page.click("#tab-yaml")
+    page.click("#record")
+    wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.3)
+    page.click("#record")
+    wait_for(lambda: "# a draft" not in page.input_value("#yaml"))
+    assert not page.is_visible("#not-applied")
+    page.click("#undo")
+    wait_for(lambda: "# a draft" in page.input_value("#yaml"))
+    for name in ("takes/one.yaml", "..", ""):
+        page.fill("#timeline-name", name)
+        page.click("#save")
+        page.locator("#notice", has_text="plain file name").wait_for()
+        page.evaluate("document.getElementById('notice').textContent = ''")
+    page.fill("#timeline-name", "draft.yaml")
+    page.click("#save")  # what is saved is shown, too
+    wait_for(lambda: "# a draft" in state(page, "timeline.yaml"))
+    wait_for(lambda: state(page, "timeline.saved"))
+    assert "# a draft" in (folder / "draft.yaml").read_text()
+
+
+def test_an_apply_that_is_refused_leaves_redo(page: Any) -> None:
+    page.click("#tab-yaml")
+    for at in ("3s", "4s"):
+        page.fill("#yaml", TWO_KEYS.replace("3s", at))
+        page.click("#apply")
+        wait_for(lambda at=at: at in state(page, "timeline?.yaml") and not state(page, "typed"))
+    page.click("#undo")
+    wait_for(lambda: "3s" in state(page, "timeline.yaml"))
+    page.fill("#yaml", "version: 7\n")
+    page.click("#apply")
+    page.locator("#mistakes li").first.wait_for()
+    page.click("#redo")
+    wait_for(lambda: "4s" in state(page, "timeline.yaml"))
+
+
+def test_a_key_put_into_a_hold_is_of_its_look_and_holds(page: Any) -> None:
+    page.click("#tab-yaml")
+    keys = [
+        f"  - {{at: {at}s, mix: {mix}, ease: hold}}"
+        for at, mix in ((0, "the_kiss"), (2.001, "the_scream"), (2.023, "great_wave"))
+    ]
+    page.fill("#yaml", "\n".join(["version: 1", "keyframes:", *keys, ""]))
+    page.click("#apply")
+    wait_for(lambda: state(page, "follow") and state(page, "timeline?.tracks.mix.length") == 3)
+    curve = state(page, "timeline.curve")
+    jump = [time for time in curve["times"] if 1.99 < time < 2.03]
+    assert len(jump) >= 4
+    assert {*curve["mix"]["the_kiss"]} == {0, 1}  # it jumps; it does not fade
+    lane = page.locator(".lane.mix").bounding_box()
+    x = lane["x"] + lane["width"] * 1.985 / state(page, "source.duration")
+    page.mouse.dblclick(x, lane["y"] + lane["height"] / 2)
+    wait_for(lambda: len(state(page, "timeline.tracks.mix")) == 4)
+    key = state(page, "timeline.tracks.mix")[1]
+    assert (key["value"], key["ease"]) == ({"the_kiss": 1}, "hold")
+    page.keyboard.press("Delete")  # it has the focus
+    wait_for(lambda: len(state(page, "timeline.tracks.mix")) == 3)
+    page.keyboard.press("k")
+    wait_for(lambda: len(state(page, "timeline.tracks.mix")) == 4)
+    page.keyboard.press("Space")  # with a key in focus too
+    wait_for(lambda: state(page, "playing"))
+
+
+def test_the_strip_seeks_by_a_tap_and_not_by_a_scroll_or_in_a_recording(page: Any) -> None:
+    seek(page, 1.0)
+    sent = """() => {
+      window.sent = [];
+      const send = WebSocket.prototype.send;
+      WebSocket.prototype.send = function (data) {
+        if (String(data).includes('"seek"')) sent.push(data);
+        send.call(this, data);
+      };
+      Element.prototype.setPointerCapture = () => {};  // of a pointer that is not there
+    }"""
+    page.evaluate(sent)
+    x, y = middle(page, ".lane.mix")
+    down = ("pointerdown", {"clientX": x, "clientY": y})
+    touch(page, ".lane.mix", down, ("pointermove", {"clientX": x, "clientY": y + 9}))
+    touch(page, ".lane.mix", ("pointercancel", {}))
+    page.mouse.click(x, y, button="right")
+    assert page.evaluate("sent") == []
+    touch(page, ".lane.mix", down, ("pointerup", {"clientX": x, "clientY": y}))
+    assert len(page.evaluate("sent")) == 1
+    page.click("#record")
+    wait_for(lambda: state(page, "recording"))
+    page.mouse.click(x - 20, y)
+    assert len(page.evaluate("sent")) == 1
+    page.click("#record")
+    wait_for(lambda: not state(page, "recording"))
 
 
 def test_a_curve_is_picked_by_name_or_drawn(page: Any) -> None:

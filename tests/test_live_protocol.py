@@ -24,7 +24,7 @@ from videostyle.cli import main
 from videostyle.errors import MediaError, UsageError
 from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.serve import _listen, hosts_of
-from videostyle.live.session import MAX_TIMELINE_BYTES
+from videostyle.live.session import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
 
 LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}
 
@@ -299,10 +299,9 @@ def test_a_timeline_is_saved_and_never_lost(tab: Tab, server: LiveServer, folder
     assert request(server, "PUT", path, b"x" * 1_100_000)[0] in (409, 413)
 
 
-def test_a_timeline_may_be_as_large_where_it_is_applied_as_where_it_is_saved(
+def test_a_timeline_that_would_take_long_to_read_is_refused_and_can_be_saved(
     tab: Tab, server: LiveServer
 ) -> None:
-    """In bytes, so that what can be applied can be saved."""
     text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n#"
     fits = text + "é" * ((MAX_TIMELINE_BYTES - len(text)) // 2)
     tab.newest.pop("timeline", None)
@@ -314,9 +313,30 @@ def test_a_timeline_may_be_as_large_where_it_is_applied_as_where_it_is_saved(
     assert request(server, "GET", path)[0] == 200
     message["text"] += "é"
     tab.socket.send(json.dumps(message, ensure_ascii=False))
-    tab.until(lambda: "bytes" in tab.newest.get("failure", {}).get("message", ""))
-    status, body = request(server, "PUT", f"{path}&overwrite=yes", (fits + "é").encode())
+    tab.until(lambda: "longer than 1 MB" in tab.newest.get("failure", {}).get("message", ""))
+    put = f"{path}&overwrite=yes"
+    assert request(server, "PUT", put, message["text"].encode())[0] == 200
+    status, body = request(server, "GET", path)
+    assert (status, body) == (413, b"large.yaml is larger than 1 MB")
+    status, body = request(server, "PUT", put, b"#" * (MAX_SAVED_BYTES + 1))
     assert (status, body) == (413, b"larger than 4 MB")
+
+
+def test_what_a_timeline_says_at_a_time_can_be_asked(tab: Tab, server: LiveServer) -> None:
+    path = f"/look?token={server.token}&at="
+    assert request(server, "GET", f"{path}1") == (400, b"there is no timeline")
+    text = (
+        "version: 1\nkeyframes:\n  - {at: 0s, mix: red, ease: hold}\n"
+        "  - {at: 1s, mix: blue, ease: smooth}\n  - {at: 2s, mix: red}\n"
+    )
+    tab.ask({"type": "timeline", "text": text}, "timeline")
+    for at, mix, ease in ((0.99, {"red": 1}, "hold"), (1.5, {"blue": 0.5, "red": 0.5}, "smooth")):
+        said = json.loads(request(server, "GET", f"{path}{at}")[1])
+        assert said["mix"] == pytest.approx(mix)
+        assert said["eases"]["mix"] == ease
+        assert said["strength"] == 1
+    for at in ("", "nan", "-1", "soon"):
+        assert request(server, "GET", f"{path}{at}")[0] == 400
 
 
 def test_a_key_no_loop_reaches_is_refused(tab: Tab) -> None:

@@ -26,7 +26,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from videostyle.errors import UsageError, VideoStyleError
 from videostyle.live.lesson import MAX_BYTES
-from videostyle.live.session import MAX_TIMELINE_BYTES, Session, failure_message
+from videostyle.live.message import number
+from videostyle.live.session import (
+    MAX_SAVED_BYTES,
+    MAX_TIMELINE_BYTES,
+    Session,
+    failure_message,
+)
 from videostyle.live.viewers import Viewer, Viewers
 from videostyle.look import ORIGINAL
 from videostyle.whole_file import written_whole
@@ -88,6 +94,7 @@ class Server:
             Route("/", self.page),
             WebSocketRoute("/socket", self.socket),
             Route("/thumbnails/{style}", self.thumbnail),
+            Route("/look", self.look),
             Route("/timelines/{name:path}", self.read_timeline, methods=["GET"]),
             Route("/timelines/{name}", self.save_timeline, methods=["PUT"]),
             Route("/results/{name}", self.result),
@@ -123,6 +130,14 @@ class Server:
             raise HTTPException(503) from error
         return Response(jpeg, media_type="image/jpeg")
 
+    async def look(self, request: Request) -> Response:
+        self.check(request)
+        try:
+            seconds = number({"at": float(request.query_params.get("at", ""))}, "at", 0, 1e7)
+            return JSONResponse(self.session.look_at(seconds))
+        except (UsageError, ValueError) as error:
+            raise HTTPException(400, str(error)) from error
+
     async def read_timeline(self, request: Request) -> Response:
         self.check(request)
         try:
@@ -130,8 +145,12 @@ class Server:
         except VideoStyleError as error:
             raise HTTPException(404, str(error)) from error
         is_timeline = path.suffix.lower() in (".yaml", ".yml")
-        if not is_timeline or path.stat().st_size > MAX_TIMELINE_BYTES:
+        if not is_timeline:
             raise HTTPException(404, f"{path.name} is not a timeline")
+        if path.stat().st_size > MAX_TIMELINE_BYTES:
+            raise HTTPException(
+                413, f"{path.name} is larger than {MAX_TIMELINE_BYTES / 1e6:.0f} MB"
+            )
         data = path.read_bytes()
         self.session.note_file(data.decode(errors="replace"))
         return PlainTextResponse(data)
@@ -144,7 +163,7 @@ class Server:
             raise HTTPException(400, str(error)) from error
         if path.exists() and request.query_params.get("overwrite") != "yes":
             raise HTTPException(409, f"{path.name} exists")
-        data = await _body(request, MAX_TIMELINE_BYTES)
+        data = await _body(request, MAX_SAVED_BYTES)
         try:
             with written_whole(path) as part:
                 part.write_bytes(data)

@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from io import BytesIO
 from itertools import count
@@ -26,17 +27,19 @@ from videostyle.live.performance import from_start, to_timeline, unrolled
 from videostyle.live.player import MOST_STEPS, Player
 from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
-from videostyle.live.timeline_view import describe_timeline, places
+from videostyle.live.timeline_view import describe_timeline, ease_at, places
 from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 from videostyle.media import PICTURE_SUFFIXES
 from videostyle.model import Model
 from videostyle.model_card import Style
 from videostyle.options import EncodeOptions
 from videostyle.stylizer import Stylizer
-from videostyle.timeline import NEAR, Timeline, Track
-from videostyle.timeline_yaml import dump_timeline, parse_timeline
+from videostyle.timeline import NEAR, TRACKS, Timeline, Track
+from videostyle.timeline_yaml import TimelineDocument, dump_timeline, parse_timeline
 
-MAX_TIMELINE_BYTES = 4_000_000
+# Of a timeline that is saved; and of one that is read, which takes seconds for every megabyte.
+MAX_SAVED_BYTES = 4_000_000
+MAX_TIMELINE_BYTES = 1_000_000
 MAX_WEIGHTS = 256
 MAX_CAMERA_SIDE = 1280
 # A timeline of a source without a length, a camera, is drawn so long at least.
@@ -105,7 +108,8 @@ class Session:
     def command(self, message: Message) -> None:
         """Carry out one command. Raises VideoStyleError for what cannot be done."""
         kind = choice(message, "type", self._commands)
-        with self._lock:
+        # A timeline is long to read; nobody waits for that, and it locks when it has read.
+        with nullcontext() if kind == "timeline" else self._lock:
             self._commands[kind](message)
 
     def open(self, name: str) -> None:
@@ -242,6 +246,15 @@ class Session:
         for each in (self._source_message(), self._timeline_message(), self.state()):
             self._tell(each)
 
+    def look_at(self, seconds: float) -> Message:
+        """What the timeline says at a time, and the curves that its tracks follow there. Raises
+        UsageError without one."""
+        timeline = self._timeline
+        if timeline is None:
+            raise UsageError("there is no timeline")
+        eases = {name: ease_at(timeline, name, seconds) for name in TRACKS}
+        return {**timeline.look_at(seconds).to_dict(), "eases": eases}
+
     def _set_look(self, message: Message) -> None:
         mix = message.get("mix")
         if not isinstance(mix, dict) or len(mix) > MAX_WEIGHTS:
@@ -326,16 +339,27 @@ class Session:
 
     def _read_timeline(self, message: Message) -> None:
         """Take the text a tab has written, or its keys; the text is kept as it is."""
-        source = text(message, "text", MAX_TIMELINE_BYTES)
-        if not source.strip():
+        source = text(message, "text", MAX_SAVED_BYTES)
+        if len(source.encode(errors="replace")) > MAX_TIMELINE_BYTES:
+            raise UsageError(
+                f"the timeline is longer than {MAX_TIMELINE_BYTES / 1e6:.0f} MB, which the page "
+                "does not read; use fewer keys, or render it with: videostyle render -t"
+            )
+        names = self.player.stylizer.model.card.style_names
+        document = parse_timeline(source, "timeline", names) if source.strip() else None
+        with self._lock:
+            self._take_timeline(message, source, document)
+
+    def _take_timeline(
+        self, message: Message, source: str, document: TimelineDocument | None
+    ) -> None:
+        if document is None:
             self._timeline, self._yaml = None, ""
             self.player.update(timeline=None, follow=False)
             self._tell(self._timeline_message())
             self._tell(self.state())
             return
-        names = self.player.stylizer.model.card.style_names
         info = self.player.info
-        document = parse_timeline(source, "timeline", names)
         timeline, warnings = document.resolve(
             info.duration_seconds if info else None, info.frame_rate if info else None
         )

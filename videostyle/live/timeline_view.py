@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 from videostyle.easing import EASINGS, CubicBezier, Easing
 from videostyle.look import SCALARS
-from videostyle.timeline import Timeline
+from videostyle.timeline import NEAR, Timeline
 
 CURVE_POINTS = 240
+# With more keys in sight the points above show as much.
+MOST_KEYS_DRAWN = 1000
 _PLACE = re.compile(r"^timeline:(\d+):(\d+): (.*)$", re.MULTILINE)
 
 
 def describe_timeline(timeline: Timeline, duration: float) -> dict[str, Any]:
-    """Keys by track, and the mixture and scalars at CURVE_POINTS times from 0 to `duration` s."""
-    times = [duration * point / (CURVE_POINTS - 1) for point in range(CURVE_POINTS)]
+    """Keys by track, and the mixture and scalars at times from 0 to `duration` s between which
+    they can be drawn as lines."""
+    times = _times(timeline, duration)
     looks = [timeline.look_at(time) for time in times]
     names = list(dict.fromkeys(name for look in looks for name in look.mix))
     return {
@@ -29,6 +33,7 @@ def describe_timeline(timeline: Timeline, duration: float) -> dict[str, Any]:
         "loop": timeline.loop and {"period": timeline.loop.period, "bounce": timeline.loop.bounce},
         "curve": {
             "duration": duration,
+            "times": times,
             "mix": {name: [round(look.mix.get(name, 0.0), 4) for look in looks] for name in names},
             **{
                 name: [round(getattr(look, name), 4) for look in looks]
@@ -37,6 +42,29 @@ def describe_timeline(timeline: Timeline, duration: float) -> dict[str, Any]:
             },
         },
     }
+
+
+def ease_at(timeline: Timeline, track: str, seconds: float) -> str | list[float]:
+    """The curve that a track follows at a time."""
+    keys = timeline.tracks[track].keyframes if track in timeline.tracks else ()
+    before = [key for key in keys if key.seconds < seconds + NEAR]
+    return _ease(before[-1].ease) if before else "linear"
+
+
+def _times(timeline: Timeline, duration: float) -> list[float]:
+    """CURVE_POINTS of them, and those at and just before every key, where a value may jump."""
+    times = {duration * point / (CURVE_POINTS - 1) for point in range(CURVE_POINTS)}
+    keys = {key.seconds for track in timeline.tracks.values() for key in track.keyframes}
+    loop = timeline.loop
+    period = loop.period if loop else max(duration, timeline.end_seconds)
+    rounds = math.ceil(duration / period)
+    if rounds * len(keys) <= MOST_KEYS_DRAWN:
+        for number in range(rounds):
+            for key in keys:
+                is_back = loop and loop.bounce and number % 2
+                at = number * period + (period - key if is_back else key)
+                times |= {at - 2 * NEAR, at, at + 2 * NEAR} if is_back else {at - 2 * NEAR, at}
+    return sorted(round(time, 5) for time in times if 0 <= time <= duration)
 
 
 def places(message: str) -> list[dict[str, Any]]:

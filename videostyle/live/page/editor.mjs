@@ -1,29 +1,38 @@
 // The timeline as text: edit, mistakes at their line, load and save.
 
-import { on, request } from "./connection.mjs";
+import { emit, on, request } from "./connection.mjs";
 import { $, element, notice, state } from "./state.mjs";
 import { sendText } from "./strip.mjs";
 
-const MOST_BYTES = 4_000_000;
+const MOST_BYTES = 1_000_000;
 const text = $("yaml");
 
-text.oninput = () => { state.typed = text.value.trim() ? text.value : ""; };
+// Whether something is written that is not the timeline that is shown.
+export const isDraft = () => text.value.trim() !== "" && text.value !== (state.timeline?.yaml ?? "");
+
+function showDraft() {
+  $("not-applied").hidden = !isDraft();
+  emit("draft");
+}
+
+text.oninput = () => { state.typed = text.value.trim() ? text.value : ""; showDraft(); };
 text.onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
 };
 
 function apply() {
   $("mistakes").replaceChildren();
-  if (new TextEncoder().encode(text.value).length > MOST_BYTES) notice("That is too long for a timeline: it may have 4 MB.");
+  if (new TextEncoder().encode(text.value).length > MOST_BYTES) notice("That is too long for a timeline: it may have 1 MB.");
   else sendText(text.value);
 }
 $("apply").onclick = apply;
 
 on("timeline", ({ yaml }) => {
   if (state.typed === yaml) state.typed = "";
-  // What somebody has typed is not taken away by a recording, another tab or a new connection.
+  // What somebody has typed is not taken away by another tab or a new connection.
   text.value = state.typed || yaml;
   if (!state.typed) $("mistakes").replaceChildren();
+  showDraft();
 });
 addEventListener("beforeunload", (event) => { if (state.typed) event.preventDefault(); });
 
@@ -50,6 +59,7 @@ function load(source, name) {
   $("timeline-name").value = name.split("/").pop().replace(/\.ya?ml$/i, ".yaml");
   text.value = source;
   state.typed = text.value;
+  showDraft();
   apply();
 }
 
@@ -74,6 +84,8 @@ $("save").onclick = () => save(false);
 async function save(overwrite) {
   if (!text.value.trim()) { notice("There is no timeline to save yet."); return; }
   const name = $("timeline-name").value;
+  if (!/^[^./\\][^/\\]*\.yaml$/i.test(name)) { notice("Write a plain file name that ends in .yaml."); return; }
+  if (isDraft() && state.conducts && !overwrite) apply();  // what is saved is what is shown
   const path = `/timelines/${encodeURIComponent(name)}${overwrite ? "?overwrite=yes" : ""}`;
   const body = text.value;
   const response = await request(path, { method: "PUT", body });
@@ -91,7 +103,7 @@ on("hello", () => {
 });
 
 export async function loadFile(file) {
-  if (file.size > MOST_BYTES) { notice("That file is too large for a timeline: it may have 4 MB."); return; }
+  if (file.size > MOST_BYTES) { notice("That file is too large for a timeline: it may have 1 MB."); return; }
   if (!mayLeave()) return;
   $("tab-yaml").click();
   load(await file.text(), file.name);

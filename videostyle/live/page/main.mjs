@@ -153,8 +153,8 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const act = shortcuts[event.key.toLowerCase()];  // Caps Lock may be on
-  // A button in focus is pressed by Space itself.
-  if (!act || (event.key === " " && event.target.closest("button"))) return;
+  // A button in focus, but for a key of the timeline, is pressed by Space itself.
+  if (!act || (event.key === " " && event.target.closest("button:not(.key)"))) return;
   event.preventDefault();
   if (!event.repeat || ",.".includes(event.key)) act();  // held, only these go on
 });

@@ -1,13 +1,14 @@
 // The sliders: a weight for every chosen painting, solo and mute, and what goes with the mixture.
 
 import { emit, isOpen, on, send, withToken } from "./connection.mjs";
-import { $, ORIGINAL, SCALARS, colorOf, element, notice, state, titleOf } from "./state.mjs";
+import { $, ORIGINAL, SCALARS, colorOf, element, notice, state, titleOf, weightIn } from "./state.mjs";
 import { noteSent } from "./viewer.mjs";
 
 const CHOSEN_AT_FIRST = 13;
 const STEP = 0.01;
 const KEPT = "mixer";  // of a reload
 const INTERVAL_MS = 20;
+const SCROLL_MS = 100;  // after which a finger on a slider has scrolled the page, or will not
 export const mixer = { chosen: [], values: new Map(), muted: new Set(), solo: null, scalars: {} };
 const rows = new Map();
 const scalarInputs = new Map();
@@ -100,7 +101,7 @@ function followAgain({ follow }) {
 }
 
 // Another mixture in place of the whole one, which Undo brings back.
-function replaceMix(mix) {
+export function replaceMix(mix) {
   emit("mixture", mixture());
   setMix(mix);
   commit();
@@ -113,15 +114,25 @@ const mixture = () => ({
 // Gives back the one that it takes the place of.
 export function exchangeMixture({ follow, ...past }) {
   const before = mixture();
+  const sounded = [...past.values.keys(), past.solo].filter((name) => past.values.get(name) || name === past.solo);
+  add(sounded.filter(isKnown));
   Object.assign(mixer, past);
+  if (!mixer.chosen.includes(mixer.solo)) mixer.solo = null;
+  build();
   commit();
   followAgain({ follow });
   return before;
 }
 
+const isKnown = (name) => name === ORIGINAL || state.styles.some((style) => style.name === name);
+
+function add(names) {
+  for (const name of names) if (!mixer.chosen.includes(name)) mixer.chosen.push(name);
+}
+
 export function setMix(mix) {
-  mixer.chosen.push(...Object.keys(mix).filter((name) => !mixer.chosen.includes(name)));
-  for (const name of mixer.chosen) mixer.values.set(name, mix[name] ?? 0);
+  add(Object.keys(mix));
+  for (const name of mixer.chosen) mixer.values.set(name, weightIn(mix, name));
   mixer.solo = null;
   mixer.muted.clear();
   build();
@@ -131,11 +142,12 @@ function refresh() {
   const part = shares();
   for (const [name, row] of rows) {
     const value = mixer.values.get(name) ?? 0;
-    if (document.activeElement !== row.range || !handsLead()) row.range.value = value;
+    const share = weightIn(part, name);
+    if (!isHeld(row.range)) row.range.value = value;
     row.range.style.setProperty("--part", `${value * 100}%`);
-    row.range.setAttribute("aria-valuetext", `${Math.round((part[name] ?? 0) * 100)} percent of the mixture`);
-    row.weight.textContent = `${((part[name] ?? 0) * 100).toFixed(0)} %`;
-    row.weight.classList.toggle("sounds", (part[name] ?? 0) > 0);
+    row.range.setAttribute("aria-valuetext", `${Math.round(share * 100)} percent of the mixture`);
+    row.weight.textContent = `${(share * 100).toFixed(0)} %`;
+    row.weight.classList.toggle("sounds", share > 0);
     row.item.classList.toggle("silent", mixer.solo ? mixer.solo !== name : mixer.muted.has(name));
     row.solo.setAttribute("aria-pressed", mixer.solo === name);
     row.mute.setAttribute("aria-pressed", mixer.muted.has(name));
@@ -143,7 +155,7 @@ function refresh() {
   for (const [name, { input, output }] of scalarInputs) {
     const { low, high } = SCALARS[name];
     const value = mixer.scalars[name];
-    if (document.activeElement !== input || !handsLead()) input.value = value;
+    if (!isHeld(input)) input.value = value;
     input.style.setProperty("--part", `${100 * (value - low) / (high - low)}%`);
     output.textContent = value.toFixed(2);
   }
@@ -190,13 +202,42 @@ function find() {
   $("none-found").hidden = [...rows.values()].some(({ item }) => !item.hidden);
 }
 
+const held = new Map();  // the slider under each pointer that is down
+const isHeld = (range) => handsLead() && [...held.values()].includes(range);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, ({ pointerId }) => held.delete(pointerId));
+
 function makeSlider(range, keep) {
   let before = {};
-  const put = (value) => { range.value = value; range.oninput(); };
-  range.oninput = () => { keep(Number(range.value)); commit(); };
-  range.onpointerdown = () => { before = { value: range.value, follow: state.follow }; };
-  // A finger that scrolls the page has moved the slider on its way.
-  range.onpointercancel = () => { put(before.value); followAgain(before); };
+  let touch = null;  // of a finger that may yet scroll the page
+  let first = null;  // the value it gave
+  const move = (value) => { keep(value); commit(); };
+  const put = (value) => { range.value = value; move(Number(range.value)); };
+  range.oninput = () => {
+    if (touch) first = Number(range.value);
+    else move(Number(range.value));
+  };
+  const isMeant = () => {
+    clearTimeout(touch?.timer);
+    touch = null;
+    if (first !== null) move(first);
+    first = null;
+  };
+  range.onpointerdown = ({ pointerId, pointerType, clientX, clientY }) => {
+    held.set(pointerId, range);
+    before = { value: range.value, follow: state.follow };
+    if (pointerType === "touch") touch = { clientX, clientY, timer: setTimeout(isMeant, SCROLL_MS) };
+  };
+  range.onpointermove = ({ clientX, clientY }) => {
+    if (touch && Math.abs(clientX - touch.clientX) > Math.abs(clientY - touch.clientY)) isMeant();
+  };
+  range.onpointerup = isMeant;
+  range.onpointercancel = () => {
+    clearTimeout(touch?.timer);
+    first = null;
+    if (touch) range.value = before.value;
+    else { put(before.value); followAgain(before); }
+    touch = null;
+  };
   range.onkeydown = (event) => {
     if (!event.shiftKey || !event.key.startsWith("Arrow")) return;
     const sign = ["ArrowUp", "ArrowRight"].includes(event.key) ? 1 : -1;
@@ -243,11 +284,11 @@ function makeMovable(item, grip, name) {
 }
 
 export function choose(name, isChosen) {
-  if (!isChosen && state.follow && state.timeline?.curve.mix[name]) {
+  if (!isChosen && state.follow && weightIn(state.timeline?.curve.mix ?? {}, name)) {
     notice(`${titleOf(name)} stays: the timeline uses it.`);
     return;
   }
-  const sounds = name in sounding();
+  const sounds = Object.hasOwn(sounding(), name);
   mixer.chosen = isChosen ? [...mixer.chosen, name] : mixer.chosen.filter((each) => each !== name);
   if (!isChosen) { mixer.values.delete(name); mixer.muted.delete(name); if (mixer.solo === name) mixer.solo = null; }
   build();
@@ -290,7 +331,7 @@ const kept = (() => {
 
 const isHere = (mix) => {
   const own = normalised(look().mix);
-  return Object.keys({ ...own, ...mix }).every((name) => Math.abs((own[name] ?? 0) - (mix[name] ?? 0)) < 0.001);
+  return Object.keys({ ...own, ...mix }).every((name) => Math.abs(weightIn(own, name) - weightIn(mix, name)) < 0.001);
 };
 
 // Takes up what was kept, unless something else is painted now.

@@ -1,6 +1,7 @@
 // Rendering from the page: options, progress, stop, and the result.
 
 import { on, send, withToken } from "./connection.mjs";
+import { isDraft } from "./editor.mjs";
 import { $, clock, element, state } from "./state.mjs";
 
 let status = "idle";
@@ -11,7 +12,8 @@ let part = "";  // it left
 function describe() {
   const isTimeline = state.follow && state.timeline;
   const what = isTimeline ? "the timeline" : "the look of the sliders throughout";
-  const other = state.timeline && !isTimeline ? " For the timeline, press Follow timeline." : "";
+  const other = isDraft() ? " What is written under Timeline is not applied, and not rendered."
+    : state.timeline && !isTimeline ? " For the timeline, press Follow timeline." : "";
   $("render-what").textContent = state.source?.name === "camera"
     ? "The camera cannot be rendered. Save the timeline, and render a video with it."
     : `Renders ${what}, in full quality, into the folder ${state.folder || "."}.${other}`;
@@ -75,4 +77,4 @@ on("source", ({ name, kind }) => {
   }
   describe();
 });
-on("timeline", describe);
+on("draft", describe);

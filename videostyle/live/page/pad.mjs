@@ -1,8 +1,8 @@
 // The pad: a point between four corners is a mixture of four paintings (bilinear weights).
 
 import { on } from "./connection.mjs";
-import { $, element, state, titleOf } from "./state.mjs";
-import { commit, hasThumbnails, setMix, shares, thumbnail } from "./mixer.mjs";
+import { $, element, state, titleOf, weightIn } from "./state.mjs";
+import { commit, hasThumbnails, replaceMix, setMix, shares, thumbnail } from "./mixer.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
@@ -17,14 +17,28 @@ function mixture() {
   const mix = {};
   weights().forEach((weight, corner) => {
     const name = corners[corner].value;
-    mix[name] = (mix[name] ?? 0) + weight;
+    mix[name] = weightIn(mix, name) + weight;
   });
   return mix;
 }
 
+// Whether this is what is painted.
+function leads(mix) {
+  const painted = shares();
+  return Object.entries(mix).every(([name, weight]) => Math.abs(weight - weightIn(painted, name)) < 0.005);
+}
+
+let before = mixture();
+
+// Undo brings back what was mixed elsewhere, not every place the point has been at.
 function apply() {
-  setMix(mixture());
-  commit();
+  const mix = mixture();
+  if (state.conducts && !leads(before)) {
+    replaceMix(mix);
+  } else {
+    setMix(mix);
+    commit();
+  }
   show();
 }
 
@@ -33,12 +47,12 @@ function show() {
   $("dot").style.left = `${at.x * 100}%`;
   $("dot").style.top = `${at.y * 100}%`;
   const painted = shares();
-  const parts = corners.map(({ value }) => Math.round(100 * (painted[value] ?? 0)));
+  const parts = corners.map(({ value }) => Math.round(100 * weightIn(painted, value)));
   const texts = corners.map(({ value }, corner) => `${titleOf(value)} ${parts[corner]} %`);
   $("field").setAttribute("aria-valuetext", texts.join(", "));
   percents.forEach((output, corner) => { output.textContent = `${parts[corner]} %`; });
-  const leads = Object.entries(mixture()).every(([name, weight]) => Math.abs(weight - (painted[name] ?? 0)) < 0.005);
-  $("dot").classList.toggle("pale", !leads);
+  before = mixture();
+  $("dot").classList.toggle("pale", !leads(before));
 }
 
 function showThumbnails() {

@@ -2,7 +2,7 @@
 
 import { on, request, send } from "./connection.mjs";
 import { $, element, notice, state } from "./state.mjs";
-import { choose, commit, mixer, setMix, showThumbnail } from "./mixer.mjs";
+import { choose, mixer, replaceMix, showThumbnail } from "./mixer.mjs";
 
 const cards = new Map();
 
@@ -73,7 +73,6 @@ on("lesson", ({ status, style, step, steps, loss, message }) => {
   const isKnown = state.styles.some(({ name }) => name === style);
   if (isNews && isKnown && !mixer.chosen.includes(style) && state.conducts) {
     mixer.chosen.unshift(style);
-    setMix({ [style]: 1 });
-    commit();
+    replaceMix({ [style]: 1 });
   }
 });

@@ -68,6 +68,9 @@ export function colorOf(name) {
   return `hsl(${(index * 137.5 + 30) % 360} 55% ${52 + 8 * (index % 3)}%)`;
 }
 
+// A painting may be called what every object has of its own, as `constructor`.
+export const weightIn = (mix, name) => (Object.hasOwn(mix, name) ? mix[name] : 0);
+
 export const play = (playing) => send({ type: "play", playing });
 export const seek = (seconds) => send({ type: "seek", seconds: Math.max(0, seconds) });
 

@@ -1,6 +1,6 @@
 // The timeline strip: a lane a track, keys to drag, the mixture as a stacked area, undo and redo.
 
-import { isOpen, on, send } from "./connection.mjs";
+import { isOpen, on, request, send } from "./connection.mjs";
 import { $, SCALARS, clock, colorOf, duration, element, notice, seek, state, titleOf } from "./state.mjs";
 import { exchangeMixture, look, normalised } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
@@ -18,7 +18,8 @@ let waiting = null;  // to be asked then
 let source = "";
 let tracks = null;  // of what is shown, which may be ahead of the server
 let selected = null;  // { track, at }
-let isHeld = false;  // a key, by a pointer
+let heldBy = null;  // the pointer that has a key
+let dropped = [];  // of what could be redone, by an edit that is not yet answered
 let isLate = false;  // what should be shown
 let warned = "";
 
@@ -45,8 +46,7 @@ function edit(change) {
   const edited = structuredClone(tracks ?? {});
   change(edited);
   for (const track of TRACKS) edited[track]?.sort((a, b) => a.at - b.at);
-  remember(state.typed);
-  state.typed = "";
+  rememberTyped();
   tracks = edited.mix?.length ? edited : null;
   ask({ text: tracks ? toYaml(tracks) : "" });
   show();
@@ -67,19 +67,30 @@ function ask({ typed, ...message }) {
 }
 
 function remember(typed = "") {
-  if (now) keep({ ...now, typed });
+  if (!now) return;
+  const redo = [...history.redo];
+  keep({ ...now, typed });
+  dropped = redo;
+}
+
+// What is typed gives way, and comes back with Undo.
+function rememberTyped() {
+  remember(state.typed);
+  state.typed = "";
 }
 
 function keep(past) {
   history.undo.push(past);
   if (history.undo.length > 500) history.undo.shift();
   history.redo.length = 0;
+  dropped = [];
 }
 on("mixture", (mixture) => { keep({ mixture }); show(); });
 
 on("timeline", (message) => {
   const isNews = !isAsked && now && message.yaml !== now.text;
-  if (isNews) remember();
+  if (isNews && state.conducts) rememberTyped();
+  else if (isNews) remember();
   answered();
   const [warning = ""] = message.warnings ?? [];
   if (warning && warning !== warned) notice(warning.split("\n")[0].replace(/^timeline:/, "Timeline, line "));
@@ -101,7 +112,9 @@ function answered() {
       if (each.at(-1)?.text !== now.text) continue;
       const { typed } = each.pop();
       state.typed ||= typed;
+      if (each === history.undo) history.redo.push(...dropped);
     }
+    dropped = [];
     if (!selectedKey()) selected = null;
   }
   show();
@@ -133,40 +146,36 @@ function editKey(change) {
   if (selectedKey()) edit((edited) => change(selectedKey(edited), edited));
 }
 
-function put(edited, track, key) {
+function putKey(edited, track, key) {
   edited[track] = (edited[track] ?? []).filter((each) => !isAt(each, key.at));
   edited[track].push(key);
 }
 
-// A key of the look of this moment, in one track or in all that are used.
-function addKey(only = null, at = state.seconds) {
-  const { mix, ...scalars } = lookAt(at);
+// A key of the look of a moment, in one track or in all that are used: the look of the sliders, or,
+// where the timeline is followed, what it says there.
+async function addKey(only = null, at = state.seconds) {
+  const { mix, eases = {}, ...scalars } = state.follow ? await askLook(at) : look();
+  if (!mix) return;
   selected = { track: only ?? "mix", at };
+  const put = (edited, track, value) => putKey(edited, track, { at, value, ease: eases[track] ?? "linear" });
   edit((edited) => {
-    if (!edited.mix || only === "mix" || !only) put(edited, "mix", { at, value: normalised(mix), ease: "linear" });
+    if (!edited.mix || only === "mix" || !only) put(edited, "mix", normalised(mix));
     for (const [name, { initial }] of Object.entries(SCALARS)) {
       const isWanted = only ? only === name : edited[name] || scalars[name] !== initial;
-      if (isWanted) put(edited, name, { at, value: scalars[name], ease: "linear" });
+      if (isWanted) put(edited, name, scalars[name]);
     }
   });
+  focusSelected();
 }
 
-// What is painted, or, where the timeline is followed to another moment, what it says there.
-function lookAt(at) {
-  if (!state.follow) return look();
-  if (!state.timeline || isAt({ at }, state.seconds)) return state.look;
-  const { duration: length, mix, ...scalars } = state.timeline.curve;
-  const read = (values) => {
-    const place = Math.min(1, at / length) * (values.length - 1);
-    const [before, after] = [values[Math.floor(place)], values[Math.ceil(place)]];
-    return Number((before + (after - before) * (place % 1)).toFixed(4));
-  };
-  const readAll = (curves) => Object.entries(curves).map(([name, values]) => [name, read(values)]);
-  return {
-    ...state.look, ...Object.fromEntries(readAll(scalars)),
-    mix: Object.fromEntries(readAll(mix).filter(([, weight]) => weight)),
-  };
+async function askLook(at) {
+  const response = await request(`/look?at=${at}`);
+  if (response.ok) return response.json();
+  notice(await response.text());
+  return {};
 }
+
+const focusSelected = () => document.querySelector('.key[aria-pressed="true"]')?.focus();
 
 // Its neighbour is then in focus.
 function deleteKey() {
@@ -184,7 +193,7 @@ function deleteKey() {
     if (!edited[track].length) delete edited[track];
     selected = neighbour ? { track, at: neighbour.at } : null;
   });
-  document.querySelector('.key[aria-pressed="true"]')?.focus();
+  focusSelected();
 }
 
 const isTaken = (at) => tracks?.[selected?.track]?.some((key) => isAt(key, at));
@@ -196,7 +205,7 @@ function moveKey(to) {
 }
 
 function show() {
-  isLate = isHeld;  // a new button would not be held
+  isLate = heldBy !== null;  // a new button would not be held
   if (isLate) return;
   $("no-keys").hidden = Boolean(tracks);
   $("undo").disabled = !history.undo.length;
@@ -238,9 +247,9 @@ function makeDraggable(button, track, key) {
   let aside = 0;  // of the key's middle, where it was taken
   let moved = null;
   button.onpointerdown = (event) => {
-    if (event.button) return;
+    if (event.button || heldBy !== null) return;
     button.setPointerCapture(event.pointerId);
-    isHeld = true;
+    heldBy = event.pointerId;
     begin = event.clientX;
     const { left, width } = button.getBoundingClientRect();
     aside = begin - (left + width / 2);
@@ -248,13 +257,14 @@ function makeDraggable(button, track, key) {
     select();
   };
   button.onpointermove = (event) => {
-    if (!button.hasPointerCapture(event.pointerId)) return;
+    if (event.pointerId !== heldBy) return;
     if (moved === null && Math.abs(event.clientX - begin) <= JITTER_PIXELS) return;
     moved = timeAt(event.clientX - aside);
     button.style.left = `${100 * moved / duration()}%`;
   };
-  button.onpointerup = () => {
-    isHeld = false;
+  button.onpointerup = ({ pointerId }) => {
+    if (pointerId !== heldBy) return;
+    heldBy = null;
     if (moved === null) {
       if (isLate) setTimeout(show);  // the click comes first
       return;
@@ -262,9 +272,13 @@ function makeDraggable(button, track, key) {
     moveKey(moved);
     show();  // where it is, be it not moved
   };
-  button.onpointercancel = () => { isHeld = false; show(); };
+  button.onpointercancel = ({ pointerId }) => {
+    if (pointerId !== heldBy) return;
+    heldBy = null;
+    show();
+  };
   button.onfocus = select;
-  button.onclick = () => { if (moved === null) seek(key.at); };
+  button.onclick = () => { if (moved === null && !state.recording) seek(key.at); };
   button.onkeydown = (event) => {
     const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const interval = 1 / (state.source?.fps || 25);
@@ -308,12 +322,12 @@ function secondsOf(text) {
 }
 
 $("key-set").onclick = () => editKey((key) => {
-  const { mix, ...scalars } = lookAt(state.seconds);
+  const { mix, ...scalars } = state.follow ? state.look : look();
   key.value = selected.track === "mix" ? normalised(mix) : scalars[selected.track];
 });
 $("key-copy").onclick = () => editKey((key, edited) => {
   selected.at = state.seconds;
-  put(edited, selected.track, { ...key, at: selected.at });
+  putKey(edited, selected.track, { ...key, at: selected.at });
 });
 $("key-delete").onclick = deleteKey;
 $("add-key").onclick = () => addKey();
@@ -329,36 +343,34 @@ function drawCurves() {
     canvas.width = Math.max(1, width * devicePixelRatio);
     canvas.height = Math.max(1, height * devicePixelRatio);
     if (!curve?.[track]) continue;
-    // Of a part of the curve; its end holds to the end of the strip.
-    const x = (part) => (part < 1 ? part * curve.duration / duration() : 1) * canvas.width;
-    if (track === "mix") drawArea(canvas, curve.mix, x);
-    else drawLine(canvas, curve[track], SCALARS[track], x);
+    // Its end holds to the end of the strip.
+    const across = curve.times.map((time) => (time < curve.times.at(-1) ? time / duration() : 1) * canvas.width);
+    if (track === "mix") drawArea(canvas, curve.mix, across);
+    else drawLine(canvas, curve[track], SCALARS[track], across);
   }
 }
 
 // The mixture as a stacked area: every painting as high as its weight.
-function drawArea(canvas, mix, x) {
+function drawArea(canvas, mix, across) {
   const context = canvas.getContext("2d");
-  const names = Object.keys(mix);
-  const last = mix[names[0]].length - 1;
-  let base = new Array(last + 1).fill(0);
-  for (const name of names) {
+  let base = across.map(() => 0);
+  for (const name of Object.keys(mix)) {
     const top = base.map((sum, point) => sum + mix[name][point]);
     context.beginPath();
-    base.forEach((sum, point) => context.lineTo(x(point / last), canvas.height * (1 - sum)));
-    for (let point = last; point >= 0; point -= 1) context.lineTo(x(point / last), canvas.height * (1 - top[point]));
+    base.forEach((sum, point) => context.lineTo(across[point], canvas.height * (1 - sum)));
+    for (let point = top.length - 1; point >= 0; point -= 1) context.lineTo(across[point], canvas.height * (1 - top[point]));
     context.fillStyle = colorOf(name);
     context.fill();
     base = top;
   }
 }
 
-function drawLine(canvas, values, { low, high }, x) {
+function drawLine(canvas, values, { low, high }, across) {
   const context = canvas.getContext("2d");
   context.beginPath();
   values.forEach((value, point) => {
     const part = (value - low) / (high - low);
-    context.lineTo(x(point / (values.length - 1)), 2 + (canvas.height - 4) * (1 - part));
+    context.lineTo(across[point], 2 + (canvas.height - 4) * (1 - part));
   });
   context.strokeStyle = "#a3a7b0";
   context.lineWidth = 1.5 * devicePixelRatio;
@@ -386,22 +398,30 @@ function timeAt(x) {
   return duration() * Math.min(1, Math.max(0, (x - box.left) / box.width));
 }
 
-function scrub(event) {
-  if (event.target.closest(".key") || (event.type === "pointermove" && !event.buttons)) return;
-  if (state.source?.kind === "video") seek(timeAt(event.clientX));
+let finger = null;  // that may yet scroll the page
+function scrub({ clientX }) {
+  finger = null;
+  if (state.source?.kind === "video") seek(timeAt(clientX));
 }
 $("lanes").onpointerdown = (event) => {
-  if (event.target.closest(".key")) return;
+  // A recording is not to end by a hand that passes.
+  if (event.button || event.target.closest(".key") || state.recording) return;
   $("lanes").setPointerCapture(event.pointerId);
-  scrub(event);
+  if (event.pointerType === "touch") finger = event;
+  else scrub(event);
 };
+$("lanes").onpointermove = (event) => {
+  if (!$("lanes").hasPointerCapture(event.pointerId)) return;
+  if (!finger || Math.abs(event.clientX - finger.clientX) > JITTER_PIXELS) scrub(event);
+};
+$("lanes").onpointerup = (event) => { if (finger) scrub(event); };
+$("lanes").onpointercancel = () => { finger = null; };
 $("lanes").ondblclick = (event) => {
   const target = document.elementFromPoint(event.clientX, event.clientY);
   const track = target?.closest(".lane")?.dataset.track;
   const isKey = target?.closest(".key") || event.target.closest(".key");
   if (track && !isKey) addKey(track, timeAt(event.clientX));
 };
-$("lanes").onpointermove = (event) => { if ($("lanes").hasPointerCapture(event.pointerId)) scrub(event); };
 $("ruler").onkeydown = (event) => {
   const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!sign) return;
