@@ -19,7 +19,7 @@ import pytest
 from av.video.frame import PictureType
 from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
-from pipeline import Clip, seconds
+from pipeline import Clip, mux, seconds
 
 from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import DecodeReport, _images, decode, measure_duration, probe
@@ -95,6 +95,26 @@ def test_the_length_of_matroska_is_that_of_its_picture(tmp_path: Path) -> None:
         write_frames(container, stream, range(25, 50), quarters, BT601)
         write_tone(container, tone, 4.0)
     assert probe(path).duration_seconds == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ["copy.mkv", "copy.ts"])
+def test_frames_are_counted_where_a_copy_has_lost_the_rate(
+    clip: Clip, tmp_path: Path, name: str
+) -> None:
+    pts = [number // 2 * 130 + number % 2 * 110 for number in range(50)]
+    source, copy = clip(pts=pts, time_base=Fraction(1, 1000)), tmp_path / name
+    with av.open(str(source)) as film, av.open(str(copy), "w") as out:
+        stream = film.streams.video[0]
+        mux(out, {stream: out.add_stream_from_template(stream)}, film.demux(stream))
+    assert probe(copy).frame_rate == Fraction(49_000, pts[-1])
+    assert probe(source).frame_rate == pytest.approx(probe(copy).frame_rate, rel=0.02)
+
+
+@pytest.mark.parametrize("rate", [Fraction(24_000, 1001), 25, 30])
+def test_the_rate_of_a_gif_is_that_of_all_its_frames(clip: Clip, rate: Fraction | int) -> None:
+    pts = [round(number * 100 / rate) for number in range(50)]
+    path = clip("clip.gif", pts=pts, time_base=Fraction(1, 100), codec="gif", pix_fmt="rgb8")
+    assert probe(path).frame_rate == rate
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])

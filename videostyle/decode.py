@@ -54,6 +54,7 @@ _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_
 _HEAD = 32  # packets looked at before decoding begins
 _FIRST_SEEK_SECONDS = 0.5  # before a cut; enough for most files
 _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
+_MOST_BELIEVED = 500  # frames a second; more are counted before they are believed
 _BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
 # Signs of the display matrix (a, b, c, d), where x' = a x + c y and y' = b x + d y, to filters.
 _UPRIGHT = {
@@ -291,7 +292,7 @@ def _probe_video(path: Path) -> MediaInfo:
             start_pts=start_pts,
             duration_seconds=_duration(container, stream, float(start_pts * _time_base(stream))),
             frame_count=stream.frames or None,
-            frame_rate=_frame_rate(stream),
+            frame_rate=_frame_rate(container, stream, path),
             rotation_degrees=image.rotation,
             upright_filters=filters,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
@@ -358,12 +359,41 @@ def _time_base(stream: VideoStream) -> Fraction:
     return stream.time_base or Fraction(1, 90_000)
 
 
-def _frame_rate(stream: VideoStream) -> Fraction | None:
+def _declared_rate(stream: VideoStream) -> Fraction | None:
     return stream.average_rate or stream.guessed_rate or None
 
 
+def _frame_rate(container: InputContainer, stream: VideoStream, path: Path) -> Fraction | None:
+    """Frames a second on average: what the file says, or counted where that is no count."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    if container.format.name == "gif" or not average or not guessed:
+        is_known = False  # of a GIF FFmpeg looks at the first frames only
+    else:  # a copy of variable rate in Matroska has the ticks of its clock for a rate
+        agree = 0.8 < average / guessed < 1.25 and average < _MOST_BELIEVED
+        is_known = agree or stream.frames > 0
+    counted = None if is_known else _count_rate(path, stream.index, guessed)
+    return counted or _declared_rate(stream)
+
+
+def _count_rate(path: Path, index: int, guessed: Fraction | None) -> Fraction | None:
+    """Frames a second up to the last frame, which may stay for long, by reading the whole file."""
+    with open_input(path) as container:
+        stream = container.streams[index]
+        assert isinstance(stream, VideoStream)
+        tick = _time_base(stream)
+        packets = _packets(stream, DecodeReport())
+        stamps = {packet.pts for packet in packets if packet.pts is not None}
+    if len(stamps) < 2:
+        return None
+    steps, length = len(stamps) - 1, (max(stamps) - min(stamps)) * tick
+    # The guess is a rounder number; the length is one of whole ticks.
+    if guessed and abs(steps / guessed - length) <= tick:
+        return guessed
+    return (steps / length).limit_denominator(100_000)
+
+
 def _ticks_per_frame(stream: VideoStream) -> int | None:
-    rate = _frame_rate(stream)
+    rate = _declared_rate(stream)
     return max(1, round(1 / (rate * _time_base(stream)))) if rate else None
 
 
