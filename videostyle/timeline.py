@@ -16,8 +16,8 @@ from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 
 T = TypeVar("T")
 # A frame so near a key or the end of a loop, in seconds, is there: containers round times to a
-# millisecond.
-NEAR = 0.0006
+# millisecond, the first frame's too, from which all count.
+NEAR = 0.00101
 Mixture = Mapping[str, float]
 TRACKS = ("mix", *SCALARS)
 
