@@ -22,7 +22,7 @@ from videostyle.easing import EASINGS, CubicBezier, Easing
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.timecode import Time, format_seconds, parse_time
-from videostyle.timeline import TRACKS, Keyframe, Loop, Mixture, Timeline, Track
+from videostyle.timeline import NEAR, TRACKS, Keyframe, Loop, Mixture, Timeline, Track
 
 VERSION = 1
 MAX_BYTES = 16 << 20
@@ -147,7 +147,7 @@ class TimelineDocument:
         settled = [(_settle(key.at, key.place, duration, rate, report), key) for key in self.keys]
         timed = [(seconds, key) for seconds, key in settled if seconds is not None]
         loop = self._loop(duration, rate, report)
-        warnings = _warnings(timed, duration, report) if duration != 0 else []
+        warnings = _warnings(timed, duration, loop, report) if duration != 0 else []
         timed.sort(key=lambda item: item[0])
         tracks = _tracks(timed, duration == 0, report)
         report.check()
@@ -468,19 +468,24 @@ def _settle(
 
 
 def _warnings(
-    timed: list[tuple[float, _Key]], duration: float | None, report: _Mistakes
+    timed: list[tuple[float, _Key]], duration: float | None, loop: Loop | None, report: _Mistakes
 ) -> list[str]:
+    """At most one for a key: one that is nowhere in the video is out of order for that reason."""
     found = []
     latest = -math.inf
     for seconds, key in timed:
-        what = f"warning: the key at {key.at}"
-        if seconds < latest:
-            found.append((key.place, f"{what} comes after a later one; sorted"))
         if duration is not None and seconds > duration:
-            found.append((key.place, f"{what} lies past the end ({duration:.3f} s)"))
-        if seconds < 0:
-            found.append((key.place, f"{what} lies before the start"))
-        latest = max(latest, seconds)
+            why = f"lies past the end ({duration:.3f} s)"
+        elif seconds < 0:
+            why = "lies before the start"
+        elif loop and seconds > loop.period + NEAR:
+            why = f"is never reached: the timeline repeats every {loop.period:g} s"
+        elif seconds < latest:
+            why = "comes after a later one; sorted"
+        else:
+            latest = seconds
+            continue
+        found.append((key.place, f"warning: the key at {key.at} {why}"))
     return report.describe_all(found)
 
 
