@@ -323,6 +323,24 @@ def test_what_no_reader_finds_again_takes_no_name(clip: Clip, tmp_path: Path) ->
     assert copy(source, output, replace(FAST, audio="none")).complete
 
 
+@pytest.mark.parametrize("name", ["held.mp4", "held_%d.png"])
+def test_an_output_that_a_player_holds_open_costs_nothing_painted(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Windows lets nobody replace an open file."""
+
+    def locked(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    info, output = probe(clip(pts=range(9))), tmp_path / name
+    plan = plan_output(info, output, FAST if output.suffix == ".mp4" else EncodeOptions())
+    monkeypatch.setattr(Path, "replace", locked)
+    with pytest.raises(MediaError, match=rf"{name}: cannot be replaced.* is in .*held.*\.part\."):
+        encode(untouched(info, plan), info, output, plan)
+    part = part_path(output)
+    assert len(list(part.iterdir()) if part.is_dir() else seconds(part)) == 9
+
+
 def test_nothing_to_write_is_an_error(clip: Clip, tmp_path: Path) -> None:
     info = probe(clip(pts=range(3)))
     with pytest.raises(MediaError, match="no frame to write"):
@@ -374,6 +392,20 @@ def test_a_folder_that_cannot_be_made_is_named(clip: Clip, tmp_path: Path) -> No
     assert not (tmp_path / "new").exists()
     with pytest.raises(MediaError, match="file: is a file, not a folder"):
         plan_output(info, tmp_path / "file" / "out.mp4", FAST)
+
+
+def test_a_drive_that_is_not_there_is_named(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = probe(clip(pts=range(3)))
+    monkeypatch.setattr(os.path, "exists", lambda _: False)
+    with pytest.raises(MediaError, match="no such drive"):
+        plan_output(info, tmp_path / "out.mp4", FAST)
+
+
+def test_a_link_that_leads_nowhere_is_there(tmp_path: Path) -> None:
+    (tmp_path / "link.mp4").symlink_to("gone.mp4")
+    assert exists(tmp_path / "link.mp4")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])

@@ -212,6 +212,21 @@ def test_the_input_is_never_the_output(clip: Clip, stylizer: Stylizer) -> None:
         render(source, source, Look({"red": 1}), stylizer=stylizer)
 
 
+@pytest.mark.parametrize("piece", [10.0, 0.4])
+def test_what_a_link_points_at_is_written(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
+) -> None:
+    (tmp_path / "disk").mkdir()
+    link, target = tmp_path / "link.mp4", tmp_path / "disk" / "out.mp4"
+    link.symlink_to("disk/out.mp4")
+    source = clip(pts=range(20))
+    report = render(source, link, Look({"red": 1}), stylizer=stylizer, segment_seconds=piece)
+    assert report.output == target.resolve()
+    assert link.is_symlink()
+    assert [path.name for path in target.parent.iterdir()] == ["out.mp4"]
+    assert len(seconds(target)) == 20
+
+
 def test_strict_stops_at_the_first_damage_and_says_where(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:

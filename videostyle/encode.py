@@ -96,9 +96,10 @@ def encode(
             )
         complete = not interrupted()
         if complete:
-            with _writing(part):
-                _finish(part, output)
-        on_error.pop_all()
+            _sync(part)
+        on_error.pop_all()  # the part is whole, whatever keeps it from its name
+    if complete:
+        _give_name(part, output)
     return EncodeReport(output if complete else part, count, complete, tuple(notes))
 
 
@@ -137,7 +138,8 @@ class SegmentWriter:
             self._video.finish()
             self._container.close()
             _check_segment(self._part, self._info, pts)
-            _finish(self._part, self._path)
+            _sync(self._part)
+            self._part.replace(self._path)
         return SegmentRecord(
             frames=len(pts),
             first_pts=pts[0],
@@ -197,9 +199,10 @@ def join_segments(
             others.finish()
         _read_back(part, plan, video.packets, others.sounds)
         if complete:
-            with _writing(part):
-                _finish(part, output)
+            _sync(part)
         on_error.pop_all()
+    if complete:
+        _give_name(part, output)
     count = sum(record.frames for _, record in segments)
     notes = (*video.notes(), *others.notes)
     return EncodeReport(output if complete else part, count, complete, notes)
@@ -231,7 +234,14 @@ def exists(output: Path) -> bool:
     """Whether a file, or a picture of a sequence, is there already."""
     if is_sequence(output) and sequence_numbers(output):
         return True
-    return os.path.exists(output)  # noqa: PTH110 - Path.exists raises for a name that is too long
+    # Path.exists raises for a name that is too long. A link that leads nowhere is there too.
+    return os.path.lexists(output)
+
+
+def behind_link(output: Path) -> Path:
+    """The file to write: what a link points at, so that the link stays one."""
+    # Path.is_symlink raises for a name that is too long.
+    return Path(os.path.realpath(output)) if os.path.islink(output) else output  # noqa: PTH114
 
 
 def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:
@@ -255,7 +265,9 @@ def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> Encodi
         if own < len(list(part.iterdir())):
             raise MediaError(f"{part}: its name is needed; move this folder away")
     # Path.exists raises where it may not look.
-    folder = next(p for p in output.absolute().parents if os.path.exists(p))  # noqa: PTH110
+    folder = next((p for p in output.absolute().parents if os.path.exists(p)), None)  # noqa: PTH110
+    if folder is None:
+        raise MediaError(f"{output.absolute().anchor}: no such drive")
     if not folder.is_dir():
         raise MediaError(f"{folder}: is a file, not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -280,16 +292,28 @@ def _remove(part: Path) -> None:
             part.unlink()
 
 
-def _finish(part: Path, output: Path) -> None:
-    """Give a part its name, which even a power cut leaves with all of it or with what was there."""
+def _sync(part: Path) -> None:
+    """So that even a power cut leaves the output with all of it or with what was there."""
     if not part.is_dir():
-        with part.open("rb+") as file:
+        with _writing(part), part.open("rb+") as file:
             os.fsync(file.fileno())
-        part.replace(output)
-        return
-    for path in part.iterdir():
-        path.replace(output.with_name(path.name))
-    part.rmdir()
+
+
+def _give_name(part: Path, output: Path) -> None:
+    """Raises MediaError where the output cannot be replaced: Windows lets nobody replace a file
+    that a player has open."""
+    try:
+        if not part.is_dir():
+            part.replace(output)
+            return
+        for path in part.iterdir():
+            path.replace(output.with_name(path.name))
+        part.rmdir()
+    except OSError as error:
+        raise MediaError(
+            f"{output}: cannot be replaced, perhaps because a program has it open "
+            f"({error.strerror}); what was painted is in {part}"
+        ) from error
 
 
 @contextmanager

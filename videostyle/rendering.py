@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.decode import DecodeReport, measure_duration, probe
-from videostyle.encode import encode, join_segments, make_folder, plan_output
+from videostyle.encode import behind_link, encode, join_segments, make_folder, plan_output
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import Cut, MediaInfo
@@ -77,17 +77,17 @@ def render(
 ) -> Report:
     """Paint a video or a picture.
 
-    timeline: a YAML file, a timeline, or one look throughout. max_size: longest side of the output
-    in pixels; a larger input is scaled down. start, end: the part to paint, from `start` up to but
-    not with `end`, as numbers of seconds or times of `timecode`; the timeline runs on the input's
-    clock, so a part looks as it does in the whole. A picture has one moment and ignores them.
-    stabilize: hold the pastiche where the picture stands still. segment_seconds: a longer video is
-    painted in pieces of this length (math.inf: in one), and the next call with the same arguments
-    goes on after the last piece that an interrupted one finished. workers: processes that paint
-    pieces at the same time, each on a GPU of its own or with its part of the threads. strict: stop
-    at the first damage of the input, which is otherwise skipped and counted. hdr: what becomes of
-    PQ and HLG: refuse, tonemap or pass. hwaccel: cuda lets the GPU decode what it can, none the
-    CPU.
+    output: where it is a link, what it points at is written, and named in the report. timeline: a
+    YAML file, a timeline, or one look throughout. max_size: longest side of the output in pixels; a
+    larger input is scaled down. start, end: the part to paint, from `start` up to but not with
+    `end`, as numbers of seconds or times of `timecode`; the timeline runs on the input's clock, so
+    a part looks as it does in the whole. A picture has one moment and ignores them. stabilize: hold
+    the pastiche where the picture stands still. segment_seconds: a longer video is painted in
+    pieces of this length (math.inf: in one), and the next call with the same arguments goes on
+    after the last piece that an interrupted one finished. workers: processes that paint pieces at
+    the same time, each on a GPU of its own or with its part of the threads. strict: stop at the
+    first damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and
+    HLG: refuse, tonemap or pass. hwaccel: cuda lets the GPU decode what it can, none the CPU.
     on_warning is called with every warning of the timeline, before the first frame; they are also
     the first of the report's notes. on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
@@ -103,7 +103,7 @@ def render(
     if not (isinstance(segment_seconds, Real) and segment_seconds > 0):
         raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be a number above 0")
     stylizer = stylizer or Stylizer(load_model())
-    output = Path(output)
+    output = behind_link(Path(output))
     info, cut = cut_for(_probe(Path(source), max_size, hdr), start, end)
     plan = plan_output(info, output, options)
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
@@ -275,6 +275,7 @@ def describe(
     Raises what `render` would raise before its first frame.
     """
     _check(output, timeline, options, max_size, hdr)
+    output = behind_link(output)
     info, cut = cut_for(_probe(source, max_size, hdr), start, end)
     plan = plan_output(info, output, options)
     looks, warnings = timeline_for(info, timeline, ())
