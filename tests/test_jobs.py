@@ -71,6 +71,18 @@ def test_outputs_never_collide(folder: Path) -> None:
         plan_jobs([folder / "a.mp4", twin / "a.mp4"], folder / "{stem}_x.mp4", "dusk")
 
 
+@pytest.mark.parametrize("names", [("A.MP4", "a.mp4"), ("\xe4.mp4", "a\u0308.mp4")])
+def test_outputs_that_many_disks_take_for_one_are_refused(
+    folder: Path, names: tuple[str, str]
+) -> None:
+    (folder / "in").mkdir()
+    sources = [folder / "in" / name for name in names]
+    for source in sources:
+        source.write_bytes(b"x")
+    with pytest.raises(UsageError, match="which many disks take for"):
+        plan_jobs(sources, folder / "out", "dusk")
+
+
 def test_an_input_is_never_an_output(folder: Path) -> None:
     (folder / "link.mp4").symlink_to(folder / "a.mp4")
     for output in ("a.mp4", "link.mp4"):
@@ -103,6 +115,14 @@ def test_an_output_without_an_ending_is_a_folder(folder: Path) -> None:
 def test_a_slash_makes_a_folder_of_a_name_with_a_dot(folder: Path) -> None:
     jobs = plan_jobs([folder / "a.mp4"], f"{folder}/v1.5/", "dusk")
     assert jobs == [(folder / "a.mp4", folder / "v1.5" / "a_dusk.mp4")]
+
+
+def test_on_windows_a_backslash_makes_a_folder_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("videostyle.jobs._SEPARATORS", ("\\", "/"))
+    ((_, output),) = plan_jobs([folder / "a.mp4"], "results.v2\\", "dusk")
+    assert output.name == "a_dusk.mp4"
 
 
 def test_a_name_with_braces_is_left_as_it_is(tmp_path: Path) -> None:

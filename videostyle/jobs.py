@@ -3,7 +3,9 @@ each out."""
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +25,7 @@ VIDEO_INPUT_SUFFIXES = {
     ".gif",
 }
 DEFAULT_TEMPLATE = "{stem}_{timeline}"
+_SEPARATORS = (os.sep, os.altsep or os.sep)
 
 
 def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list[tuple[Path, Path]]:
@@ -38,7 +41,7 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
     inputs = list(inputs)
     sources = [source for path in inputs for source in _expand(path)]
     several = len(inputs) > 1 or inputs[0].is_dir() or not inputs[0].exists()
-    into_folder = str(output).endswith("/")
+    into_folder = str(output).endswith(_SEPARATORS)
     output = Path(output)
     into_folder = into_folder or output.is_dir() or not output.suffix
     if several and "{stem}" not in str(output) and not into_folder:
@@ -81,14 +84,26 @@ def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Pat
 
 
 def _check(jobs: list[tuple[Path, Path]]) -> None:
-    seen: dict[Path, Path] = {}
-    sources = {source.resolve() for source, _ in jobs}
+    seen: dict[str, tuple[Path, Path]] = {}
+    sources = {_file(source) for source, _ in jobs}
     for source, output in jobs:
-        resolved = output.resolve()
-        if seen.get(resolved) == source:
-            raise UsageError(f"{source}: given twice")
-        if resolved in seen:
-            raise UsageError(f"{output}: both {seen[resolved]} and {source} would be written there")
-        if resolved in sources:
+        # Many disks tell neither case nor forms of Unicode apart.
+        name = unicodedata.normalize("NFC", os.path.realpath(output)).casefold()
+        if name in seen:
+            other, other_output = seen[name]
+            if other == source:
+                raise UsageError(f"{source}: given twice")
+            alike = "" if output == other_output else f", which many disks take for {other_output}"
+            raise UsageError(f"{output}{alike}: both {other} and {source} would be written there")
+        if _file(output) in sources:
             raise UsageError(f"{output}: is also an input; choose another output")
-        seen[resolved] = source
+        seen[name] = source, output
+
+
+def _file(path: Path) -> object:
+    """Equal for two names of one file."""
+    try:
+        status = path.stat()
+    except OSError:  # is not there, or its name is too long
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
