@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from videostyle.errors import UsageError
 from videostyle.timecode import format_seconds, parse_time
 
 RATE = Fraction(25)
@@ -58,14 +59,30 @@ def test_a_bare_number_gets_a_hint() -> None:
 @pytest.mark.parametrize("text", ["50%", "end", "-1s"])
 def test_times_that_need_the_length_say_so(text: str) -> None:
     assert parse_time(text).needs_duration
-    with pytest.raises(ValueError, match="--duration"):
+    with pytest.raises(UsageError, match="--duration"):
         parse_time(text).resolve(None, RATE)
 
 
 @pytest.mark.parametrize("text", ["10f", "00:00:01:05"])
 def test_times_in_frames_need_the_rate(text: str) -> None:
-    with pytest.raises(ValueError, match="--fps"):
+    with pytest.raises(UsageError, match="--fps"):
         parse_time(text).resolve(20.0, None)
+
+
+@pytest.mark.parametrize(("rate", "last"), [(25, 24), (Fraction(30_000, 1001), 29), (60, 59)])
+def test_the_frames_of_a_timecode_are_fewer_than_the_rate(rate: Fraction | int, last: int) -> None:
+    rate = Fraction(rate)
+    assert parse_time(f"00:00:01:{last}").resolve(9.0, rate) == float(1 + last / rate)
+    for text in (f"00:00:01:{last + 1}", f"-00:00:01:{last + 1}"):
+        with pytest.raises(UsageError, match=rf"{text}: frames go to {last} at .* frames a second"):
+            parse_time(text).resolve(9.0, rate)
+    assert parse_time("90f").resolve(9.0, rate) == float(90 / rate)
+
+
+@pytest.mark.parametrize("text", ["01:00:00;02", "00;00;01;02", "-01:00:00;02", "00:01;02"])
+def test_drop_frame_timecode_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="drop-frame timecode is not read; write seconds or"):
+        parse_time(text)
 
 
 @given(st.fractions(0, 100_000).map(lambda value: round(value, 6)))

@@ -228,6 +228,11 @@ def test_a_key_past_the_end_puts_no_other_out_of_order() -> None:
     assert "the key at 9s lies past the end" in warning
 
 
+def test_a_frame_that_no_second_has_is_a_mistake_with_its_place() -> None:
+    with pytest.raises(TimelineError, match=r"t\.yaml:3:5: 00:00:01:40: frames go to 24 at 25 fr"):
+        parse(keys("{at: 00:00:01:40, mix: original}"))
+
+
 def test_a_time_that_needs_the_length_waits_for_it() -> None:
     document = parse_timeline(EXAMPLE, "t.yaml", STYLES)
     assert document.needs_duration
@@ -247,7 +252,7 @@ def test_ten_thousand_keyframes_are_fine_and_fast() -> None:
 
 def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
-    with pytest.raises(TimelineError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         read_timeline(path, STYLES)
     path.write_bytes(b"version: 1\n\xff\xfe")
     with pytest.raises(TimelineError, match=r"t\.yaml:2:1: not UTF-8"):

@@ -8,26 +8,31 @@ needs them.
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+
+from videostyle.errors import UsageError
 
 FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
 _NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 _TIMECODE = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,4})", re.ASCII)
+_DROP_FRAME = re.compile(r"\d+([:;]\d+)*;\d+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
     """A time not yet settled: seconds + frames / rate + percent / 100 x duration, counted from
-    the start, or back from the end."""
+    the start, or back from the end. is_timecode: its frames are fewer than those of a second."""
 
     text: str
     seconds: Fraction = Fraction(0)
     frames: Fraction = Fraction(0)
     percent: Fraction = Fraction(0)
     from_end: bool = False
+    is_timecode: bool = False
 
     @property
     def needs_duration(self) -> bool:
@@ -40,15 +45,18 @@ class Time:
     def resolve(self, duration: float | None, rate: Fraction | None) -> float:
         """Seconds from the first frame. duration in finite seconds, rate in frames a second.
 
-        In a picture, whose duration is 0, every frame is at 0. Raises ValueError when the time
-        needs one of them and it is unknown (None).
+        In a picture, whose duration is 0, every frame is at 0. Raises UsageError when the time
+        needs one of them and it is unknown (None), or is one that the rate does not have.
         """
         if self.needs_duration and duration is None:
-            raise ValueError(
+            raise UsageError(
                 f"{self} needs the length of the video; write seconds, or give --duration"
             )
         if self.needs_rate and not rate and duration != 0:
-            raise ValueError(f"{self} needs the frame rate; write seconds, or give --fps")
+            raise UsageError(f"{self} needs the frame rate; write seconds, or give --fps")
+        if self.is_timecode and rate and self.frames >= math.ceil(rate):
+            last = math.ceil(rate) - 1
+            raise UsageError(f"{self}: frames go to {last} at {float(rate):.5g} frames a second")
         offset = self.seconds + (self.frames / rate if rate else 0)
         if duration is None:
             return float(offset)
@@ -72,12 +80,12 @@ def parse_time(text: str) -> Time:
         kind = {"s": "seconds", "f": "frames", "%": "percent"}[match[2]]
         if kind == "percent" and (from_end or amount > 100):
             raise ValueError(f"{text!r} is not a percentage from 0% to 100%")
-        return Time(**{kind: amount}, from_end=from_end, text=text)
+        return replace(Time(text, from_end=from_end), **{kind: amount})
     if match := _TIMECODE.fullmatch(body):
         hours, minutes, seconds, frames = (Fraction(part) for part in match.groups())
         _check_sixty(text, minutes, seconds)
         total = hours * 3600 + minutes * 60 + seconds
-        return Time(seconds=total, frames=frames, from_end=from_end, text=text)
+        return Time(seconds=total, frames=frames, from_end=from_end, is_timecode=True, text=text)
     if match := _CLOCK.fullmatch(body):
         hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
         _check_sixty(text, minutes if match[1] else Fraction(0), seconds)
@@ -85,6 +93,8 @@ def parse_time(text: str) -> Time:
         return Time(seconds=total, from_end=from_end, text=text)
     if _NUMBER.fullmatch(body + "s"):
         raise ValueError(f"{text!r} has no unit; write {text}s for seconds or {text}f for frames")
+    if _DROP_FRAME.fullmatch(body):
+        raise ValueError(f"{text!r}: drop-frame timecode is not read; write seconds or frames")
     raise ValueError(f"{text!r} is not a time; write {FORMS}")
 
 

@@ -168,12 +168,13 @@ class TimelineDocument:
 
 
 def read_timeline(path: Path, style_names: Sequence[str]) -> TimelineDocument:
-    """Read a file. Raises TimelineError: one line a mistake, starting with file:line:column."""
+    """Read a file. Raises TimelineError: one line a mistake, starting with file:line:column.
+    Raises UsageError for what is no file that can be read."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise TimelineError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     if len(data) > MAX_BYTES:
         raise TimelineError(f"{path}:1:1: larger than {MAX_BYTES >> 20} MB; not a timeline")
     try:
@@ -462,7 +463,7 @@ def _settle(
 ) -> float | None:
     try:
         return time.resolve(duration, rate)
-    except ValueError as error:
+    except UsageError as error:
         report.add(place, str(error))
         return None
 
