@@ -81,7 +81,6 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         for item in differences:
             print(f"{'as expected' if item.expected else 'FAULT':>11}  {item.what}: {item.message}")
-        say(
-            f"{arguments.output}: {len(faults)} faults" if faults else f"{arguments.output}: agrees"
-        )
+        count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
+        say(f"{arguments.output}: {count if faults else 'agrees'}")
     return 1 if faults else 0

@@ -85,7 +85,7 @@ def _check_command(arguments: argparse.Namespace) -> int:
     if arguments.fps is None and document.needs_rate:
         unknown.append("--fps")
     limit = f" as far as it can be told without {' and '.join(unknown)}" if unknown else ""
-    but = f", with {len(warnings)} warnings" if warnings else ""
+    but = f", with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
     print(f"{arguments.timeline}: fine{limit}{but}")
     return 0
 
