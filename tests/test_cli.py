@@ -234,6 +234,19 @@ def test_show_prints_the_look_at_given_times(
     assert set(looks[0]) == {"at", "mix", "strength", "keep_color", "stroke"}
 
 
+def test_show_takes_the_times_that_a_timeline_takes(
+    timeline: Path, model_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["timeline", "show", str(timeline), "--model", model_file, "--json"]
+    given = ["2.5", "2.5s", "00:02", "10f", "25%", "-2s", "end", "00:00:01:05"]
+    times = [f"--at={at}" for at in given]
+    assert main([*command, *times, "--duration", "00:10", "--fps", "25"]) == 0
+    looks = json.loads(capsys.readouterr().out)
+    assert [look["at"] for look in looks] == [2.5, 2.5, 2, 0.4, 2.5, 8, 10, 1.2]
+    assert main([*command, "--at", "10f", "--duration", "10"]) == 2
+    assert "10f needs the frame rate; write seconds, or give --fps" in capsys.readouterr().err
+
+
 def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -> None:
     output = tmp_path / "plot.png"
     command = ["timeline", "plot", str(timeline), "--model", model_file, "--duration", "8"]
@@ -440,7 +453,9 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("timeline show t --at 2.5s", "--at: '2.5s': write seconds without a unit"),
+        ("timeline show t --at 2.5x", "--at: '2.5x' is not a time; write 12.5s"),
+        ("timeline show t --at -3", "--at: '-3' has no unit; write -3s for seconds"),
+        ("timeline check t --duration 50%", "--duration: '50%' counts from the length itself"),
         ("timeline check t --fps 0", "--fps: '0': write frames a second"),
         ("timeline check t --fps 1e-320", "--fps: '1e-320': write frames a second"),
         ("timeline check t --fps=", "--fps: '': write frames a second"),
@@ -694,7 +709,6 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o - --style udnie", "write the name of a file or folder"),
         ("bench samples/chelsea.jpg", "is a picture; a video is measured"),
         ("timeline show timelines/demo.yaml", "give --duration"),
-        ("timeline show timelines/demo.yaml --at -3", "write seconds"),
     ],
 )
 def test_a_mistyped_command_is_answered_in_one_line(

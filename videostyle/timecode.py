@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from videostyle.errors import UsageError
@@ -77,10 +77,12 @@ def parse_time(text: str) -> Time:
     body = text.removeprefix("-")
     if match := _NUMBER.fullmatch(body):
         amount = Fraction(match[1])
-        kind = {"s": "seconds", "f": "frames", "%": "percent"}[match[2]]
-        if kind == "percent" and (from_end or amount > 100):
+        if match[2] == "%" and (from_end or amount > 100):
             raise ValueError(f"{text!r} is not a percentage from 0% to 100%")
-        return replace(Time(text, from_end=from_end), **{kind: amount})
+        seconds, frames, percent = (
+            amount if match[2] == unit else Fraction(0) for unit in ("s", "f", "%")
+        )
+        return Time(text, seconds, frames, percent, from_end)
     if match := _TIMECODE.fullmatch(body):
         hours, minutes, seconds, frames = (Fraction(part) for part in match.groups())
         _check_sixty(text, minutes, seconds)

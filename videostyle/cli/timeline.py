@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videostyle.cli.console import add_model, check_outputs, check_plot_ending, say
 from videostyle.errors import UsageError
+from videostyle.timecode import Time, parse_time
 
 if TYPE_CHECKING:
     from videostyle.timeline import Timeline
@@ -30,23 +29,41 @@ def add_timeline(commands: Any) -> None:
         verb.set_defaults(command=command)
         verb.add_argument("timeline", type=Path)
         add_model(verb)
-        verb.add_argument("--duration", type=float, help="length of the video in seconds")
+        verb.add_argument(
+            "--duration",
+            type=_length,
+            metavar="TIME",
+            help="length of the video: 8 (seconds), 8s, 01:30 or 200f",
+        )
         verb.add_argument(
             "--fps", type=_rate, help="frame rate, for times in frames: 25 or 30000/1001"
         )
     show.add_argument(
-        "--at", type=_seconds, action="append", metavar="SECONDS", help="repeat for several times"
+        "--at",
+        type=_time,
+        action="append",
+        metavar="TIME",
+        help="2.5 (seconds) or as a timeline writes times; repeat for several",
     )
     show.add_argument("--json", action="store_true", help="a list of objects")
     plot.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
 
 
-def _seconds(text: str) -> float:
-    """A time of the video, for argparse."""
-    with suppress(ValueError):
-        if 0 <= float(text) < math.inf:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: write seconds without a unit, such as 2.5")
+def _time(text: str) -> Time:
+    """A time of the video, for argparse. A number without a unit is seconds: here no frames are
+    meant as easily as in a timeline."""
+    try:
+        return parse_time(text + "s" if re.fullmatch(r"[\d.]+", text) else text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _length(text: str) -> Time:
+    """The length of the video, for argparse."""
+    time = _time(text)
+    if time.needs_duration:
+        raise argparse.ArgumentTypeError(f"{text!r} counts from the length itself; write seconds")
+    return time
 
 
 def _rate(text: str) -> Fraction:
@@ -63,12 +80,18 @@ def _read(arguments: argparse.Namespace) -> TimelineDocument:
     return read_timeline(arguments.timeline, read_model_card(arguments.model).style_names)
 
 
+def _seconds(arguments: argparse.Namespace) -> float | None:
+    """The length of the video."""
+    length: Time | None = arguments.duration
+    return None if length is None else length.resolve(None, arguments.fps)
+
+
 def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timeline:
     if document.needs_duration and arguments.duration is None:
         raise UsageError(f"{arguments.timeline}: counts from the video's length; give --duration")
     if document.needs_rate and arguments.fps is None:
         raise UsageError(f"{arguments.timeline}: counts in frames; give --fps")
-    timeline, warnings = document.resolve(arguments.duration, arguments.fps)
+    timeline, warnings = document.resolve(_seconds(arguments), arguments.fps)
     for warning in warnings:
         say(warning)
     return timeline
@@ -76,7 +99,7 @@ def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timel
 
 def _check_command(arguments: argparse.Namespace) -> int:
     document = _read(arguments)
-    warnings = document.check(arguments.duration, arguments.fps)
+    warnings = document.check(_seconds(arguments), arguments.fps)
     for warning in warnings:
         say(warning)
     unknown = []
@@ -92,7 +115,9 @@ def _check_command(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     timeline = _resolve(_read(arguments), arguments)
-    looks = [{"at": at, **timeline.look_at(at).to_dict()} for at in arguments.at or [0.0]]
+    wanted = arguments.at or [parse_time("0s")]
+    times = [time.resolve(_seconds(arguments), arguments.fps) for time in wanted]
+    looks = [{"at": at, **timeline.look_at(at).to_dict()} for at in times]
     if arguments.json:
         print(json.dumps(looks))
         return 0
@@ -109,7 +134,7 @@ def _plot(arguments: argparse.Namespace) -> int:
     check_outputs(arguments.output, inputs=[arguments.timeline])
     check_plot_ending(arguments.output)
     timeline = _resolve(_read(arguments), arguments)
-    plot_timeline(timeline, arguments.duration or timeline.end_seconds, arguments.output)
+    plot_timeline(timeline, _seconds(arguments) or timeline.end_seconds, arguments.output)
     print(arguments.output)
     return 0
 
