@@ -33,12 +33,14 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(*arguments: str | Path) -> Iterator[LiveServer]:
-    """Run the command until the block ends; it must then end by itself, without a traceback."""
-    command = [sys.executable, "-m", "videostyle", "live", *map(str, arguments), "--no-browser"]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    )
+def live_server(*arguments: str | Path, browser: Path | None = None) -> Iterator[LiveServer]:
+    """Run the command until the block ends; it must then end by itself, without a traceback.
+
+    browser: a program it opens the page with."""
+    command = [sys.executable, "-m", "videostyle", "live", *map(str, arguments)]
+    command += [] if browser else ["--no-browser"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "BROWSER": str(browser)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr
     said = []
     url = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -857,6 +858,19 @@ def test_a_blink_of_the_connection_leaves_the_controls_where_they_were(
     second.close()
 
 
+def test_a_server_that_stands_still_is_not_shown_as_playing(page: Any, server: LiveServer) -> None:
+    page.click("#play")
+    wait_for(lambda: " of 25 frames/s" in page.inner_text("#meter"))
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        page.locator("#notice", has_text="does not answer").wait_for()
+        assert page.inner_text("#meter").startswith("0 of 25 frames/s")
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: "does not answer" not in page.inner_text("#notice"))
+    wait_for(lambda: not page.inner_text("#meter").startswith("0 of"))
+
+
 def test_a_tab_too_many_says_so_and_rests(page: Any, server: LiveServer) -> None:
     page.evaluate(
         """() => {
@@ -927,6 +941,22 @@ def test_shortcuts_work_after_the_mouse(page: Any) -> None:
     page.keyboard.press("Space")
     wait_for(lambda: not state(page, "playing"))
     settled(page)
+
+
+def test_shortcuts_work_in_other_alphabets(page: Any) -> None:
+    page.click("#random")
+    page.evaluate(
+        """() => {
+          const tell = (key, code, ctrlKey) => document.body.dispatchEvent(
+            new KeyboardEvent("keydown", { key, code, ctrlKey, bubbles: true }));
+          tell("я", "KeyZ", true);
+          tell("д", "KeyL", false);
+        }"""
+    )
+    wait_for(lambda: not state(page, "loop"))
+    assert page.is_enabled("#redo")
+    page.keyboard.press("l")
+    wait_for(lambda: state(page, "loop"))
 
 
 def test_times_are_rounded_before_they_are_split(page: Any) -> None:
@@ -1066,6 +1096,36 @@ def test_the_camera_is_painted(page: Any) -> None:
     wait_for(lambda: page.evaluate("videostyle.measured.frames") > frames + 5)
     # Its thumbnails show what it sees.
     wait_for(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth)"))
+    page.select_option("#source", "film.mp4")
+    wait_for(lambda: state(page, "source.kind") == "video")
+    page.locator('#picture[data-rendered="true"]').wait_for()
+
+
+def test_a_camera_that_is_refused_or_ends_says_so_and_can_be_tried_again(page: Any) -> None:
+    settled(page)
+    page.evaluate(
+        """() => {
+          const devices = navigator.mediaDevices;
+          const open = devices.getUserMedia.bind(devices);
+          window.refused = true;
+          devices.getUserMedia = async (wish) => {
+            if (refused) throw new Error("not today");
+            return window.stream = await open(wish);
+          };
+        }"""
+    )
+    page.select_option("#source", "camera")
+    page.locator("#empty-text", has_text="not today").wait_for()
+    assert not page.is_visible("#picture")  # nor the film of before
+    assert page.is_disabled("#record")
+    page.evaluate("refused = false")
+    page.click("#camera-again")
+    wait_for(lambda: state(page, "pictures") > 2)
+    assert page.is_visible("#picture")
+    assert page.is_enabled("#record")
+    page.evaluate("stream.getTracks()[0].dispatchEvent(new Event('ended'))")
+    page.locator("#empty-text", has_text="has stopped").wait_for()
+    assert not page.is_visible("#picture")
     page.select_option("#source", "film.mp4")
     wait_for(lambda: state(page, "source.kind") == "video")
     page.locator('#picture[data-rendered="true"]').wait_for()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import torch
@@ -180,6 +180,30 @@ def test_a_file_that_cannot_be_reached_ends_no_connection(
     asyncio.run(Server(session, viewers)._receive(cast(Any, Socket()), viewer))
     told = [json.loads(asyncio.run(viewer.next())) for _ in range(2)]
     assert "No such file" in told[-1]["message"]
+
+
+def test_what_nobody_watches_plays_no_more(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Socket:
+        query_params: ClassVar = {"token": session.token}
+
+        async def accept(self) -> None: ...
+
+        async def receive(self) -> dict[str, str]:
+            return {"type": "websocket.disconnect"}
+
+        async def send_text(self, _: str) -> None: ...
+
+    async def visit(*, recording: bool) -> bool:
+        session.player.update(playing=True, recording=recording)
+        await Server(session, Viewers()).socket(cast(Any, Socket()))
+        await asyncio.sleep(0.05)
+        return session.player.controls.playing
+
+    monkeypatch.setattr("videostyle.live.server.UNWATCHED_SECONDS", 0)
+    assert not asyncio.run(visit(recording=False))
+    assert asyncio.run(visit(recording=True))
 
 
 def test_who_hears_that_a_render_is_done_can_begin_another(

@@ -560,6 +560,27 @@ def test_bytes_that_are_no_camera_frame_do_no_harm(tab: Tab) -> None:
     tab.ask({"type": "open", "name": "film.mp4"}, "source")
 
 
+def test_the_first_take_of_a_camera_begins_at_its_start(tab: Tab) -> None:
+    tab.ask({"type": "open", "name": "camera"}, "source")
+    frame = BytesIO()
+    Image.new("RGB", (96, 64), "red").save(frame, "JPEG")
+
+    def film(frames: int) -> None:
+        for _ in range(frames):
+            seen = len(tab.pictures)
+            tab.socket.send(frame.getvalue())
+            tab.until(lambda seen=seen: len(tab.pictures) > seen)
+
+    tab.pictures.clear()
+    film(5)
+    tab.ask({"type": "record", "recording": True}, "state")
+    film(5)
+    assert tab.pictures[-5]["seconds"] > 0
+    keys = tab.ask({"type": "record", "recording": False}, "timeline")["tracks"]["mix"]
+    assert keys[0]["at"] == 0
+    tab.ask({"type": "open", "name": "film.mp4"}, "source")
+
+
 def test_without_the_token_there_is_nothing(server: LiveServer) -> None:
     paths = ["/", "/thumbnails/red", "/timelines/old.yaml", "/results/out.mp4"]
     for path in [*paths, "/?token=wrong", "/?token=%C3%A9"]:
@@ -570,6 +591,40 @@ def test_without_the_token_there_is_nothing(server: LiveServer) -> None:
         with pytest.raises(InvalidStatus) as refused:
             connect(f"ws://{server.host}/socket{token}")
         assert refused.value.response.status_code == 403
+
+
+def test_the_browser_is_started_with_a_ticket_for_one_time(
+    model_file: str, folder: Path, tmp_path: Path
+) -> None:
+    """Everybody on the machine can read how it was started. It may also never end."""
+    browser, opened = tmp_path / "browser.sh", tmp_path / "opened"
+    browser.write_text(
+        f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\nsleep 3\n'
+    )
+    browser.chmod(0o700)
+    with live_server(folder / "film.mp4", "--model", model_file, browser=browser) as server:
+        end = time.monotonic() + 60
+        while not opened.exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        address = opened.read_text().strip()
+        assert server.token not in address
+        page = address.removeprefix(f"http://{server.host}")
+        connection = http.client.HTTPConnection(server.host, timeout=20)
+        connection.request("GET", page)
+        answer = connection.getresponse()
+        assert answer.headers["location"] == f"/?token={server.token}"
+        connection.close()
+        assert request(server, "GET", page)[0] == 403
+        assert request(server, "GET", "/?ticket=")[0] == 403
+
+
+def test_connections_that_say_nothing_shut_nobody_out(server: LiveServer) -> None:
+    host, port = server.host.split(":")
+    with ExitStack() as idle:
+        for _ in range(100):
+            idle.enter_context(socket.create_connection((host, int(port))))
+        assert request(server, "GET", f"/?token={server.token}")[0] == 200
 
 
 def test_another_host_or_origin_is_refused(server: LiveServer) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from videostyle.cli.console import (
@@ -79,10 +80,11 @@ def _live(arguments: argparse.Namespace) -> int:
     if network and not network.is_file():
         raise UsageError(f"--loss-network {network}: no such file; vgg16 fetches one")
 
-    def on_address(address: str) -> None:
+    def on_address(address: str, once: str) -> None:
         say(f"Live at {address}  (Ctrl-C ends it)")
         if not arguments.no_browser:
-            webbrowser.open(address)
+            # Some browsers end only when they are closed.
+            Thread(target=webbrowser.open, args=(once,), daemon=True).start()
 
     with suppress(KeyboardInterrupt):
         asyncio.run(

@@ -30,10 +30,11 @@ async def serve(
     device: str,
     loss_network: Path | None,
     on_warning: Callable[[str], None],
-    on_address: Callable[[str], None],
+    on_address: Callable[[str, str], None],
 ) -> None:
     """Serve until interrupted. name: what to show first, in the library, or 'camera'; on_warning
-    gets each of the timeline's warnings, on_address the page's address once it can be opened.
+    gets each of the timeline's warnings, on_address the page's address once it can be opened, and
+    another that opens it one time.
 
     Raises UsageError if it cannot listen there, and what opening the source or timeline raises.
     """
@@ -69,10 +70,11 @@ async def serve(
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_max_queue=8,
             ws_per_message_deflate=False,
-            limit_concurrency=64,
+            limit_concurrency=512,  # connections, of which a browser, or a scan, leaves many idle
             timeout_graceful_shutdown=1,
         )
-        on_address(f"http://{hosts[0]}/?token={session.token}")
+        page = f"http://{hosts[0]}/"
+        on_address(f"{page}?token={session.token}", f"{page}?ticket={session.ticket}")
         await _Listener(config, before_shutdown=session.close).serve(sockets=[listening])
     finally:
         session.close()

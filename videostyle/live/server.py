@@ -18,7 +18,13 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,6 +46,8 @@ from videostyle.whole_file import written_whole
 PAGE = Path(__file__).parent / "page"
 # Larger messages end the connection: a camera's frame, or a timeline, is smaller.
 MAX_MESSAGE_BYTES = 5_000_000
+# After so long with nobody watching it plays no more.
+UNWATCHED_SECONDS = 30.0
 # A tab that sends so many messages that make no sense is let go.
 MOST_MISTAKES = 20
 _HEADERS = {
@@ -113,6 +121,10 @@ class Server:
             )
 
     async def page(self, request: Request) -> Response:
+        ticket = request.query_params.get("ticket", "").encode()
+        if self.session.ticket and secrets.compare_digest(ticket, self.session.ticket.encode()):
+            self.session.ticket = ""
+            return RedirectResponse(f"/?token={self.session.token}")
         self.check(request)
         return FileResponse(PAGE / "index.html")
 
@@ -214,8 +226,16 @@ class Server:
             sending.cancel()
             self.viewers.remove(viewer)
             self._ask_for_original()
+            if not self.viewers.all:
+                asyncio.get_running_loop().call_later(UNWATCHED_SECONDS, self._rest)
             with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await sending
+
+    def _rest(self) -> None:
+        """Pause if nobody watches; a recording comes to its end."""
+        player = self.session.player
+        if not self.viewers.all and not player.controls.recording:
+            player.update(playing=False)
 
     async def _receive(self, websocket: WebSocket, viewer: Viewer) -> None:
         mistakes = 0

@@ -53,7 +53,9 @@ class Session:
     """Carries out the page's commands. `tell` is called, from any thread, with every message that
     all tabs should have, `show` with every picture.
 
-    warnings: of the timeline that was read last.
+    token: what a page must know. ticket: is exchanged for it once; a browser is started with it,
+    because every user of a machine can read how a program was started. warnings: of the timeline
+    that was read last.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Session:
     ) -> None:
         self.library = library
         self.token = secrets.token_urlsafe(24)
+        self.ticket = secrets.token_urlsafe(24)
         self._tell = tell
         self._source = ""
         self._timeline: Timeline | None = None
@@ -325,6 +328,8 @@ class Session:
         take = self.player.take()
         if take:
             before, info = self._timeline, self.player.info
+            if info is None and before is None:  # a camera's first take begins as a file would
+                take = [replace(each, seconds=each.seconds - take[0].seconds) for each in take]
             if before and before.loop:
                 end = max(take[-1].seconds, (info and info.duration_seconds) or 0.0)
                 before = unrolled(before, end, float((info and info.frame_rate) or 25))

@@ -101,6 +101,8 @@ class Viewers:
             self.take_controls(self.all[0])
 
     def tell(self, message: dict[str, Any]) -> None:
+        if message["type"] == "source":  # the picture of another is nothing to begin with
+            self._last = None
         for viewer in self.all:
             viewer.tell(message)
 

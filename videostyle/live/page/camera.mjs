@@ -1,7 +1,7 @@
 // The browser's camera as a source: frames go up as JPEG, one at a time.
 
-import { isIdle, on, sendBytes } from "./connection.mjs";
-import { element, notice, state } from "./state.mjs";
+import { emit, isIdle, on, sendBytes } from "./connection.mjs";
+import { element, state } from "./state.mjs";
 
 const WIDTH = 1280;
 // A frame that is not answered by then is lost, and the next one goes up.
@@ -12,7 +12,7 @@ let stream = null;  // a promise while this tab films
 const stop = (opened) => opened.getTracks().forEach((track) => track.stop());
 
 function update() {
-  const films = state.source?.name === "camera" && state.conducts;
+  const films = state.source?.name === "camera" && state.conducts && !state.lacksCamera;
   if (films === Boolean(stream)) return;
   stream?.then(stop, () => {});
   stream = films ? open() : null;
@@ -20,6 +20,12 @@ function update() {
 }
 on("source", update);
 on("role", update);
+
+function giveUp(reason) {
+  state.lacksCamera = true;
+  update();
+  emit("no_camera", { reason });
+}
 
 async function open() {
   if (!navigator.mediaDevices) throw new Error("browsers lend it only to pages of 127.0.0.1, localhost or https");
@@ -35,8 +41,11 @@ async function run(mine) {
     video.srcObject = await mine;
     await video.play();
   } catch (error) {
-    if (mine === stream) notice(`The camera cannot be used: ${error.message}. Choose another source.`);
+    if (mine === stream) giveUp(`The camera cannot be used: ${error.message}.`);
     return;
+  }
+  for (const track of video.srcObject.getTracks()) {
+    track.onended = () => { if (mine === stream) giveUp("The camera has stopped."); };
   }
   const canvas = element("canvas");
   const context = canvas.getContext("2d", { alpha: false });

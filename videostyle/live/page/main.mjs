@@ -2,7 +2,7 @@
 
 import { connect, drop, on, send } from "./connection.mjs";
 import { $, clock, duration, element, notice, play, state } from "./state.mjs";
-import { measured, nextView } from "./viewer.mjs";
+import { clear, measured, nextView } from "./viewer.mjs";
 import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
 import "./strip.mjs";
@@ -39,16 +39,22 @@ on("hello", ({ lines, model, engine }) => {
   showLines();
   showSource();
   $("meter").title = `${model} on ${engine}`;
-  $("empty").textContent = state.media.length
+  if (state.source?.name) return;
+  clear(state.media.length
     ? "Choose a video, a picture or the camera above."
-    : `There is no video or picture in the folder ${state.folder}. Choose the camera above, or start with: videostyle live VIDEO`;
+    : `There is no video or picture in the folder ${state.folder}. Choose the camera above, or start with: videostyle live VIDEO`);
 });
+let shown = "";
+let isBack = false;  // the connection; its first picture follows
+on("connected", () => { isBack = true; });
 on("source", ({ name, kind }) => {
   showSource();
-  $("empty").hidden = Boolean(name);
+  if (name && !(isBack && name === shown)) clear(name === "camera" ? "Waiting for the camera…" : "");
+  shown = name;
+  isBack = false;
   const isVideo = kind === "video";
   for (const id of ["play", "back", "forward", "loop"]) $(id).disabled = !isVideo;
-  $("record").disabled = !isVideo && name !== "camera";
+  showRecord();
   document.querySelector(".timeline").classList.toggle("still", kind === "picture");
 });
 $("source").onchange = ({ target }) => {
@@ -67,6 +73,15 @@ function showLines() {
   $("lines").value = state.lines ?? "";
 }
 
+// There is something to record from the first picture on.
+function showRecord() {
+  const isNothing = !state.pictures || state.lacksCamera || state.source.kind === "picture";
+  $("record").disabled = isNothing && !state.recording;
+}
+on("picture", () => { if (state.pictures === 1) showRecord(); });
+on("no_camera", ({ reason }) => { clear(reason, true); showRecord(); });
+$("camera-again").onclick = () => send({ type: "open", name: "camera" });
+
 const toggles = {
   play: () => play(!state.playing),
   loop: () => send({ type: "set", loop: !state.loop }),
@@ -82,6 +97,7 @@ on("state", () => {
   $("loop").setAttribute("aria-pressed", state.loop);
   $("record").textContent = state.recording ? "Stop" : "Record";
   $("record").setAttribute("aria-pressed", state.recording);
+  showRecord();
   showLines();
 });
 
@@ -134,6 +150,13 @@ document.addEventListener("click", ({ target, detail }) => {
   if (detail) button?.blur();
 }, true);
 
+// The character that is typed, or, in a layout of other letters, the one that a Latin one has there.
+function characterOf({ key, code }) {
+  const isOther = key.length === 1 && key > "~";
+  const place = isOther && ({ Comma: ",", Period: "." }[code] ?? /^Key(.)$/.exec(code)?.[1]);
+  return (place || key).toLowerCase();  // Caps Lock may be on
+}
+
 // A button that is disabled stays so.
 const press = (id) => () => $(id).click();
 const shortcuts = {
@@ -146,17 +169,18 @@ const shortcuts = {
 document.addEventListener("keydown", (event) => {
   const writes = event.target.closest('textarea, select, dialog, input:not([type="range"])');
   if (writes) return;
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+  const character = characterOf(event);
+  if ((event.ctrlKey || event.metaKey) && character === "z") {
     event.preventDefault();
     $(event.shiftKey ? "redo" : "undo").click();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const act = shortcuts[event.key.toLowerCase()];  // Caps Lock may be on
+  const act = shortcuts[character];
   // A button in focus, but for a key of the timeline, is pressed by Space itself.
-  if (!act || (event.key === " " && event.target.closest("button:not(.key)"))) return;
+  if (!act || (character === " " && event.target.closest("button:not(.key)"))) return;
   event.preventDefault();
-  if (!event.repeat || ",.".includes(event.key)) act();  // held, only these go on
+  if (!event.repeat || ",.".includes(character)) act();  // held, only these go on
 });
 
 // For tests and the curious.

@@ -17,6 +17,7 @@ export const state = {
   pictures: 0,  // since the source was opened
   look: { mix: { [ORIGINAL]: 1 }, strength: 1, keep_color: 0, stroke: 1 },  // of the last picture
   timeline: null, lesson: null,
+  lacksCamera: false,  // until it is chosen again
   typed: "",  // of the timeline's text, and not applied
 };
 
@@ -28,6 +29,7 @@ on("source", (message) => {
   state.source = message;
   state.sources += 1;
   state.seconds = state.pictures = 0;
+  state.lacksCamera = false;
 });
 on("lesson", (message) => { state.lesson = message; });
 on("role", ({ conducts }) => { state.conducts = conducts; });
