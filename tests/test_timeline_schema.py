@@ -42,6 +42,18 @@ def test_the_schema_knows_the_readers_keys() -> None:
     assert set(properties["loop"]["properties"]) == set(LOOP_KEYS)
 
 
+def test_every_key_has_a_line_to_show_where_the_mouse_rests() -> None:
+    properties = SCHEMA["properties"]
+    keyframe = properties["keyframes"]["items"]["properties"]
+    for item in (
+        *properties.values(),
+        *keyframe.values(),
+        *properties["loop"]["properties"].values(),
+    ):
+        assert item["description"].endswith(".")
+    assert "12.5s" in keyframe["at"]["patternErrorMessage"]
+
+
 TIMES = ["0s", "1.5s", "00:01", "1:005:10", "0:00:02.5", "00:00:03:05", "75f", "60%", "-1s", "end"]
 BAD_TIMES = ["1", "", "s", "-5%", "101%", "1h", "x"]
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {

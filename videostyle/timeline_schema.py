@@ -27,6 +27,24 @@ TIME_PATTERN = (
 )
 
 
+# What an editor shows where the mouse rests.
+_MEANING = {
+    "version": "The version of this format.",
+    "keyframes": "What the video looks like at some times; between them the tracks move.",
+    "loop": "Play the beginning of the timeline again and again.",
+    "at": f"The time of this keyframe: {FORMS}.",
+    "mix": "A style's name, or {style: weight}; `original` is the untouched frame. Weights are "
+    "divided by their sum.",
+    "strength": "From 0 (the original) to 1 (the pastiche).",
+    "keep_color": "From 0 (the painting's colours) to 1 (the original's chroma).",
+    "stroke": "Stroke size. 1 is the look of a picture of 512 lines, 2 that of one of 256 lines.",
+    "ease": "How the curve leaves this keyframe: a name, or [x1, y1, x2, y2] as CSS's "
+    "cubic-bezier.",
+    "period": f"The time after which the timeline begins again: {FORMS}.",
+    "mode": "repeat, or bounce: every other round runs backwards.",
+}
+
+
 def timeline_schema(style_names: Sequence[str]) -> dict[str, Any]:
     """The schema for a model with these styles."""
     keyframes = {
@@ -36,19 +54,18 @@ def timeline_schema(style_names: Sequence[str]) -> dict[str, Any]:
         "contains": {"required": ["mix"]},
     }
     loop = {
-        "period": {"$ref": "#/definitions/time"},
+        "period": _time(),
         "mode": {"enum": list(LOOP_MODES), "default": LOOP_MODES[0]},
     }
     document = {
         "version": {"const": VERSION},
         "keyframes": keyframes,
-        "loop": _object(loop, ["period"]),
+        "loop": _object(_told(loop), ["period"]),
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "videostyle timeline",
-        "definitions": {"time": _time(), "ease": _ease()},
-        **_object(document, ["version", "keyframes"]),
+        **_object(_told(document), ["version", "keyframes"]),
     }
 
 
@@ -60,13 +77,17 @@ def _keyframe(styles: Sequence[str]) -> dict[str, Any]:
     weights = {name: {"type": "number", "minimum": 0} for name in styles}
     mixture = _object(weights, [], minProperties=1)
     properties = {
-        "at": {"$ref": "#/definitions/time"},
+        "at": _time(),
         "mix": {"anyOf": [{"enum": list(styles)}, mixture]},
         **scalars,
-        "ease": {"$ref": "#/definitions/ease"},
+        "ease": _ease(),
     }
     tracks = [{"required": [track]} for track in TRACKS]
-    return _object(properties, ["at"], anyOf=tracks)
+    return _object(_told(properties), ["at"], anyOf=tracks)
+
+
+def _told(properties: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"description": _MEANING[name], **item} for name, item in properties.items()}
 
 
 def _object(properties: dict[str, Any], required: list[str], **more: Any) -> dict[str, Any]:
@@ -79,7 +100,8 @@ def _number(low: float, high: float) -> dict[str, Any]:
 
 
 def _time() -> dict[str, Any]:
-    return {"type": "string", "pattern": TIME_PATTERN, "description": FORMS}
+    message = f"Not a time; write {FORMS}"
+    return {"type": "string", "pattern": TIME_PATTERN, "patternErrorMessage": message}
 
 
 def _ease() -> dict[str, Any]:
