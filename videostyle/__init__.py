@@ -1,6 +1,12 @@
 """Paint a video: a timeline of keyframes morphs it through the styles of many paintings.
 
-The names below load on first use, so that importing videostyle costs nothing.
+    load_model, Stylizer, Look      a frame to its pastiche
+    render, EncodeOptions           a file to a file
+    Progress, Report                what render tells
+    read_timeline, Timeline         keyframes
+    VideoStyleError                 the base of all errors; `videostyle.errors` has the others
+
+They load on first use, so that importing videostyle costs nothing.
 """
 
 from importlib import import_module
@@ -45,7 +51,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'videostyle' has no attribute {name!r}")
-    return getattr(import_module(f"videostyle.{_HOMES[name]}"), name)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:  # or any name would do
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'videostyle' has no attribute {name!r}")
+        return getattr(import_module(f"videostyle.{_HOMES[name]}"), name)
