@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import av
 import pytest
 from PIL import Image
 
+import videostyle
 from videostyle.cli import main
 
 TIMELINE = """version: 1
@@ -175,6 +177,14 @@ def test_no_answer_is_no(
 
 def test_probe_refuses_an_ending_that_is_none(video: Path) -> None:
     assert main(["probe", str(video), "--to", ""]) == 2
+
+
+def test_the_package_shows_its_names() -> None:
+    assert set(videostyle.__all__) <= set(dir(videostyle))
+    for name in videostyle.__all__:
+        assert re.search(rf"\b{name}\b", videostyle.__doc__ or "")
+    with pytest.raises(AttributeError, match="has no attribute 'Styliser'"):
+        videostyle.Styliser  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_the_package_keeps_its_names() -> None:
@@ -386,6 +396,23 @@ def test_an_interrupt_while_workers_start_is_no_accident(
     assert process.returncode == 130, error
     assert "stopped: " in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("module", ["argparse", "videostyle.cli.train"])
+def test_an_interrupt_before_the_command_begins_is_no_accident(tmp_path: Path, module: str) -> None:
+    (tmp_path / "early.py").write_text(
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r} and sys.meta_path.pop(0):\n"
+        "            exec('raise KeyboardInterrupt')\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from videostyle.cli import main\n"
+        "sys.exit(main(['styles']))"
+    )
+    command = [sys.executable, "-m", "early"]
+    process = subprocess.run(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert (process.returncode, process.stderr) == (130, "videostyle: interrupted\n")
 
 
 @pytest.fixture

@@ -1,41 +1,47 @@
 """The command line: the only part that prints, and the only one that ends the process.
 
-Every command imports what it needs when it runs, so `--help` answers at once.
+Every command imports what it needs when it runs, so `--help` answers at once. `main` imports the
+commands themselves, so that a Ctrl-C meanwhile is answered like any other.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from videostyle import __version__
-from videostyle.cli.add_style import add_add_style
-from videostyle.cli.bench import add_bench
-from videostyle.cli.console import Parser, reader_may_leave, say, say_error
-from videostyle.cli.evaluate import add_evaluate
-from videostyle.cli.inspect import add_probe, add_verify
-from videostyle.cli.live import add_live
-from videostyle.cli.reference import add_reference
-from videostyle.cli.render import add_render
-from videostyle.cli.styles import add_styles
-from videostyle.cli.timeline import add_schema, add_timeline
-from videostyle.cli.train import add_train
 from videostyle.errors import INTERRUPTED, VideoStyleError
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 failed, 2 usage or timeline, 3 some of a
     batch failed, 130 interrupted."""
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        from videostyle.cli.console import say
+
+        say("videostyle: interrupted")
+        exec("")  # if it came inside exec, as of a dataclass, Python would still end by the signal
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed, as in `<&-`
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
             stream.reconfigure(errors="backslashreplace")
+    from videostyle.cli.console import reader_may_leave, say, say_error
+
     try:
         with reader_may_leave(sys.stdout):
             words = sys.argv[1:] if argv is None else argv
@@ -45,9 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VideoStyleError as error:
         say_error(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        say("videostyle: interrupted")
-        return INTERRUPTED
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         say(f"videostyle: {where}{error.strerror or error}")
@@ -56,6 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of every command; each sets `command` to a function that returns an exit code."""
+    from videostyle.cli.add_style import add_add_style
+    from videostyle.cli.bench import add_bench
+    from videostyle.cli.console import Parser
+    from videostyle.cli.evaluate import add_evaluate
+    from videostyle.cli.inspect import add_probe, add_verify
+    from videostyle.cli.live import add_live
+    from videostyle.cli.reference import add_reference
+    from videostyle.cli.render import add_render
+    from videostyle.cli.styles import add_styles
+    from videostyle.cli.timeline import add_schema, add_timeline
+    from videostyle.cli.train import add_train
+
     parser = Parser(
         prog="videostyle",
         description="Paint a video: a timeline of keyframes morphs it through many paintings.",
