@@ -118,20 +118,18 @@ def test_the_device_paints_as_the_host_does(
     assert np.quantile(off, 0.999) <= 16
 
 
-def test_a_frame_of_one_colour_gets_no_grid(
-    clip: Clip, stylizer: Stylizer, reference: Stylizer
-) -> None:
+def test_black_frames_stay_black(clip: Clip, stylizer: Stylizer, reference: Stylizer) -> None:
     black = np.zeros((64, 96, 3), np.uint8)
     info = probe(clip(pts=range(5), pixels=lambda n: black if n in (1, 3) else still_and_moving(n)))
     frames, converter = list(decode(info)), ColorConverter(info, "yuv420p")
     # Of a large stroke there are more layers than one.
     for look in (RED, replace(RED, stroke=4.0)):
         painted = on_device(frames, [look] * 5, stylizer, converter, stabilize=False)
-        flat = [bool(np.ptp(plane_array(frame.image, 0)) == 0) for frame in painted]
-        assert flat == [False, True, False, True, False]
+        assert differences(painted[1::2], frames[1::2]).max() == 0
+        assert differences(painted[::2], frames[::2]).mean() > 10
         looks = Timeline.constant(look)
         expected = list(stylize(frames, reference, looks, converter, stabilize=False))
-        assert differences(painted[1::2], expected[1::2]).max() <= 2
+        assert differences(painted, expected).mean() < 1
 
 
 def test_batches_paint_what_single_frames_do(info: MediaInfo, stylizer: Stylizer) -> None:

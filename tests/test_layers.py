@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "videostyle"
 # From the ground up; a module imports only from lines above its own.
 LAYERS = [
     {"errors", "whole_file"},
-    {"look", "timecode", "easing", "stages", "options", "media", "picture"} | {"device"},
+    {"look", "timecode", "easing", "stages", "options", "media", "picture", "flatness"}
+    | {"device"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments", "program"},
     {"openvino_graph", "fused_network", "planes"},

@@ -16,6 +16,7 @@ from PIL import Image
 from videostyle.device import choose_precision
 from videostyle.engine import Engine, make_engine
 from videostyle.errors import ModelError, UsageError
+from videostyle.flatness import grained
 from videostyle.look import Look, normalize_mixture
 from videostyle.model import Model, load_model
 from videostyle.network import StyleNetwork
@@ -50,22 +51,11 @@ def test_the_default_engine_paints_as_the_network_does(small_model: Model, preci
     stylizer = Stylizer(small_model, device="cpu", precision=precision)
     mixture = {"red": 0.3, "blue": 0.7}
     frame = photo(72, 104)
-    off = difference(stylizer(frame, Look(mixture)), reference(small_model, frame, mixture))
+    off = difference(
+        stylizer(frame, Look(mixture)), reference(small_model, grained(frame), mixture)
+    )
     assert off.max() <= {"fp32": 1, "bf16": 24, "int8": 32}[precision]
     assert off.mean() <= {"fp32": 0.1, "bf16": 2.5, "int8": 4}[precision]
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-@pytest.mark.parametrize("shade", [0, 77, 255])
-def test_a_frame_of_one_colour_gets_no_grid(precision: str, shade: int) -> None:
-    stylizer = Stylizer(load_model("lean"), device="cpu", precision=precision)
-    frame = np.full((72, 104, 3), shade, np.uint8)
-    pastiche = stylizer(frame, Look({"starry_night": 1}))
-    assert (pastiche == pastiche[0, 0]).all()
-    red, green, blue = pastiche[0, 0]
-    assert red < green < blue  # a night
-    frame[40:, 50:] += 1
-    assert stylizer(frame, Look({"starry_night": 1})).std() > 10
 
 
 def test_a_call_paints_all_of_a_look(small_model: Model) -> None:
@@ -169,7 +159,7 @@ def test_cuda_paints_a_photo_as_the_reference_does(size: tuple[int, int]) -> Non
     mixture = normalize_mixture(dict(zip(names, random.random(3), strict=True)))
     painted = Stylizer(model, device="cuda").submit(frame, mixture)()
     bottom, right = (-side % model.network.architecture.multiple for side in size)
-    padded = np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+    padded = np.pad(grained(frame), ((0, bottom), (0, right), (0, 0)), mode="reflect")
     expected = reference(model, padded, mixture)[: size[0], : size[1]]
     off = difference(painted, expected)
     assert off.mean() <= 1
@@ -211,7 +201,7 @@ def test_a_picture_looks_the_same_at_twice_the_resolution(small_model: Model) ->
     small_pastiche = stylizer(small, Look({"red": 1}))
     large_pastiche = stylizer(resize(small, 1024, 1040), Look({"red": 1}))
     assert large_pastiche.shape == (1024, 1040, 3)
-    assert difference(resize(large_pastiche, 512, 520), small_pastiche).mean() < 2
+    assert difference(large_pastiche, resize(small_pastiche, 1024, 1040)).mean() < 2
 
 
 def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(small_model: Model) -> None:
@@ -221,7 +211,8 @@ def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(small_model:
     assert enough is coarse
     refined = stylizer.refine(coarse, {"red": 1}, 250)()
     assert refined.shape == (128, 160, 3)
-    assert np.array_equal(refined, stylizer.submit(resize(coarse, 128, 160), {"red": 1})())
+    expected = reference(small_model, resize(coarse, 128, 160), {"red": 1})
+    assert difference(refined, expected).max() <= 1
     assert stylizer.refine(coarse, {"red": 1}, 640)().shape == (512, 640, 3)
 
 
@@ -234,13 +225,14 @@ def test_painting_over_fades_in(small_model: Model) -> None:
     amounts = [difference(each, doubled).mean() for each in refined]
     assert amounts == sorted(amounts)
     assert amounts[0] < 0.1 * amounts[-1]
-    assert np.array_equal(refined[-1], stylizer.submit(doubled, {"red": 1})())
+    expected = reference(small_model, doubled, {"red": 1})
+    assert difference(refined[-1], expected).max() <= 1
 
 
 def test_padding_leaves_the_rest_of_the_picture_alone(small_model: Model) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     frame = photo(77, 101)
-    padded = np.pad(frame, ((0, 3), (0, 3), (0, 0)), mode="reflect")
+    padded = np.pad(grained(frame), ((0, 3), (0, 3), (0, 0)), mode="reflect")
     expected = reference(small_model, padded, {"red": 1.0})[:77, :101]
     assert difference(stylizer(frame, Look({"red": 1})), expected).max() <= 1
 
@@ -299,7 +291,7 @@ def test_without_openvino_pytorch_paints_and_says_what_is_faster(
     assert "PyTorch" in stylizer.engine.description
     assert "openvino" in stylizer.engine.description
     frame, mixture = photo(64, 64), {"red": 1.0}
-    expected = reference(small_model, frame, mixture)
+    expected = reference(small_model, grained(frame), mixture)
     assert difference(stylizer(frame, Look(mixture)), expected).max() <= 1
 
 

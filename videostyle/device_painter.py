@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videostyle.color import ColorConverter
+from videostyle.flatness import grain, presences
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Frame
 from videostyle.planes import (
@@ -31,7 +32,7 @@ from videostyle.planes import (
 )
 from videostyle.program import Lane
 from videostyle.stabilizer import MEMORY, hold, similarity
-from videostyle.stylizer import MIN_SIDE, Stylizer, layers, level
+from videostyle.stylizer import MIN_SIDE, Stylizer, layers
 from videostyle.torch_engine import TorchEngine
 
 # Pixels in a batch: four frames of 1080 lines, two of 1440, one of 2160.
@@ -236,6 +237,8 @@ class _Course:
         self._to_planes = RgbToPlanes(layout, color, painted, like)
         multiple = stylizer.model.network.architecture.multiple
         self._padding = [_reflected(side, multiple, like.device) for side in working]
+        spread = torch.from_numpy(grain(*working)).to(like.device, torch.int16)
+        self._grain = spread[:, :, None]
         self._marks: deque[_Mark | None] = deque([None] * MEMORY, MEMORY)
         past = torch.zeros(MEMORY, *working, 3, dtype=torch.uint8, device=like.device)
         self._past_frames, self._past_pastiches = past, past.clone()
@@ -260,7 +263,8 @@ class _Course:
         """Samples (N, S) -> (N, S). rows (N, 2, D); opacities (N, 2) of luma and of chroma."""
         originals = self._layout.split(samples)
         frames = self._to_rgb(originals)
-        pastiches = self._paint(frames, rows)
+        opacities = opacities * presences(frames[:, ::8, ::8])[:, None]
+        pastiches = self._paint((frames + self._grain).clamp_(0, 255).to(torch.uint8), rows)
         if self._stabilize:
             frames = torch.cat((self._past_frames, frames))
             history = torch.cat((self._past_pastiches, pastiches))
@@ -284,7 +288,7 @@ class _Course:
         down, across = self._padding
         if len(down) > height or len(across) > width:
             frames = frames[:, down][:, :, across]
-        return level(frames, self._engine.paint(frames, rows))[:, :height, :width]
+        return self._engine.paint(frames, rows)[:, :height, :width]
 
     def _paint_over(self, pastiches: Tensor, rows: Tensor, weight: float) -> Tensor:
         """See `Stylizer.refine`."""
@@ -293,7 +297,7 @@ class _Course:
         )
         doubled = doubled.round_().clamp_(0, 255).permute(0, 2, 3, 1)
         frames = doubled.to(torch.uint8).contiguous()
-        painted = level(frames, self._engine.paint(frames, rows))
+        painted = self._engine.paint(frames, rows)
         if weight == 1:
             return painted
         return torch.lerp(doubled, painted.float(), weight).round_().to(torch.uint8)

@@ -92,7 +92,8 @@ def _green(frame: Picture) -> Green:
 def _cells(green: Green) -> Weights:
     """(2 h, 2 w): the sum of each cell's eight values."""
     lines = green[::2] + green[1::2]
-    return (lines[:, ::4] + lines[:, 1::4] + lines[:, 2::4] + lines[:, 3::4]).astype(np.float32)
+    cells: Green = lines[:, ::4] + lines[:, 1::4] + lines[:, 2::4] + lines[:, 3::4]
+    return cells.astype(np.float32)
 
 
 def _change(green: Green, cells: Weights) -> float:

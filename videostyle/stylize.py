@@ -14,6 +14,7 @@ from functools import cache, partial
 
 from videostyle.color import ColorConverter, blend_planes
 from videostyle.device_painter import DevicePainter, paints
+from videostyle.flatness import presence
 from videostyle.look import Look
 from videostyle.media import Frame
 from videostyle.stabilizer import Stabilizer
@@ -85,6 +86,7 @@ def paint(
         return partial(_untouched, frame, converter, stabilizer)
     size = (frame.image.height, frame.image.width)
     rgb = converter.to_rgb(frame.image, stylizer.working_size(*size, look.stroke))
+    opacity = look.opacity * presence(rgb)
     painting = stylizer.submit(rgb, look.painted)
 
     def paint_over() -> Callable[[], Frame]:
@@ -95,10 +97,10 @@ def paint(
 
     def finish(painting: Callable[[], Picture]) -> Frame:
         painted = converter.from_rgb(painting(), size)
-        if look.opacity < 1 or look.keep_color > 0:
+        if opacity < 1 or look.keep_color > 0:
             original = converter.to_output(frame.image)
-            chroma = look.opacity * (1 - look.keep_color)
-            painted = blend_planes(original, painted, luma=look.opacity, chroma=chroma)
+            chroma = opacity * (1 - look.keep_color)
+            painted = blend_planes(original, painted, luma=opacity, chroma=chroma)
         return replace(frame, image=painted)
 
     return paint_over

@@ -21,6 +21,7 @@ from torch import Tensor
 from videostyle.device import choose_device
 from videostyle.engine import make_engine
 from videostyle.errors import ModelError, UsageError
+from videostyle.flatness import grained, presence
 from videostyle.look import Look
 from videostyle.model import Model
 from videostyle.strips import paint_in_strips, ran_out_of_memory
@@ -123,20 +124,23 @@ class Stylizer:
         return painted_height, painted_width
 
     def submit(self, frame: Picture, mixture: Mapping[str, float]) -> Callable[[], Picture]:
-        """Begin to paint a frame (H, W, 3) at its own size; the function returned waits for the
-        pastiche. Until then the frame must not change.
+        """Begin to paint a frame (H, W, 3), with grain (`flatness`), at its own size; the function
+        returned waits for the pastiche.
 
         A frame for which the memory does not suffice is painted in strips. Raises ModelError for a
         style the model lacks, what an engine raises if there is no memory for strips either.
         """
         self.check(mixture)
+        return self._submit(grained(frame), mixture)
+
+    def _submit(self, frame: Picture, mixture: Mapping[str, float]) -> Callable[[], Picture]:
         height, width = frame.shape[:2]
         rows = self.model.rows([mixture])
         frames = torch.from_numpy(self._padded(frame))[None]
         result = self._begin(frames, rows)
 
         def finish() -> Picture:
-            pastiche: Picture = level(frames, result())[0].numpy()
+            pastiche: Picture = result()[0].numpy()
             return pastiche[:height, :width]
 
         return finish
@@ -200,7 +204,7 @@ class Stylizer:
     ) -> Callable[[], Picture]:
         """Begin the layer twice as large as a pastiche, laid over it with a weight in (0, 1]."""
         doubled = resize(pastiche, 2 * pastiche.shape[0], 2 * pastiche.shape[1])
-        painting = self.submit(doubled, mixture)
+        painting = self._submit(doubled, mixture)
         if weight == 1:
             return painting
 
@@ -236,34 +240,16 @@ def layers(lines: int, height: int) -> list[float]:
     return weights
 
 
-def level(frames: Tensor, pastiches: Tensor) -> Tensor:
-    """Give frames of one colour a pastiche of one colour; both (N, H, W, 3) uint8.
-
-    Their maps deviate from the mean by nothing but rounding, which is normalised to a deviation of
-    1 (paper, equation 5) and would be painted as a grid.
-    """
-    first = frames[:, :1, :1]
-    # A few pixels tell of most frames. A GPU is not asked: that would be waiting for it.
-    if frames.device.type == "cpu" and not _alike(frames[:, ::16, ::16], first).any():
-        return pastiches
-    colors = pastiches.float().mean((1, 2), keepdim=True).round().to(pastiches.dtype)
-    return torch.where(_alike(frames, first)[:, None, None, None], colors, pastiches)
-
-
-def _alike(frames: Tensor, colors: Tensor) -> Tensor:
-    """(N,): whether all of a frame's pixels have its colour."""
-    return (frames == colors).flatten(1).all(1)
-
-
 def _blend(frame: Picture, pastiche: Picture, look: Look) -> Picture:
     """What `stylize` does on planes, on RGB, with the luma of BT.709."""
-    if look.opacity == 1 and look.keep_color == 0:
+    opacity = look.opacity * presence(frame)
+    if opacity == 1 and look.keep_color == 0:
         return pastiche
     luma = np.array([0.2126, 0.7152, 0.0722], np.float32)
     change = pastiche.astype(np.float32) - frame
     gray = (change @ luma)[..., None]
     color = (change - gray) * (1 - look.keep_color)
-    blended = np.rint(frame + look.opacity * (gray + color)).clip(0, 255)
+    blended = np.rint(frame + opacity * (gray + color)).clip(0, 255)
     return blended.astype(np.uint8)
 
 

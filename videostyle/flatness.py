@@ -1,0 +1,70 @@
+"""What is done where there is nothing to see: flat areas get grain, of which the network makes strokes,
+and a frame that is flat as a whole, or as good as black, is not painted.
+
+The network normalises its feature maps (paper, equation 5). Beside one detail a flat area is nothing
+to it and stays empty, while of a black frame's noise it makes a painting of full contrast.
+
+In numpy for a frame, in PyTorch for a batch.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Picture = npt.NDArray[np.uint8]
+# Sides of the grain, in pixels, after which it comes again.
+_TILE = 1024
+# Of 256 levels. A frame is flat below the first deviation and painted wholly from the second one;
+# the same for its lights, twice the deviation above the mean, with which a scene fades to black.
+FLAT = (1.0, 4.0)
+DARK = (8.0, 48.0)
+
+
+@lru_cache(maxsize=4)
+def grain(height: int, width: int) -> npt.NDArray[np.int8]:
+    """(H, W): the same for every frame of a size, with a deviation of 2 levels of 256."""
+    # Raw bits of PCG64 are the same in every release of numpy; 16 of them have a deviation of 2.
+    bits = np.random.PCG64(0).random_raw(_TILE * _TILE // 4).astype("<u8").view(np.uint8)
+    ones = np.unpackbits(bits.reshape(_TILE, _TILE, 2), axis=2).sum(2, dtype=np.int8)
+    tile: npt.NDArray[np.int8] = ones - np.int8(8)
+    return tile[np.arange(height) % _TILE][:, np.arange(width) % _TILE]
+
+
+@lru_cache(maxsize=4)
+def _lighter_and_darker(height: int, width: int) -> tuple[Picture, Picture]:
+    spread = grain(height, width).repeat(3, axis=1)
+    return spread.clip(min=0).astype(np.uint8), (-spread).clip(min=0).astype(np.uint8)
+
+
+def grained(frame: Picture) -> Picture:
+    """A copy of a frame (H, W, 3) uint8 with grain."""
+    lighter, darker = _lighter_and_darker(*frame.shape[:2])
+    result: Picture = np.minimum(frame.reshape(len(frame), -1), 255 - lighter)
+    result += lighter
+    np.maximum(result, darker, out=result)
+    result -= darker
+    return result.reshape(frame.shape)
+
+
+def presence(frame: Picture) -> float:
+    """How much of a frame's pastiche shows, in [0, 1]: all but where there is next to nothing to
+    paint. frame: (H, W, 3) uint8."""
+    return float(presences(torch.from_numpy(np.ascontiguousarray(frame[None, ::8, ::8]))))
+
+
+def presences(frames: Tensor) -> Tensor:
+    """(N,): `presence` of frames (N, h, w, 3) uint8, some of whose pixels are enough."""
+    deviation, mean = torch.std_mean(frames.float().flatten(1, 2), dim=1, correction=0)
+    lights = mean + 2 * deviation
+    return _between(deviation.amax(1), *FLAT) * _between(lights.amax(1), *DARK)
+
+
+def _between(values: Tensor, low: float, high: float) -> Tensor:
+    """From 0 at `low` to 1 at `high`, smoothly at both ends (smoothstep)."""
+    share = ((values - low) / (high - low)).clamp(0, 1)
+    return share * share * (3 - 2 * share)
