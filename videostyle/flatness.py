@@ -1,8 +1,8 @@
-"""What is done where there is nothing to see: flat areas get grain, of which the network makes strokes,
-and a frame that is flat as a whole, or as good as black, is not painted.
+"""What is done where there is nothing to see: flat areas get grain, of which the network makes
+strokes, and a frame that is flat as a whole, or as good as black, is not painted.
 
-The network normalises its feature maps (paper, equation 5). Beside one detail a flat area is nothing
-to it and stays empty, while of a black frame's noise it makes a painting of full contrast.
+The network normalises its feature maps (paper, equation 5). Beside one detail a flat area is
+nothing to it and stays empty, while of a black frame's noise it makes a painting of full contrast.
 
 In numpy for a frame, in PyTorch for a batch.
 """
