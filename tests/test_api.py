@@ -17,6 +17,7 @@ from videostyle.model import Model
 from videostyle.options import EncodeOptions
 from videostyle.rendering import describe, render
 from videostyle.stylizer import Stylizer
+from videostyle.timeline_yaml import read_timeline
 
 RED = Look({"red": 1})
 
@@ -101,3 +102,11 @@ def test_a_stylizer_takes_a_model_a_look_and_threads(
     for threads in (0, -1, "2"):
         with pytest.raises(UsageError, match=r"threads is .*; it must be a whole number above 0"):
             Stylizer(small_model, threads=threads)  # type: ignore[arg-type]
+
+
+def test_a_timeline_is_read_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("version: 1\nkeyframes: [{at: 0s, mix: red}]\n")
+    assert read_timeline(str(path), ("red",)).keys == read_timeline(path, ("red",)).keys
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_timeline(str(tmp_path / "gone.yaml"), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from PIL import Image
 
 import videostyle
 from videostyle.cli import main
+from videostyle.cli.render import _say_interrupted
 
 TIMELINE = """version: 1
 keyframes:
@@ -366,6 +368,17 @@ def test_the_first_interrupt_leaves_a_playable_part(
     assert not (tmp_path / "out.mp4").exists()
     with av.open(str(tmp_path / "out.part.mp4")) as container:
         assert 0 < sum(1 for _ in container.decode(video=0)) < 1500
+
+
+def test_the_command_to_go_on_is_quoted_for_the_shell_of_windows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = videostyle.Report(Path("a.part.mp4"), 9, 1.0, 9.0, "decode", False, True, ())
+    monkeypatch.setattr(sys, "argv", ["videostyle", "render", "my clip.mp4"])
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        _say_interrupted([part], argparse.Namespace(yes=True, no=False))
+    assert 'Go on with the same command: videostyle render "my clip.mp4"' in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

@@ -251,7 +251,7 @@ def timeline_for(
     if isinstance(timeline, Timeline):
         return timeline, []
     if not isinstance(timeline, TimelineDocument):
-        timeline = read_timeline(Path(timeline), tuple(style_names))
+        timeline = read_timeline(timeline, tuple(style_names))
     duration = info.duration_seconds
     if duration is None and timeline.needs_duration:
         duration = measure_duration(info)

@@ -167,11 +167,11 @@ class TimelineDocument:
         return None
 
 
-def read_timeline(path: Path, style_names: Sequence[str]) -> TimelineDocument:
+def read_timeline(path: str | Path, style_names: Sequence[str]) -> TimelineDocument:
     """Read a file. Raises TimelineError: one line a mistake, starting with file:line:column.
     Raises UsageError for what is no file that can be read."""
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error

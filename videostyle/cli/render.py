@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -355,11 +357,12 @@ def _interruptible() -> Iterator[Event]:
 def _say_interrupted(reports: list[Report], arguments: argparse.Namespace) -> int:
     last = reports[-1]
     kept = f"{last.output} holds the first {last.frames} frames" if last.frames else "no part"
-    command = ["videostyle", *sys.argv[1:]]
+    words = ["videostyle", *sys.argv[1:]]
     if len(reports) > 1 and not (arguments.yes or arguments.no):
-        command.append("-n")  # the files before it are finished
+        words.append("-n")  # the files before it are finished
+    command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
     verb = "Go on" if last.goes_on or len(reports) > 1 else "Start over"
-    say(f"stopped: {kept}. {verb} with the same command: {shlex.join(command)}")
+    say(f"stopped: {kept}. {verb} with the same command: {command}")
     return INTERRUPTED
 
 
