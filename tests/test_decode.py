@@ -110,6 +110,15 @@ def test_frames_are_counted_where_a_copy_has_lost_the_rate(
     assert probe(source).frame_rate == pytest.approx(probe(copy).frame_rate, rel=0.02)
 
 
+@pytest.mark.parametrize("begin", [0, 33.6])
+@pytest.mark.parametrize("rate", [Fraction(24_000, 1001), Fraction(30_000, 1001), 30])
+def test_times_that_were_rounded_to_a_millisecond_change_no_rate(
+    clip: Clip, rate: Fraction | int, begin: float
+) -> None:
+    pts = [round(begin + float(number * 1000 / rate)) for number in range(40)]
+    assert probe(clip(pts=pts, time_base=Fraction(1, 1000))).frame_rate == rate
+
+
 @pytest.mark.parametrize("rate", [Fraction(24_000, 1001), 25, 30])
 def test_the_rate_of_a_gif_is_that_of_all_its_frames(clip: Clip, rate: Fraction | int) -> None:
     pts = [round(number * 100 / rate) for number in range(50)]

@@ -366,13 +366,16 @@ def _declared_rate(stream: VideoStream) -> Fraction | None:
 def _frame_rate(container: InputContainer, stream: VideoStream, path: Path) -> Fraction | None:
     """Frames a second on average: what the file says, or counted where that is no count."""
     average, guessed = stream.average_rate, stream.guessed_rate
-    if container.format.name == "gif" or not average or not guessed:
-        is_known = False  # of a GIF FFmpeg looks at the first frames only
-    else:  # a copy of variable rate in Matroska has the ticks of its clock for a rate
-        agree = 0.8 < average / guessed < 1.25 and average < _MOST_BELIEVED
-        is_known = agree or stream.frames > 0
-    counted = None if is_known else _count_rate(path, stream.index, guessed)
-    return counted or _declared_rate(stream)
+    # Of a GIF FFmpeg looks at the first frames only.
+    if average and guessed and container.format.name != "gif":
+        if stream.frames:
+            # Times that came from Matroska were rounded, which the average shows.
+            is_rounded = abs(stream.frames / average - stream.frames / guessed) < 0.002
+            return guessed if is_rounded else average
+        # A copy of variable rate in Matroska has the ticks of its clock for a rate.
+        if 0.8 < average / guessed < 1.25 and average < _MOST_BELIEVED:
+            return average
+    return _count_rate(path, stream.index, guessed) or _declared_rate(stream)
 
 
 def _count_rate(path: Path, index: int, guessed: Fraction | None) -> Fraction | None:
