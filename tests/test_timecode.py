@@ -136,6 +136,17 @@ def test_frames_are_counted_at_the_rate(frames: int, rate: Fraction) -> None:
     assert parse_time(f"{frames}f").resolve(None, Fraction(rate)) == float(frames / Fraction(rate))
 
 
+@pytest.mark.parametrize("rate", [12, 15, Fraction(24_000, 1001), Fraction(30_000, 1001), 30, 50])
+def test_a_frame_whose_time_a_coarse_clock_rounds_is_met(rate: Fraction | int) -> None:
+    rate, tick = Fraction(rate), Fraction(1, 100)
+    times = [float(round(number / rate / tick) * tick) for number in range(100)]
+    for number in range(1, 100):
+        for text in (f"{number}f", f"-{100 - number}f"):
+            seconds = parse_time(text).resolve(float(100 / rate), rate, tick)
+            assert times[number - 1] < seconds <= times[number]
+    assert parse_time("0.333s").resolve(9.0, rate, tick) == 0.333
+
+
 @given(st.floats(0, 100, allow_nan=False).map(lambda value: round(value, 6)), st.floats(0, 1e5))
 def test_percents_stay_inside_the_video(percent: float, duration: float) -> None:
     seconds = parse_time(f"{percent:.6f}%").resolve(duration, None)

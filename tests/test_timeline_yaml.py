@@ -233,6 +233,15 @@ def test_a_frame_that_no_second_has_is_a_mistake_with_its_place() -> None:
         parse(keys("{at: 00:00:01:40, mix: original}"))
 
 
+def test_a_key_in_frames_meets_a_frame_that_came_early_by_the_clock() -> None:
+    document = parse_timeline(
+        keys("{at: 0s, mix: original, ease: hold}", "{at: 1f, mix: great_wave}"), "t.yaml", STYLES
+    )
+    timeline, _ = document.resolve(1.0, Fraction(30), Fraction(1, 100))  # as in a GIF
+    assert timeline.look_at(0.03).mix == {"great_wave": 1}
+    assert timeline.look_at(0.0).mix == {"original": 1}
+
+
 def test_a_time_that_needs_the_length_waits_for_it() -> None:
     document = parse_timeline(EXAMPLE, "t.yaml", STYLES)
     assert document.needs_duration

@@ -42,8 +42,13 @@ class Time:
     def needs_rate(self) -> bool:
         return self.frames != 0
 
-    def resolve(self, duration: float | None, rate: Fraction | None) -> float:
+    def resolve(
+        self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
+    ) -> float:
         """Seconds from the first frame. duration in finite seconds, rate in frames a second.
+
+        tick: of the video's clock, in seconds. A time in frames is rounded down to it, as the frame
+        may have been: in a GIF, half a hundredth of a second.
 
         In a picture, whose duration is 0, every frame is at 0. Raises UsageError when the time
         needs one of them and it is unknown (None), or is one that the rate does not have.
@@ -58,11 +63,13 @@ class Time:
             last = math.ceil(rate) - 1
             raise UsageError(f"{self}: frames go to {last} at {float(rate):.5g} frames a second")
         offset = self.seconds + (self.frames / rate if rate else 0)
-        if duration is None:
-            return float(offset)
-        length = Fraction(duration)
-        offset += self.percent / 100 * length
-        return float(length - offset if self.from_end else offset)
+        if duration is not None:
+            length = Fraction(duration)
+            offset += self.percent / 100 * length
+            offset = length - offset if self.from_end else offset
+        if self.frames and tick:
+            offset -= offset % tick
+        return float(offset)
 
     def __str__(self) -> str:
         return self.text

@@ -115,14 +115,17 @@ class TimelineDocument:
     def _times(self) -> list[Time]:
         return [key.at for key in self.keys] + ([self.loop[0]] if self.loop else [])
 
-    def resolve(self, duration: float | None, rate: Fraction | None) -> tuple[Timeline, list[str]]:
+    def resolve(
+        self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
+    ) -> tuple[Timeline, list[str]]:
         """Settle every time; return the timeline and warnings.
 
-        duration in seconds and rate in frames a second may be None when no time needs them. A
-        duration of 0 is a picture: it has the first of the keys that fall together at 0, and no
-        warnings. Raises TimelineError, and UsageError for a duration or rate no video has.
+        duration in seconds and rate in frames a second may be None when no time needs them. tick:
+        of the video's clock in seconds, to meet frames whose times it rounds. A duration of 0 is a
+        picture: it has the first of the keys that fall together at 0, and no warnings. Raises
+        TimelineError, and UsageError for a duration or rate no video has.
         """
-        tracks, loop, warnings = self._tracks_and_loop(duration, rate)
+        tracks, loop, warnings = self._tracks_and_loop(duration, rate, tick)
         mix = tracks.pop("mix")
         return Timeline(mix, tracks, loop), warnings
 
@@ -140,11 +143,13 @@ class TimelineDocument:
         return warnings
 
     def _tracks_and_loop(
-        self, duration: float | None, rate: Fraction | None
+        self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
     ) -> tuple[dict[str, Track[Any]], Loop | None, list[str]]:
         _check_video(duration, rate)
         report = _Mistakes(self.mistakes.name, self.mistakes.lines)
-        settled = [(_settle(key.at, key.place, duration, rate, report), key) for key in self.keys]
+        settled = [
+            (_settle(key.at, key.place, duration, rate, report, tick), key) for key in self.keys
+        ]
         timed = [(seconds, key) for seconds, key in settled if seconds is not None]
         loop = self._loop(duration, rate, report)
         warnings = _warnings(timed, duration, loop, report) if duration != 0 else []
@@ -459,10 +464,15 @@ def _check_video(duration: float | None, rate: Fraction | None) -> None:
 
 
 def _settle(
-    time: Time, place: _Place, duration: float | None, rate: Fraction | None, report: _Mistakes
+    time: Time,
+    place: _Place,
+    duration: float | None,
+    rate: Fraction | None,
+    report: _Mistakes,
+    tick: Fraction | None = None,
 ) -> float | None:
     try:
-        return time.resolve(duration, rate)
+        return time.resolve(duration, rate, tick)
     except UsageError as error:
         report.add(place, str(error))
         return None
