@@ -132,6 +132,21 @@ def test_black_frames_stay_black(clip: Clip, stylizer: Stylizer, reference: Styl
         assert differences(painted, expected).mean() < 1
 
 
+def test_bars_stay_black_there_too(clip: Clip, stylizer: Stylizer, reference: Stylizer) -> None:
+    info = replace(probe(clip(pts=range(4), pixels=still_and_moving)), bars=(10, 12))
+    frames, converter = list(decode(info)), ColorConverter(info, "yuv420p")
+    expected = list(stylize(frames, reference, Timeline.constant(RED), converter))
+    painted = on_device(frames, [RED] * 4, stylizer, converter)
+    assert differences(painted, expected).mean() < 1
+    for frame, original in zip(painted, frames, strict=True):
+        for index, (lines, columns) in enumerate(((10, 12), (5, 6), (5, 6))):
+            above, below = plane_array(frame.image, index), plane_array(original.image, index)
+            assert np.array_equal(above[:lines], below[:lines])
+            assert np.array_equal(above[-lines:], below[-lines:])
+            assert np.array_equal(above[:, :columns], below[:, :columns])
+            assert np.array_equal(above[:, -columns:], below[:, -columns:])
+
+
 def test_batches_paint_what_single_frames_do(info: MediaInfo, stylizer: Stylizer) -> None:
     frames, converter = list(decode(info)), ColorConverter(info, "yuv420p")
     looks = [Look({"red": 1 - i / 9, "blue": i / 9}, strength=1 - i / 20) for i in range(7)]

@@ -21,7 +21,7 @@ LAYERS = [
     {"openvino_engine", "torch_engine"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "hdr", "strips"},
     {"decode"},
-    {"encoders"},
+    {"encoders", "letterbox"},
     {"timeline_schema", "encode", "stylizer", "verify"},
     {"device_painter"},
     {"stylize", "contact_sheet"},

@@ -61,6 +61,7 @@ class ColorConverter:
         """pix_fmt, color: of the frames it gives, the latter `output_color(info)` by default."""
         self.pix_fmt = "rgb24" if info.is_image else pix_fmt
         self.color = color or output_color(info)
+        self.bars = info.bars
         self._input = info.color
         self._reformatter = VideoReformatter()
 
@@ -203,6 +204,27 @@ def blend_planes(
     for index, opacity in enumerate((luma, chroma, chroma)):
         _blend(plane_array(original, index), plane_array(pastiche, index), opacity)
     return pastiche
+
+
+def keep_bars(
+    original: av.VideoFrame, pastiche: av.VideoFrame, bars: tuple[int, int]
+) -> av.VideoFrame:
+    """Put the original's lines above and below, and its columns at both sides, into the pastiche,
+    and return it. Both frames have the same size and format, as in `blend_planes`."""
+    height, width = pastiche.height, pastiche.width
+    for index in range(len(pastiche.planes)):
+        below, above = plane_array(original, index), plane_array(pastiche, index)
+        for part in edges(below.shape, (bars[0] / height, bars[1] / width)):
+            above[part] = below[part]
+    return pastiche
+
+
+def edges(shape: tuple[int, ...], bars: tuple[float, float]) -> list[tuple[slice, slice]]:
+    """The parts of a plane (H, W) that bars cover, each as wide as so much of its side."""
+    lines, columns = (round(side * bar) for side, bar in zip(shape, bars, strict=True))
+    rows = [slice(0, lines), slice(shape[0] - lines, shape[0])] if lines else []
+    sides = [slice(0, columns), slice(shape[1] - columns, shape[1])] if columns else []
+    return [(row, slice(None)) for row in rows] + [(slice(None), side) for side in sides]
 
 
 def _blend(below: Plane, above: Plane, opacity: float) -> None:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videostyle.color import ColorConverter
+from videostyle.color import ColorConverter, edges
 from videostyle.flatness import grain, presences
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Frame
@@ -193,10 +193,11 @@ class DevicePainter:
         return lane.submit(fill, writers, download=download)
 
     def _lane(self, layout: PlaneLayout, working: tuple[int, int]) -> Lane:
-        size, color = self.batch_size(layout), self._converter.color
+        size, converter = self.batch_size(layout), self._converter
+        key = (layout, converter.color, working, size, self._stabilize, converter.bars)
 
         def make() -> tuple[_Course, Sequence[Tensor]]:
-            course = _Course(self._stylizer, layout, color, working, size, self._stabilize)
+            course = _Course(self._stylizer, *key)
             numbers = self._stylizer.model.network.architecture.row_size
             return course, (
                 torch.empty(size, layout.samples, dtype=layout.dtype),
@@ -206,7 +207,7 @@ class DevicePainter:
                 torch.empty(MEMORY, dtype=torch.int64),
             )
 
-        return self._engine.lane((layout, color, working, size, self._stabilize), make)
+        return self._engine.lane(key, make)
 
 
 def _copy(source: Tensor, target: Tensor) -> None:
@@ -224,6 +225,7 @@ class _Course:
         working: tuple[int, int],
         size: int,
         stabilize: bool,
+        bars: tuple[int, int],
     ) -> None:
         engine = stylizer.engine
         assert isinstance(engine, TorchEngine)
@@ -231,6 +233,7 @@ class _Course:
         dtype = torch.float16 if engine.device.type == "cuda" else torch.float32
         like = torch.empty(0, dtype=dtype, device=engine.device)
         self._engine, self._layout, self._stabilize = engine, layout, stabilize
+        self._bars = (bars[0] / layout.height, bars[1] / layout.width)
         self._layers = layers(working[0], layout.height)
         painted = (working[0] << len(self._layers), working[1] << len(self._layers))
         self._to_rgb = PlanesToRgb(layout, color, working, like)
@@ -281,6 +284,9 @@ class _Course:
             below = centred(below, self._layout.bits, above.dtype)
             blended = blend(below, above, opacities[:, min(index, 1)])
             view.copy_(to_samples(blended, self._layout))
+        for original, view in zip(originals, self._layout.split(result), strict=True):
+            for part in edges(view.shape[1:], self._bars):
+                view[:, *part] = original[:, *part]
         return result
 
     def _paint(self, frames: Tensor, rows: Tensor) -> Tensor:

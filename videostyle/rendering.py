@@ -14,6 +14,7 @@ from typing import Any
 from videostyle.decode import DecodeReport, measure_duration, probe
 from videostyle.encode import behind_link, encode, join_segments, make_folder, plan_output
 from videostyle.errors import MediaError, UsageError
+from videostyle.letterbox import with_bars
 from videostyle.look import Look
 from videostyle.media import Cut, MediaInfo
 from videostyle.model import load_model
@@ -111,7 +112,7 @@ def render(
         on_warning(warning)
     stylizer.check(looks.style_names)
     make_folder(output)
-    assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel)
+    assignment = Assignment(with_bars(info), plan, looks, stabilize, strict, hwaccel)
     account = Account(info.frame_count, on_progress)
     in_pieces = plan.joins_segments and segment_seconds < math.inf
     cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]

@@ -32,6 +32,7 @@ from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
 from videostyle.live.performance import Sample
 from videostyle.live.preview_size import LINES, PreviewSize
+from videostyle.letterbox import with_bars
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.model import Model
@@ -542,7 +543,7 @@ def _probe(path: Path) -> MediaInfo:
     if info.duration_seconds is None:
         with suppress(MediaError):  # its frames have no times; it plays all the same
             info = replace(info, duration_seconds=measure_duration(info))
-    return info
+    return with_bars(info)
 
 
 def _first(frames: Iterable[Frame], start: float, steps: int) -> Frame | None:
