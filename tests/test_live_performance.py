@@ -135,6 +135,17 @@ def test_a_loop_is_written_out_with_few_keys_and_its_cuts(mode: str) -> None:
         assert difference(new.look_at(number / FPS), old.look_at(number / FPS)) <= 2 * ALLOWED
 
 
+@pytest.mark.parametrize("end", [3.5, 4.0, 7.5])
+@pytest.mark.parametrize("ease", ["linear", "hold"])
+def test_a_loop_goes_back_to_its_end_and_cuts_where_it_turns(ease: str, end: float) -> None:
+    keys = f"[{{at: 0s, mix: a, ease: {ease}}}, {{at: 2s, mix: b}}]"
+    text = f"version: 1\nkeyframes: {keys}\nloop: {{period: 2s, mode: bounce}}\n"
+    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    new = unrolled(old, end, FPS)
+    for number in range(int(end * FPS)):
+        assert difference(new.look_at(number / FPS), old.look_at(number / FPS)) <= 2 * ALLOWED
+
+
 def test_a_cut_after_a_performance_stays_a_cut() -> None:
     text = "version: 1\nkeyframes: [{at: 0s, mix: a, ease: hold}, {at: 60s, mix: b}]\n"
     old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]

@@ -89,7 +89,7 @@ def unrolled(timeline: Timeline, end: float, frame_rate: float) -> Timeline:
             return keys[:1]
         return [
             replace(key, seconds=key.seconds + number * lasts)
-            for number in range(math.floor(end / lasts) + 1)
+            for number in range(math.floor(end / lasts) + 2)  # a curve goes to the next round's key
             for key in keys
         ]
 
@@ -153,6 +153,8 @@ def _until(before: Timeline, name: str, end: float) -> list[Keyframe[Any]]:
     if end < 0:
         return []
     keys = [key for key in _own_keys(before, name) if key.seconds < end]
+    if keys and keys[-1].ease is hold:  # it jumps at the end, and would be drawn as a slope
+        return [*keys, *_keys(name, _sampled(before, end, end))]
     return [*keys[:-1], *_keys(name, _sampled(before, keys[-1].seconds if keys else end, end))]
 
 
