@@ -153,7 +153,7 @@ def test_numbers_that_do_not_become_floats_are_refused(
         load_model(model_file)
 
 
-@pytest.mark.parametrize("recipe", [{"paintings": []}, {"losses": [1]}])
+@pytest.mark.parametrize("recipe", [{"paintings": []}, {"losses": [1]}, {"losses": {"red": 3}}])
 def test_a_recipe_of_another_shape_is_refused(model_file: Path, recipe: dict[str, object]) -> None:
     rewrite(model_file, metadata={"recipe": recipe})
     with pytest.raises(ModelError, match="must be a mapping"):

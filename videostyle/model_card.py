@@ -93,6 +93,9 @@ class ModelCard:
             for key in ("paintings", "losses"):
                 if not isinstance(card.recipe.get(key, {}), dict):
                     raise ValueError(f"the recipe's {key} must be a mapping")
+            for name, entry in card.recipe.get("losses", {}).items():
+                if not isinstance(entry["style"], float | int):
+                    raise ValueError(f"the recipe's loss of {name!r} must be a number")
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"{path}: broken model metadata ({error})") from error
         return card

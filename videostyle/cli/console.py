@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,16 +51,29 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if message.endswith("expected one argument"):
             message += "; write OPTION=VALUE for one that begins with -"
+        if "required" in message:  # perhaps it is there, misspelt
+            options = (word.partition("=")[0] for word in self._words if word.startswith("--"))
+            if unknown := next((it for it in options if it not in self._option_string_actions), ""):
+                message = f"unknown {unknown}{self._meant(unknown, self._option_string_actions)}"
+        if chosen := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            message += self._meant(chosen[1], chosen[2].replace("'", "").split(", "))
         say(f"{self.prog}: {message}; see {self.prog} --help")
         sys.exit(UsageError.exit_code)
 
     def parse_known_args(self, *arguments: Any, **settings: Any) -> Any:
+        self._words = arguments[0] if arguments else ()
         found, unknown = super().parse_known_args(*arguments, **settings)
         if unknown:
-            close = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
-            self.error(f"unknown {' '.join(unknown)}{hint}")
+            option = unknown[0].partition("=")[0]
+            self.error(
+                f"unknown {' '.join(unknown)}{self._meant(option, self._option_string_actions)}"
+            )
         return found, unknown
+
+    @staticmethod
+    def _meant(word: str, known: Iterable[str]) -> str:
+        close = get_close_matches(word, known, 1)
+        return f" (did you mean {close[0]}?)" if close else ""
 
 
 def named_path(text: str) -> Path:
