@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import BT601, write_frames
 from PIL import Image
-from pipeline import Clip, mux
+from pipeline import Clip, copy, mux
 
 from videostyle.decode import DecodeReport, decode, probe
 from videostyle.errors import MediaError, UsageError
@@ -323,3 +323,15 @@ def test_frames_count_exactly_where_the_container_rounds_their_times(clip: Clip)
         _, cut = cut_for(info, f"{first}f", f"{first + 2}f")
         stamps = [round(frame.seconds * 30) for frame in decode(info, cut=cut)]
         assert stamps == [first, first + 1]
+
+
+@pytest.mark.parametrize("rate", [12, 15, 24, 30])
+def test_frames_of_a_gif_are_counted_as_they_are(clip: Clip, tmp_path: Path, rate: int) -> None:
+    """A GIF rounds its times to hundredths of a second."""
+    source = clip(pts=range(40), time_base=Fraction(1, rate))
+    copy(source, gif := tmp_path / "copy.gif", EncodeOptions())
+    info = probe(gif)
+    times = [frame.seconds for frame in decode(info)]
+    for number in range(1, 39):
+        cut = cut_for(info, f"{number}f", None)[1]
+        assert sum(time < cut.start for time in times) == number

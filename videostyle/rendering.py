@@ -29,7 +29,7 @@ from videostyle.segments import (
 )
 from videostyle.stylizer import Stylizer
 from videostyle.timecode import FORMS, Time, format_seconds, parse_time
-from videostyle.timeline import Timeline
+from videostyle.timeline import NEAR, Timeline
 from videostyle.timeline_yaml import TimelineDocument, read_timeline
 from videostyle.workers import paint_in_processes
 
@@ -206,17 +206,15 @@ def cut_for(
     settled = {name: _settle(info, name, time) for name, time in times.items()}
     length = math.inf if info.duration_seconds is None else info.duration_seconds
     begin, stop = settled.get("start", 0.0), settled.get("end", length)
-    # Frame times are rounded to ticks, so frame 1 of 30 a second may be at 33 ms.
-    slack = min(float(info.time_base), 0.001)
-    first = max(0.0, begin - slack)
-    if begin >= min(stop, length) or first >= stop - slack:
+    first = max(0.0, begin - NEAR)
+    if begin >= min(stop, length) or first >= stop - NEAR:
         limit = f"end {times['end']}" if stop < length else f"the end, {length:.3f} s"
         raise MediaError(f"{info.path}: start {times.get('start', '0s')} is not before {limit}")
     part = min(stop, length) - begin
     frames = part * (info.frame_rate or math.inf)
     count = None if frames == math.inf else round(frames)
     # A file may have frames after the length it declares.
-    cut = Cut(first, math.inf if stop == length else stop - slack)
+    cut = Cut(first, math.inf if stop == length else stop - NEAR)
     return replace(info, frame_count=count), cut
 
 
@@ -234,7 +232,7 @@ def _parse(name: str, time: str | float) -> Time:
 def _settle(info: MediaInfo, name: str, time: Time) -> float:
     if time.frames and not info.frame_rate:
         raise MediaError(f"{info.path}: has no frame rate; write {name} {time} in seconds")
-    seconds = time.resolve(info.duration_seconds, info.frame_rate)
+    seconds = time.resolve(info.duration_seconds, info.frame_rate, info.time_base)
     if seconds < 0:
         raise MediaError(f"{info.path}: {name} {time} lies before its start")
     return seconds
@@ -256,7 +254,7 @@ def timeline_for(
     duration = info.duration_seconds
     if duration is None and timeline.needs_duration:
         duration = measure_duration(info)
-    return timeline.resolve(duration, info.frame_rate)
+    return timeline.resolve(duration, info.frame_rate, info.time_base)
 
 
 def describe(
