@@ -223,7 +223,7 @@ def _changes(green: Tensor, cells: Tensor) -> Tensor:
     curves = 2 * lines[..., 1:-1] - lines[..., :-2] - lines[..., 2:]
     shape = (len(green), -1, BLOCK // 4, green.shape[2] // BLOCK, BLOCK)
     blocks = F.pad(curves.square_(), (1, 1)).reshape(shape).sum((2, 4)).flatten(1)
-    smooth = blocks.sort(1).values[:, blocks.shape[1] // 5].double() / _SQUARES
+    smooth = blocks.kthvalue(blocks.shape[1] // 5 + 1, dim=1).values.double() / _SQUARES
     contrast = (CONTRAST * variance.clamp(min=0).sqrt()).clamp(max=MOST_CONTRAST)
     noise = (NOISE * smooth.sqrt()).clamp(max=MOST_NOISE)
     return torch.maximum(contrast, noise).clamp(min=LEAST_CHANGE)
