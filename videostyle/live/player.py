@@ -28,11 +28,11 @@ from PIL import Image
 from videostyle.color import RGB, ColorConverter
 from videostyle.decode import decode, measure_duration, probe
 from videostyle.errors import MediaError, VideoStyleError
+from videostyle.letterbox import with_bars
 from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
 from videostyle.live.performance import Sample
 from videostyle.live.preview_size import LINES, PreviewSize
-from videostyle.letterbox import with_bars
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.model import Model
@@ -54,6 +54,7 @@ MOST_STEPS = 20
 THUMBNAIL_SIDE = 384
 _DECODED_AHEAD = 2
 _CAMERA_POLL_SECONDS = 0.005
+_ROUNDING_SECONDS = 1e-6  # of floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +170,10 @@ class Player:
             self._changed.notify_all()
 
     def seek(self, seconds: float) -> None:
-        """Go to the first frame at or after a time, or the last there is."""
+        """Go to the first frame at or after a time, as a timeline counts it, or the last there
+        is."""
         with self._changed:
-            self._wanted = _Place(max(0.0, seconds))
+            self._wanted = _Place(max(0.0, seconds - NEAR))
             self._begin_scene()
 
     def step(self, frames: int) -> None:
@@ -559,8 +561,8 @@ def _first(frames: Iterable[Frame], start: float, steps: int) -> Frame | None:
 
 
 def _from(info: MediaInfo, seconds: float) -> Cut:
-    """From the frame at a time on, as a timeline counts it: the times of keys are rounded."""
-    return Cut() if info.is_image else Cut(max(0.0, seconds - NEAR))
+    """From the frame at a time on; others may be a millisecond before it."""
+    return Cut() if info.is_image else Cut(max(0.0, seconds - _ROUNDING_SECONDS))
 
 
 def _of_lines(info: MediaInfo, lines: int) -> MediaInfo:
