@@ -821,8 +821,16 @@ def test_who_was_away_finds_the_sliders_where_another_tab_left_them(
 ) -> None:
     slide(page, "the_kiss", 1)
     wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
-    page.context.set_offline(True)  # for what is asked; sockets stay
-    page.evaluate("videostyle.drop()")
+    page.evaluate(
+        """() => {
+          window.Socket = WebSocket;
+          window.WebSocket = class {
+            static OPEN = 1;
+            constructor() { setTimeout(() => this.onclose({ code: 1006 })); }
+          };
+          videostyle.drop();
+        }"""
+    )
     page.locator('body[data-connection="lost"]').wait_for()
     other = page.context.browser.new_context()
     second = open_page(other, server)
@@ -830,7 +838,7 @@ def test_who_was_away_finds_the_sliders_where_another_tab_left_them(
     slide(second, "the_kiss", 0)
     wait_for(lambda: state(second, "look.mix") == {"the_scream": 1})
     other.close()
-    page.context.set_offline(False)
+    page.evaluate("() => { window.WebSocket = Socket; }")
     page.locator('body[data-connection="here"]').wait_for()
     wait_for(lambda: page.input_value('input[data-style="the_scream"]') == "1")
     assert page.input_value('input[data-style="the_kiss"]') == "0"
@@ -1196,3 +1204,40 @@ def test_it_fits_the_screen(page: Any, name: str, size: tuple[int, int]) -> None
     wait_for(lambda: page.evaluate("[...document.images].every((image) => image.complete)"))
     if name:
         screenshot(page, name)
+
+
+@pytest.mark.parametrize("size", [(390, 844), (844, 390), (640, 360), (820, 1180)])
+def test_a_small_screen_shows_picture_transport_and_sliders_at_once(
+    page: Any, size: tuple[int, int]
+) -> None:
+    def is_in_sight(selector: str) -> bool:
+        box = page.locator(selector).first.bounding_box()
+        return box["y"] >= 0 and box["y"] + box["height"] <= size[1]
+
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    assert is_in_sight("#picture")
+    assert is_in_sight('input[data-style="starry_night"]')
+    page.locator("#scalars").scroll_into_view_if_needed()
+    for selector in ("#picture", "#play", "#record", "#scalars"):
+        assert is_in_sight(selector), selector
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_everything_grows_with_a_large_screen(page: Any) -> None:
+    def height() -> float:
+        return page.locator("#sliders li").first.bounding_box()["height"]
+
+    before = height()
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    assert height() == pytest.approx(2 * before, rel=0.1)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 2160
+
+
+def test_the_sliders_show_the_digit_that_solos_them(page: Any) -> None:
+    digits = "[...document.querySelectorAll('#sliders li')].map((each) => each.dataset.digit ?? '')"
+    first = [*"1234567890"]
+    assert page.evaluate(digits)[:11] == [*first, ""]
+    page.locator('[aria-label="Move The Starry Night"]').press("ArrowDown")
+    assert page.evaluate(digits)[:11] == [*first, ""]
+    page.keyboard.press("2")
+    wait_for(lambda: state(page, "look.mix") == {"starry_night": 1})

@@ -459,7 +459,8 @@ def test_a_page_that_comes_back_soon_has_the_controls_still(server: LiveServer) 
     first, second = Tab(server, page="first"), Tab(server, page="second")
     with second.socket:
         with first.socket:
-            first.ask({"type": "take_controls"}, "role")
+            first.send({"type": "take_controls"})
+            first.until(lambda: first.newest.get("role", {}).get("conducts"))
         first = Tab(server, page="first")
         with first.socket:
             first.until(lambda: "role" in first.newest)

@@ -1,6 +1,6 @@
 // The curve picker: how a key's value leaves it, as a name of CSS or two handles to drag.
 
-import { $, element } from "./state.mjs";
+import { $, element, pixels } from "./state.mjs";
 
 const NAMED = {
   linear: [0, 0, 1, 1], smooth: [0.42, 0, 0.58, 1], ease: [0.25, 0.1, 0.25, 1],
@@ -9,7 +9,7 @@ const NAMED = {
 // The square shows y from LOW to HIGH, so that a curve can overshoot.
 const [LOW, HIGH] = [-0.5, 1.5];
 const NUDGE = 0.02;
-const [WIDTH, HEIGHT] = [280, 280];  // of the picker, whatever it shows
+const SIDE_REM = 28;  // of the picker, whatever it shows
 const handles = [...document.querySelectorAll("#square button")];
 let points = NAMED.linear;
 let onPick = () => {};
@@ -78,6 +78,6 @@ $("eases").append(...Object.keys(NAMED).map((name) => {
 
 $("curve").onbeforetoggle = () => {
   const { left, top } = $("key-ease").getBoundingClientRect();
-  $("curve").style.left = `${Math.max(8, Math.min(left, innerWidth - WIDTH - 8))}px`;
-  $("curve").style.top = `${Math.max(8, top - HEIGHT - 6)}px`;
+  $("curve").style.left = `${Math.max(8, Math.min(left, innerWidth - pixels(SIDE_REM) - 8))}px`;
+  $("curve").style.top = `${Math.max(8, top - pixels(SIDE_REM) - 6)}px`;
 };

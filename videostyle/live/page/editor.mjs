@@ -1,7 +1,7 @@
 // The timeline as text: edit, mistakes at their line, load and save.
 
 import { emit, on, request } from "./connection.mjs";
-import { $, element, notice, state } from "./state.mjs";
+import { $, element, notice, pixels, state } from "./state.mjs";
 import { sendText } from "./strip.mjs";
 
 const MOST_BYTES = 1_000_000;
@@ -52,7 +52,7 @@ function goTo({ line, column }) {
   const begin = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + column - 1;
   text.focus();
   text.setSelectionRange(begin, begin + Math.max(1, (lines[line - 1] ?? "").length - column + 1));
-  text.scrollTop = Math.max(0, (line - 4) * 18);
+  text.scrollTop = Math.max(0, (line - 4) * pixels(1.8));
 }
 
 function load(source, name) {

@@ -168,7 +168,11 @@ function build() {
   }
   mixer.chosen.forEach((name, place) => {
     if (!rows.has(name)) rows.set(name, makeRow(name));
-    const { item } = rows.get(name);
+    const { item, solo } = rows.get(name);
+    const digit = place < 10 ? String((place + 1) % 10) : null;
+    if (digit) item.dataset.digit = digit;
+    else delete item.dataset.digit;
+    solo.ariaKeyShortcuts = digit;
     if ($("sliders").children[place] !== item) $("sliders").insertBefore(item, $("sliders").children[place] ?? null);
   });
   find();

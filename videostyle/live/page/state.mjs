@@ -80,6 +80,9 @@ export function notice(text, seconds = 6) {
   emit("notice", { text, seconds });
 }
 
+// Of lengths in the style sheet, which grow with the screen.
+export const pixels = (rem) => rem * parseFloat(getComputedStyle(document.documentElement).fontSize);
+
 export const $ = (id) => document.getElementById(id);
 
 export function element(tag, properties = {}, ...children) {

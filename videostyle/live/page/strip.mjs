@@ -1,14 +1,14 @@
 // The timeline strip: a lane a track, keys to drag, the mixture as a stacked area, undo and redo.
 
 import { isOpen, on, request, send } from "./connection.mjs";
-import { $, SCALARS, clock, colorOf, duration, element, notice, seek, state, titleOf } from "./state.mjs";
+import { $, SCALARS, clock, colorOf, duration, element, notice, pixels, seek, state, titleOf } from "./state.mjs";
 import { exchangeMixture, look, normalised } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
 
 const TRACKS = ["mix", ...Object.keys(SCALARS)];
 const SAME_MOMENT_SECONDS = 0.0005;
-const MARK_PIXELS = 64;
-const MARK_TEXT_PIXELS = 44;
+const MARK_REM = 6.4;
+const MARK_TEXT_REM = 4.4;
 const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
 // Timelines, each as the message that brings it back, and what was typed over it; and mixtures.
 const history = { undo: [], redo: [] };
@@ -381,9 +381,9 @@ function drawRuler() {
   const length = duration();
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
   const width = $("ruler").clientWidth;
-  const gap = steps.find((each) => length / each <= width / MARK_PIXELS) ?? 7200;
+  const gap = steps.find((each) => length / each <= width / pixels(MARK_REM)) ?? 7200;
   const marks = [];
-  for (let at = 0; at * width < length * (width - MARK_TEXT_PIXELS); at += gap) {
+  for (let at = 0; at * width < length * (width - pixels(MARK_TEXT_REM)); at += gap) {
     const mark = element("span", { textContent: gap < 1 ? at.toFixed(1) : clock(at) });
     mark.style.left = `${100 * at / length}%`;
     marks.push(mark);
