@@ -251,7 +251,8 @@ def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> Encodi
     """
     plan = plan_encoding(info, output, options)
     part = part_path(output)
-    for path in (output, part, segment_folder(output)):
+    segments = [segment_folder(output)] if plan.joins_segments else []
+    for path in (output, part, *segments):
         try:
             is_input = path.exists() and info.path.exists() and path.samefile(info.path)
         except OSError as error:  # its name may be too long
