@@ -266,7 +266,7 @@ class _Course:
         """Samples (N, S) -> (N, S). rows (N, 2, D); opacities (N, 2) of luma and of chroma."""
         originals = self._layout.split(samples)
         frames = self._to_rgb(originals)
-        opacities = opacities * presences(frames[:, ::8, ::8])[:, None]
+        opacities = opacities * presences(frames)[:, None]
         pastiches = self._paint((frames + self._grain).clamp_(0, 255).to(torch.uint8), rows)
         if self._stabilize:
             frames = torch.cat((self._past_frames, frames))

@@ -104,7 +104,8 @@ def _change(green: Green, cells: Weights) -> float:
     """
     means = cells.ravel().astype(np.float64) / 8
     mean = means.sum() / len(means)
-    variance = means @ means / len(means) - mean * mean
+    # Not a product, for which numpy would wake threads that take the cores of the engine.
+    variance = np.square(means).sum() / len(means) - mean * mean
     lines = green[::2]
     curves = np.zeros(lines.shape, np.float32)
     curves[:, 1:-1] = 2 * lines[:, 1:-1] - lines[:, :-2] - lines[:, 2:]
