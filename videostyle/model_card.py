@@ -94,8 +94,8 @@ class ModelCard:
                 if not isinstance(card.recipe.get(key, {}), dict):
                     raise ValueError(f"the recipe's {key} must be a mapping")
             for name, entry in card.recipe.get("losses", {}).items():
-                if not isinstance(entry["style"], float | int):
-                    raise ValueError(f"the recipe's loss of {name!r} must be a number")
+                if not (isinstance(entry, dict) and isinstance(entry.get("style"), float | int)):
+                    raise ValueError(f"the recipe's loss of {name!r} must be a mapping to numbers")
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"{path}: broken model metadata ({error})") from error
         return card

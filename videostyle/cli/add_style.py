@@ -88,7 +88,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{output}: a model file ends in .safetensors")
     check_size(arguments.size)
     if not 0 < arguments.weight < float("inf"):
-        raise UsageError(f"--weight is {arguments.weight}; it must be a number above 0")
+        raise UsageError(f"--weight is {arguments.weight}; it must be above 0 and finite")
     device = choose_device(arguments.device)
     open_picture(arguments.painting)
     title = arguments.title or arguments.name

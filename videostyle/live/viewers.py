@@ -87,6 +87,11 @@ class Viewers:
         self.all.remove(viewer)
         if self.conductor is viewer:
             self.conductor = None
+            # Its page may be back already, and a last word of the old connection came after that.
+            back = next((it for it in self.all if it.page and it.page == viewer.page), None)
+            if back:
+                self.take_controls(back)
+                return
             loop = asyncio.get_running_loop()
             self._handover = loop.call_later(KEPT_SECONDS, self._hand_over)
 
