@@ -792,6 +792,14 @@ def test_a_second_tab_follows_and_can_take_over(page: Any, server: LiveServer) -
     wait_for(lambda: not page.is_visible("#take-controls"))
 
 
+MOVE_WHILE_LOST = """() => {
+  videostyle.drop();
+  const slider = document.querySelector('input[data-style="the_kiss"]');
+  slider.value = 0.7;
+  slider.dispatchEvent(new Event("input"));
+}"""
+
+
 def test_a_dead_connection_comes_back(page: Any) -> None:
     page.evaluate("videostyle.drop()")
     page.locator('body[data-connection="lost"]').wait_for()
@@ -804,14 +812,7 @@ def test_what_is_done_while_the_connection_is_lost_is_not_lost(page: Any) -> Non
     page.click("#tab-yaml")
     page.fill("#yaml", "# to be gone on with")
     page.click("#tab-mix")
-    page.evaluate(
-        """() => {
-          videostyle.drop();
-          const slider = document.querySelector('input[data-style="the_kiss"]');
-          slider.value = 0.7;
-          slider.dispatchEvent(new Event("input"));
-        }"""
-    )
+    page.evaluate(MOVE_WHILE_LOST)
     wait_for(lambda: "the_kiss" in state(page, "look.mix"))
     assert page.input_value("#yaml") == "# to be gone on with"
 
@@ -848,14 +849,7 @@ def test_a_blink_of_the_connection_leaves_the_controls_where_they_were(
     page: Any, server: LiveServer
 ) -> None:
     second = open_page(page.context, server)
-    page.evaluate(
-        """() => {
-          videostyle.drop();
-          const slider = document.querySelector('input[data-style="the_kiss"]');
-          slider.value = 0.7;
-          slider.dispatchEvent(new Event("input"));
-        }"""
-    )
+    page.evaluate(MOVE_WHILE_LOST)
     wait_for(lambda: state(second, "look.mix") == {"the_kiss": 1})
     assert second.is_visible("#take-controls")
     assert not page.is_visible("#take-controls")

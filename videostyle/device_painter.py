@@ -278,13 +278,12 @@ class _Course:
         for weight in self._layers:
             pastiches = self._paint_over(pastiches, rows, weight)
         result = torch.zeros_like(samples)
-        for index, (below, above, view) in enumerate(
+        for index, (original, above, view) in enumerate(
             zip(originals, self._to_planes(pastiches), self._layout.split(result), strict=True)
         ):
-            below = centred(below, self._layout.bits, above.dtype)
+            below = centred(original, self._layout.bits, above.dtype)
             blended = blend(below, above, opacities[:, min(index, 1)])
             view.copy_(to_samples(blended, self._layout))
-        for original, view in zip(originals, self._layout.split(result), strict=True):
             for part in edges(view.shape[1:], self._bars):
                 view[:, *part] = original[:, *part]
         return result
