@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from videostyle.color import ColorConverter
 from videostyle.decode import decode, probe
 from videostyle.encode import plan_output
-from videostyle.evaluation.throughput import rate, render_in_new_process, scaled_clip
+from videostyle.evaluation.throughput import measure_rates, render_in_new_process, scaled_clip
 from videostyle.look import Look
 from videostyle.model import Model, load_model
 from videostyle.model_card import DEFAULT_MODEL
@@ -88,8 +88,8 @@ def milliseconds(clip: Path, model: Model, looks: Look | Timeline | None = None)
     plan = plan_output(info, clip.with_suffix(".out.mp4"), EncodeOptions())
     converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
     frames = list(itertools.islice(decode(info), FRAMES))
-    painting = rate(lambda: sum(1 for _ in stylize(frames, stylizer, timeline, converter)), REPEATS)
-    return round(1000 / painting.fastest, 2)
+    painting = {"": lambda: sum(1 for _ in stylize(frames, stylizer, timeline, converter))}
+    return round(1000 / measure_rates(painting, REPEATS)[""].fastest, 2)
 
 
 def with_styles(model: Model, count: int) -> Model:

@@ -61,8 +61,8 @@ print(json.dumps([first[0], peak]))
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Frames a second over the runs, and the CPU's milliseconds a frame, of all cores, in the
-    fastest."""
+    """Frames a second over the runs, and the median of the CPU's milliseconds a frame, of all
+    cores."""
 
     median: float
     slowest: float
@@ -117,8 +117,8 @@ def measure_throughput(
     frames: int,
     repeats: int,
 ) -> Throughput:
-    """Measure every stage on up to `frames` frames of a clip, `repeats` times after one run to
-    warm up. settings: device, precision and threads, as `Stylizer` takes them.
+    """Measure every stage on up to `frames` frames of a clip, `repeats` times in turns after one
+    run to warm up. settings: device, precision and threads, as `Stylizer` takes them.
 
     Raises MediaError, ModelError or UsageError for what cannot be painted.
     """
@@ -130,7 +130,7 @@ def measure_throughput(
         stages = _stages(info, stylizer, output, frames)
         if device.type == "cuda":
             stages |= _transfers(size, device, frames)
-        rates = {name: rate(stage, repeats) for name, stage in stages.items()}
+        rates = measure_rates(stages, repeats)
         start_seconds, peak_mb = render_in_new_process(clip, output, model, settings)
     precision = choose_precision(settings["precision"], device)
     network = stylizer.model.network
@@ -246,17 +246,23 @@ def _fitted(size: tuple[int, int], stylizer: Stylizer) -> tuple[int, int]:
     return height, width
 
 
-def rate(stage: Callable[[], int], repeats: int) -> Rate:
-    """Run a stage, which returns how many frames it handled, once to warm up and then measured."""
-    stage()
-    runs = []
+def measure_rates(stages: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, Rate]:
+    """Run stages, which return how many frames they handled, once to warm up, and then measured in
+    turns, so that a machine that slows down is as slow for all."""
+    for stage in stages.values():
+        stage()
+    rates: dict[str, list[float]] = {name: [] for name in stages}
+    cpu_ms: dict[str, list[float]] = {name: [] for name in stages}
     for _ in range(repeats):
-        began, began_cpu = time.perf_counter(), time.process_time()
-        frames = stage()
-        seconds = time.perf_counter() - began
-        runs.append((frames / seconds, 1000 * (time.process_time() - began_cpu) / frames))
-    rates = [rate for rate, _ in runs]
-    return Rate(statistics.median(rates), min(rates), max(rates), cpu_ms=max(runs)[1])
+        for name, stage in stages.items():
+            began, began_cpu = time.perf_counter(), time.process_time()
+            frames = stage()
+            rates[name].append(frames / (time.perf_counter() - began))
+            cpu_ms[name].append(1000 * (time.process_time() - began_cpu) / frames)
+    return {
+        name: Rate(statistics.median(runs), min(runs), max(runs), statistics.median(cpu_ms[name]))
+        for name, runs in rates.items()
+    }
 
 
 def render_in_new_process(
