@@ -20,7 +20,7 @@ from pipeline import Clip, untouched
 from videostyle.color import ColorConverter, split_alpha
 from videostyle.decode import decode, probe
 from videostyle.encode import EncodeReport, encode, exists, plan_output
-from videostyle.encoders import CONTAINERS, ENCODERS, EncodingPlan, is_sequence, plan_encoding
+from videostyle.encoders import CONTAINERS, ENCODERS, EncodingPlan, plan_encoding
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import Frame
@@ -373,17 +373,6 @@ def test_frames_too_close_for_a_gif_are_left_out_and_counted(clip: Clip, tmp_pat
     assert report.notes == ("1 frames left out: GIF counts time in steps of 1/100 s",)
     with Image.open(report.output) as picture:
         assert picture.info["loop"] == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        *(("f_%05d.png", True), ("%d.JPG", True), ("f_%05d.mp4", False), ("f_%s.png", False)),
-        *(("f_%d_%d.png", False), ("100%.png", False), ("f.png", False), ("%3d.png", False)),
-    ],
-)
-def test_a_sequence_is_a_pictures_ending_and_one_number(name: str, expected: bool) -> None:
-    assert is_sequence(Path(name)) == expected
 
 
 def test_a_sequence_is_numbered_from_1_and_appears_whole(clip: Clip, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ LAYERS = [
     {"errors", "whole_file"},
     {"look", "timecode", "easing", "stages", "options", "media", "picture", "flatness"}
     | {"device"},
+    {"numbered"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments", "program"},
     {"openvino_graph", "fused_network", "planes"},

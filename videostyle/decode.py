@@ -31,7 +31,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from videostyle.color import Alpha, flatten, split_alpha
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, UsageError
 from videostyle.hdr import tone_map
 from videostyle.media import (
     HDR_TRANSFERS,
@@ -42,6 +42,7 @@ from videostyle.media import (
     MediaInfo,
     StreamInfo,
 )
+from videostyle.numbered import is_sequence_input, numbered, sequence_numbers
 from videostyle.picture import load_picture
 from videostyle.timecode import parse_time
 
@@ -49,6 +50,7 @@ from videostyle.timecode import parse_time
 MAX_THREADS = 4
 # Larger frames (16K) are taken for damage: a few bytes must not make us fill the memory.
 MAX_PIXELS = 1 << 27
+SEQUENCE_FPS = Fraction(25)  # of numbered pictures, if nothing else is said; FFmpeg's too
 
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 _HEAD = 32  # packets looked at before decoding begins
@@ -118,13 +120,14 @@ class DecodeReport:
         return tuple(found)
 
 
-def probe(path: Path, hdr: str = "refuse") -> MediaInfo:
+def probe(path: Path, hdr: str = "refuse", fps: Fraction | None = None) -> MediaInfo:
     """Say what a video or picture is, if it can be painted.
 
-    hdr: what becomes of PQ and HLG: refuse, tonemap (to SDR) or pass (as if it were SDR). Raises
-    MediaError for what cannot be painted: missing, not a video, damaged, HDR that is refused.
+    hdr: what becomes of PQ and HLG: refuse, tonemap (to SDR) or pass (as if it were SDR). fps: as
+    `inspect` takes it. Raises MediaError for what cannot be painted: missing, not a video, damaged,
+    HDR that is refused.
     """
-    info = inspect(path)
+    info = inspect(path, fps)
     if info.color.is_hdr and hdr == "refuse":
         raise MediaError(
             f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
@@ -143,13 +146,19 @@ def probe(path: Path, hdr: str = "refuse") -> MediaInfo:
     return info
 
 
-def inspect(path: Path) -> MediaInfo:
+def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
     """Say what a video or picture is, whether or not it can be painted.
 
-    The main video is the first that is not cover art, and the default one if several are. Raises
-    MediaError for what cannot be read.
+    The main video is the first that is not cover art, and the default one if several are. fps: of
+    numbered pictures (`numbered`), which are a video of SEQUENCE_FPS where it is None. Raises
+    MediaError for what cannot be read, UsageError where fps is given for what has its own.
     """
+    if is_sequence_input(path):
+        _check_numbers(path)
+        return _probe_video(path, fps)
     _check_file(path)
+    if fps is not None:
+        raise UsageError(f"{path}: fps is for numbered pictures, such as frame_%05d.png")
     picture = load_picture(path)
     return _probe_video(path) if picture is None else _picture_info(path, picture)
 
@@ -224,12 +233,21 @@ def measure_duration(info: MediaInfo) -> float:
 
 
 @contextmanager
-def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputContainer]:
-    """Open a file to read. Raises MediaError, also for faults FFmpeg finds later on."""
+def open_input(
+    path: Path, hwaccel: HWAccel | None = None, fps: Fraction | None = None
+) -> Iterator[InputContainer]:
+    """Open a file, or numbered pictures at `fps`, to read. Raises MediaError, also for faults
+    FFmpeg finds later on."""
+    # An absolute path, so that no name is taken for a protocol.
+    name, demuxer, options = str(path.absolute()), None, {}
+    if is_sequence_input(path):
+        name = str(path.absolute().parent / "-").replace("%", "%%")[:-1] + path.name
+        first = min(sequence_numbers(path), default=0)
+        demuxer, options = "image2", {"pattern_type": "sequence", "start_number": str(first)}
+        options["framerate"] = str(fps or SEQUENCE_FPS)
     try:
-        # An absolute path, so that no name is taken for a protocol.
         with av.open(
-            str(path.absolute()), "r", metadata_errors="replace", hwaccel=hwaccel
+            name, "r", demuxer, options, metadata_errors="replace", hwaccel=hwaccel
         ) as container:
             # FFmpeg would type any text file onto a screen and call that a video.
             if container.format.name == "tty":
@@ -241,6 +259,16 @@ def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputCont
         ) from error
     except av.FFmpegError as error:
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _check_numbers(path: Path) -> None:
+    numbers = sequence_numbers(path)
+    if not numbers:
+        raise MediaError(f"{path}: there are no such pictures")
+    first, last = numbers[0], numbers[-1]
+    if missing := sorted({*range(first, last + 1)} - {*numbers})[:1]:
+        gap = numbered(path, missing[0]).name
+        raise MediaError(f"{path}: {gap} is missing among the pictures {first} to {last}")
 
 
 def _check_file(path: Path) -> None:
@@ -263,8 +291,8 @@ def _picture_info(path: Path, picture: Image.Image) -> MediaInfo:
     return MediaInfo(path, True, 0, width, height, picture.mode.lower(), color)
 
 
-def _probe_video(path: Path) -> MediaInfo:
-    with open_input(path) as container:
+def _probe_video(path: Path, fps: Fraction | None = None) -> MediaInfo:
+    with open_input(path, fps=fps) as container:
         stream = _main_video(container, path)
         if stream.width * stream.height > MAX_PIXELS:
             raise MediaError(
@@ -448,14 +476,14 @@ def _open(info: MediaInfo, gpu: int | None, report: DecodeReport) -> Iterator[In
         for context in ({}, {"primary_ctx": "0", "current_ctx": "1"}) if gpu is not None else ():
             hwaccel = HWAccel("cuda", gpu, True, dict(context), is_hw_owned=True)
             try:
-                container = opened.enter_context(open_input(info.path, hwaccel))
+                container = opened.enter_context(open_input(info.path, hwaccel, info.frame_rate))
             except MediaError as error:
                 report.not_on_gpu = getattr(error.__cause__, "strerror", None) or str(error)
                 continue
             codec = container.streams[info.stream_index].codec_context
             report.not_on_gpu = "" if codec.is_hwaccel else f"it has no decoder for {codec.name}"
             break
-        yield container or opened.enter_context(open_input(info.path))
+        yield container or opened.enter_context(open_input(info.path, fps=info.frame_rate))
 
 
 def _seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:

@@ -8,7 +8,6 @@ opened once on trial, so that no option fails later.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -35,6 +34,7 @@ from videostyle.color import OUTPUT_PIX_FMTS, has_alpha, output_color, working_p
 from videostyle.decode import open_input
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import PICTURE_SUFFIXES, ColorSpec, MediaInfo, StreamInfo
+from videostyle.numbered import is_sequence
 from videostyle.options import EncodeOptions
 from videostyle.passthrough import Holds, StreamPlan, plan_streams
 from videostyle.picture import ALPHA_SUFFIXES
@@ -55,7 +55,6 @@ _COMMON_OPTIONS = (
     *("level", "maxrate", "profile", "qmax", "qmin", "refs", "slices", "threads"),
 )
 _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begun
-_NUMBER = re.compile(r"%(?:0\d)?d")
 
 
 def _frozen(**settings: str) -> Mapping[str, str]:
@@ -287,30 +286,6 @@ def _has_avx512() -> bool:
     import torch  # a second, which only a render has loaded already
 
     return torch.backends.cpu.get_cpu_capability() == "AVX512"
-
-
-def is_sequence(output: Path) -> bool:
-    """Whether a name means numbered pictures: it ends like a picture and holds one %d or %05d."""
-    name = output.name
-    return (
-        output.suffix.lower() in PICTURE_SUFFIXES
-        and name.count("%") == 1
-        and bool(_NUMBER.search(name))
-    )
-
-
-def numbered(output: Path, number: int) -> Path:
-    """The name of one picture of a sequence."""
-    return output.with_name(output.name % number)
-
-
-def sequence_numbers(output: Path) -> list[int]:
-    """The numbers of a sequence's pictures that are there."""
-    before, after = (re.escape(part) for part in _NUMBER.split(output.name))
-    name = re.compile(f"{before}([0-9]+){after}")
-    folder = output.absolute().parent
-    paths = folder.iterdir() if folder.is_dir() else ()
-    return [int(match[1]) for path in paths if (match := name.fullmatch(path.name))]
 
 
 def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:

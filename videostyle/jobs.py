@@ -11,6 +11,7 @@ from pathlib import Path
 
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import PICTURE_SUFFIXES
+from videostyle.numbered import is_sequence_input, sequence_stem
 
 VIDEO_INPUT_SUFFIXES = {
     ".mp4",
@@ -31,16 +32,19 @@ _SEPARATORS = (os.sep, os.altsep or os.sep)
 def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list[tuple[Path, Path]]:
     """Pair every source with its output.
 
-    One file goes to `output`, or into it if it is a folder, has no ending or ends in a slash. A
-    folder (its pictures and videos, not recursively), a pattern the shell left alone (`*.mp4`,
-    `**/*.mov`) or several files need a folder or a template with {stem}; {timeline} stands for
-    `timeline`. Folders and patterns mean neither hidden files nor what an interrupted render left.
+    Numbered pictures (`frame_%05d.png`) are one source. One file goes to `output`, or into it if it
+    is a folder, has no ending or ends in a slash. A folder (its pictures and videos, not
+    recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or several files need a
+    folder or a template with {stem}; {timeline} stands for `timeline`. Folders and patterns mean
+    neither hidden files nor what an interrupted render left.
     Raises UsageError when outputs would collide or overwrite a source, MediaError for a missing
     input.
     """
     inputs = list(inputs)
     sources = [source for path in inputs for source in _expand(path)]
-    several = len(inputs) > 1 or inputs[0].is_dir() or not inputs[0].exists()
+    first = inputs[0]
+    is_one = is_sequence_input(first) or (first.exists() and not first.is_dir())
+    several = len(inputs) > 1 or not is_one
     into_folder = str(output).endswith(_SEPARATORS)
     output = Path(output)
     into_folder = into_folder or output.is_dir() or not output.suffix
@@ -58,7 +62,7 @@ def _expand(path: Path) -> list[Path]:
     if path.is_dir():
         known = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
         found = [child for child in path.iterdir() if child.suffix.lower() in known]
-    elif path.exists():
+    elif path.exists() or is_sequence_input(path):
         return [path]
     else:
         try:
@@ -76,10 +80,12 @@ def _expand(path: Path) -> list[Path]:
 
 
 def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Path:
+    is_numbered = is_sequence_input(source)
     if into_folder:
-        still = source.suffix.lower() in PICTURE_SUFFIXES
+        still = source.suffix.lower() in PICTURE_SUFFIXES and not is_numbered
         output = output / (DEFAULT_TEMPLATE + (".png" if still else ".mp4"))
-    names = {"{stem}": source.stem, "{timeline}": timeline}
+    stem = sequence_stem(source) if is_numbered else source.stem
+    names = {"{stem}": stem, "{timeline}": timeline}
     return Path(re.sub(r"\{stem\}|\{timeline\}", lambda found: names[found[0]], str(output)))
 
 

@@ -104,6 +104,7 @@ class Assignment:
             **self.plan.to_dict(),
             "tone_mapped": info.hdr_color is not None,
             "size": [info.width, info.height],
+            "fps": str(info.frame_rate),
             "cuts": f"{len(cuts)} from {cuts[0]} to {cuts[-1]}",
             "stabilize": self.stabilize,
         }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -28,7 +29,7 @@ from videostyle.segments import (
     segment_cuts,
 )
 from videostyle.stylizer import Stylizer
-from videostyle.timecode import FORMS, Time, format_seconds, parse_time
+from videostyle.timecode import FORMS, Time, format_seconds, parse_rate, parse_time
 from videostyle.timeline import NEAR, Timeline
 from videostyle.timeline_yaml import TimelineDocument, read_timeline
 from videostyle.workers import paint_in_processes
@@ -71,6 +72,7 @@ def render(
     workers: int = 1,
     strict: bool = False,
     hdr: str = "refuse",
+    fps: str | float | Fraction | None = None,
     hwaccel: str = "none",
     on_warning: Callable[[str], None] = lambda warning: None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -88,7 +90,8 @@ def render(
     after the last piece that an interrupted one finished. workers: processes that paint pieces at
     the same time, each on a GPU of its own or with its part of the threads. strict: stop at the
     first damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and
-    HLG: refuse, tonemap or pass. hwaccel: cuda lets the GPU decode what it can, none the CPU.
+    HLG: refuse, tonemap or pass. fps: frames a second of numbered pictures, 25 if None, such as 24,
+    23.976 or "30000/1001". hwaccel: cuda lets the GPU decode what it can, none the CPU.
     on_warning is called with every warning of the timeline, before the first frame; they are also
     the first of the report's notes. on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
@@ -105,7 +108,7 @@ def render(
         raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be a number above 0")
     stylizer = stylizer or Stylizer(load_model())
     output = behind_link(Path(output))
-    info, cut = cut_for(_probe(Path(source), max_size, hdr), start, end)
+    info, cut = cut_for(_probe(Path(source), max_size, hdr, fps), start, end)
     plan = plan_output(info, output, options)
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     for warning in warnings:
@@ -266,6 +269,7 @@ def describe(
     start: str | float | None = None,
     end: str | float | None = None,
     hdr: str = "refuse",
+    fps: str | None = None,
     *,
     on_warning: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -275,7 +279,7 @@ def describe(
     """
     _check(output, timeline, options, max_size, hdr)
     output = behind_link(output)
-    info, cut = cut_for(_probe(source, max_size, hdr), start, end)
+    info, cut = cut_for(_probe(source, max_size, hdr, fps), start, end)
     plan = plan_output(info, output, options)
     looks, warnings = timeline_for(info, timeline, ())
     for warning in warnings:
@@ -291,9 +295,18 @@ def describe(
     }
 
 
-def _probe(source: Path, max_size: int | None, hdr: str) -> MediaInfo:
-    info = probe(source, hdr)
+def _probe(
+    source: Path, max_size: int | None, hdr: str, fps: str | float | Fraction | None
+) -> MediaInfo:
+    info = probe(source, hdr, None if fps is None else _parse_fps(fps))
     return info if max_size is None else info.fitted(max_size)
+
+
+def _parse_fps(fps: str | float | Fraction) -> Fraction:
+    try:
+        return parse_rate(f"{fps:.6f}" if isinstance(fps, float) else str(fps))
+    except ValueError as error:
+        raise UsageError(f"fps: {error}") from error
 
 
 def _check(

@@ -107,6 +107,16 @@ def parse_time(text: str) -> Time:
     raise ValueError(f"{text!r} is not a time; write {FORMS}")
 
 
+def parse_rate(text: str) -> Fraction:
+    """Frames a second: 25, 30000/1001, or 29.97, which means the same. Raises ValueError."""
+    known = re.fullmatch(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?", text, re.ASCII)
+    if not known or not (rate := Fraction(text)):
+        raise ValueError(f"{text!r}: write frames a second, 25 or 30000/1001")
+    # Television's rates are written with two or three digits.
+    exact = Fraction(1000 * round(rate * Fraction(1001, 1000)), 1001)
+    return exact if "." in text and abs(rate - exact) < Fraction(5, 1000) else rate
+
+
 def format_seconds(seconds: float) -> str:
     """Text that reads back as these seconds, to the nanosecond.
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -127,6 +128,16 @@ def positive(text: str) -> int:
     if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r}: write a whole number above 0")
     return int(text)
+
+
+def frame_rate(text: str) -> Fraction:
+    """Frames a second, for argparse."""
+    from videostyle.timecode import parse_rate
+
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:

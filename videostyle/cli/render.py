@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from videostyle.cli.console import (
     add_device,
     add_model,
+    frame_rate,
     make_stylizer,
     named_path,
     positive,
@@ -49,7 +50,8 @@ def add_render(commands: Any) -> None:
         nargs="+",
         type=named_path,
         metavar="INPUT",
-        help="files, folders or quoted patterns ('clips/*.mp4')",
+        help="files, folders, quoted patterns ('clips/*.mp4') or numbered pictures "
+        "(frames/%%05d.png)",
     )
     parser.add_argument(
         "-o",
@@ -78,6 +80,12 @@ def add_render(commands: Any) -> None:
         "50%%, --start=-2s; the timeline keeps the input's clock, so a part looks as in the whole",
     )
     parser.add_argument("--end", metavar="TIME", help="paint up to here, without this frame")
+    parser.add_argument(
+        "--fps",
+        type=frame_rate,
+        metavar="RATE",
+        help="frames a second of numbered pictures (default: 25)",
+    )
     parser.add_argument(
         "--segment-seconds",
         type=_piece_seconds,
@@ -204,6 +212,7 @@ def _render_one(
             workers=arguments.workers,
             strict=arguments.strict,
             hdr=arguments.hdr,
+            fps=arguments.fps,
             hwaccel=arguments.hwaccel,
             on_warning=warn,
             on_progress=on_progress,
@@ -312,7 +321,7 @@ def _dry_run(
 
     choose_precision(arguments.precision, choose_device(arguments.device))
     options = encode_options(arguments)
-    given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
+    given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr, arguments.fps)
     plans = []
     for source, output in jobs:
         try:

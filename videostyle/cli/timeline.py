@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videostyle.cli.console import add_model, check_outputs, check_plot_ending, say
+from videostyle.cli.console import (
+    add_model,
+    check_outputs,
+    check_plot_ending,
+    frame_rate,
+    say,
+)
 from videostyle.errors import UsageError
 from videostyle.timecode import Time, parse_time
 
@@ -36,7 +41,7 @@ def add_timeline(commands: Any) -> None:
             help="length of the video: 8 (seconds), 8s, 01:30 or 200f",
         )
         verb.add_argument(
-            "--fps", type=_rate, help="frame rate, for times in frames: 25 or 30000/1001"
+            "--fps", type=frame_rate, help="frame rate, for times in frames: 25 or 30000/1001"
         )
     show.add_argument(
         "--at",
@@ -64,13 +69,6 @@ def _length(text: str) -> Time:
     if time.needs_duration:
         raise argparse.ArgumentTypeError(f"{text!r} counts from the length itself; write seconds")
     return time
-
-
-def _rate(text: str) -> Fraction:
-    """Frames a second, for argparse."""
-    if re.fullmatch(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?", text, re.ASCII) and Fraction(text):
-        return Fraction(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: write frames a second, 25 or 30000/1001")
 
 
 def _read(arguments: argparse.Namespace) -> TimelineDocument:

@@ -1,0 +1,193 @@
+"""Numbered pictures: read as a video, written as one picture of every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pipeline import copy, seconds
+
+from videostyle.decode import decode, probe
+from videostyle.encode import plan_output
+from videostyle.errors import MediaError, UsageError
+from videostyle.jobs import plan_jobs
+from videostyle.look import Look
+from videostyle.numbered import is_sequence, sequence_stem
+from videostyle.options import EncodeOptions
+from videostyle.rendering import render
+from videostyle.segments import file_identity
+from videostyle.stylizer import Stylizer
+from videostyle.timecode import parse_rate
+from videostyle.verify import verify
+
+SIZE = (72, 56)
+
+
+def paint(number: int, mode: str = "RGB") -> Image.Image:
+    ramp = np.linspace(0, 200, SIZE[0] * SIZE[1]).reshape(SIZE[::-1]).astype(np.uint8)
+    picture = Image.fromarray(np.dstack([ramp, ramp[::-1], np.full_like(ramp, 9 * number % 250)]))
+    if mode == "RGBA":
+        picture.putalpha(Image.fromarray(np.full(SIZE[::-1], 100 + number, np.uint8)))
+    return picture
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Callable[..., Path]:
+    """Writes pictures of these numbers; returns the name that stands for them."""
+
+    def write(
+        numbers: Iterable[int], name: str = "100% wool/f_%04d.png", mode: str = "RGB"
+    ) -> Path:
+        pattern = tmp_path / name
+        pattern.parent.mkdir(exist_ok=True)
+        for number in numbers:
+            paint(number, mode).save(pattern.parent / (pattern.name % number))
+        return pattern
+
+    return write
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(("f_%05d.png", True), ("%d.JPG", True), ("f_%05d.mp4", False), ("f_%s.png", False)),
+        *(("f_%d_%d.png", False), ("100%.png", False), ("f.png", False), ("%3d.png", False)),
+    ],
+)
+def test_a_sequence_is_a_pictures_ending_and_one_number(name: str, expected: bool) -> None:
+    assert is_sequence(Path(name)) == expected
+
+
+def test_pictures_become_a_video_of_their_rate(
+    pictures: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mkv"
+    report = render(
+        *(pictures(range(8, 13)), output, Look({"original": 1})),
+        stylizer=stylizer,
+        options=EncodeOptions(codec="ffv1"),
+        fps="24000/1001",
+    )
+    assert report.frames == 5
+    assert probe(output).frame_rate == Fraction(24000, 1001)
+    expected = [number * 1001 / 24000 for number in range(5)]
+    np.testing.assert_allclose(np.array(seconds(output), float), expected, atol=0.001)
+    shown = [frame.image.to_ndarray(format="rgb24") for frame in decode(probe(output))]
+    for number, picture in zip(range(8, 13), shown, strict=True):
+        assert np.abs(picture - np.asarray(paint(number), int)).mean() < 4  # chroma is halved
+
+
+def test_without_a_rate_they_are_shown_at_25(pictures: Callable[..., Path]) -> None:
+    info = probe(pictures([1, 2, 3]))
+    assert (info.frame_rate, info.duration_seconds) == (25, pytest.approx(0.12))
+    assert [frame.seconds for frame in decode(info)] == pytest.approx([0, 0.04, 0.08])
+
+
+def test_pictures_become_pictures_of_the_same_numbers(
+    pictures: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = pictures(range(98, 104), "in/%d.png", "RGBA"), tmp_path / "out" / "p_%03d.png"
+    render(source, output, Look({"original": 1}), stylizer=stylizer, start="1f", end="5f")
+    assert names(output.parent) == ["p_099.png", "p_100.png", "p_101.png", "p_102.png"]
+    for number in (99, 102):
+        with Image.open(output.parent / f"p_{number:03d}.png") as picture:
+            change = np.asarray(picture, int) - np.asarray(paint(number, "RGBA"))
+            assert np.abs(change).max() <= 1
+
+
+def test_pictures_of_an_earlier_run_are_counted(
+    pictures: Callable[..., Path], tmp_path: Path
+) -> None:
+    output = pictures([3, 7], "out/%d.png")
+    report = copy(pictures([6, 7]), output, EncodeOptions())
+    assert names(output.parent) == ["3.png", "6.png", "7.png"]
+    assert report.notes == ("1 pictures of an earlier, longer run are still there",)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ([], "there are no such pictures"),
+        ([3, 4, 6, 9], "f_0005.png is missing among the .* 3 to 9"),
+    ],
+)
+def test_what_is_missing_is_named(
+    pictures: Callable[..., Path], numbers: list[int], message: str
+) -> None:
+    with pytest.raises(MediaError, match=message):
+        probe(pictures(numbers))
+
+
+def test_a_damaged_picture_is_skipped_and_counted(
+    pictures: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = pictures(range(6))
+    source.with_name("f_0003.png").write_bytes(b"no picture" * 20)
+    assert len(seconds(source)) == 5
+    assert [float(at) for at in seconds(source)][-1] == pytest.approx(0.2)
+
+
+def test_a_video_keeps_its_own_rate(clip: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match=r"fps is for numbered pictures, such as frame_%05d\.png"):
+        probe(clip(pts=[0, 1]), fps=Fraction(24))
+
+
+@pytest.mark.parametrize("name", ["in/f_%04d.png", "in/f_0%03d.png", "in/../in/f_%04d.png"])
+def test_no_picture_is_overwritten_by_what_is_made_of_it(
+    pictures: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    source = pictures([1, 2], "in/f_%04d.png")
+    with pytest.raises(UsageError, match="would overwrite the input"):
+        plan_output(probe(source), tmp_path / name, EncodeOptions())
+
+
+def test_a_file_called_like_numbered_pictures_is_that_file(tmp_path: Path) -> None:
+    path = tmp_path / "%05d.png"
+    paint(1).save(path)
+    assert probe(path).is_image
+
+
+def test_they_are_one_job_with_the_name_before_the_number(pictures: Callable[..., Path]) -> None:
+    source = pictures([1, 2])
+    output = source.parent / "out"
+    assert plan_jobs([source], output, "dusk") == [(source, output / "f_dusk.mp4")]
+    assert sequence_stem(source.with_name("%05d.png")) == "100% wool"
+
+
+def test_another_picture_is_another_input(pictures: Callable[..., Path]) -> None:
+    source = pictures([1, 2, 3])
+    before = file_identity(source)
+    assert file_identity(source) == before
+    pictures([4])
+    assert file_identity(source) != before
+
+
+def test_verify_says_that_it_reads_videos(pictures: Callable[..., Path], tmp_path: Path) -> None:
+    source = pictures([1, 2])
+    copy(source, tmp_path / "out.mp4")
+    with pytest.raises(UsageError, match="is no video; only videos can be verified"):
+        verify(source, tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        *(("25", "25"), ("30000/1001", "30000/1001"), ("29.97", "30000/1001"), ("12.5", "12.5")),
+        *(
+            ("23.976", "24000/1001"),
+            ("23.98", "24000/1001"),
+            ("59.94", "60000/1001"),
+            ("24.0", "24"),
+        ),
+    ],
+)
+def test_the_rates_of_television_are_meant_exactly(text: str, rate: str) -> None:
+    assert parse_rate(text) == Fraction(rate)
