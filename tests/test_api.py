@@ -42,6 +42,8 @@ RED = Look({"red": 1})
         ),
         ({"timeline": {"red": 1}}, "timeline is {'red': 1}; give"),
         ({"output": "a\0b.mp4"}, "NUL"),
+        ({"fps": 0}, "fps: '0': write frames a second, 25 or 30000/1001"),
+        ({"fps": math.inf}, "fps: 'inf': write frames a second"),
         ({"start": -1}, "start: -1 s is before the start"),
         ({"start": ["1s"]}, r"start: \['1s'\] is not a time"),
         ({"end": math.nan}, "end: 'nans' is not a time"),
@@ -95,6 +97,8 @@ def test_only_a_frame_is_painted(stylizer: Stylizer, frame: Any, found: str) -> 
 def test_a_stylizer_takes_a_model_a_look_and_threads(
     small_model: Model, stylizer: Stylizer
 ) -> None:
+    with pytest.raises(ModelError, match="model is None; give a shipped model's name or a file's"):
+        load_model(None)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="model is 'lean'; give what load_model returns"):
         Stylizer("lean")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="look is 'red'; write Look"):

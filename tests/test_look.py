@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,8 +31,14 @@ def test_normalised_weights_are_a_convex_combination(mixture: dict[str, float]) 
     assert all(weight >= 0 for weight in normal.values())
 
 
-@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
-def test_a_weight_that_is_no_weight_is_refused(weight: float) -> None:
+@pytest.mark.parametrize("mix", ["a", ["a"], None])
+def test_what_is_no_mixture_is_refused_with_the_way_to_write_one(mix: Any) -> None:
+    with pytest.raises(UsageError, match=r'write \{"starry_night": 1\}'):
+        Look(mix)
+
+
+@pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf, "1", None])
+def test_a_weight_that_is_no_weight_is_refused(weight: Any) -> None:
     with pytest.raises(UsageError, match="weight of 'a'"):
         normalize_mixture({"a": weight, "b": 1})
 

@@ -14,16 +14,8 @@ from videostyle.media import PICTURE_SUFFIXES
 from videostyle.numbered import is_sequence_input, sequence_stem
 
 VIDEO_INPUT_SUFFIXES = {
-    ".mp4",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".gif",
+    *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".gif", ".ts", ".mts"),
+    *(".m2ts", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"),
 }
 DEFAULT_TEMPLATE = "{stem}_{timeline}"
 _SEPARATORS = (os.sep, os.altsep or os.sep)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 
 from videostyle.errors import UsageError
 
@@ -24,11 +25,14 @@ SCALARS: Mapping[str, tuple[float, float, float]] = {
 def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
     """Divide by the sum, dropping styles of weight 0.
 
-    Raises UsageError if a weight is negative or not finite, or if no weight is above 0.
+    Raises UsageError for what is no mapping, if a weight is no number, negative or not finite, or
+    if no weight is above 0.
     """
+    if not isinstance(mixture, Mapping):
+        raise UsageError(f'a mixture is {mixture!r}; write {{"starry_night": 1}}')
     for name, weight in mixture.items():
-        if not (math.isfinite(weight) and weight >= 0):
-            raise UsageError(f"weight of {name!r} is {weight}; weights are finite and not negative")
+        if not (isinstance(weight, Real) and math.isfinite(weight) and weight >= 0):
+            raise UsageError(f"weight of {name!r} is {weight!r}; weights are numbers, finite and not negative")
     largest = max(mixture.values(), default=0.0)
     if largest <= 0:
         raise UsageError("the weights of a mixture must not all be 0")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,8 @@ def shipped_models() -> tuple[str, ...]:
 
 def model_path(model: str | Path) -> Path:
     """Resolve the value of `--model`: a shipped model's name, or a path. Raises ModelError."""
+    if not isinstance(model, str | PathLike):
+        raise ModelError(f"model is {model!r}; give a shipped model's name or a file's")
     shipped = Path(str(resources.files("videostyle") / "weights" / f"{model}.safetensors"))
     if "/" not in str(model) and shipped.is_file():
         return shipped

@@ -365,9 +365,8 @@ class Session:
             self._tell(self.state())
             return
         info = self.player.info
-        timeline, warnings = document.resolve(
-            info.duration_seconds if info else None, info.frame_rate if info else None
-        )
+        facts = (info.duration_seconds, info.frame_rate, info.time_base) if info else (None, None)
+        timeline, warnings = document.resolve(*facts)
         is_text = message.get("keep_text") is True
         if not is_text and timeline.loop:
             last = self._timeline.end_seconds if self._timeline else 0.0
