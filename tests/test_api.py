@@ -11,9 +11,9 @@ import pytest
 from pipeline import Clip
 
 from videostyle.decode import probe
-from videostyle.errors import UsageError
+from videostyle.errors import ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
-from videostyle.model import Model
+from videostyle.model import Model, load_model
 from videostyle.options import EncodeOptions
 from videostyle.rendering import describe, render
 from videostyle.stylizer import Stylizer
