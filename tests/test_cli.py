@@ -274,10 +274,16 @@ def test_styles_are_listed_as_json(model_file: str, capsys: pytest.CaptureFixtur
     assert set(styles[0]) == {"name", "title", "artist", "year", "credit"}
 
 
-def test_the_contact_sheet_has_a_cell_for_every_style(model_file: str, tmp_path: Path) -> None:
-    picture, sheet = tmp_path / "a.png", tmp_path / "sheet.png"
-    Image.effect_mandelbrot((80, 40), (-2, -1, 1, 1), 50).convert("RGB").save(picture)
-    assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 0
+@pytest.mark.parametrize("kind", ["picture", "video"])
+def test_the_contact_sheet_has_a_cell_for_every_style(
+    clip: Callable[..., Path], model_file: str, tmp_path: Path, kind: str
+) -> None:
+    source, sheet = tmp_path / "a.png", tmp_path / "sheet.png"
+    if kind == "video":
+        source = clip(pts=range(9), size=(80, 40))
+    else:
+        Image.effect_mandelbrot((80, 40), (-2, -1, 1, 1), 50).convert("RGB").save(source)
+    assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(source)]) == 0
     with Image.open(sheet) as image:
         assert image.width > 4 * 480
         assert image.height > 240

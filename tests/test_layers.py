@@ -22,7 +22,7 @@ LAYERS = [
     {"openvino_engine", "torch_engine"},
     {"timeline_yaml", "timeline_plot", "model", "engine", "hdr", "strips"},
     {"decode"},
-    {"encoders", "letterbox"},
+    {"encoders", "letterbox", "still"},
     {"timeline_schema", "encode", "stylizer", "verify"},
     {"device_painter"},
     {"stylize", "contact_sheet"},

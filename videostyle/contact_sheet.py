@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videostyle.errors import MediaError
+from videostyle.decode import probe
 from videostyle.look import Look
-from videostyle.picture import load_picture
+from videostyle.still import still
 from videostyle.stylizer import Stylizer
 from videostyle.whole_file import written_whole
 
@@ -18,20 +18,16 @@ MARGIN_PX, LABEL_PX = 12, 44
 INK, FAINT, PAPER = (24, 24, 28), (110, 110, 118), (250, 249, 246)
 
 
-def draw_contact_sheet(output: Path, picture: Path, stylizer: Stylizer) -> None:
-    """Paint `picture` at 480 pixels width in every style; the untouched picture comes first.
+def draw_contact_sheet(output: Path, source: Path, stylizer: Stylizer) -> None:
+    """Paint a picture, or a still of a video, at 480 pixels width in every style; the untouched
+    picture comes first.
 
-    Raises MediaError if the picture cannot be read.
+    Raises MediaError if the source cannot be read.
     """
-    if not picture.is_file():
-        raise MediaError(f"{picture}: no such file")
-    loaded = load_picture(picture)
-    if loaded is None:
-        raise MediaError(f"{picture}: not a picture")
-    image = loaded.convert("RGB")
+    image = Image.fromarray(still(probe(source, "tonemap")))
     height = max(1, round(image.height * CELL_WIDTH_PX / image.width))
     image = image.resize((CELL_WIDTH_PX, height), Image.Resampling.LANCZOS)
-    cells = [(image, "original", picture.name)]
+    cells = [(image, "original", source.name)]
     for style in stylizer.model.card.styles:
         pastiche = Image.fromarray(stylizer(np.asarray(image), Look({style.name: 1.0})))
         cells.append((pastiche, style.name, f"{style.title}, {style.artist}, {style.year}"))

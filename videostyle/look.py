@@ -32,7 +32,9 @@ def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
         raise UsageError(f'a mixture is {mixture!r}; write {{"starry_night": 1}}')
     for name, weight in mixture.items():
         if not (isinstance(weight, Real) and math.isfinite(weight) and weight >= 0):
-            raise UsageError(f"weight of {name!r} is {weight!r}; weights are numbers, finite and not negative")
+            raise UsageError(
+                f"weight of {name!r} is {weight!r}; weights are numbers, finite and not negative"
+            )
     largest = max(mixture.values(), default=0.0)
     if largest <= 0:
         raise UsageError("the weights of a mixture must not all be 0")

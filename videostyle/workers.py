@@ -124,8 +124,9 @@ def paint_in_processes(
                 if interrupted():  # on Windows, which lets those that start hear Ctrl-C
                     return
                 raise MediaError(
-                    f"{assignment.info.path}: a worker process died or could not start, perhaps for "
-                    "want of memory; the same command with fewer --workers goes on after what is finished"
+                    f"{assignment.info.path}: a worker process died or could not start, perhaps "
+                    "for want of memory; the same command with fewer --workers goes on after what "
+                    "is finished"
                 ) from error
             raise
 

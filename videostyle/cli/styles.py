@@ -31,8 +31,8 @@ def add_styles(commands: Any) -> None:
         "--sheet",
         nargs=2,
         type=Path,
-        metavar=("OUT.png", "IMAGE"),
-        help="draw IMAGE in every style as a labelled contact sheet",
+        metavar=("OUT.png", "INPUT"),
+        help="draw a picture, or a frame of a video, in every style as a labelled contact sheet",
     )
 
 

@@ -25,7 +25,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from videostyle.color import RGB, ColorConverter
+from videostyle.color import RGB
 from videostyle.decode import decode, measure_duration, probe
 from videostyle.errors import MediaError, VideoStyleError
 from videostyle.letterbox import with_bars
@@ -38,6 +38,7 @@ from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.model import Model
 from videostyle.stabilizer import MEMORY
 from videostyle.stages import prefetch
+from videostyle.still import still
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import NEAR
 
@@ -527,14 +528,7 @@ class Player:
             return np.asarray(picture)
         if self._small_frame and self._small_frame[0] is info:
             return self._small_frame[1]
-        small = info.fitted(THUMBNAIL_SIDE)
-        cut = _from(info, (info.duration_seconds or 0.0) / 3)
-        # One before, as the video may end earlier than it says.
-        with closing(decode(small, cut=cut, lead=1)) as frames:
-            frame = next(frames, None)
-            if frame is None:
-                raise MediaError(f"{info.path}: has no frames to show")
-            pixels = ColorConverter(small, "yuv420p").to_rgb(frame.image)
+        pixels = still(info.fitted(THUMBNAIL_SIDE))
         self._small_frame = info, pixels
         return pixels
 
