@@ -124,6 +124,7 @@ def test_an_error_nobody_expected_is_told(
 
     with monkeypatch.context() as patch:
         patch.setattr("videostyle.live.player.decode", failing)
+        patch.setattr("videostyle.still.decode", failing)
         watched.player.open(film)
         end = time.monotonic() + 10
         while not watched.failures and time.monotonic() < end:
