@@ -20,7 +20,7 @@ from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import Cut
 from videostyle.options import EncodeOptions
-from videostyle.rendering import cut_for, render
+from videostyle.rendering import cut_for, describe, render
 from videostyle.stylizer import Stylizer
 
 LOSSLESS = EncodeOptions(codec="ffv1")
@@ -335,3 +335,14 @@ def test_frames_of_a_gif_are_counted_as_they_are(clip: Clip, tmp_path: Path, rat
     for number in range(1, 39):
         cut = cut_for(info, f"{number}f", None)[1]
         assert sum(time < cut.start for time in times) == number
+
+
+@pytest.mark.parametrize(("end", "times"), [(None, [0.4]), ("1.2s", [0.4, 0.6, 0.8, 1.0, 1.2])])
+def test_a_description_of_a_part_of_unknown_length_begins_with_it(
+    clip: Clip, tmp_path: Path, end: str | None, times: list[float]
+) -> None:
+    source, output, look = clip("clip.h264", pts=range(50)), tmp_path / "out.mp4", Look({"red": 1})
+    plan = describe(
+        *(source, output, look, EncodeOptions(), None), start="0.4s", end=end, on_warning=print
+    )
+    assert [each["at"] for each in plan["looks"]] == pytest.approx(times, abs=0.002)

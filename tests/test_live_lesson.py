@@ -98,7 +98,6 @@ def session(small_model: Model, loss_network_file: Path, tmp_path: Path) -> Iter
     session = Session(
         Stylizer(small_model, device="cpu"),
         Library(tmp_path),
-        device="cpu",
         loss_network=loss_network_file,
         tell=lambda _: None,
         show=lambda _: None,
@@ -204,6 +203,26 @@ def test_what_nobody_watches_plays_no_more(
     monkeypatch.setattr("videostyle.live.server.UNWATCHED_SECONDS", 0)
     assert not asyncio.run(visit(recording=False))
     assert asyncio.run(visit(recording=True))
+
+
+def test_the_controls_go_to_the_next_tab_when_the_first_stays_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("videostyle.live.viewers.KEPT_SECONDS", 0.05)
+
+    async def leave() -> None:
+        viewers = Viewers()
+        first, second = viewers.add(), viewers.add()
+        assert first
+        assert second
+        assert viewers.conductor is first
+        assert not json.loads(await second.next())["conducts"]
+        viewers.remove(first)
+        assert viewers.conductor is None
+        assert json.loads(await asyncio.wait_for(second.next(), 60))["conducts"]
+        assert viewers.conductor is second
+
+    asyncio.run(leave())
 
 
 def test_who_hears_that_a_render_is_done_can_begin_another(

@@ -24,7 +24,7 @@ def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(
         if rendering.state.frame > 300 and not is_second:
             rendering.stop()
 
-    rendering = Rendering("cpu", stop_after_a_piece)
+    rendering = Rendering({"device": "cpu"}, stop_after_a_piece)
 
     def render() -> None:
         look = Look({"red": 1})
@@ -45,7 +45,7 @@ def test_a_render_that_was_stopped_before_its_first_frame_left_nothing(
     small_model: Model, tmp_path: Path
 ) -> None:
     film = make_clip(tmp_path / "film.mp4")
-    rendering = Rendering("cpu", lambda: None)
+    rendering = Rendering({"device": "cpu"}, lambda: None)
     look = Look({"red": 1})
     rendering.start(film, tmp_path / "out.mp4", look, small_model, EncodeOptions(), None)
     rendering.stop()
@@ -58,7 +58,7 @@ def test_a_render_that_was_stopped_before_its_first_frame_left_nothing(
 def test_hdr_is_rendered_as_the_page_shows_it(small_model: Model, tmp_path: Path) -> None:
     hdr = ColorSpec(9, 9, 16, full_range=False)
     film = make_clip(tmp_path / "hdr.mp4", pts=range(3), pix_fmt="yuv420p10le", color=hdr)
-    rendering = Rendering("cpu", lambda: None)
+    rendering = Rendering({"device": "cpu"}, lambda: None)
     look = Look({"red": 1})
     rendering.start(film, tmp_path / "sdr.mp4", look, small_model, EncodeOptions(), None)
     rendering.wait()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videostyle.errors import UsageError
-from videostyle.look import ORIGINAL, Look, normalize_mixture
+from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 
 weights = st.floats(0, 1e300, allow_nan=False)
 mixtures = st.dictionaries(st.sampled_from(["a", "b", "c", ORIGINAL]), weights, min_size=1)
@@ -35,6 +35,13 @@ def test_normalised_weights_are_a_convex_combination(mixture: dict[str, float]) 
 def test_what_is_no_mixture_is_refused_with_the_way_to_write_one(mix: Any) -> None:
     with pytest.raises(UsageError, match=r'write \{"starry_night": 1\}'):
         Look(mix)
+
+
+@pytest.mark.parametrize("track", SCALARS)
+@pytest.mark.parametrize("value", ["0.5", None, math.nan, -1])
+def test_a_track_out_of_its_range_is_named(track: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"{track} is {value!r}; it must be from"):
+        Look({"a": 1}, **{track: value})
 
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf, "1", None])

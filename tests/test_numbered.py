@@ -91,6 +91,11 @@ def test_without_a_rate_they_are_shown_at_25(pictures: Callable[..., Path]) -> N
     assert [frame.seconds for frame in decode(info)] == pytest.approx([0, 0.04, 0.08])
 
 
+def test_a_high_rate_is_believed(pictures: Callable[..., Path]) -> None:
+    info = probe(pictures([1, 2, 3]), fps=Fraction(1000))
+    assert (info.frame_rate, info.duration_seconds) == (1000, pytest.approx(0.003))
+
+
 def test_pictures_become_pictures_of_the_same_numbers(
     pictures: Callable[..., Path], stylizer: Stylizer, tmp_path: Path
 ) -> None:
@@ -124,6 +129,11 @@ def test_what_is_missing_is_named(
 ) -> None:
     with pytest.raises(MediaError, match=message):
         probe(pictures(numbers))
+
+
+def test_a_stray_number_costs_nothing(pictures: Callable[..., Path]) -> None:
+    with pytest.raises(MediaError, match=r"f_2.png is missing among .* 1 to 1764000000000"):
+        probe(pictures([1, 1_764_000_000_000], "in/f_%d.png"))
 
 
 def test_a_damaged_picture_is_skipped_and_counted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, Look
 from videostyle.painter import Account
-from videostyle.rendering import Progress, render
+from videostyle.rendering import Progress, Report, render
 from videostyle.stylizer import Stylizer
 
 
@@ -243,3 +244,27 @@ def test_strict_stops_at_the_first_damage_and_says_where(
     report = render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer)
     assert report.complete
     assert report.notes
+
+
+def test_strict_meets_the_damage_in_pieces_of_an_earlier_run_too(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = clip(pts=range(60), size=(320, 240)), tmp_path / "out.mp4"
+    data = bytearray(source.read_bytes())
+    data[len(data) // 4 : len(data) // 4 + 2000] = bytes(2000)
+    source.write_bytes(bytes(data))
+    seen: list[int] = []
+
+    def paint(**settings: Any) -> Report:
+        return render(
+            *(source, output, Look({ORIGINAL: 1})),
+            stylizer=stylizer,
+            segment_seconds=0.4,
+            on_progress=lambda progress: seen.append(progress.frame),
+            **settings,
+        )
+
+    assert not paint(interrupted=lambda: len(seen) > 40).complete
+    with pytest.raises(MediaError, match="without --strict"):
+        paint(strict=True)
+    assert paint().complete

@@ -18,6 +18,7 @@ from torch import nn
 
 from videostyle.errors import TrainingError
 from videostyle.model import Model, load_model, save_model
+from videostyle.network import ARCHITECTURES
 from videostyle.training import run, train
 from videostyle.training.config import read_train_config
 from videostyle.training.dataset import (
@@ -220,6 +221,8 @@ def test_compiled_updates_are_the_same_updates(
 ) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text() + "temporal_weight: 5\ntemporal_from_step: 2\n")
+    shallow = replace(ARCHITECTURES["lean"], residual_blocks=1)  # each block is traced
+    monkeypatch.setitem(ARCHITECTURES, "lean", shallow)
     eager = make(studio, loss_network_file, "eager").trainer
     # The graphs as they are compiled, but run by PyTorch's operators: a C++ compiler takes 90 s.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
@@ -301,6 +304,7 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
         ("architecture: vgg", "architecture 'vgg' is none of paper, lean"),
         ("width: 0", "width 0"),
         ("width: 20", "width 20"),
+        ("width: .inf", "width inf"),
         ("name: ..", "must do as a file's name"),
         ("crop: 100", "crop is 100; lean takes multiples of 8"),
         ("gradient_clip: 0", "gradient_clip of 0"),

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, dropwhile, islice
+from itertools import chain, dropwhile, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,12 @@ def probe(path: Path, hdr: str = "refuse", fps: Fraction | None = None) -> Media
     `inspect` takes it. Raises MediaError for what cannot be painted: missing, not a video, damaged,
     HDR that is refused.
     """
-    info = inspect(path, fps)
+    return paintable(inspect(path, fps), hdr)
+
+
+def paintable(info: MediaInfo, hdr: str = "refuse") -> MediaInfo:
+    """The facts as they are painted, or MediaError, as `probe` says."""
+    path = info.path
     if info.color.is_hdr and hdr == "refuse":
         raise MediaError(
             f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
@@ -265,10 +270,12 @@ def _check_numbers(path: Path) -> None:
     numbers = sequence_numbers(path)
     if not numbers:
         raise MediaError(f"{path}: there are no such pictures")
-    first, last = numbers[0], numbers[-1]
-    if missing := sorted({*range(first, last + 1)} - {*numbers})[:1]:
-        gap = numbered(path, missing[0]).name
-        raise MediaError(f"{path}: {gap} is missing among the pictures {first} to {last}")
+    gaps = (number + 1 for number, after in pairwise(numbers) if after > number + 1)
+    if gap := next(gaps, None):
+        name = numbered(path, gap).name
+        raise MediaError(
+            f"{path}: {name} is missing among the pictures {numbers[0]} to {numbers[-1]}"
+        )
 
 
 def _check_file(path: Path) -> None:
@@ -320,7 +327,7 @@ def _probe_video(path: Path, fps: Fraction | None = None) -> MediaInfo:
             start_pts=start_pts,
             duration_seconds=_duration(container, stream, float(start_pts * _time_base(stream))),
             frame_count=stream.frames or None,
-            frame_rate=_frame_rate(container, stream, path),
+            frame_rate=fps or _frame_rate(container, stream, path),
             rotation_degrees=image.rotation,
             upright_filters=filters,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,

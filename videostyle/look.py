@@ -86,8 +86,9 @@ class Look:
     def __post_init__(self) -> None:
         mix = normalize_mixture(self.mix)
         for name, (low, high, _) in SCALARS.items():
-            if not low <= (value := getattr(self, name)) <= high:
-                raise UsageError(f"{name} is {value}; it must be from {low:g} to {high:g}")
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and low <= float(value) <= high):
+                raise UsageError(f"{name} is {value!r}; it must be from {low:g} to {high:g}")
         object.__setattr__(self, "mix", _Weights(mix))
         styles = {name: weight for name, weight in mix.items() if name != ORIGINAL}
         painted = normalize_mixture(styles) if styles else {}

@@ -136,7 +136,8 @@ def render(
         missing = {
             number: (cut, folder.file(number))
             for number, cut in enumerate(cuts[: folder.count(len(cuts))])
-            if folder.record(number) is None
+            if (record := folder.record(number)) is None
+            or (strict and DecodeReport(**record.faults).faults)  # to be met again
         }
         account.skip(folder.frames)
         if workers > 1:
@@ -284,7 +285,8 @@ def describe(
     looks, warnings = timeline_for(info, timeline, ())
     for warning in warnings:
         on_warning(warning)
-    length = min(cut.end, info.duration_seconds or 0.0) - cut.start
+    end = cut.end if info.duration_seconds is None else min(cut.end, info.duration_seconds)
+    length = end - cut.start if end < math.inf else 0.0
     times = [round(cut.start + length * part / 4, 3) for part in range(5 if length else 1)]
     return {
         "input": str(source),

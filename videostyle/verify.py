@@ -24,7 +24,7 @@ from videostyle.options import EncodeOptions
 from videostyle.passthrough import StreamPlan, kept_tags
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
-_CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01, "WebP": 0.001}
+_CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
 _MP4_TAGS = ("artist", "album", "comment", "genre", "title", "copyright", "description")
 
 
@@ -164,10 +164,9 @@ def _container(before: MediaInfo, after: MediaInfo, name: str) -> Iterator[Diffe
         for old, new in zip_longest(*lists):
             if old is None or new is None or old[0] != new[0] or abs(old[1] - new[1]) > 0.05:
                 yield Difference("chapters", f"{old} is {new}")
-        tags = kept_tags(one.metadata)
-        for key, value in tags.items():
+        new_tags = {key.lower(): text for key, text in other.metadata.items()}
+        for key, value in kept_tags(one.metadata).items():
             held = name in ("Matroska", "WebM") or key.lower() in _MP4_TAGS
-            new_tags = {key.lower(): text for key, text in other.metadata.items()}
             if new_tags.get(key.lower()) != value:
                 message = f"tag {key}: {value!r} is {new_tags.get(key.lower())!r}"
                 yield Difference("tags", message, expected=not held)

@@ -83,6 +83,7 @@ def paint_in_processes(
     that they cannot import, such as a function of the caller's script.
     """
     context = multiprocessing.get_context("spawn")
+    workers = max(1, min(workers, len(segments)))
     try:
         with _without_main():
             kit = pickle.dumps((assignment, stylizer.model, stylizer.settings))

@@ -39,7 +39,7 @@ def add_verify(commands: Any) -> None:
 
 def _probe(arguments: argparse.Namespace) -> int:
     """Size, times, colour and streams of a file, and what `render` would do with each stream."""
-    from videostyle.decode import inspect, probe
+    from videostyle.decode import inspect, paintable
     from videostyle.encoders import plan_encoding
     from videostyle.errors import MediaError
     from videostyle.options import EncodeOptions
@@ -48,7 +48,7 @@ def _probe(arguments: argparse.Namespace) -> int:
     info = inspect(path)
     facts = {"file": str(path), **info.to_dict()}
     try:
-        probe(path)
+        paintable(info)
         ending = "png" if info.is_image else arguments.to.lstrip(".")
         plan = plan_encoding(info, Path(f"{path.stem}.{ending}"), EncodeOptions())
         facts["render"] = plan.to_dict()

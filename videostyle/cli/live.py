@@ -95,7 +95,6 @@ def _live(arguments: argparse.Namespace) -> int:
                 timeline=arguments.timeline,
                 host=arguments.host,
                 port=arguments.port,
-                device=arguments.device,
                 loss_network=network,
                 on_warning=say,
                 on_address=on_address,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,10 @@ class RenderState:
 class Rendering(Job[RenderState]):
     """The one render of a session."""
 
-    def __init__(self, device: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, settings: Mapping[str, Any], on_change: Callable[[], None]) -> None:
+        """settings: device, precision and threads, as `Stylizer` takes them."""
         super().__init__(RenderState(), on_change)
-        self._device = device
+        self._settings = settings
 
     def start(
         self,
@@ -58,7 +59,7 @@ class Rendering(Job[RenderState]):
                 source,
                 output,
                 timeline,
-                stylizer=Stylizer(model, device=self._device),
+                stylizer=Stylizer(model, **self._settings),
                 options=options,
                 max_size=max_size,
                 hdr="tonemap",

@@ -27,7 +27,6 @@ async def serve(
     timeline: Path | None,
     host: str,
     port: int,
-    device: str,
     loss_network: Path | None,
     on_warning: Callable[[str], None],
     on_address: Callable[[str, str], None],
@@ -48,9 +47,7 @@ async def serve(
         loop.call_soon_threadsafe(viewers.show, picture)
 
     listening = _listen(host, port)
-    session = Session(
-        stylizer, library, device=device, loss_network=loss_network, tell=tell, show=show
-    )
+    session = Session(stylizer, library, loss_network=loss_network, tell=tell, show=show)
     try:
         if name and name != CAMERA:
             library.admit(name)

@@ -63,7 +63,6 @@ class Session:
         stylizer: Stylizer,
         library: Library,
         *,
-        device: str,
         loss_network: Path | None = None,
         tell: Callable[[Message], None],
         show: Callable[[Picture], None],
@@ -86,8 +85,10 @@ class Session:
             on_resize=lambda: self._tell(self.state()),
             on_failure=self._say_failure,
         )
-        self.rendering = Rendering(device, self._say_rendering)
-        self.lesson = Lesson(loss_network, device, self._set_model, self._say_lesson)
+        self.rendering = Rendering(stylizer.settings, self._say_rendering)
+        self.lesson = Lesson(
+            loss_network, str(stylizer.settings["device"]), self._set_model, self._say_lesson
+        )
         self._commands: Mapping[str, Callable[[Message], None]] = {
             "open": self._open,
             "look": self._set_look,

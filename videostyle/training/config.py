@@ -103,10 +103,10 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     if config.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise TrainingError(f"{path}: architecture {config.architecture!r} is none of {known}")
-    architecture = ARCHITECTURES[config.architecture].scaled(config.width)
     try:
+        architecture = ARCHITECTURES[config.architecture].scaled(config.width)
         architecture.check()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise TrainingError(f"{path}: width {config.width}: {error}") from error
     if config.crop % architecture.multiple:
         raise TrainingError(
