@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     make_clip(folder / "film.mp4", pts=list(range(50)), size=(96, 64))
     (folder / "old.yaml").write_text("version: 1\nkeyframes: [{at: 0s, mix: red}]\n")
-    (folder.parent / "secret.yaml").write_text("secret")
+    (folder.parent / "secret.yaml").write_text("secret\n")
     (folder / "link.yaml").symlink_to(folder.parent / "secret.yaml")
     Image.new("RGB", (40, 30), "green").save(folder / "still.png")
     make_clip(folder / "half_a_minute.mp4", pts=list(range(700)), size=(96, 64))
@@ -296,7 +296,6 @@ def test_a_timeline_is_saved_and_never_lost(tab: Tab, server: LiveServer, folder
     assert (folder / "mine.yaml").read_bytes() == b"version: 1"
     assert request(server, "PUT", path + "&overwrite=yes", b"other")[0] == 200
     assert request(server, "GET", f"/timelines/old.yaml?token={server.token}")[0] == 200
-    assert request(server, "PUT", path, b"x" * 1_100_000)[0] in (409, 413)
 
 
 def test_a_timeline_that_would_take_long_to_read_is_refused_and_can_be_saved(
@@ -452,7 +451,7 @@ def test_the_first_tab_plays_and_the_second_follows_until_it_takes_over(
         assert second.newest["role"]["conducts"]
         second.picture_of(mix={"blue": 1})
         tab.until(lambda: not tab.newest["role"]["conducts"])
-    tab.until(lambda: tab.newest["role"]["conducts"])
+        assert tab.ask({"type": "take_controls"}, "role")["conducts"]
 
 
 def test_a_page_that_comes_back_soon_has_the_controls_still(server: LiveServer) -> None:
