@@ -37,6 +37,9 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+CLIPS = sorted((SHARED_DATA / "clips").glob("*")) if SHARED_DATA.is_dir() else []
+# Two HDR files, and one that no program opens.
+REFUSED = {"bt2020_10bit.mp4", "testsrc2_hdr.mp4", "truncated_no_index.mp4"}
 BT601 = ColorSpec(6, 6, 6, full_range=False)
 BT709 = ColorSpec(1, 1, 1, full_range=False)
 SPECS = [
@@ -232,13 +235,14 @@ def write_frames(
 def gradient(size: tuple[int, int]) -> Callable[[int], np.ndarray]:
     """A picture that moves a little from frame to frame and has no two quarters alike."""
     width, height = size
-    y, x = np.mgrid[:height, :width]
+    still = np.zeros((height, width, 3), np.uint8)
+    still[..., 0] = np.arange(width) * 255 // max(1, width - 1)
+    still[..., 1] = (np.arange(height) * 255 // max(1, height - 1))[:, None]
 
     def pixels(number: int) -> np.ndarray:
-        red = x * 255 // max(1, width - 1)
-        green = y * 255 // max(1, height - 1)
-        blue = np.full_like(x, (number * 9) % 256)
-        return np.stack([red, green, blue], -1).astype(np.uint8)
+        picture = still.copy()
+        picture[..., 2] = number * 9 % 256
+        return picture
 
     return pixels
 

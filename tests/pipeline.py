@@ -16,6 +16,7 @@ from videostyle.encode import EncodeReport, encode, plan_output
 from videostyle.encoders import EncodingPlan
 from videostyle.media import Frame, MediaInfo
 from videostyle.options import EncodeOptions
+from videostyle.verify import verify
 
 Clip = Callable[..., Path]
 FAST = EncodeOptions(preset="ultrafast")
@@ -38,6 +39,11 @@ def seconds(path: Path) -> list[Fraction]:
     """Every frame's time on the file's own clock."""
     info = probe(path)
     return [frame.pts * info.time_base for frame in decode(info)]
+
+
+def faults(source: Path, output: Path) -> list[str]:
+    """What `verify` finds in an output and nobody asked for."""
+    return [f"{item.what}: {item.message}" for item in verify(source, output) if not item.expected]
 
 
 def mux(output: OutputContainer, streams: Mapping[Any, Any], packets: Iterable[Any]) -> None:

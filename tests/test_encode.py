@@ -14,9 +14,9 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from conftest import BT601, BT709, SHARED_DATA
+from conftest import BT601, BT709, CLIPS, REFUSED
 from PIL import Image
-from pipeline import FAST, Clip, copy, mux, seconds, untouched
+from pipeline import FAST, Clip, copy, faults, mux, seconds, untouched
 
 from videostyle.color import ColorConverter, output_color, plane_array
 from videostyle.decode import decode, probe
@@ -492,10 +492,6 @@ def test_a_picture_does_not_become_a_video(tmp_path: Path) -> None:
         copy(source, tmp_path / "out.mp4")
 
 
-CLIPS = sorted((SHARED_DATA / "clips").glob("*")) if SHARED_DATA.is_dir() else []
-REFUSED = {"bt2020_10bit.mp4", "testsrc2_hdr.mp4", "truncated_no_index.mp4"}
-
-
 @pytest.mark.parametrize("source", CLIPS, ids=[path.name for path in CLIPS])
 def test_every_awkward_clip_comes_out_whole_or_is_refused(source: Path, tmp_path: Path) -> None:
     if source.name in REFUSED:
@@ -515,6 +511,7 @@ def test_every_awkward_clip_comes_out_whole_or_is_refused(source: Path, tmp_path
     assert written.color == replace(output_color(info), guessed=False)
     assert len(written.streams("audio")) == len(info.streams("audio"))
     assert len(written.streams("subtitle")) == len(info.streams("subtitle"))
+    assert faults(source, report.output) == []
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm"])
