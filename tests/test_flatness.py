@@ -60,7 +60,23 @@ def test_what_has_one_colour_or_none_is_not_painted() -> None:
     assert presence(black()) == presence(black(sigma=1)) == 0
     assert presence(np.full((64, 64, 3), (10, 60, 200), np.uint8)) == 0
     assert presence(255 - black(sigma=0.5)) == 0
-    assert presence(title()) == 1
+    assert presence(title()) > 0.9
+
+
+def test_rolling_credits_and_moving_lights_are_weighed_evenly() -> None:
+    """However few their pixels are, none is missed at one place and met at another."""
+    roll = Image.new("RGB", (320, 400))
+    for top in range(0, 400, 60):
+        ImageDraw.Draw(roll).text((90, top), "Somebody", fill="white", font_size=10)
+    credits = [presence(np.array(roll)[shift : shift + 180]) for shift in range(60)]
+    assert max(credits) - min(credits) < 0.05
+    lights = []
+    for shift in range(20):
+        night = black(1, (180, 320))
+        night[60:64, 40 + shift : 44 + shift] = night[100:104, 200 - shift : 204 - shift] = 255
+        lights.append(presence(night))
+    assert max(lights) - min(lights) < 0.01
+    assert 0 < lights[0] < 1
 
 
 def test_a_batch_is_weighed_as_its_frames_are() -> None:

@@ -54,6 +54,19 @@ def test_what_moves_leaves_no_trace() -> None:
     assert not np.array_equal(shown[56 + margin :], pastiches[-1][56 + margin :])
 
 
+@pytest.mark.parametrize("after", [(40, 70, 210), (210, 130, 40), (250, 70, 120)])
+def test_a_change_of_colour_leaves_no_trace(after: tuple[int, int, int]) -> None:
+    random = np.random.default_rng(0)
+    frame, stabilizer = scene(random), Stabilizer()
+    frame[32:64, 32:64] = (210, 70, 40)
+    for _ in range(MEMORY):
+        stabilizer(noisy(frame, random, 2), scene(random), MIX)
+    frame[32:64, 32:64] = after
+    pastiche = scene(random)
+    shown = stabilizer(noisy(frame, random, 2), pastiche, MIX)
+    assert np.array_equal(shown[32:64, 32:64], pastiche[32:64, 32:64])
+
+
 @pytest.mark.parametrize(("gain", "noise"), [(1, 4), (0.05, 0.5), (0.05, 1)])
 def test_a_dark_scene_is_held_and_let_go_as_a_bright_one(gain: float, noise: float) -> None:
     random = np.random.default_rng(0)

@@ -24,9 +24,9 @@ Share = TypeVar("Share", float, Tensor)
 _TILE = 1024
 # Of 256 levels. A frame is flat below the first deviation and painted wholly from the second one;
 # the same for its lights, twice the deviation above the mean, with which a scene fades to black.
-FLAT = (1.0, 4.0)
+FLAT = (1.0, 8.0)
 DARK = (8.0, 48.0)
-STEP = 8  # of the pixels that are looked at
+_STEP = 8  # of the pixels that are looked at first
 
 
 @lru_cache(maxsize=4)
@@ -58,20 +58,30 @@ def grained(frame: Picture) -> Picture:
 def presence(frame: Picture) -> float:
     """How much of a frame's pastiche shows, in [0, 1]: all but where there is next to nothing to
     paint. frame: (H, W, 3) uint8."""
-    # Not by `presences`: it would wake PyTorch's threads, which would stay awake for a while and
-    # take the engine's cores.
-    pixels = frame[::STEP, ::STEP].transpose(2, 0, 1).reshape(3, -1).astype(np.float32)
-    mean, deviation = pixels.mean(1), pixels.std(1)
+    # Most frames are far from flat and black, as a few of their pixels tell. These may miss small
+    # lights, or hit more than their share of them, so where it is a near thing all are counted.
+    deviation, lights = _spread(frame[::_STEP, ::_STEP])
+    if deviation > 2 * FLAT[1] and lights > 2 * DARK[1]:
+        return 1.0
     shares = (
-        ((float(value) - low) / (high - low))
-        for value, (low, high) in ((deviation.max(), FLAT), ((mean + 2 * deviation).max(), DARK))
+        ((value - low) / (high - low))
+        for value, (low, high) in zip(_spread(frame), (FLAT, DARK), strict=True)
     )
     return math.prod(_smooth(min(max(share, 0.0), 1.0)) for share in shares)
 
 
+def _spread(pixels: Picture) -> tuple[float, float]:
+    """The greatest deviation, and the lightest lights, of the channels of (H, W, 3)."""
+    # Not by `presences`: it would wake PyTorch's threads, which would stay awake for a while and
+    # take the engine's cores.
+    values = pixels.transpose(2, 0, 1).reshape(3, -1).astype(np.float32)
+    mean, deviation = values.mean(1), values.std(1)
+    return float(deviation.max()), float((mean + 2 * deviation).max())
+
+
 def presences(frames: Tensor) -> Tensor:
     """(N,): `presence` of frames (N, H, W, 3) uint8."""
-    pixels = frames[:, ::STEP, ::STEP].float().flatten(1, 2)
+    pixels = frames.float().flatten(1, 2)
     deviation, mean = torch.std_mean(pixels, dim=1, correction=0)
     lights = (mean + 2 * deviation).amax(1)
     flat, dark = (

@@ -24,13 +24,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Picture = npt.NDArray[np.uint8]
-Green = npt.NDArray[np.int16]
 Weights = npt.NDArray[np.float32]
 # Earlier frames that count: any stretch of a video comes out the same when painting starts this
 # many frames before it.
 MEMORY = 3
-# Frames are compared by means of CELL x CELL pixels of green, in every second line: noise falls to
-# a third in them, what moves stays. Blocks of BLOCK x BLOCK pixels are held or not.
+# Frames are compared by means of CELL x CELL pixels, in every second line: noise falls to a third
+# in them, what moves stays. Blocks of BLOCK x BLOCK pixels are held or not.
 CELL, BLOCK = 4, 8
 # A block has changed when its cells differ by a root mean square of CONTRAST times the deviation
 # of the whole frame, for the network paints a dark scene with as much contrast as a bright one, or
@@ -45,6 +44,10 @@ REACH = 2
 # shows another style and no longer counts.
 MIXTURE_CHANGE = 0.1
 WHOLE = 256
+# The squares of cells that differ: red's and blue's once, green's four times; and what they add up
+# to for a block whose every pixel differs by 1, as sums of eight values over four cells.
+_GREEN_COUNTS, _COLORS = 4, 6
+_BLOCK_OF_ONES = 4 * 8**2 * _COLORS
 # What the squares of second differences in every fourth line of a block sum up to where noise has a
 # variance of 1.
 _SQUARES = (2**2 + 1 + 1) * BLOCK * BLOCK // 4
@@ -53,7 +56,7 @@ _ROWS = 4  # rows of blocks averaged at a time, so that the sums stay in the cac
 
 @dataclass(frozen=True, slots=True)
 class _Painted:
-    """A frame as painted; `cells` is what frames are compared by."""
+    """A frame as painted; `cells` (3, 2 h, 2 w) is what frames are compared by."""
 
     cells: Weights
     pastiche: Picture
@@ -72,43 +75,50 @@ class Stabilizer:
 
     def __call__(self, frame: Picture, pastiche: Picture, mixture: Mapping[str, float]) -> Picture:
         """Return the pastiche to show: (H, W, 3) uint8 like the frame and the pastiche given."""
-        green = _green(frame)
-        now = _Painted(_cells(green), pastiche, mixture)
+        lines = _lines(frame)
+        now = _Painted(_cells(lines), pastiche, mixture)
         past = [earlier for earlier in self._past if earlier.pastiche.shape == pastiche.shape]
-        weights = _likeness(now, past, _change(green, now.cells))
+        weights = _likeness(now, past, _change(lines, now.cells))
         self._past.append(now)
         if not weights.any():
             return pastiche
         return _mean([pastiche, *(earlier.pastiche for earlier in past)], weights)
 
 
-def _green(frame: Picture) -> Green:
-    """(h * BLOCK / 2, w * BLOCK): every second line of a frame's green, in whole blocks."""
-    green = frame[::2, :, 1].astype(np.int16)
-    bottom, right = -green.shape[0] % (BLOCK // 2), -green.shape[1] % BLOCK
-    return np.pad(green, ((0, bottom), (0, right)), mode="edge") if bottom or right else green
+def _lines(frame: Picture) -> Picture:
+    """(h * BLOCK / 2, w * BLOCK, 3): every second line of a frame, in whole blocks."""
+    lines = frame[::2]
+    bottom, right = -lines.shape[0] % (BLOCK // 2), -lines.shape[1] % BLOCK
+    if bottom or right:
+        lines = np.pad(lines, ((0, bottom), (0, right), (0, 0)), mode="edge")
+    return lines
 
 
-def _cells(green: Green) -> Weights:
-    """(2 h, 2 w): the sum of each cell's eight values."""
-    lines = green[::2] + green[1::2]
-    cells: Green = lines[:, ::4] + lines[:, 1::4] + lines[:, 2::4] + lines[:, 3::4]
-    return cells.astype(np.float32)
+def _cells(lines: Picture) -> Weights:
+    """(3, 2 h, 2 w): the sum of each cell's eight values."""
+    pairs = np.add(lines[::2], lines[1::2], dtype=np.int16).reshape(len(lines) // 2, -1)
+    # A color at a time: numpy is slow along an axis of three.
+    first, second, third, fourth = (
+        [pairs[:, 3 * pixel + color :: 3 * CELL] for color in range(3)] for pixel in range(CELL)
+    )
+    cells = [a + b + c + d for a, b, c, d in zip(first, second, third, fourth, strict=True)]
+    return np.stack(cells).astype(np.float32)
 
 
-def _change(green: Green, cells: Weights) -> float:
+def _change(lines: Picture, cells: Weights) -> float:
     """The root mean square from which a block's cells have changed, of 255.
 
     Noise is what second differences along lines, which no slope has, come to in the smoothest
     fifth of the blocks (after Immerkaer, "Fast Noise Variance Estimation", 1996).
     """
-    means = cells.ravel().astype(np.float64) / 8
-    mean = means.sum() / len(means)
     # Not a product, for which numpy would wake threads that take the cores of the engine.
-    variance = np.square(means).sum() / len(means) - mean * mean
-    lines = green[::2]
-    curves = np.zeros(lines.shape, np.float32)
-    curves[:, 1:-1] = 2 * lines[:, 1:-1] - lines[:, :-2] - lines[:, 2:]
+    means = cells.reshape(3, -1).astype(np.float64) / 8
+    mean = means.mean(1)
+    red, green, blue = np.square(means).mean(1) - mean * mean
+    variance = (red + blue + _GREEN_COUNTS * green) / _COLORS
+    every = lines[::2, :, 1].astype(np.int16)
+    curves = np.zeros(every.shape, np.float32)
+    curves[:, 1:-1] = 2 * every[:, 1:-1] - every[:, :-2] - every[:, 2:]
     curves *= curves
     blocks = (curves[::2] + curves[1::2]).reshape(-1, BLOCK)
     blocks = np.einsum("nb->n", blocks)
@@ -125,14 +135,14 @@ def similarity(now: Mapping[str, float], earlier: Mapping[str, float]) -> float:
 
 def _likeness(now: _Painted, past: Sequence[_Painted], change: float) -> Weights:
     """(len(past), h, w) in [0, 1], one number a block: how much each earlier frame counts there."""
-    height, width = (side * CELL // BLOCK for side in now.cells.shape)
+    height, width = (side * CELL // BLOCK for side in now.cells.shape[1:])
     mean = np.empty((len(past), height, width), np.float32)
     for each, earlier in zip(mean, past, strict=True):
-        squared = np.square(now.cells - earlier.cells)
+        red, green, blue = np.square(now.cells - earlier.cells)
+        squared = red + blue + _GREEN_COUNTS * green
         lines = squared[::2] + squared[1::2]
         np.add(lines[:, ::2], lines[:, 1::2], out=each)
-    # Sums of eight values, over four cells.
-    likeness = (1 - mean / np.float32(4 * 8**2 * change * change)).clip(0, 1)
+    likeness = (1 - mean / np.float32(_BLOCK_OF_ONES * change * change)).clip(0, 1)
     for each, earlier in zip(likeness, past, strict=True):
         each *= np.float32(similarity(now.mixture, earlier.mixture))
     # The least likeness around, then softened, so that no edge of a block shows.
@@ -191,16 +201,17 @@ def hold(
     what `weighted_mean` does.
     """
     width = frames.shape[2]
-    green = frames[:, ::2, :, 1].float()
-    margins = (0, -width % BLOCK, 0, -green.shape[1] % (BLOCK // 2))
-    green = F.pad(green, margins, mode="replicate")
-    height, width = green.shape[1] * 2 // BLOCK, green.shape[2] // BLOCK
-    cells = green.reshape(-1, 2 * height, 2, 2 * width, CELL).sum((2, 4))
-    change = _changes(green[MEMORY:], cells[MEMORY:])[:, None, None]
-    limit = (4 * 8**2 * change * change).float()
+    lines = frames[:, ::2].permute(3, 0, 1, 2).float()
+    margins = (0, -width % BLOCK, 0, -lines.shape[2] % (BLOCK // 2))
+    lines = F.pad(lines, margins, mode="replicate")
+    height, width = lines.shape[2] * 2 // BLOCK, lines.shape[3] // BLOCK
+    cells = lines.reshape(3, -1, 2 * height, 2, 2 * width, CELL).sum((3, 5))
+    change = _changes(lines[1, MEMORY:], cells[:, MEMORY:])[:, None, None]
+    limit = (_BLOCK_OF_ONES * change * change).float()
     weights = []
     for lag in range(MEMORY, 0, -1):
-        squared = (cells[MEMORY:] - cells[MEMORY - lag : -lag]).square_()
+        red, green, blue = (cells[:, MEMORY:] - cells[:, MEMORY - lag : -lag]).square_()
+        squared = red + blue + _GREEN_COUNTS * green
         mean = squared.reshape(-1, height, 2, width, 2).sum((2, 4))
         likeness = (1 - mean / limit).clamp_(0, 1) * alike[:, lag - 1, None, None]
         # What lies beyond the border is left out, which for the least is as good as its copy.
@@ -216,10 +227,12 @@ def hold(
 
 
 def _changes(green: Tensor, cells: Tensor) -> Tensor:
-    """(N,) fp64: `_change` of frames (N, h * BLOCK / 2, w * BLOCK) and cells (N, 2 h, 2 w)."""
+    """(N,) fp64: `_change` of frames' green (N, h * BLOCK / 2, w * BLOCK) and of their cells
+    (3, N, 2 h, 2 w)."""
     means = cells.double() / 8
-    mean = means.sum((1, 2)) / means[0].numel()
-    variance = means.square().sum((1, 2)) / means[0].numel() - mean * mean
+    mean = means.mean((2, 3))
+    red, middle, blue = means.square().mean((2, 3)) - mean * mean
+    variance = (red + blue + _GREEN_COUNTS * middle) / _COLORS
     lines = green[:, ::2]
     curves = 2 * lines[..., 1:-1] - lines[..., :-2] - lines[..., 2:]
     shape = (len(green), -1, BLOCK // 4, green.shape[2] // BLOCK, BLOCK)
