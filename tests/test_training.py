@@ -18,7 +18,6 @@ from torch import nn
 
 from videostyle.errors import TrainingError
 from videostyle.model import Model, load_model, save_model
-from videostyle.network import ARCHITECTURES
 from videostyle.training import run, train
 from videostyle.training.config import read_train_config
 from videostyle.training.dataset import (
@@ -221,8 +220,6 @@ def test_compiled_updates_are_the_same_updates(
 ) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text() + "temporal_weight: 5\ntemporal_from_step: 2\n")
-    shallow = replace(ARCHITECTURES["lean"], residual_blocks=1)  # each block is traced
-    monkeypatch.setitem(ARCHITECTURES, "lean", shallow)
     eager = make(studio, loss_network_file, "eager").trainer
     # The graphs as they are compiled, but run by PyTorch's operators: a C++ compiler takes 90 s.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
