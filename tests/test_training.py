@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
@@ -16,7 +17,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from videostyle.errors import TrainingError
+from videostyle.cli import main
+from videostyle.errors import TrainingError, UsageError
 from videostyle.model import Model, load_model, save_model
 from videostyle.training import run, train
 from videostyle.training.config import read_train_config
@@ -148,9 +150,23 @@ def test_a_checkpoint_of_another_run_is_refused(
         next(make(studio, loss_network_file).steps())
 
 
-def test_a_run_can_be_made_longer(studio: Path, loss_network_file: Path) -> None:
+def test_a_run_without_a_name_is_told_so(studio: Path) -> None:
+    config = studio / "config.yaml"
+    config.write_text(config.read_text().replace("name: tiny\n", ""))
+    with pytest.raises(TrainingError, match="needs 'name:'"):
+        read_train_config(config)
+
+
+def test_a_finished_run_says_so_and_can_be_made_longer(
+    studio: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     list(make(studio, loss_network_file).steps())
     config = studio / "config.yaml"
+    command = f"train {config} --photos {studio}/photos --paintings {studio}/paintings"
+    command += f" --loss-network {loss_network_file} -o {studio}/run --device cpu"
+    assert main(command.split()) == 0
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == "finished already, after 6 steps; with more `steps` it goes on"
     config.write_text(config.read_text().replace("steps: 6", "steps: 8"))
     assert [step.step for step in make(studio, loss_network_file).steps()] == [7, 8]
 
@@ -291,10 +307,11 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("stepz: 3", "unknown key 'stepz'"),
+        ("stepz: 3", "unknown key 'stepz'; did you mean steps?"),
         ("steps: many", "steps must be of type int"),
         ("steps: -3", "steps must not be negative"),
-        ("paintings: 3", "'paintings' must map"),
+        ("paintings: 3", "needs 'paintings:' with at least one name of styles.csv"),
+        ("paintings: {}", "needs 'paintings:' with at least one name of styles.csv"),
         ("paintings: {sea: {sise: 3}}", "paintings: sea: unknown key 'sise'"),
         ("name: [", "cannot be read"),
         ("name: a/b", "must do as a file's name"),
@@ -328,8 +345,23 @@ def test_settings_can_be_changed_on_the_command_line(studio: Path) -> None:
     )
     assert (config.steps, config.learning_rate) == (9, 0.002)
     assert {name: each.weight for name, each in config.paintings.items()} == {"sky": 0.5}
-    with pytest.raises(TrainingError, match="unknown key 'stepz'"):
-        read_train_config(studio / "config.yaml", ["stepz=9"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("stepz=9", "unknown key 'stepz'; did you mean steps?"),
+        ("steps", "write KEY=VALUE"),
+        ("steps=[", "is no YAML"),
+        ("steps=many", "steps must be of type int"),
+        ("crop=100", "crop is 100"),
+        ("paintings={}", "needs 'paintings:'"),
+        ("paintings={sea: {sise: 3}}", "paintings: sea: unknown key 'sise'; did you mean size?"),
+    ],
+)
+def test_a_wrong_change_is_not_blamed_on_the_file(studio: Path, change: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"--set {change}: {message}")):
+        read_train_config(studio / "config.yaml", ["seed=1", change])
 
 
 def test_the_temporal_loss_begins_where_it_is_told(studio: Path, loss_network_file: Path) -> None:
@@ -344,7 +376,9 @@ def test_the_temporal_loss_begins_where_it_is_told(studio: Path, loss_network_fi
 def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_file: Path) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("sea:", "see:"))
-    with pytest.raises(TrainingError, match=r"'see' is not in .*have: sea, sky"):
+    with pytest.raises(
+        TrainingError, match=r"'see' is not in .*have: sea, sky\); edit 'paintings:'"
+    ):
         make(studio, loss_network_file)
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from videostyle.cli.console import add_loss_network, find_loss_network
+from videostyle.cli.console import add_loss_network, find_loss_network, say
 
 
 def add_train(commands: Any) -> None:
@@ -50,6 +50,7 @@ def _train(arguments: argparse.Namespace) -> int:
         changes=arguments.set,
         device=arguments.device,
     )
+    step = None
     with tqdm(total=run.config.steps, unit=" steps", mininterval=1) as bar:
         for step in run.steps():
             if not bar.n:  # what an earlier call did counts for nothing in the rate
@@ -58,5 +59,9 @@ def _train(arguments: argparse.Namespace) -> int:
                 bar.initial = bar.n = bar.last_print_n = step.step - 1
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update(step.step - bar.n)
+        if step is None:
+            bar.n = run.config.steps
+    if step is None:
+        say(f"finished already, after {run.config.steps} steps; with more `steps` it goes on")
     print(run.model_path)
     return 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from videostyle.errors import TrainingError
+from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network import ARCHITECTURES
 from videostyle.training.loss_network import MIN_SIZE
 
@@ -24,6 +25,7 @@ LEAST: Mapping[str, int] = {
     **dict.fromkeys(("steps", "batch_size", "checkpoint_every", "sample_every"), 1),
     **dict.fromkeys(("crop", "size"), MIN_SIZE),
 }
+Wrong = Callable[[str, str], VideoStyleError]  # of a key and what is wrong with its value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,69 +83,89 @@ class TrainConfig:
 def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     """Read a YAML configuration, with `changes` of the form KEY=VALUE (YAML) on top.
 
-    Raises TrainingError naming the key that is wrong.
+    Raises TrainingError naming the key that is wrong, UsageError where a change is.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        parts = [change.partition("=") for change in changes]
-        changed = {key: yaml.safe_load(value) for key, _, value in parts}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TrainingError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(data, dict):
         raise TrainingError(f"{path}: expected a mapping of settings")
-    data |= changed
+    changed = {change.partition("=")[0]: change for change in changes}
+
+    def wrong(key: str, message: str) -> VideoStyleError:
+        if key in changed:
+            return UsageError(f"--set {changed[key]}: {message}")
+        return TrainingError(f"{path}: {message}")
+
+    for key, change in changed.items():
+        try:
+            data[key] = yaml.safe_load(change[len(key) + 1 :])
+        except yaml.YAMLError as error:
+            raise wrong(key, f"is no YAML ({' '.join(str(error).split())})") from error
+        if "=" not in change:
+            raise wrong(key, "write KEY=VALUE")
+    if "name" not in data:
+        raise TrainingError(f"{path}: needs 'name:', which the model's file will have")
     paintings = data.get("paintings")
     if not isinstance(paintings, dict) or not paintings:
-        raise TrainingError(f"{path}: 'paintings' must map style names to their settings ({{}})")
+        raise wrong(
+            "paintings",
+            "needs 'paintings:' with at least one name of styles.csv, such as "
+            "paintings: {irises: {}}",
+        )
     data["paintings"] = {
-        name: _build(PaintingConfig, settings or {}, f"{path}: paintings: {name}")
+        name: _build(PaintingConfig, settings or {}, wrong, "paintings", f"paintings: {name}: ")
         for name, settings in paintings.items()
     }
-    config: TrainConfig = _build(TrainConfig, data, str(path))
+    config: TrainConfig = _build(TrainConfig, data, wrong)
     if config.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise TrainingError(f"{path}: architecture {config.architecture!r} is none of {known}")
+        raise wrong("architecture", f"architecture {config.architecture!r} is none of {known}")
     try:
         architecture = ARCHITECTURES[config.architecture].scaled(config.width)
         architecture.check()
     except (ValueError, OverflowError) as error:
-        raise TrainingError(f"{path}: width {config.width}: {error}") from error
+        raise wrong("width", f"width {config.width}: {error}") from error
     if config.crop % architecture.multiple:
-        raise TrainingError(
-            f"{path}: crop is {config.crop}; {config.architecture} takes multiples of "
-            f"{architecture.multiple}"
+        raise wrong(
+            "crop",
+            f"crop is {config.crop}; {config.architecture} takes multiples of "
+            f"{architecture.multiple}",
         )
     if not config.gradient_clip:
-        raise TrainingError(f"{path}: gradient_clip of 0 leaves every weight as it is")
+        raise wrong("gradient_clip", "gradient_clip of 0 leaves every weight as it is")
     if config.name == ".." or Path(config.name).name != config.name:
-        raise TrainingError(f"{path}: name {config.name!r} must do as a file's name")
+        raise wrong("name", f"name {config.name!r} must do as a file's name")
     if config.rows_only and not config.start_from:
-        raise TrainingError(f"{path}: rows_only needs a network: say which by start_from")
+        raise wrong("rows_only", "rows_only needs a network: say which by start_from")
     return config
 
 
-def _build(cls: type[Any], data: Any, where: str) -> Any:
+def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str = "") -> Any:
+    """parent: the key under which the settings stand, if they are not the file's own."""
     known = {field.name: field for field in fields(cls)}
     if not isinstance(data, dict):
-        raise TrainingError(f"{where}: expected a mapping, found {data!r}")
+        raise wrong(parent, f"{where}expected a mapping, found {data!r}")
     settings = {}
     for key, value in data.items():
+        culprit = parent or key
         if key not in known:
-            raise TrainingError(f"{where}: unknown key {key!r} (have: {', '.join(known)})")
+            close = get_close_matches(str(key), known, 1)
+            hint = f"; did you mean {close[0]}?" if close else f" (have: {', '.join(known)})"
+            raise wrong(culprit, f"{where}unknown key {key!r}{hint}")
         if known[key].type == "float" and isinstance(value, str):
             value = _number(value)  # YAML takes 2e-3 for text
         settings[key] = value
-        kinds = TYPES.get(str(known[key].type), (object,))
+        kind = str(known[key].type)
+        kinds = TYPES.get(kind, (object,))
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise TrainingError(f"{where}: {key} must be of type {known[key].type}, not {value!r}")
+            raise wrong(culprit, f"{where}{key} must be of type {kind}, not {value!r}")
         if isinstance(value, (int, float)) and (value < 0 or value != value):
-            raise TrainingError(f"{where}: {key} must not be negative")
+            raise wrong(culprit, f"{where}{key} must not be negative")
         if isinstance(value, int) and value < LEAST.get(key, 0):
-            raise TrainingError(f"{where}: {key} must be at least {LEAST[key]}, not {value}")
-    try:
-        return cls(**settings)
-    except TypeError as error:
-        raise TrainingError(f"{where}: {error}") from error
+            raise wrong(culprit, f"{where}{key} must be at least {LEAST[key]}, not {value}")
+    return cls(**settings)
 
 
 def _number(text: str) -> float | str:

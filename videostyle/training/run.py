@@ -227,7 +227,7 @@ def make_run(
     device: str = "auto",
 ) -> TrainingRun:
     """Read the configuration, with `changes` on top, and the data it names. Raises
-    TrainingError."""
+    TrainingError, UsageError for a change that is wrong."""
     config = read_train_config(config_path, changes)
     for path in samples:
         open_picture(path)
@@ -236,7 +236,7 @@ def make_run(
         if name not in known:
             raise TrainingError(
                 f"{config_path}: painting {name!r} is not in {paintings / 'styles.csv'} "
-                f"(have: {', '.join(sorted(known))})"
+                f"(have: {', '.join(sorted(known))}); edit 'paintings:' or styles.csv"
             )
     return TrainingRun(
         config,
