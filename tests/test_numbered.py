@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -11,13 +13,16 @@ import pytest
 from PIL import Image
 from pipeline import copy, seconds
 
+from videostyle.cli import main
 from videostyle.decode import decode, probe
 from videostyle.encode import plan_output
 from videostyle.errors import MediaError, UsageError
 from videostyle.jobs import plan_jobs
 from videostyle.look import Look
+from videostyle.media import Cut
 from videostyle.numbered import is_sequence, sequence_stem
 from videostyle.options import EncodeOptions
+from videostyle.picture import load_picture
 from videostyle.rendering import render
 from videostyle.segments import file_identity
 from videostyle.stylizer import Stylizer
@@ -114,7 +119,7 @@ def test_pictures_of_an_earlier_run_are_counted(
     output = pictures([3, 7], "out/%d.png")
     report = copy(pictures([6, 7]), output, EncodeOptions())
     assert names(output.parent) == ["3.png", "6.png", "7.png"]
-    assert report.notes == ("1 pictures of an earlier, longer run are still there",)
+    assert report.notes == ("1 other pictures of that name were there, and still are",)
 
 
 @pytest.mark.parametrize(
@@ -136,13 +141,74 @@ def test_a_stray_number_costs_nothing(pictures: Callable[..., Path]) -> None:
         probe(pictures([1, 1_764_000_000_000], "in/f_%d.png"))
 
 
-def test_a_damaged_picture_is_skipped_and_counted(
-    pictures: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp", "bmp"])
+def test_pictures_are_read_as_still_ones_are(tmp_path: Path, ending: str) -> None:
+    """Upright, too, whatever else of EXIF is in them."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0110] = 6, "a camera"
+    for number in (1, 2):
+        paint(number).save(tmp_path / f"{number}.{ending}", exif=exif)
+    info = probe(tmp_path / f"%d.{ending}")
+    for number, frame in enumerate(decode(info), 1):
+        alone = load_picture(tmp_path / f"{number}.{ending}")
+        assert alone
+        assert (info.width, info.height) == alone.size
+        assert np.array_equal(frame.image.to_ndarray(), np.asarray(alone))
+
+
+def test_a_palette_may_be_transparent(tmp_path: Path) -> None:
+    picture = paint(1).quantize(16)
+    for number in (1, 2):
+        picture.save(tmp_path / f"in_{number}.png", transparency=0)
+    copy(tmp_path / "in_%d.png", tmp_path / "out_%d.png", EncodeOptions())
+    with Image.open(tmp_path / "in_2.png") as before, Image.open(tmp_path / "out_2.png") as after:
+        assert np.array_equal(np.asarray(before.convert("RGBA")), np.asarray(after))
+    (frame, *_) = decode(probe(tmp_path / "in_%d.png"))
+    assert (frame.image.to_ndarray()[np.asarray(picture) == 0] == 0).all()
+
+
+def test_an_empty_picture_is_named_before_the_run(pictures: Callable[..., Path]) -> None:
+    source = pictures(range(4))
+    source.with_name("f_0002.png").write_bytes(b"")
+    with pytest.raises(MediaError, match=r"f_0002\.png: is empty"):
+        probe(source)
+
+
+@pytest.mark.parametrize("piece", [math.inf, 0.08])
+def test_damaged_pictures_are_left_out_and_named(
+    pictures: Callable[..., Path], stylizer: Stylizer, tmp_path: Path, piece: float
 ) -> None:
-    source = pictures(range(6))
-    source.with_name("f_0003.png").write_bytes(b"no picture" * 20)
-    assert len(seconds(source)) == 5
-    assert [float(at) for at in seconds(source)][-1] == pytest.approx(0.2)
+    source, output = pictures(range(6)), tmp_path / "out.mkv"
+    for number in (0, 3, 5):
+        source.with_name(f"f_{number:04d}.png").write_bytes(b"no picture" * 20)
+    with pytest.raises(MediaError, match=r"f_0000\.png: is no still picture"):
+        probe(source)
+    paint(0).save(source.with_name("f_0000.png"))
+    report = render(source, output, Look({"original": 1}), stylizer=stylizer, segment_seconds=piece)
+    assert [float(at) for at in seconds(output)] == pytest.approx([0, 0.04, 0.08, 0.16], abs=0.001)
+    assert "left out f_0003.png and 1 other pictures: cannot be read" in report.notes
+    with pytest.raises(MediaError, match=r"left out f_0003\.png: cannot be read after 0\.080 s"):
+        render(source, output, Look({"original": 1}), stylizer=stylizer, strict=True)
+
+
+def test_a_part_reads_its_pictures_alone(
+    pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info, read = probe(pictures(range(30))), []
+    monkeypatch.setattr(
+        "videostyle.decode.load_picture", lambda file: read.append(file.stem) or load_picture(file)
+    )
+    found = [frame.pts for frame in decode(info, cut=Cut(0.8, 0.84), lead=3)]
+    assert found == [17, 18, 19, 20]
+    assert read == ["f_0017", "f_0018", "f_0019", "f_0020"]
+
+
+def test_no_job_writes_over_the_pictures_of_another(
+    pictures: Callable[..., Path], clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    source, film = pictures([1, 2], "in/clip_0%04d.png"), clip()
+    with pytest.raises(UsageError, match="is also an input"):
+        plan_jobs([film, source], tmp_path / "in" / "{stem}_%05d.png", "dusk")
 
 
 def test_a_video_keeps_its_own_rate(clip: Callable[..., Path]) -> None:
@@ -169,7 +235,7 @@ def test_they_are_one_job_with_the_name_before_the_number(pictures: Callable[...
     source = pictures([1, 2])
     output = source.parent / "out"
     assert plan_jobs([source], output, "dusk") == [(source, output / "f_dusk.mp4")]
-    assert sequence_stem(source.with_name("%05d.png")) == "100% wool"
+    assert sequence_stem(source.with_name("%05d.png")) == "100 wool"
 
 
 def test_another_picture_is_another_input(pictures: Callable[..., Path]) -> None:
@@ -196,8 +262,27 @@ def test_verify_says_that_it_reads_videos(pictures: Callable[..., Path], tmp_pat
             ("23.98", "24000/1001"),
             ("59.94", "60000/1001"),
             ("24.0", "24"),
+            ("2.0", "2"),
+            ("0.5", "1/2"),
         ),
     ],
 )
 def test_the_rates_of_television_are_meant_exactly(text: str, rate: str) -> None:
     assert parse_rate(text) == Fraction(rate)
+
+
+def test_the_rate_is_that_of_the_numbered_pictures_of_a_batch(
+    pictures: Callable[..., Path],
+    clip: Callable[..., Path],
+    model_file: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source, film = pictures([1, 2]), clip(pts=range(2))
+    end = ["-o", str(tmp_path / "out/"), "--style", "red", "--model", model_file]
+    end += ["--fps", "10", "--dry-run", "--json"]
+    assert main(["render", str(film), *end]) == 2
+    assert "--fps is for numbered pictures" in capsys.readouterr().err
+    assert main(["render", str(source), str(film), *end]) == 0
+    plans = json.loads(capsys.readouterr().out)["files"]
+    assert [plan["frame_rate"] for plan in plans] == ["10", "25"]

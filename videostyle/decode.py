@@ -42,7 +42,7 @@ from videostyle.media import (
     MediaInfo,
     StreamInfo,
 )
-from videostyle.numbered import is_sequence_input, numbered, sequence_numbers
+from videostyle.numbered import files_of, is_sequence_input, numbered, sequence_numbers
 from videostyle.picture import load_picture
 from videostyle.timecode import parse_time
 
@@ -68,6 +68,7 @@ _UPRIGHT = {
     (0, 1, 1, 0): ("transpose=cclock_flip",),
     (0, -1, -1, 0): ("transpose=clock_flip",),
 }
+_TURNED = {90: _UPRIGHT[0, -1, 1, 0], 180: _UPRIGHT[-1, 0, 0, -1], 270: _UPRIGHT[0, 1, -1, 0]}
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ class DecodeReport:
     damaged_frames: int = 0
     cut_short: bool = False
     ended: bool = False
+    unreadable: tuple[str, ...] = ()  # numbered pictures, by name
     not_on_gpu: str = ""  # why
 
     @classmethod
@@ -89,6 +91,7 @@ class DecodeReport:
             total.skipped_packets += part.skipped_packets
             total.damaged_frames += part.damaged_frames
             total.cut_short |= part.cut_short
+            total.unreadable += tuple(part.unreadable)
             total.not_on_gpu = total.not_on_gpu or part.not_on_gpu
         return total
 
@@ -99,6 +102,7 @@ class DecodeReport:
             skipped_packets=self.skipped_packets - earlier.skipped_packets,
             damaged_frames=self.damaged_frames - earlier.damaged_frames,
             cut_short=self.cut_short and not earlier.cut_short,
+            unreadable=self.unreadable[len(earlier.unreadable) :],
         )
 
     @property
@@ -115,6 +119,10 @@ class DecodeReport:
             found.append(f"skipped {self.skipped_packets} corrupt packets")
         if self.damaged_frames:
             found.append(f"{self.damaged_frames} frames are damaged in the input")
+        if self.unreadable:
+            first, several = self.unreadable[0], len(self.unreadable) > 1
+            others = f" and {len(self.unreadable) - 1} other pictures" * several
+            found.append(f"left out {first}{others}: cannot be read")
         if self.cut_short:
             found.append("the input breaks off")
         return tuple(found)
@@ -159,8 +167,7 @@ def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
     MediaError for what cannot be read, UsageError where fps is given for what has its own.
     """
     if is_sequence_input(path):
-        _check_numbers(path)
-        return _probe_video(path, fps)
+        return _sequence_info(path, fps or SEQUENCE_FPS)
     _check_file(path)
     if fps is not None:
         raise UsageError(f"{path}: fps is for numbered pictures, such as frame_%05d.png")
@@ -196,6 +203,9 @@ def decode(
             raise MediaError(f"{info.path}: changed while it was in use")
         pixels = np.asarray(picture.convert("RGB").resize((info.width, info.height)))
         yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
+        return
+    if info.pictures:
+        yield from _decode_pictures(info, cut, lead, keep_alpha, report)
         return
     upright = _Upright(info, keep_alpha)
     for image, pts, step in _decode_from(info, cut.start, lead, gpu, report):
@@ -238,21 +248,14 @@ def measure_duration(info: MediaInfo) -> float:
 
 
 @contextmanager
-def open_input(
-    path: Path, hwaccel: HWAccel | None = None, fps: Fraction | None = None
-) -> Iterator[InputContainer]:
-    """Open a file, or numbered pictures at `fps`, to read. Raises MediaError, also for faults
+def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputContainer]:
+    """Open a file, of numbered pictures the first, to read. Raises MediaError, also for faults
     FFmpeg finds later on."""
-    # An absolute path, so that no name is taken for a protocol.
-    name, demuxer, options = str(path.absolute()), None, {}
-    if is_sequence_input(path):
-        name = str(path.absolute().parent / "-").replace("%", "%%")[:-1] + path.name
-        first = min(sequence_numbers(path), default=0)
-        demuxer, options = "image2", {"pattern_type": "sequence", "start_number": str(first)}
-        options["framerate"] = str(fps or SEQUENCE_FPS)
+    path = next(iter(files_of(path)), path)
     try:
+        # An absolute path, so that no name is taken for a protocol.
         with av.open(
-            name, "r", demuxer, options, metadata_errors="replace", hwaccel=hwaccel
+            str(path.absolute()), "r", metadata_errors="replace", hwaccel=hwaccel
         ) as container:
             # FFmpeg would type any text file onto a screen and call that a video.
             if container.format.name == "tty":
@@ -266,7 +269,8 @@ def open_input(
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _check_numbers(path: Path) -> None:
+def _sequence_info(path: Path, fps: Fraction) -> MediaInfo:
+    """Facts about numbered pictures, of which the first decides about size and alpha."""
     numbers = sequence_numbers(path)
     if not numbers:
         raise MediaError(f"{path}: there are no such pictures")
@@ -276,6 +280,51 @@ def _check_numbers(path: Path) -> None:
         raise MediaError(
             f"{path}: {name} is missing among the pictures {numbers[0]} to {numbers[-1]}"
         )
+    for file in files_of(path):
+        _check_file(file)
+    first = load_picture(file := numbered(path, numbers[0]))
+    if first is None:
+        raise MediaError(f"{file}: is no still picture")
+    return replace(
+        _picture_info(path, first),
+        is_image=False,
+        pix_fmt="rgba" if first.mode == "RGBA" else "rgb24",
+        time_base=1 / fps,
+        duration_seconds=float(len(numbers) / fps),
+        frame_count=len(numbers),
+        frame_rate=fps,
+        pictures=range(numbers[0], numbers[-1] + 1),
+    )
+
+
+def _decode_pictures(
+    info: MediaInfo, cut: Cut, lead: int, keep_alpha: bool, report: DecodeReport
+) -> Generator[Frame]:
+    """Read by Pillow, as still pictures are: FFmpeg takes an empty one for the end, and knows
+    neither every TIFF nor how a palette is transparent."""
+    begin = max(0, math.ceil(cut.start / info.time_base) - lead)
+    for pts, number in islice(enumerate(info.pictures), begin, None):
+        seconds = info.seconds(pts)
+        if seconds >= cut.end:
+            return
+        file = numbered(info.path, number)
+        try:
+            picture = load_picture(file)
+        except MediaError:
+            picture = None
+        if picture is None:
+            if seconds >= cut.start:
+                report.unreadable += (file.name,)
+            continue
+        picture = picture.resize((info.width, info.height))
+        alpha = None
+        if keep_alpha:
+            alpha = np.asarray(picture.convert("RGBA"))[..., 3] * np.uint16(257)
+        elif picture.mode == "RGBA":
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
+        image = av.VideoFrame.from_ndarray(np.asarray(picture.convert("RGB")), "rgb24")
+        yield Frame(image, pts, 1, seconds, alpha)
+    report.ended = True
 
 
 def _check_file(path: Path) -> None:
@@ -298,8 +347,8 @@ def _picture_info(path: Path, picture: Image.Image) -> MediaInfo:
     return MediaInfo(path, True, 0, width, height, picture.mode.lower(), color)
 
 
-def _probe_video(path: Path, fps: Fraction | None = None) -> MediaInfo:
-    with open_input(path, fps=fps) as container:
+def _probe_video(path: Path) -> MediaInfo:
+    with open_input(path) as container:
         stream = _main_video(container, path)
         if stream.width * stream.height > MAX_PIXELS:
             raise MediaError(
@@ -327,7 +376,7 @@ def _probe_video(path: Path, fps: Fraction | None = None) -> MediaInfo:
             start_pts=start_pts,
             duration_seconds=_duration(container, stream, float(start_pts * _time_base(stream))),
             frame_count=stream.frames or None,
-            frame_rate=fps or _frame_rate(container, stream, path),
+            frame_rate=_frame_rate(container, stream, path),
             rotation_degrees=image.rotation,
             upright_filters=filters,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
@@ -483,14 +532,14 @@ def _open(info: MediaInfo, gpu: int | None, report: DecodeReport) -> Iterator[In
         for context in ({}, {"primary_ctx": "0", "current_ctx": "1"}) if gpu is not None else ():
             hwaccel = HWAccel("cuda", gpu, True, dict(context), is_hw_owned=True)
             try:
-                container = opened.enter_context(open_input(info.path, hwaccel, info.frame_rate))
+                container = opened.enter_context(open_input(info.path, hwaccel))
             except MediaError as error:
                 report.not_on_gpu = getattr(error.__cause__, "strerror", None) or str(error)
                 continue
             codec = container.streams[info.stream_index].codec_context
             report.not_on_gpu = "" if codec.is_hwaccel else f"it has no decoder for {codec.name}"
             break
-        yield container or opened.enter_context(open_input(info.path, fps=info.frame_rate))
+        yield container or opened.enter_context(open_input(info.path))
 
 
 def _seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
@@ -595,7 +644,7 @@ def _images(
         except MemoryError:
             raise
         except av.FFmpegError:
-            if packet and (begin is None or packet.pts is None or packet.pts >= begin):
+            if packet is None or begin is None or packet.pts is None or packet.pts >= begin:
                 report.skipped_packets += 1
             continue
         yield from images
@@ -632,7 +681,10 @@ def _stamp(
 
 def _filters(image: av.VideoFrame) -> tuple[str, ...]:
     """FFmpeg filters that turn the picture upright."""
-    data = image.side_data.get("DISPLAYMATRIX")
+    try:
+        data = image.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know every kind of side data, and then gives none
+        return _TURNED.get(image.rotation % 360, ())
     if data is None:
         return ()
     assert isinstance(data, SideData)

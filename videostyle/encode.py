@@ -33,7 +33,7 @@ from videostyle.encoders import (
 )
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import MATRICES, Cut, Frame, MediaInfo
-from videostyle.numbered import is_sequence, is_sequence_input, numbered, sequence_numbers
+from videostyle.numbered import file_keys, is_sequence, numbered, sequence_numbers
 from videostyle.options import EncodeOptions
 from videostyle.palette import PalettePicker
 from videostyle.passthrough import Passthrough, Span, kept_tags
@@ -250,12 +250,13 @@ def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> Encodi
     plan = plan_encoding(info, output, options)
     part = part_path(output)
     segments = [segment_folder(output)] if plan.joins_segments else []
+    inputs = file_keys(info.path)
     for path in (output, part, *segments):
         try:
-            is_input = path.exists() and info.path.exists() and path.samefile(info.path)
+            path.exists()
         except OSError as error:  # its name may be too long
             raise MediaError(f"{path}: cannot be written: {error.strerror}") from error
-        if is_input or _is_a_picture_of(info.path, output):
+        if file_keys(path) & inputs:
             raise UsageError(f"{output}: would overwrite the input; choose another output")
     if output.exists() and not output.is_file():
         raise MediaError(f"{output}: is a folder or device; name a file")
@@ -272,16 +273,6 @@ def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> Encodi
     if not os.access(folder, os.W_OK | os.X_OK):
         raise MediaError(f"{folder}: cannot be written to")
     return plan
-
-
-def _is_a_picture_of(source: Path, output: Path) -> bool:
-    """Whether an output is, or holds, one of the numbered pictures it is made of."""
-    if not is_sequence_input(source):
-        return False
-    numbers = sequence_numbers(source)
-    outputs = [numbered(output, number) for number in numbers] if is_sequence(output) else [output]
-    pictures = {os.path.realpath(numbered(source, number)) for number in numbers}
-    return any(os.path.realpath(path) in pictures for path in outputs)
 
 
 def make_folder(output: Path) -> None:
@@ -568,15 +559,13 @@ def _write_sequence(
     frames: Iterable[Frame], info: MediaInfo, plan: EncodingPlan, output: Path, part: Path
 ) -> tuple[int, list[str]]:
     written = set[int]()
-    is_kept = is_sequence_input(info.path)  # the pictures' numbers
-    first = min(sequence_numbers(info.path), default=1) if is_kept else 1
     with open_input(info.path) as source:
         notes = [*_input_notes(info, plan, source), *_aspect_note(info, plan.container.name)]
     with _writing(part):
         _remove(part)  # what an interruption left
         part.mkdir()
-    for count, frame in enumerate(frames):
-        number = first + (frame.pts if is_kept else count)
+    for count, frame in enumerate(frames, 1):
+        number = info.pictures[frame.pts] if info.pictures else count
         picture = Image.fromarray(frame.image.to_ndarray().astype(np.uint8, copy=False))
         if frame.alpha is not None:
             picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
@@ -585,5 +574,5 @@ def _write_sequence(
     notes += [str(stream) for stream in plan.streams]
     stale = len(set(sequence_numbers(output)) - written)
     if stale:
-        notes.append(f"{stale} pictures of an earlier, longer run are still there")
+        notes.append(f"{stale} other pictures of that name were there, and still are")
     return len(written), notes

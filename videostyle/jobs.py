@@ -11,7 +11,7 @@ from pathlib import Path
 
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import PICTURE_SUFFIXES
-from videostyle.numbered import is_sequence_input, sequence_stem
+from videostyle.numbered import file_keys, is_sequence_input, sequence_stem
 
 VIDEO_INPUT_SUFFIXES = {
     *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".gif", ".ts", ".mts"),
@@ -83,7 +83,7 @@ def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Pat
 
 def _check(jobs: list[tuple[Path, Path]]) -> None:
     seen: dict[str, tuple[Path, Path]] = {}
-    sources = {_file(source) for source, _ in jobs}
+    sources = set[object]().union(*(file_keys(source) for source, _ in jobs))
     for source, output in jobs:
         # Many disks tell neither case nor forms of Unicode apart.
         name = unicodedata.normalize("NFC", os.path.realpath(output)).casefold()
@@ -93,15 +93,6 @@ def _check(jobs: list[tuple[Path, Path]]) -> None:
                 raise UsageError(f"{source}: given twice")
             alike = "" if output == other_output else f", which many disks take for {other_output}"
             raise UsageError(f"{output}{alike}: both {other} and {source} would be written there")
-        if _file(output) in sources:
+        if file_keys(output) & sources:
             raise UsageError(f"{output}: is also an input; choose another output")
         seen[name] = source, output
-
-
-def _file(path: Path) -> object:
-    """Equal for two names of one file."""
-    try:
-        status = path.stat()
-    except OSError:  # is not there, or its name is too long
-        return os.path.realpath(path)
-    return status.st_dev, status.st_ino

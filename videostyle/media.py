@@ -115,7 +115,8 @@ class MediaInfo:
     applied by upright_filters, which are FFmpeg's. start_pts: of the first frame, in ticks of
     time_base. duration_seconds and frame_count: what the file says, or None; a picture is a video
     of length 0. hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
-    above and below, and black columns at both sides, which are not painted (`letterbox`).
+    above and below, and black columns at both sides, which are not painted (`letterbox`). pictures:
+    the numbers of the numbered pictures (`numbered`) it is made of, none of any other video.
     """
 
     path: Path
@@ -136,6 +137,7 @@ class MediaInfo:
     other_streams: tuple[StreamInfo, ...] = ()
     hdr_color: ColorSpec | None = None
     bars: tuple[int, int] = (0, 0)
+    pictures: range = range(0)
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.time_base <= 0:

@@ -36,9 +36,30 @@ def sequence_numbers(path: Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if path.name % int(match[1]) == match[0])
 
 
+def files_of(path: Path) -> list[Path]:
+    """The pictures a name stands for that are there, in their order, or the file of that name."""
+    if not is_sequence_input(path):
+        return [path]
+    return [numbered(path, number) for number in sequence_numbers(path)]
+
+
+def file_keys(path: Path) -> set[object]:
+    """What two names have in common if one file has, or is among the pictures of, both."""
+    return {_file_key(file) for file in files_of(path)}
+
+
+def _file_key(path: Path) -> object:
+    try:
+        status = path.stat()
+    except OSError:  # is not there, or its name is too long
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
+
+
 def sequence_stem(path: Path) -> str:
     """What a sequence is called: its name without the number, or its folder's."""
-    return _NUMBER.sub("", path.stem).strip(" ._-") or path.absolute().parent.name
+    folder = path.resolve().parent.name
+    return _NUMBER.sub("", path.stem).strip(" ._-") or folder.replace("%", "")
 
 
 def is_sequence_input(path: Path) -> bool:

@@ -305,6 +305,8 @@ def _probe(
 
 
 def _parse_fps(fps: str | float | Fraction) -> Fraction:
+    if isinstance(fps, Fraction) and fps > 0:
+        return fps.limit_denominator(100_000)
     try:
         return parse_rate(f"{fps:.6f}" if isinstance(fps, float) else str(fps))
     except ValueError as error:

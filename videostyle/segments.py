@@ -21,7 +21,7 @@ from typing import Any
 
 from videostyle.errors import MediaError
 from videostyle.media import Cut, MediaInfo
-from videostyle.numbered import is_sequence_input, numbered, sequence_numbers
+from videostyle.numbered import files_of, is_sequence_input
 from videostyle.whole_file import written_whole
 
 SEGMENT_SECONDS = 10.0
@@ -67,8 +67,8 @@ def file_identity(path: Path) -> str:
     """A hash of a file's size and time and of its first and last megabyte; of numbered pictures,
     of the sizes and times of all."""
     if is_sequence_input(path):
-        pictures = [numbered(path, number) for number in sequence_numbers(path)]
-        facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in pictures]
+        states = [(file.name, file.stat()) for file in files_of(path)]
+        facts = [(name, state.st_size, state.st_mtime_ns) for name, state in states]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
     status = path.stat()
     digest = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode())

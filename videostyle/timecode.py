@@ -112,9 +112,10 @@ def parse_rate(text: str) -> Fraction:
     known = re.fullmatch(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?", text, re.ASCII)
     if not known or not (rate := Fraction(text)):
         raise ValueError(f"{text!r}: write frames a second, 25 or 30000/1001")
-    # Television's rates are written with two or three digits.
+    # Television's rates, from 24000/1001 on, are written with two or three digits.
     exact = Fraction(1000 * round(rate * Fraction(1001, 1000)), 1001)
-    return exact if "." in text and abs(rate - exact) < Fraction(5, 1000) else rate
+    is_meant = rate > 20 and rate.denominator > 1 and abs(rate - exact) < Fraction(5, 1000)
+    return exact if is_meant and "." in text else rate
 
 
 def format_seconds(seconds: float) -> str:

@@ -28,6 +28,7 @@ from videostyle.cli.console import (
 )
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import SCALARS, Look
+from videostyle.numbered import is_sequence_input
 from videostyle.options import add_encode_options, encode_options
 from videostyle.segments import SEGMENT_SECONDS
 
@@ -151,6 +152,8 @@ def _render(arguments: argparse.Namespace) -> int:
     name = arguments.timeline.stem if arguments.timeline else arguments.style or "mix"
     planned = plan_jobs(arguments.inputs, arguments.output, name)
     several = len(planned) > 1
+    if arguments.fps and not any(is_sequence_input(source) for source, _ in planned):
+        raise UsageError("--fps is for numbered pictures, such as frame_%05d.png")
     jobs = [job for job in planned if _may_write(job[1], arguments)]
     skipped = [str(output) for source, output in planned if (source, output) not in jobs]
     if arguments.dry_run:
@@ -212,7 +215,7 @@ def _render_one(
             workers=arguments.workers,
             strict=arguments.strict,
             hdr=arguments.hdr,
-            fps=arguments.fps,
+            fps=arguments.fps if is_sequence_input(source) else None,
             hwaccel=arguments.hwaccel,
             on_warning=warn,
             on_progress=on_progress,
@@ -321,11 +324,12 @@ def _dry_run(
 
     choose_precision(arguments.precision, choose_device(arguments.device))
     options = encode_options(arguments)
-    given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr, arguments.fps)
+    given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
     plans = []
     for source, output in jobs:
+        fps = arguments.fps if is_sequence_input(source) else None
         try:
-            plans.append(describe(source, output, timeline, options, *given, on_warning=say))
+            plans.append(describe(source, output, timeline, options, *given, fps, on_warning=say))
         except VideoStyleError as error:
             if not several:
                 raise
