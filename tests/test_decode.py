@@ -259,6 +259,14 @@ def test_a_picture_is_one_frame(tmp_path: Path, suffix: str) -> None:
     assert np.abs(pixels[[16, 48]][:, [24, 72]].astype(int) - CORNERS).max() <= 3
 
 
+def test_a_large_picture_is_read_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(quarters(0)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)
+    assert probe(tmp_path / "large.png").is_image
+
+
 def test_a_picture_is_turned_by_its_exif(tmp_path: Path) -> None:
     path = tmp_path / "phone.jpg"
     exif = Image.Exif()

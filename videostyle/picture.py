@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def load_picture(path: Path) -> Image.Image | None:
     Raises MediaError for a damaged one.
     """
     try:
-        with Image.open(path, formats=READ_FORMATS) as picture:
+        with sizes_unwarned(), Image.open(path, formats=READ_FORMATS) as picture:
             if picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False):
                 return None
             return _to_rgb_mode(ImageOps.exif_transpose(picture))
@@ -30,6 +31,11 @@ def load_picture(path: Path) -> Image.Image | None:
         return None
     except Exception as error:  # Pillow's readers raise almost anything on damaged files
         raise MediaError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def sizes_unwarned() -> warnings.catch_warnings[None]:
+    """Without Pillow's warning of large pictures: what is too large is refused."""
+    return warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
 
 
 def _to_rgb_mode(picture: Image.Image) -> Image.Image:
