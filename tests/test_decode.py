@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 import av
@@ -22,9 +23,9 @@ from PIL import Image
 from pipeline import Clip, mux, seconds
 
 from videostyle.color import ColorConverter, plane_array
-from videostyle.decode import DecodeReport, _images, decode, measure_duration, probe
+from videostyle.decode import DecodeReport, _images, decode, frames_near, measure_duration, probe
 from videostyle.errors import MediaError
-from videostyle.media import Cut
+from videostyle.media import Cut, MediaInfo
 
 # Red left above, green right above, blue left below, white right below.
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
@@ -95,6 +96,56 @@ def test_the_length_of_matroska_is_that_of_its_picture(tmp_path: Path) -> None:
         write_frames(container, stream, range(25, 50), quarters, BT601)
         write_tone(container, tone, 4.0)
     assert probe(path).duration_seconds == pytest.approx(1.0)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[av.VideoFrame]:
+    """Every frame that comes out of a decoder."""
+    frames = list[av.VideoFrame]()
+
+    def images(*arguments: Any) -> Iterator[av.VideoFrame]:
+        for image in _images(*arguments):
+            frames.append(image)
+            yield image
+
+    monkeypatch.setattr("videostyle.decode._images", images)
+    return frames
+
+
+def near(info: MediaInfo, *places: float) -> list[float]:
+    return [round(frame.seconds, 3) for frame in frames_near(info, places)]
+
+
+def test_frames_near_places_are_key_frames_or_a_few_on(
+    clip: Clip, decoded: list[av.VideoFrame]
+) -> None:
+    one = probe(clip(pts=range(240)))
+    decoded.clear()
+    assert near(one, 4.0) == [0.0]
+    assert len(decoded) == 1
+    assert near(one, 0.5, 0.8, 1.0, 6.0, 9.0, 30.0) == [0.0, 0.8, 1.0, 2.92, 4.84, 6.76]
+    assert len(decoded) <= 2 + 169 + 5  # every seek gives the first frame
+    # One in twelve is a key frame.
+    many = probe(clip("many.mkv", pts=range(240), codec="ffv1"))
+    decoded.clear()
+    assert near(many, 1.0, 1.01, 5.0, 9.0) == [0.96, 1.04, 4.8, 8.64]
+    assert len(decoded) <= 5 + 1
+
+
+def test_frames_near_places_come_where_seeking_cannot_be_trusted(clip: Clip) -> None:
+    for path in (clip("clip.h264", pts=range(100)), clip("clip.avi", pts=range(100), b_frames=2)):
+        assert near(probe(path), 1.0, 3.0, 9.0) == [1.0, 2.92, 3.96]
+
+
+def test_frames_near_places_are_upright_and_pass_over_damage(clip: Clip) -> None:
+    path = clip("clip.mkv", pts=range(100), pixels=quarters, rotation=(90, False, False))
+    info = probe(path).fitted(48)
+    sizes = [(frame.image.width, frame.image.height) for frame in frames_near(info, [1, 2])]
+    assert sizes == [(info.width, info.height)] * 2
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    path.write_bytes(data)
+    assert near(info, 1.0, 2.0, 3.0)[0] == 0.0
 
 
 @pytest.mark.parametrize("name", ["copy.mkv", "copy.ts"])

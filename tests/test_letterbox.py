@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from pipeline import Clip
 
+from videostyle.color import RGB, ColorConverter, inner, plane_array
 from videostyle.decode import decode, probe
 from videostyle.letterbox import with_bars
 from videostyle.look import Look
+from videostyle.media import ColorSpec
 from videostyle.options import EncodeOptions
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
+
+NONE = (0, 0, 0, 0)
 
 
 def film(
@@ -28,47 +33,182 @@ def film(
     return picture
 
 
+def in_the_dark(rows: slice, columns: slice) -> np.ndarray:
+    """A light patch, all else black."""
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[rows, columns] = 200
+    return picture
+
+
 @pytest.mark.parametrize("shape", [(8, 0), (0, 12), (6, 10), (0, 0)])
 def test_bars_are_found(clip: Clip, shape: tuple[int, int]) -> None:
     lines, columns = shape
     path = clip(pts=range(25), pixels=lambda n: film(n, lines=lines, columns=columns))
-    assert with_bars(probe(path)).bars == shape
+    assert with_bars(probe(path)).bars == (lines, lines, columns, columns)
+
+
+def test_each_bar_has_its_own_width(clip: Clip) -> None:
+    path = clip(pts=range(25), pixels=lambda n: film(n, lines=8, below=10))
+    assert with_bars(probe(path)).bars == (8, 10, 0, 0)
+    path = clip("odd.mp4", pts=range(25), pixels=lambda n: film(n, lines=9, below=11))
+    assert with_bars(probe(path)).bars == (8, 10, 0, 0)
 
 
 def test_black_that_is_no_bar_is_painted(clip: Clip) -> None:
     for number, facts in enumerate(({"lines": 4, "below": 12}, {"lines": 28})):
         path = clip(f"{number}.mp4", pts=range(25), pixels=lambda n, facts=facts: film(n, **facts))
-        assert with_bars(probe(path)).bars == (0, 0)
+        assert with_bars(probe(path)).bars == NONE
     # Bars that are not there all the time, and a film that hardly shows anything.
     path = clip("late.mp4", pts=range(25), pixels=lambda n: film(n, lines=0 if n > 15 else 8))
-    assert with_bars(probe(path)).bars == (0, 0)
-    path = clip("dark.mp4", pts=range(25), pixels=lambda n: film(n, lines=8) * (n == 12))
-    assert with_bars(probe(path)).bars == (0, 0)
+    assert with_bars(probe(path)).bars == NONE
+    path = clip("dark.mp4", pts=range(25), pixels=lambda n: film(n, lines=8) * (n == 13))
+    assert with_bars(probe(path)).bars == NONE
+
+
+DARK_SCENES = {
+    "a lit spot": lambda n: in_the_dark(slice(18, 46), slice(40, 60)),
+    "a picture that moves": lambda n: in_the_dark(slice(20, 44), slice(3 * n, 3 * n + 8)),
+    "a round light": lambda n: (
+        np.where(
+            np.hypot(*(np.mgrid[:64, :96] - np.reshape((32, 48), (2, 1, 1))))[..., None] < 24,
+            200,
+            0,
+        )
+        .repeat(3, 2)
+        .astype(np.uint8)
+    ),
+    "dark blue": lambda n: np.maximum(film(n, lines=8), np.uint8((0, 0, 180))),
+}
+
+
+@pytest.mark.parametrize("scene", DARK_SCENES)
+def test_a_dark_scene_has_no_bars(clip: Clip, scene: str) -> None:
+    path = clip(pts=range(25), pixels=DARK_SCENES[scene])
+    assert with_bars(probe(path)).bars == NONE
+
+
+def test_a_dark_beginning_hides_no_bars(clip: Clip) -> None:
+    def pixels(number: int) -> np.ndarray:
+        picture = film(number, lines=8)
+        picture[40 if number < 6 else 64 :] = 0
+        return picture
+
+    assert with_bars(probe(clip(pts=range(25), pixels=pixels))).bars == (8, 8, 0, 0)
+
+
+def test_a_ground_that_is_transparent_is_no_bar(clip: Clip) -> None:
+    facts = {"pts": range(25), "pixels": lambda n: film(n, lines=8), "codec": "ffv1"}
+    for pix_fmt, bars in (("yuv420p", (8, 8, 0, 0)), ("yuva420p", NONE)):
+        assert with_bars(probe(clip(f"{pix_fmt}.mkv", pix_fmt=pix_fmt, **facts))).bars == bars
+
+
+def test_a_file_that_does_not_say_its_length_has_bars(clip: Clip) -> None:
+    info = probe(clip(pts=range(25), pixels=lambda n: film(n, lines=8)))
+    unknown = with_bars(replace(info, duration_seconds=None))
+    assert (unknown.bars, unknown.duration_seconds) == ((8, 8, 0, 0), None)
+    # Raw H.264 has no times.
+    info = probe(clip("clip.h264", pts=range(25), pixels=lambda n: film(n, lines=8)))
+    assert with_bars(info).bars == NONE
+
+
+def test_a_film_that_breaks_off_has_bars(clip: Clip) -> None:
+    path = clip("clip.mkv", pts=range(600), pixels=lambda n: film(n, lines=8))
+    os.truncate(path, path.stat().st_size * 3 // 10)
+    assert with_bars(probe(path)).bars == (8, 8, 0, 0)
+    path = clip("short.mp4", pts=range(2), pixels=lambda n: film(n, lines=8))
+    assert with_bars(probe(path)).bars == (8, 8, 0, 0)
 
 
 def test_bars_follow_rotation_and_size(clip: Clip) -> None:
-    path = clip(pts=range(25), pixels=lambda n: film(n, lines=8), rotation=(90, False, False))
+    path = clip(
+        pts=range(25), pixels=lambda n: film(n, lines=8, below=10), rotation=(90, False, False)
+    )
     info = with_bars(probe(path))
-    assert (info.width, info.height, info.bars) == (64, 96, (0, 8))
-    assert info.fitted(48).bars == (0, 4)
-    assert with_bars(probe(path).fitted(48)).bars == (0, 4)
+    assert (info.width, info.height, info.bars) == (64, 96, (0, 0, 8, 10))
+    assert info.fitted(48).bars == (0, 0, 4, 4)
+    assert with_bars(probe(path).fitted(48)).bars == (0, 0, 4, 4)
 
 
-def test_bars_stay_as_they_are(clip: Clip, tmp_path: Path, stylizer: Stylizer) -> None:
-    source = clip(pts=range(12), pixels=lambda n: film(n, lines=8, columns=12))
+def test_the_part_between_the_bars(clip: Clip) -> None:
+    info = probe(clip(pts=range(25), pixels=lambda n: film(n, lines=8, below=10, columns=12)))
+    bars = ColorConverter(with_bars(info), "yuv420p").bars
+    assert inner(bars, (64, 96)) == (slice(8, 54), slice(12, 84))
+    assert inner(bars, (36, 54)) == (slice(5, 30), slice(7, 47))
+    assert inner(ColorConverter(info, "yuv420p").bars, (36, 54)) == (slice(0, 36), slice(0, 54))
+
+
+# Frames that are not looked at to find the bars.
+FULL, WIDE, SUBTITLED = (14, 15), 10, 19
+
+
+def scenes(number: int) -> np.ndarray:
+    """A film in a window with scenes that fill the frame, or its columns, and a subtitle."""
+    picture = film(
+        number, lines=0 if number in (*FULL, WIDE) else 8, columns=0 if number in FULL else 12
+    )
+    if number == SUBTITLED:
+        picture[58:61, 30:66:2] = 230
+    return picture
+
+
+def kept(number: int) -> tuple[bool, bool]:
+    """Whether a scene has bars above and below, and left and right."""
+    return number not in (*FULL, WIDE), number not in FULL
+
+
+def bars_of_scenes(shape: tuple[int, int], number: int) -> np.ndarray:
+    """(H, W) of bool, for a plane of any size."""
+    lines, columns = shape[0] // 8, shape[1] // 8
+    bars = np.zeros(shape, bool)
+    above_and_below, left_and_right = kept(number)
+    bars[:lines] = bars[-lines:] = above_and_below
+    bars[:, :columns] |= left_and_right
+    bars[:, -columns:] |= left_and_right
+    return bars
+
+
+def test_bars_stay_as_they_are_and_scenes_in_their_place_are_painted(
+    clip: Clip, tmp_path: Path, stylizer: Stylizer
+) -> None:
+    source = clip(pts=range(24), pixels=scenes)
+    assert with_bars(probe(source)).bars == (8, 8, 12, 12)
     output = tmp_path / "out.mkv"
     lossless = EncodeOptions(codec="ffv1")
     render(source, output, Look({"red": 1}), stylizer=stylizer, options=lossless)
-    with av.open(str(output)) as painted:
-        for frame, original in zip(painted.decode(video=0), decode(probe(source)), strict=True):
-            for plane, (height, width) in enumerate(((64, 96), (32, 48), (32, 48))):
-                after, before = (
-                    np.frombuffer(image.planes[plane], np.uint8)
-                    .reshape(height, -1)[:, :width]
-                    .astype(int)
-                    for image in (frame, original.image)
-                )
-                inside = np.zeros((height, width), bool)
-                inside[height // 8 : -height // 8, width // 8 : -width // 8] = True
-                assert np.array_equal(after[~inside], before[~inside])
-                assert np.abs(after - before)[inside].mean() > 2
+    pairs = zip(decode(probe(output)), decode(probe(source)), strict=True)
+    for number, (painted, original) in enumerate(pairs):
+        for plane in range(3):
+            after, before = (
+                plane_array(frame.image, plane).astype(int) for frame in (painted, original)
+            )
+            bars = bars_of_scenes(before.shape, number)
+            assert np.array_equal(after[bars], before[bars])
+            assert np.abs(after - before)[~bars].mean() > 2
+            if number in FULL:
+                assert np.abs(after - before)[: len(after) // 8].mean() > 2
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("pix_fmt", ["rgb24", "yuv420p", "yuv422p10le"])
+def test_bars_are_told_from_scenes_in_every_format(
+    clip: Clip, pix_fmt: str, full_range: bool
+) -> None:
+    spec = ColorSpec(6, 6, 6, full_range=full_range)
+    info = with_bars(probe(clip(pts=range(24), pixels=scenes, color=spec)))
+    converter = ColorConverter(info, pix_fmt, RGB if pix_fmt == "rgb24" else None)
+    for number, frame in enumerate(decode(info)):
+        white = converter.from_rgb(np.full((64, 96, 3), 255, np.uint8))
+        pixels = converter.to_rgb(converter.keep_bars(frame.image, white))
+        bars = bars_of_scenes((64, 96), number)
+        assert (pixels[~bars] > 200).all()
+        shown = converter.to_rgb(frame.image)
+        assert (np.abs(pixels[bars].astype(int) - shown[bars]) < 30).all()
+
+
+def test_a_blue_scene_in_the_place_of_bars_is_painted(clip: Clip) -> None:
+    info = replace(probe(clip(pts=range(2))), bars=(8, 8, 0, 0))
+    sea = np.full((64, 96, 3), (0, 20, 120), np.uint8)
+    for pix_fmt in ("yuv420p", "yuv444p10le"):
+        converter = ColorConverter(info, pix_fmt)
+        white = converter.from_rgb(np.full((64, 96, 3), 255, np.uint8))
+        assert (converter.to_rgb(converter.keep_bars(converter.from_rgb(sea), white)) > 250).all()

@@ -8,7 +8,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, dropwhile, islice, pairwise
@@ -55,6 +55,7 @@ SEQUENCE_FPS = Fraction(25)  # of numbered pictures, if nothing else is said; FF
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 _HEAD = 32  # packets looked at before decoding begins
 _FIRST_SEEK_SECONDS = 0.5  # before a cut; enough for most files
+_MOST_WALKED = 48  # frames from one that is looked at to the next
 _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
 _MOST_BELIEVED = 500  # frames a second; more are counted before they are believed
 _BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
@@ -224,6 +225,53 @@ def decode(
             alpha=alpha,
         )
     report.ended = True
+
+
+def frames_near(info: MediaInfo, places: Iterable[float]) -> Generator[Frame]:
+    """Yield a few of a video's frames, as `decode` gives them: for each place at most one, later
+    than the one before. places: in rising order, in seconds since the first frame.
+
+    It is one that costs little: the key frame before the place. Where that is not later, or cannot
+    be sought, it is the one at the place, or the last of _MOST_WALKED frames on the way there from
+    the one before (or from the start). Damage is passed over. Raises MediaError if the file cannot
+    be read.
+    """
+    if info.pictures:
+        for place in places:
+            with closing(decode(info, cut=Cut(place))) as frames:
+                yield from islice(frames, 1)
+        return
+    upright = _Upright(info, keep_alpha=False)
+    walk, last = _images_from(info, None), None
+    try:
+        for place in places:
+            jump = _images_from(info, place)
+            found = next(jump, None)
+            if found and (last is None or found[1] > last):
+                walk.close()
+                walk = jump
+            else:
+                jump.close()
+                found = None
+                for found in islice(walk, _MOST_WALKED):
+                    if info.seconds(found[1]) >= place:
+                        break
+            if found:
+                image, last = found
+                yield Frame(upright(image)[0], last, image.duration or None, info.seconds(last))
+    finally:
+        walk.close()
+
+
+def _images_from(info: MediaInfo, place: float | None) -> Generator[tuple[av.VideoFrame, int]]:
+    """Frames as decoded and their pts: all, or those from the key frame before a place on, and
+    none where seeking cannot be trusted."""
+    with open_input(info.path) as container:
+        stream = container.streams[info.stream_index]
+        assert isinstance(stream, VideoStream)
+        if place is None or _seek(stream, info.start_pts, place):
+            sought = place is not None
+            yield from _decode_stream(stream, None, DecodeReport(), from_key_frame=sought)
 
 
 def measure_duration(info: MediaInfo) -> float:

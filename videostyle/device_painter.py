@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videostyle.color import ColorConverter, edges
+from videostyle.color import Bars, ColorConverter, bars_in, edges
 from videostyle.flatness import grain, presences
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Frame
@@ -225,7 +225,7 @@ class _Course:
         working: tuple[int, int],
         size: int,
         stabilize: bool,
-        bars: tuple[int, int],
+        bars: Bars,
     ) -> None:
         engine = stylizer.engine
         assert isinstance(engine, TorchEngine)
@@ -233,7 +233,8 @@ class _Course:
         dtype = torch.float16 if engine.device.type == "cuda" else torch.float32
         like = torch.empty(0, dtype=dtype, device=engine.device)
         self._engine, self._layout, self._stabilize = engine, layout, stabilize
-        self._bars = (bars[0] / layout.height, bars[1] / layout.width)
+        self._bars = bars
+        self._bars_in = partial(bars_in, bars=bars, bits=layout.bits, full_range=color.full_range)
         self._layers = layers(working[0], layout.height)
         painted = (working[0] << len(self._layers), working[1] << len(self._layers))
         self._to_rgb = PlanesToRgb(layout, color, working, like)
@@ -278,14 +279,17 @@ class _Course:
         for weight in self._layers:
             pastiches = self._paint_over(pastiches, rows, weight)
         result = torch.zeros_like(samples)
+        are_bars = self._bars_in(originals) if any(self._bars) else ()
         for index, (original, above, view) in enumerate(
             zip(originals, self._to_planes(pastiches), self._layout.split(result), strict=True)
         ):
             below = centred(original, self._layout.bits, above.dtype)
             blended = blend(below, above, opacities[:, min(index, 1)])
             view.copy_(to_samples(blended, self._layout))
-            for part in edges(view.shape[1:], self._bars):
-                view[:, *part] = original[:, *part]
+            for pair, kept in zip(edges(view.shape[1:], self._bars), are_bars, strict=False):
+                for part in pair:
+                    ours, theirs = view[:, *part], original[:, *part]
+                    ours.copy_(torch.where(kept[:, None, None], theirs, ours))
         return result
 
     def _paint(self, frames: Tensor, rows: Tensor) -> Tensor:

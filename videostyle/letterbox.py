@@ -7,50 +7,102 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import VideoReformatter
 
-from videostyle.color import convert
-from videostyle.decode import decode
-from videostyle.media import ColorSpec, Cut, MediaInfo
+from videostyle.color import ColorConverter, has_alpha, is_lit, plane_array
+from videostyle.decode import frames_near, measure_duration
+from videostyle.errors import MediaError
+from videostyle.media import Frame, MediaInfo
 
+Lit = npt.NDArray[np.bool_]
 # Where frames are looked at, as parts of the length; so many of them must show something.
 _PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _LEAST_SEEN = 3
-# The lightest that black may be, of 255: the rims of bars ring a little.
-_BLACK = 24
 # Bars are as wide as each other but for so much, and each at least and at most so much of a side.
 _UNEVEN, _NARROWEST, _WIDEST = 0.01, 0.02, 0.36
+# So much of the picture's line next to a bar is lit in some frame, or of one within its soft rim.
+_STRAIGHT = 0.5
 
 
 def with_bars(info: MediaInfo) -> MediaInfo:
-    """The same with its `bars`. A video without any costs the decoding of one frame in most cases,
-    one with bars that of five. Raises MediaError."""
-    if info.is_image or not info.duration_seconds:
+    """The same with its `bars`: what is black in all of a few frames and has straight edges. There
+    are none in a file with alpha, whose ground is no black, or of unknown length.
+
+    A video without any costs the decoding of one frame in most cases; one with bars that of five,
+    or of up to 48 times as many where its key frames are far apart (`frames_near`). Raises
+    MediaError if the file cannot be read.
+    """
+    if info.is_image or has_alpha(info.pix_fmt):
         return info
-    gray = ColorSpec(1, 1, 1, full_range=True)
-    reformatter, lightest, seen = VideoReformatter(), None, 0
-    bars = (0, 0)
-    for place in _PLACES:
-        with closing(decode(info, cut=Cut(place * info.duration_seconds))) as frames:
-            frame = next(frames, None)
-        if frame is None:
-            continue
-        image = convert(reformatter, frame.image, "gray", info.color, gray).to_ndarray()
-        if image.max() <= _BLACK:
-            continue
-        sides = image.max(1), image.max(0)
-        lightest = sides if lightest is None else tuple(map(np.maximum, lightest, sides))
-        bars = _width(lightest[0]), _width(lightest[1])
-        if bars == (0, 0):
+    length = info.duration_seconds
+    if length is None:
+        try:
+            length = measure_duration(info)
+        except MediaError:
             return info
-        seen += 1
-    return replace(info, bars=bars) if seen >= _LEAST_SEEN else info
+    converter = ColorConverter(info, "yuv420p")
+    lit = np.zeros((info.height, info.width), bool)
+    seen = black = 0
+    with closing(frames_near(info, [place * length for place in _PLACES])) as frames:
+        for frame in frames:
+            here = _lit(converter, frame)
+            if not here.any():
+                black += 1
+                continue
+            seen += 1
+            lit |= here
+            if not any(_reaches_far(lit.max(axis)) for axis in (0, 1)):
+                return info
+    # A short video has fewer frames.
+    enough = seen >= _LEAST_SEEN or (seen and not black)
+    return replace(info, bars=_bars(lit)) if enough else info
 
 
-def _width(lightest: npt.NDArray[np.uint8]) -> int:
-    """How many lines (or columns) are black at both ends; an even number."""
-    light = np.flatnonzero(lightest > _BLACK)
-    first, last, side = int(light[0]), len(lightest) - 1 - int(light[-1]), len(lightest)
-    width = min(first, last)
-    even = abs(first - last) <= max(2, _UNEVEN * side)
-    return width // 2 * 2 if even and _NARROWEST * side <= width <= _WIDEST * side else 0
+def _lit(converter: ColorConverter, frame: Frame) -> Lit:
+    """(H, W): where a frame is not black."""
+    image, full_range = converter.to_output(frame.image), converter.color.full_range
+    luma, *chroma = (is_lit(plane_array(image, index), index, 8, full_range) for index in range(3))
+    colored = (chroma[0] | chroma[1]).repeat(2, 0).repeat(2, 1)
+    lit: Lit = luma | colored[: image.height, : image.width]
+    return lit
+
+
+def _bars(lit: Lit) -> tuple[int, int, int, int]:
+    """Of (H, W), where any frame is lit."""
+    (above, below), (left, right) = _pair(lit.max(1)), _pair(lit.max(0))
+    picture = lit[above : len(lit) - below, left : lit.shape[1] - right]
+    if not _is_straight(picture):
+        above = below = 0
+    if not _is_straight(picture.T):
+        left = right = 0
+    return above, below, left, right
+
+
+def _pair(lit: Lit) -> tuple[int, int]:
+    """How many lines are black at both ends, if they could be bars, else (0, 0)."""
+    first, last = _black_ends(lit)
+    if (
+        not _reaches_far(lit)
+        or max(first, last) > _WIDEST * len(lit)
+        or abs(first - last) > _rim(lit)
+    ):
+        return 0, 0
+    # Edges on even lines, so that no sample of chroma lies on both sides.
+    return first - first % 2, last - (len(lit) - last) % 2
+
+
+def _black_ends(lit: Lit) -> tuple[int, int]:
+    return int(lit.argmax()), int(lit[::-1].argmax())
+
+
+def _reaches_far(lit: Lit) -> bool:
+    return min(_black_ends(lit)) >= _NARROWEST * len(lit)
+
+
+def _is_straight(picture: Lit) -> bool:
+    """Whether a picture has straight edges above and below."""
+    along, rim = picture.mean(1), _rim(picture)
+    return bool(min(along[:rim].max(), along[-rim:].max()) >= _STRAIGHT)
+
+
+def _rim(lines: Lit) -> int:
+    return max(2, int(_UNEVEN * len(lines)))

@@ -115,8 +115,9 @@ class MediaInfo:
     applied by upright_filters, which are FFmpeg's. start_pts: of the first frame, in ticks of
     time_base. duration_seconds and frame_count: what the file says, or None; a picture is a video
     of length 0. hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
-    above and below, and black columns at both sides, which are not painted (`letterbox`). pictures:
-    the numbers of the numbered pictures (`numbered`) it is made of, none of any other video.
+    above and below and black columns left and right (`letterbox`), which are not painted in frames
+    where they are black. pictures: the numbers of the numbered pictures (`numbered`) it is made of,
+    none of any other video.
     """
 
     path: Path
@@ -136,7 +137,7 @@ class MediaInfo:
     sample_aspect_ratio: Fraction | None = None
     other_streams: tuple[StreamInfo, ...] = ()
     hdr_color: ColorSpec | None = None
-    bars: tuple[int, int] = (0, 0)
+    bars: tuple[int, int, int, int] = (0, 0, 0, 0)
     pictures: range = range(0)
 
     def __post_init__(self) -> None:
@@ -153,8 +154,8 @@ class MediaInfo:
         width, height = (
             2 * max(1, min(longest, round(side * scale / 2))) for side in (self.width, self.height)
         )
-        lines, columns = (2 * int(bar * scale / 2) for bar in self.bars)
-        return replace(self, width=width, height=height, bars=(lines, columns))
+        above, below, left, right = (2 * int(bar * scale / 2) for bar in self.bars)
+        return replace(self, width=width, height=height, bars=(above, below, left, right))
 
     def streams(self, kind: str) -> tuple[StreamInfo, ...]:
         """The other streams of one kind."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 
-from videostyle.color import ColorConverter, blend_planes, keep_bars
+from videostyle.color import ColorConverter, blend_planes
 from videostyle.device_painter import DevicePainter, paints
 from videostyle.flatness import presence
 from videostyle.look import Look
@@ -102,7 +102,7 @@ def paint(
             chroma = opacity * (1 - look.keep_color)
             painted = blend_planes(original, painted, luma=opacity, chroma=chroma)
         if any(converter.bars):
-            painted = keep_bars(converter.to_output(frame.image), painted, converter.bars)
+            painted = converter.keep_bars(frame.image, painted)
         return replace(frame, image=painted)
 
     return paint_over
