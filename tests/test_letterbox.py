@@ -212,3 +212,19 @@ def test_a_blue_scene_in_the_place_of_bars_is_painted(clip: Clip) -> None:
         converter = ColorConverter(info, pix_fmt)
         white = converter.from_rgb(np.full((64, 96, 3), 255, np.uint8))
         assert (converter.to_rgb(converter.keep_bars(converter.from_rgb(sea), white)) > 250).all()
+
+
+def test_a_white_scene_between_bars_stays_white(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    def pixels(number: int) -> np.ndarray:
+        picture = film(number, lines=8)
+        picture[8:-8] = 255 if number in (6, 7, 8) else picture[8:-8]
+        return picture
+
+    source, output = clip(pts=range(25), pixels=pixels), tmp_path / "out.mp4"
+    render(source, output, Look({"red": 1}), stylizer=stylizer)
+    info = probe(output)
+    shown = [ColorConverter(info, "yuv420p").to_rgb(each.image) for each in decode(info)]
+    assert shown[7][12:-12].min() > 240
+    assert shown[12][12:-12].std() > 5

@@ -132,8 +132,11 @@ def test_only_the_last_few_frames_count(height: int, width: int, seed: int, star
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1))
-def test_in_pytorch_every_byte_is_the_same(height: int, width: int, seed: int) -> None:
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1), st.booleans())
+def test_in_pytorch_every_byte_is_the_same(
+    height: int, width: int, seed: int, in_part: bool
+) -> None:
+    part = (slice(height // 4, height), slice(width // 8, width)) if in_part else None
     random = np.random.default_rng(seed)
     still = scene(random, height, width)
     frames = np.stack([noisy(still, random, random.uniform(0, 6)) for _ in range(MEMORY + 4)])
@@ -142,13 +145,32 @@ def test_in_pytorch_every_byte_is_the_same(height: int, width: int, seed: int) -
     weights = random.uniform(0, 0.06, len(frames))
     mixtures = [{"red": 1 - weight, "blue": weight} for weight in weights]
     stabilizer = Stabilizer()
-    expected = list(map(stabilizer, frames, pastiches, mixtures))[MEMORY:]
+    given = zip(frames, pastiches, mixtures, strict=True)
+    expected = [stabilizer(*each, part) for each in given][MEMORY:]
     alike = [
         [similarity(mixtures[at], mixtures[at - lag]) for lag in range(1, MEMORY + 1)]
         for at in range(MEMORY, len(frames))
     ]
-    held = hold(*map(torch.from_numpy, (frames, pastiches)), torch.tensor(alike))
+    held = hold(*map(torch.from_numpy, (frames, pastiches)), torch.tensor(alike), part=part)
     assert np.array_equal(held.numpy(), np.stack(expected))
+
+
+def test_a_scene_between_black_bars_is_held_as_without_them() -> None:
+    random = np.random.default_rng(0)
+    picture = noisy(np.full((96, 160, 3), 90, np.uint8), random, 12)
+    noise = [random.normal(0, 5, picture.shape) for _ in range(MEMORY + 1)]
+    frames = [(picture + each).round().clip(0, 255).astype(np.uint8) for each in noise]
+    pastiches = [scene(random, 96, 160) for _ in frames]
+    part = (slice(32, 128), slice(0, 160))
+    alone, between = Stabilizer(), Stabilizer()
+    for frame, pastiche in zip(frames, pastiches, strict=True):
+        bars = [(32, 32), (0, 0), (0, 0)]
+        wide = np.pad(frame, bars), np.pad(pastiche, bars)
+        shown = alone(frame, pastiche, MIX)
+        held = between(*wide, MIX, part)
+    away = slice((REACH + 2) * BLOCK, -(REACH + 2) * BLOCK)
+    assert np.array_equal(held[32:128][away], shown[away])
+    assert not np.array_equal(shown[away], pastiches[-1][away])
 
 
 @pytest.mark.parametrize("value", [0, 255])

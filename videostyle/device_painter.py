@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videostyle.color import Bars, ColorConverter, bars_in, edges
+from videostyle.color import Bars, ColorConverter, bars_in, edges, inner
 from videostyle.flatness import grain, presences
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Frame
@@ -234,6 +234,7 @@ class _Course:
         like = torch.empty(0, dtype=dtype, device=engine.device)
         self._engine, self._layout, self._stabilize = engine, layout, stabilize
         self._bars = bars
+        self._part = inner(bars, working) if any(bars) else None
         self._bars_in = partial(bars_in, bars=bars, bits=layout.bits, full_range=color.full_range)
         self._layers = layers(working[0], layout.height)
         painted = (working[0] << len(self._layers), working[1] << len(self._layers))
@@ -267,13 +268,15 @@ class _Course:
         """Samples (N, S) -> (N, S). rows (N, 2, D); opacities (N, 2) of luma and of chroma."""
         originals = self._layout.split(samples)
         frames = self._to_rgb(originals)
-        opacities = opacities * presences(frames)[:, None]
+        inside = frames if self._part is None else frames[:, *self._part]
+        opacities = opacities * presences(inside)[:, None]
         pastiches = self._paint((frames + self._grain).clamp_(0, 255).to(torch.uint8), rows)
         if self._stabilize:
             frames = torch.cat((self._past_frames, frames))
             history = torch.cat((self._past_pastiches, pastiches))
             kernels = self._engine.kernels
-            pastiches = hold(frames, history, alike, kernels.weighted_mean if kernels else None)
+            weigh = kernels.weighted_mean if kernels else None
+            pastiches = hold(frames, history, alike, weigh, self._part)
             self._past_frames.copy_(frames[keep])
             self._past_pastiches.copy_(history[keep])
         for weight in self._layers:

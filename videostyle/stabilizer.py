@@ -16,6 +16,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ from torch import Tensor
 
 Picture = npt.NDArray[np.uint8]
 Weights = npt.NDArray[np.float32]
+Part = tuple[slice, slice]  # rows and columns, with a start and a stop
+Numbers = TypeVar("Numbers", Any, Tensor)
 # Earlier frames that count: any stretch of a video comes out the same when painting starts this
 # many frames before it.
 MEMORY = 3
@@ -73,12 +76,19 @@ class Stabilizer:
         """Forget all frames: the next one given does not follow the last."""
         self._past.clear()
 
-    def __call__(self, frame: Picture, pastiche: Picture, mixture: Mapping[str, float]) -> Picture:
-        """Return the pastiche to show: (H, W, 3) uint8 like the frame and the pastiche given."""
+    def __call__(
+        self,
+        frame: Picture,
+        pastiche: Picture,
+        mixture: Mapping[str, float],
+        part: Part | None = None,
+    ) -> Picture:
+        """Return the pastiche to show: (H, W, 3) uint8 like the frame and the pastiche given. part:
+        rows and columns that noise and contrast are taken from; None is all."""
         lines = _lines(frame)
         now = _Painted(_cells(lines), pastiche, mixture)
         past = [earlier for earlier in self._past if earlier.pastiche.shape == pastiche.shape]
-        weights = _likeness(now, past, _change(lines, now.cells))
+        weights = _likeness(now, past, _change(*_within(part, lines[..., 1], now.cells)))
         self._past.append(now)
         if not weights.any():
             return pastiche
@@ -105,7 +115,25 @@ def _cells(lines: Picture) -> Weights:
     return np.stack(cells).astype(np.float32)
 
 
-def _change(lines: Picture, cells: Weights) -> float:
+def _within(part: Part | None, green: Numbers, cells: Numbers) -> tuple[Numbers, Numbers]:
+    """Those of the whole blocks in rows and columns of a frame: green (..., h * BLOCK / 2,
+    w * BLOCK) and cells (..., 2 h, 2 w)."""
+    if part is None:
+        return green, cells
+    rows, columns = ((-(-side.start // BLOCK), side.stop // BLOCK) for side in part)
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        return green, cells
+
+    def of(values: Numbers, down: int, across: int) -> Numbers:
+        inner: Numbers = values[
+            ..., slice(*(down * row for row in rows)), slice(*(across * each for each in columns))
+        ]
+        return inner
+
+    return of(green, BLOCK // 2, BLOCK), of(cells, 2, 2)
+
+
+def _change(green: Picture, cells: Weights) -> float:
     """The root mean square from which a block's cells have changed, of 255.
 
     Noise is what second differences along lines, which no slope has, come to in the smoothest
@@ -114,9 +142,9 @@ def _change(lines: Picture, cells: Weights) -> float:
     # Not a product, for which numpy would wake threads that take the cores of the engine.
     means = cells.reshape(3, -1).astype(np.float64) / 8
     mean = means.mean(1)
-    red, green, blue = np.square(means).mean(1) - mean * mean
-    variance = (red + blue + _GREEN_COUNTS * green) / _COLORS
-    every = lines[::2, :, 1].astype(np.int16)
+    red, middle, blue = np.square(means).mean(1) - mean * mean
+    variance = (red + blue + _GREEN_COUNTS * middle) / _COLORS
+    every = green[::2].astype(np.int16)
     curves = np.zeros(every.shape, np.float32)
     curves[:, 1:-1] = 2 * every[:, 1:-1] - every[:, :-2] - every[:, 2:]
     curves *= curves
@@ -193,12 +221,13 @@ def hold(
     pastiches: Tensor,
     alike: Tensor,
     weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
+    part: Part | None = None,
 ) -> Tensor:
     """The pastiches to show for all but the first MEMORY frames, which come before them.
 
     frames, pastiches: (MEMORY + N, H, W, 3) uint8. alike: (N, MEMORY) `similarity` of each frame's
     mixture to those of the frames before it, the next one first; 0 where none counts. weigh: does
-    what `weighted_mean` does.
+    what `weighted_mean` does. part: as a Stabilizer takes it.
     """
     width = frames.shape[2]
     lines = frames[:, ::2].permute(3, 0, 1, 2).float()
@@ -206,7 +235,7 @@ def hold(
     lines = F.pad(lines, margins, mode="replicate")
     height, width = lines.shape[2] * 2 // BLOCK, lines.shape[3] // BLOCK
     cells = lines.reshape(3, -1, 2 * height, 2, 2 * width, CELL).sum((3, 5))
-    change = _changes(lines[1, MEMORY:], cells[:, MEMORY:])[:, None, None]
+    change = _changes(*_within(part, lines[1, MEMORY:], cells[:, MEMORY:]))[:, None, None]
     limit = (_BLOCK_OF_ONES * change * change).float()
     weights = []
     for lag in range(MEMORY, 0, -1):

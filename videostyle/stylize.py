@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 
-from videostyle.color import ColorConverter, blend_planes
+from videostyle.color import ColorConverter, blend_planes, inner
 from videostyle.device_painter import DevicePainter, paints
 from videostyle.flatness import presence
 from videostyle.look import Look
@@ -86,13 +86,14 @@ def paint(
         return partial(_untouched, frame, converter, stabilizer)
     size = (frame.image.height, frame.image.width)
     rgb = converter.to_rgb(frame.image, stylizer.working_size(*size, look.stroke))
-    opacity = look.opacity * presence(rgb)
+    part = inner(converter.bars, rgb.shape[:2]) if any(converter.bars) else None
+    opacity = look.opacity * presence(rgb if part is None else rgb[part])
     painting = stylizer.submit(rgb, look.painted)
 
     def paint_over() -> Callable[[], Frame]:
         pastiche = painting()
         if stabilizer:
-            pastiche = stabilizer(rgb, pastiche, look.painted)
+            pastiche = stabilizer(rgb, pastiche, look.painted, part)
         return partial(finish, stylizer.refine(pastiche, look.painted, size[0]))
 
     def finish(painting: Callable[[], Picture]) -> Frame:
