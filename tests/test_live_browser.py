@@ -24,6 +24,7 @@ from conftest import make_clip
 from live_server import LiveServer, live_server
 from PIL import Image
 
+from videostyle.live.library import Library
 from videostyle.options import EncodeOptions
 from videostyle.rendering import render
 from videostyle.timeline_yaml import read_timeline
@@ -1082,6 +1083,20 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
+def test_a_render_has_a_name_that_a_file_may_have(page: Any, folder: Path) -> None:
+    tell = "import('/page/connection.mjs').then(({ emit }) => emit('source', source))"
+    for name in ("a" * 49 + "😀.mp4", "back\\slash.mp4", "a\tb\x85.mp4", "..a.mp4"):
+        page.evaluate(f"(source) => {tell}", {"name": name, "kind": "video"})
+        Library(folder).new(page.input_value("#render-name"), {".mp4"})
+
+
+def test_a_render_takes_no_size_out_of_bounds(page: Any) -> None:
+    page.click("#tab-render")
+    page.fill("#render-size", "5")
+    page.click("#render-start")
+    assert page.evaluate("document.activeElement.id") == "render-size"  # with the browser's words
+
+
 def test_the_camera_is_painted(page: Any) -> None:
     slide(page, "the_scream", 1)
     page.select_option("#source", "camera")
@@ -1208,6 +1223,18 @@ def test_a_small_screen_shows_picture_transport_and_sliders_at_once(
     for selector in ("#picture", "#play", "#record", "#scalars"):
         assert is_in_sight(selector), selector
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_nothing_covers_the_timeline_at_the_end_of_a_low_screen(page: Any) -> None:
+    page.set_viewport_size({"width": 844, "height": 390})
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    on_top = "([x, y]) => document.elementFromPoint(x, y).id"
+    assert page.evaluate(on_top, middle(page, "#follow")) == "follow"
+
+
+def test_a_low_window_keeps_a_picture_that_can_be_seen(page: Any) -> None:
+    page.set_viewport_size({"width": 1100, "height": 460})
+    assert page.locator(".frame").bounding_box()["height"] > 150
 
 
 def test_everything_grows_with_a_large_screen(page: Any) -> None:

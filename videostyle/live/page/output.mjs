@@ -24,6 +24,7 @@ function describe() {
 }
 
 function start(overwrite = false) {
+  if (![$("render-crf"), $("render-size")].every((field) => field.reportValidity())) return;
   const number = (id) => ($(id).value === "" ? null : Number($(id).value));
   send({
     type: "render", output: $("render-name").value, overwrite,
@@ -71,8 +72,9 @@ on("failure", ({ message }) => {
 on("state", describe);
 on("source", ({ name, kind }) => {
   if (!hasOwnName && name) {
-    // Neither hidden nor too long for a name, with the ending of a part.
-    const stem = name.split("/").pop().replace(/\.[^.]*$/, "").replace(/^\.+/, "").slice(0, 50);
+    // A plain name, neither hidden nor too long with the ending of a part.
+    const file = name.split("/").pop().replace(/\.[^.]*$/, "").replace(/^\.+/, "");
+    const stem = [...file.replace(/[\\\p{Cc}\p{Cs}]/gu, "_")].slice(0, 40).join("");
     $("render-name").value = `${stem}_painted.${kind === "picture" ? "png" : "mp4"}`;
   }
   describe();
