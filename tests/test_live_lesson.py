@@ -133,7 +133,11 @@ def test_a_model_file_of_an_earlier_lesson_stays(
     for name in ("small_with_mine", "small_with_mine_2"):
         (tmp_path / f"{name}.safetensors").touch()
     session.teach("Mine", picture())
-    assert [output.name for output in outputs] == ["small_with_mine_3.safetensors"]
+    session.teach("Größe: L'Été", picture())
+    assert [output.name for output in outputs] == [
+        "small_with_mine_3.safetensors",
+        "small_with_grosse_l_ete.safetensors",
+    ]
 
 
 @pytest.mark.parametrize("name", ["../escaped", "a/b", "m\0n", "x" * 240])

@@ -764,7 +764,7 @@ def test_a_painting_must_be_a_picture_that_is_not_too_large(server: LiveServer) 
     path = f"/paintings?title=Mine&token={server.token}"
     status, body = request(server, "POST", path, b"not a picture")
     assert (status, b"not a picture" in body) == (409, True)
-    assert request(server, "POST", path, b"x" * (21 << 20))[0] == 413
+    assert request(server, "POST", path, b"x" * 20_000_001) == (413, b"larger than 20 MB")
 
 
 def test_a_thumbnail_shows_the_style(tab: Tab, server: LiveServer) -> None:
@@ -800,6 +800,7 @@ def test_a_painting_is_learned_until_it_will_do(tab: Tab, server: LiveServer, fo
     path = f"/paintings?title=My%20Painting&token={server.token}"
     assert request(server, "POST", path, picture.getvalue())[0] == 202
     tab.until(lambda: tab.newest["lesson"]["status"] == "running")
+    assert tab.newest["lesson"]["title"] == "My Painting"
     status, body = request(server, "POST", path, picture.getvalue())
     assert (status, b"already at work" in body) == (409, True)
     failure = tab.ask({"type": "render", "output": "half_taught.mp4"}, "failure")

@@ -16,6 +16,7 @@ from videostyle.errors import MediaError, ModelError
 from videostyle.live.job import Job
 from videostyle.model import Model, save_model
 from videostyle.model_card import Style
+from videostyle.picture import sizes_unwarned
 from videostyle.training import add_style
 from videostyle.training.config import PaintingConfig
 from videostyle.training.loss_network import load_loss_network
@@ -23,7 +24,7 @@ from videostyle.training.loss_network import load_loss_network
 STEPS = 400
 # The picture shows the row after each so many updates.
 SHOW_EVERY = 10
-MAX_BYTES = 20 << 20
+MAX_BYTES = 20_000_000
 MAX_PIXELS = 100_000_000
 _SIDE = 1024
 
@@ -34,6 +35,7 @@ class LessonState:
 
     status: str = "idle"
     style: str = ""
+    title: str = ""
     step: int = 0
     loss: float = 0.0
     message: str = ""
@@ -68,7 +70,7 @@ class Lesson(Job[LessonState]):
         _save(model, output)
         output.unlink()
         self._before = model
-        state = LessonState("running", style.name, message="Looking at the painting")
+        state = LessonState("running", style.name, style.title, message="Looking at the painting")
         self.begin(state, lambda: self._teach(model, style, painting, content, output))
 
     def clean_up(self) -> None:
@@ -122,7 +124,7 @@ def read_painting(data: bytes) -> Image.Image:
     else."""
     formats = ("JPEG", "PNG", "WEBP")
     try:
-        with Image.open(BytesIO(data), formats=formats) as image:
+        with sizes_unwarned(), Image.open(BytesIO(data), formats=formats) as image:
             if image.width * image.height > MAX_PIXELS or min(image.size) < 64:
                 raise MediaError(f"a painting of {image.width}x{image.height} pixels is refused")
             image.draft("RGB", (_SIDE, _SIDE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -464,8 +465,10 @@ class Session:
 
 
 def _style_name(title: str, taken: Sequence[str]) -> str:
-    """A name for a style: the title's letters and digits."""
-    plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40] or "painting"
+    """A name for a style: the title's letters and digits, without accents."""
+    letters = unicodedata.normalize("NFKD", title.casefold())
+    bare = "".join(each for each in letters if not unicodedata.combining(each))
+    plain = re.sub(r"[^a-z0-9]+", "_", bare).strip("_")[:40] or "painting"
     return _numbered(plain, lambda name: name in (*taken, ORIGINAL))
 
 

@@ -45,7 +45,7 @@ on("hello", () => {
 export async function teach(file) {
   $("paintings").close();  // notices would be behind it
   if (!state.conducts) { notice("Another tab has the controls; take over to teach a painting."); return; }
-  if (file.size > 20 << 20) { notice("That picture is larger than 20 MB."); return; }
+  if (file.size > 20e6) { notice("That picture is larger than 20 MB."); return; }
   const title = file.name.replace(/\.[^.]*$/, "").replaceAll(/[_-]+/g, " ");
   const response = await request(`/paintings?title=${encodeURIComponent(title)}`, { method: "POST", body: file });
   if (!response.ok) notice(await response.text(), 12);
@@ -60,7 +60,7 @@ $("stop-lesson").onclick = () => {
   else $("lesson").hidden = true;
 };
 
-on("lesson", ({ status, style, step, steps, loss, message }) => {
+on("lesson", ({ status, style, title, step, steps, loss, message }) => {
   const isRunning = status === "running";
   const isNews = isRunning || isLearning;
   isLearning = isRunning;
@@ -69,7 +69,7 @@ on("lesson", ({ status, style, step, steps, loss, message }) => {
   $("lesson-progress").hidden = !isRunning;
   $("lesson-progress").value = isRunning ? step / steps : 1;
   $("lesson-text").textContent = isRunning
-    ? `${message}: ${style}${step ? `, update ${step} of ${steps}, style loss ${loss.toFixed(3)}` : "…"}` : message;
+    ? `${message}: ${title}${step ? `, update ${step} of ${steps}, style loss ${loss.toFixed(3)}` : "…"}` : message;
   const isKnown = state.styles.some(({ name }) => name === style);
   if (isNews && isKnown && !mixer.chosen.includes(style) && state.conducts) {
     mixer.chosen.unshift(style);
