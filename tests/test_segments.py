@@ -320,12 +320,18 @@ def test_workers_paint_the_same_frames_and_go_on_too(
     assert not ran.exists()
 
 
+def kill_a_worker() -> None:
+    """If there is one: `interrupted` is asked once more when they are going, or gone."""
+    for worker in multiprocessing.active_children()[:1]:
+        worker.kill()
+
+
 def test_a_worker_that_dies_is_said(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
     source, output = clip(pts=range(400)), tmp_path / "out.mp4"
 
     def kill_one(painted: int) -> bool:
         if painted:
-            os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+            kill_a_worker()
         return False
 
     with pytest.raises(MediaError, match="fewer --workers"):
@@ -342,8 +348,7 @@ def test_a_worker_that_dies_of_the_interruption_is_no_fault(
 
     def kill_one_and_stop(painted: int) -> bool:
         if painted:
-            for worker in multiprocessing.active_children()[:1]:
-                os.kill(worker.pid or 0, signal.SIGKILL)
+            kill_a_worker()
         return painted > 0
 
     report, _ = paint_with_workers(source, output, stylizer, kill_one_and_stop, SLOW_RED)
