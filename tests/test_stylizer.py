@@ -195,6 +195,15 @@ def test_strokes_follow_the_frame(
     assert stylizer.working_size(*size, stroke) == expected
 
 
+def test_a_moving_stroke_passes_through_few_sizes(small_model: Model) -> None:
+    """An engine gets ready for each, so a frame must not bring another every time."""
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    sizes = [stylizer.working_size(720, 1280, 1 + step / 250) for step in range(251)]
+    assert len(set(sizes)) == 13
+    assert sizes == sorted(sizes, reverse=True)
+    assert (sizes[0], sizes[-1]) == ((512, 912), (256, 456))
+
+
 def test_a_picture_looks_the_same_at_twice_the_resolution(small_model: Model) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     small = photo(512, 520)

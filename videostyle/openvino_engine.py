@@ -16,8 +16,9 @@ from videostyle.device import INT8, best_float
 from videostyle.network import StyleNetwork
 from videostyle.openvino_graph import import_openvino, openvino_graph
 
-# Frame sizes kept compiled: a stroke track passes through many, a video has one.
-SIZES_KEPT = 4
+# Of the frame sizes kept compiled, at least two: a stroke track passes through many, and often back
+# again. They take some 200 bytes a pixel.
+PIXELS_KEPT = 3_000_000
 # Values in the first feature map, above which a frame counts as large: 1080 lines of `lean`, or 380
 # of the paper's network.
 LARGE_MAP = 1 << 23
@@ -32,7 +33,8 @@ class _Slot:
 
 
 class OpenVinoEngine:
-    """Compiles the network for each size of frames that comes, in a tenth of a second.
+    """Compiles the network for each size of frames that comes: in a tenth of a second, or, with
+    integers on a slow CPU, in the time of about four frames.
 
     Two frames are painted at once, each on half of the threads, while two more wait: fewer
     threads wait for each other, most of all while the decoder and the encoder want cores too
@@ -82,6 +84,11 @@ class OpenVinoEngine:
         compiled = self._core.compile_model(graph, "CPU", settings)
         slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
         self._slots[shape] = slots
-        if len(self._slots) > SIZES_KEPT:
+        while len(self._slots) > 2 and sum(map(_pixels, self._slots)) > PIXELS_KEPT:
             self._slots.popitem(last=False)
         return slots
+
+
+def _pixels(shape: tuple[int, ...]) -> int:
+    count, height, width, _ = shape
+    return count * height * width

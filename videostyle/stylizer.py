@@ -31,6 +31,7 @@ Picture = npt.NDArray[np.uint8]
 T = TypeVar("T")
 # Lines (pixels of the shorter side) of the picture whose look stroke 1 gives to any frame.
 LOOK_LINES = 512
+STROKES_TO_DOUBLE = 12
 # A pastiche is enlarged at most so many times before it is painted over: 1080 lines are not, 1440
 # and 2160 are.
 MAX_ENLARGEMENT = 2.25
@@ -112,9 +113,11 @@ class Stylizer:
 
         Strokes are so many pixels wide as they were trained, so the frame is brought to
         LOOK_LINES / stroke lines (its shorter side), and the pastiche back to the frame. A frame
-        of fewer lines is painted at its own size / stroke.
+        of fewer lines is painted at its own size / stroke. Strokes grow by steps, of which
+        STROKES_TO_DOUBLE make them twice as large: an engine may have to get ready for a new size.
         """
         shorter = min(height, width)
+        stroke = 2 ** (round(STROKES_TO_DOUBLE * math.log2(stroke)) / STROKES_TO_DOUBLE)
         scale = min(shorter, LOOK_LINES) / shorter / stroke
         if scale == 1:
             return height, width
@@ -231,7 +234,7 @@ def layers(lines: int, height: int) -> list[float]:
     """The weights in (0, 1] of the layers painted over a pastiche of so many lines for a frame of
     `height`, each twice as large as the one below.
 
-    A layer fades in while the enlargement grows by a third, so a stroke track never jumps.
+    A layer fades in while the enlargement grows by a third, in five of its steps.
     """
     weights = []
     while (enlargement := height / lines) > MAX_ENLARGEMENT:
