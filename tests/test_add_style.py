@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline import Clip
 
 from videostyle.cli import main
-from videostyle.errors import TrainingError
+from videostyle.errors import UsageError
 from videostyle.look import Look
 from videostyle.model import Model, load_model
 from videostyle.model_card import Style
@@ -131,7 +131,7 @@ def test_mistakes_are_named_in_one_line(
     arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(photos)]
     arguments += ["--loss-network", str(loss_network_file), "--model", model_file]
     arguments += ["-o", str(output), "--device", "cpu", *change]
-    assert main(arguments) in (1, 2)
+    assert main(arguments) == (1 if "nowhere" in change[-1] else 2)
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert message in lines[0]
@@ -175,7 +175,7 @@ def test_a_style_with_a_used_name_is_refused(
 ) -> None:
     style = Style("red", "Red", "B", "1900", "B")
     network = load_loss_network(loss_network_file)
-    with pytest.raises(TrainingError, match="already has a style"):
+    with pytest.raises(UsageError, match="already has a style"):
         StyleTraining(
             small_model,
             painting,

@@ -40,6 +40,10 @@ RED = Look({"red": 1})
             {"options": EncodeOptions(encoder_options={"g": 50})},  # type: ignore[dict-item]
             "encoder_options: g is 50; write it as text, '50'",
         ),
+        ({"timeline": "red"}, r'red: no such timeline; .* Look\(\{"red": 1\}\)'),
+        ({"stylizer": "lean"}, r"stylizer is 'lean'; give Stylizer\(load_model\(\)\)"),
+        ({"source": 3}, "source is 3; give the name of a file"),
+        ({"output": None}, "output is None; give the name of a file"),
         ({"timeline": {"red": 1}}, "timeline is {'red': 1}; give"),
         ({"output": "a\0b.mp4"}, "NUL"),
         ({"fps": 0}, "fps: '0': write frames a second, 25 or 30000/1001"),
@@ -52,9 +56,9 @@ RED = Look({"red": 1})
 def test_what_render_cannot_use_is_named(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
-    given = {"output": tmp_path / "out.mp4", "timeline": RED, **settings}
+    given = {"source": clip(), "output": tmp_path / "out.mp4", "timeline": RED}
     with pytest.raises(UsageError, match=message):
-        render(clip(), **given, stylizer=stylizer)
+        render(**{**given, "stylizer": stylizer, **settings})
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
@@ -112,5 +116,6 @@ def test_a_timeline_is_read_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("version: 1\nkeyframes: [{at: 0s, mix: red}]\n")
     assert read_timeline(str(path), ("red",)).keys == read_timeline(path, ("red",)).keys
+    assert read_timeline("timelines/demo.yaml").keys
     with pytest.raises(UsageError, match="cannot be read"):
         read_timeline(str(tmp_path / "gone.yaml"), ())

@@ -58,13 +58,16 @@ def test_render_writes_every_frame_and_the_sound(
         assert len(container.streams.audio) == 1
 
 
-def test_a_picture_is_painted_as_a_picture(model_file: str, tmp_path: Path) -> None:
+def test_a_picture_is_painted_as_a_picture(
+    model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, output = tmp_path / "a.png", tmp_path / "b.png"
     Image.effect_mandelbrot((90, 70), (-2, -1, 1, 1), 50).convert("RGB").save(source)
     assert (
         main(["render", str(source), "-o", str(output), "--style", "red", "--model", model_file])
         == 0
     )
+    assert f"{output}  1 frame in " in capsys.readouterr().out
     with Image.open(output) as image:
         assert image.size == (90, 70)
 
@@ -104,13 +107,17 @@ def test_an_existing_output_is_kept_unless_told(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--style", "rad"], 2, "Did you mean red?"),
-        (["--mix", "red=x"], 2, "NAME=WEIGHT"),
+        (["--style", "rad"], 2, "unknown style 'rad'. Did you mean red? `videostyle styles --mod"),
+        (["--mix", "red=x"], 2, "write NAME=WEIGHT,NAME=WEIGHT"),
+        (["--mix", "red:2"], 2, "'red:2': write NAME=WEIGHT,NAME=WEIGHT"),
+        (["--mix", "red=1,"], 2, "'': write NAME=WEIGHT,NAME=WEIGHT"),
+        (["--mix", " red = 1, gren=2"], 2, "unknown style 'gren'. Did you mean green?"),
         (["--mix", "red=-1"], 2, "not negative"),
         (["--style", "red", "--strength", "2"], 2, "strength is 2"),
         (["--style", "red", "--codec", "libx999"], 2, "libx999"),
         (["--style", "red", "-e", "tune=film", "-e", "gg=3"], 2, "libx264 has no option 'gg'"),
         (["--style", "red", "--start", "9s"], 1, "start 9s is not before the end"),
+        (["--style", "red", "--start", "3s", "--end", "1s"], 2, "start 3s is not before end 1s"),
         (["--style", "red", "--end", "1"], 2, "end: '1' has no unit"),
         (["--style", "red", "--device", "abacus"], 2, "abacus"),
     ],
@@ -195,9 +202,16 @@ def test_the_package_keeps_its_names() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_missing_file_fails_with_1(model_file: str, tmp_path: Path) -> None:
-    arguments = ["render", str(tmp_path / "gone.mp4"), "-o", str(tmp_path / "out.mp4")]
-    assert main([*arguments, "--style", "red", "--model", model_file]) == 1
+@pytest.mark.parametrize("command", ["render -o out.mp4 --style udnie", "live", "probe"])
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [("gone.mp4", "no such file"), ("https://example.org/a.mp4", "an address; download it first")],
+)
+def test_a_missing_file_fails_with_1(
+    command: str, source: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), source]) == 1
+    assert why in capsys.readouterr().err
 
 
 def test_a_broken_timeline_exits_2_with_its_place(
@@ -753,6 +767,10 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o b.mp4 --style udnie --hdr tonmap", "did you mean tonemap?"),
         ("rendr a.mp4", "did you mean render?"),
         ("render a.mp4 -o b.mp4 --style udnie --start -2s", "write OPTION=VALUE"),
+        ("render a.mp4 -o b.mp4 --mix udnie=1 reverie=2", "write NAME=WEIGHT,NAME=WEIGHT without"),
+        ("render a.mp4 -o b.mp4 --style 'The Great Wave'", "Did you mean great_wave?"),
+        ("render a.mp4 -o b.mp4 --style portrait", "Did you mean portrait_of_metzinger or portr"),
+        ("render a.mp4 -o b.mp4 --style orignal", "Did you mean original? `videostyle styles` li"),
         ("render a.mp4 -o '' --style udnie", "write the name of a file or folder"),
         ("render '' -o b.mp4 --style udnie", "write the name of a file or folder"),
         ("render a.mp4 -o - --style udnie", "write the name of a file or folder"),

@@ -294,7 +294,10 @@ def test_a_part_has_no_timecode_of_the_whole(
         ("2", None, UsageError, "start: '2' has no unit"),
         (None, "soon", UsageError, "end: 'soon' is not a time"),
         ("3s", None, MediaError, "start 3s is not before the end, 2.000 s"),
-        ("1s", "1s", MediaError, "start 1s is not before end 1s"),
+        ("1s", "1s", UsageError, "start 1s is not before end 1s"),
+        ("50%", "20%", UsageError, "start 50% is not before end 20%"),
+        ("-1s", "-2s", UsageError, "start -1s is not before end -2s"),
+        ("50%", "0.5s", MediaError, r"start 50% is not before end 0\.5s"),
         ("-3s", None, MediaError, "start -3s lies before its start"),
         (None, "0.00001s", MediaError, "start 0s is not before end 0.00001s"),
     ],
@@ -346,3 +349,4 @@ def test_a_description_of_a_part_of_unknown_length_begins_with_it(
         *(source, output, look, EncodeOptions(), None), start="0.4s", end=end, on_warning=print
     )
     assert [each["at"] for each in plan["looks"]] == pytest.approx(times, abs=0.002)
+    assert plan["duration_seconds"] == (end and pytest.approx(0.8))

@@ -131,6 +131,10 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
     [
         ("a.webm", {"codec": "libx264"}, r"WebM cannot hold codec 'libx264' \(have: libvpx-vp9, l"),
         ("a.gif", {"codec": "libx264"}, r"GIF cannot hold codec 'libx264' \(have: gif\)"),
+        ("a.mp4", {"codec": "H264"}, r"H264 is no encoder; for H\.264 use libx264"),
+        ("a.mov", {"codec": "prores"}, "for ProRes use prores_ks"),
+        ("painted", {}, r"painted: has no ending; name a file, such as .*painted\.mp4"),
+        ("", {}, r"is a folder; name a file, such as .*/out\.mp4"),
         ("a.mp4", {"codec": "ffv1"}, "MP4 cannot hold codec 'ffv1'"),
         ("a.webm", {"pix_fmt": "yuv420p10le"}, "is 'yuv420p10le'; it must be one of yuv420p, yuv4"),
         ("a.mp4", {"codec": "libvpx-vp9", "pix_fmt": "yuva420p"}, "vp9 in MP4 is 'yuva420p'"),

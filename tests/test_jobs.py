@@ -56,6 +56,8 @@ def test_a_template_names_the_outputs(folder: Path) -> None:
     inputs = [folder / "a.mp4", folder / "b.png"]
     jobs = plan_jobs(inputs, folder / "{timeline}-{stem}.mkv", "dusk")
     assert [output.name for _, output in jobs] == ["dusk-a.mkv", "dusk-b.mkv"]
+    with pytest.raises(UsageError, match=r"\{style\} is unknown; write \{stem\} or \{timeline\}"):
+        plan_jobs(inputs, folder / "{stem}_{style}.mp4", "dusk")
 
 
 def test_several_inputs_do_not_go_into_one_file(folder: Path) -> None:
@@ -67,7 +69,7 @@ def test_outputs_never_collide(folder: Path) -> None:
     twin = folder / "twin"
     twin.mkdir()
     (twin / "a.mp4").write_bytes(b"x")
-    with pytest.raises(UsageError, match="both"):
+    with pytest.raises(UsageError, match=r"both .*; rename one, or render one at a time"):
         plan_jobs([folder / "a.mp4", twin / "a.mp4"], folder / "{stem}_x.mp4", "dusk")
 
 
@@ -93,6 +95,8 @@ def test_an_input_is_never_an_output(folder: Path) -> None:
 def test_missing_inputs_are_named(folder: Path) -> None:
     with pytest.raises(MediaError, match="no such file"):
         plan_jobs([folder / "gone.mp4"], folder / "out.mp4", "dusk")
+    with pytest.raises(MediaError, match="is an address; download it first"):
+        plan_jobs([Path("https://example.org/a.mp4")], folder / "out.mp4", "dusk")
     for pattern in ("*.mov", "**.mp4", "a**.mp4", "?"):
         with pytest.raises(MediaError, match="no such file or folder"):
             plan_jobs([folder / "twin" / pattern], folder / "out", "dusk")

@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline import Clip, seconds
 
 from videostyle.decode import decode, probe
-from videostyle.errors import MediaError, UsageError, VideoStyleError
+from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.painter import Account
 from videostyle.rendering import Progress, Report, render
@@ -202,8 +202,8 @@ def test_an_error_while_encoding_ends_the_other_stages(
 def test_an_unknown_style_fails_before_anything_is_written(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
-    with pytest.raises(VideoStyleError, match="puce"):
-        render(clip(), tmp_path / "out.mp4", Look({"puce": 1}), stylizer=stylizer)
+    with pytest.raises(ModelError, match=r"unknown style 'rad'\. Did you mean red\?"):
+        render(clip(), tmp_path / "out.mp4", Look({"rad": 1}), stylizer=stylizer)
     assert not list(tmp_path.glob("out*"))
 
 

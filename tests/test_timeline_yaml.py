@@ -89,6 +89,11 @@ MISTAKES = [
     (keys("{at: 0s, mix: original, strength: 2}"), "3:39", "from 0 to 1"),
     (keys("{at: 0s, mix: original, stroke: 0}"), "3:37", "stroke is 0"),
     (keys("{at: 0s, mix: original, ease: smoth}"), "3:35", "did you mean smooth?"),
+    (keys("{at: 0s, mix: original, ease: easeInOut}"), "3:35", "did you mean ease-in-out?"),
+    (keys("{at: 0s, mix: original, ease: ease_in}"), "3:35", "did you mean ease-in?"),
+    (keys("{at: 0s, mix: original, ease: step-end}"), "3:35", "did you mean hold?"),
+    (keys("{at:0s, mix: original}"), "3:6", "unknown key 'at:0s'; a colon needs a space after it"),
+    (keys("at:0s\n    mix: original"), "4:8", "a colon needs a space after it"),
     (keys("{at: 0s, mix: original, ease: [1, 2, 3]}"), "3:35", "four numbers"),
     (keys("{at: 0s, mix: original, ease: [2, 0, 0, 1]}"), "3:35", "from 0 to 1"),
     (keys("{at: 0s, mix: &a original}"), "3:19", "anchors"),
@@ -137,11 +142,17 @@ def test_mistakes_stand_in_the_order_of_the_file() -> None:
     assert places == ["1:16", "3:19", "3:25", "3:33", "4:10"]
 
 
+CURVE = "ease: cubic-bezier(0, 0, 0.2, 1)"
+
+
 def test_one_mistake_is_not_told_twice() -> None:
-    for text in (keys("{at: 0s, mixx: original}"), keys("{att: 0s, mix: original}"), "- 1\n"):
+    items = ["{at: 0s, mixx: original}", "{att: 0s, mix: original}"]
+    items += [f"{{at: 0s, {CURVE}, mix: original}}", f"at: 0s\n    mix: original\n    {CURVE}"]
+    for text in (*map(keys, items), "- 1\n"):
         with pytest.raises(TimelineError) as raised:
             parse(text)
         assert str(raised.value).count("t.yaml:") == 1
+        assert ("curve is written [x1, y1, x2, y2]" in str(raised.value)) == (CURVE in text)
 
 
 def test_a_thousand_mistakes_are_counted_and_the_first_shown() -> None:

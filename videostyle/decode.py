@@ -41,6 +41,7 @@ from videostyle.media import (
     Frame,
     MediaInfo,
     StreamInfo,
+    missing,
 )
 from videostyle.numbered import files_of, is_sequence_input, numbered, sequence_numbers
 from videostyle.picture import load_picture
@@ -378,7 +379,7 @@ def _decode_pictures(
 def _check_file(path: Path) -> None:
     try:
         if not path.exists():
-            raise MediaError(f"{path}: no such file")
+            raise missing(path)
         if not path.is_file():
             raise MediaError(f"{path}: is a folder or device, not a file")
         if path.stat().st_size == 0:

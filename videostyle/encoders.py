@@ -163,6 +163,14 @@ ENCODERS: Mapping[str, Encoder] = {
 }
 _H26 = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "h264_qsv", "hevc_qsv")
 _AV1 = ("libsvtav1", "av1_nvenc", "av1_qsv")
+# What people call a format, and the encoder that makes it.
+_FORMATS: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("h264", "h.264", "x264", "avc"), ("H.264", "libx264")),
+    **dict.fromkeys(("h265", "h.265", "x265", "hevc"), ("H.265", "libx265")),
+    "av1": ("AV1", "libsvtav1"),
+    **dict.fromkeys(("vp9", "vp8", "libvpx"), ("VP9", "libvpx-vp9")),
+    "prores": ("ProRes", "prores_ks"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +316,9 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     _check_ending(output, "video", tuple(CONTAINERS))
     container = CONTAINERS[output.suffix.lower()]
     codec = options.codec or container.codecs[0]
+    if codec.lower() in _FORMATS:
+        name, encoder_name = _FORMATS[codec.lower()]
+        raise UsageError(f"{codec} is no encoder; for {name} use {encoder_name}")
     if codec not in container.codecs:
         have = [name for name in container.codecs if _is_here(name)]
         raise UsageError(
@@ -587,6 +598,13 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
 
 
 def _check_ending(output: Path, kind: str, suffixes: Sequence[str]) -> None:
+    if not output.suffix:
+        is_folder = output.is_dir()
+        what = "is a folder" if is_folder else "has no ending"
+        example = (
+            output / f"out{suffixes[0]}" if is_folder else f"{str(output).rstrip('.')}{suffixes[0]}"
+        )
+        raise UsageError(f"{output}: {what}; name a file, such as {example}")
     _check_one_of(f"{output}: ending of a {kind}", output.suffix.lower(), suffixes)
 
 

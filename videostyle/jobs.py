@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from videostyle.errors import MediaError, UsageError
-from videostyle.media import PICTURE_SUFFIXES
+from videostyle.media import PICTURE_SUFFIXES, missing
 from videostyle.numbered import file_keys, is_sequence_input, sequence_stem
 
 VIDEO_INPUT_SUFFIXES = {
@@ -18,6 +18,7 @@ VIDEO_INPUT_SUFFIXES = {
     *(".m2ts", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"),
 }
 DEFAULT_TEMPLATE = "{stem}_{timeline}"
+_NAMES = ("{stem}", "{timeline}")  # what a template may hold
 _SEPARATORS = (os.sep, os.altsep or os.sep)
 
 
@@ -29,9 +30,12 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
     recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or several files need a
     folder or a template with {stem}; {timeline} stands for `timeline`. Folders and patterns mean
     neither hidden files nor what an interrupted render left.
-    Raises UsageError when outputs would collide or overwrite a source, MediaError for a missing
-    input.
+    Raises UsageError when outputs would collide or overwrite a source, and for another name in
+    braces, MediaError for a missing input.
     """
+    for name in re.findall(r"\{\w+\}", str(output)):
+        if name not in _NAMES:
+            raise UsageError(f"{output}: {name} is unknown; write {' or '.join(_NAMES)}")
     inputs = list(inputs)
     sources = [source for path in inputs for source in _expand(path)]
     first = inputs[0]
@@ -66,8 +70,9 @@ def _expand(path: Path) -> list[Path]:
         file for file in found if not file.name.startswith(".") and not file.stem.endswith(".part")
     )
     if not found:
-        lacks = "holds no pictures or videos" if path.is_dir() else "no such file or folder"
-        raise MediaError(f"{path}: {lacks}")
+        if not path.is_dir():
+            raise missing(path, "file or folder")
+        raise MediaError(f"{path}: holds no pictures or videos")
     return found
 
 
@@ -77,8 +82,10 @@ def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Pat
         still = source.suffix.lower() in PICTURE_SUFFIXES and not is_numbered
         output = output / (DEFAULT_TEMPLATE + (".png" if still else ".mp4"))
     stem = sequence_stem(source) if is_numbered else source.stem
-    names = {"{stem}": stem, "{timeline}": timeline}
-    return Path(re.sub(r"\{stem\}|\{timeline\}", lambda found: names[found[0]], str(output)))
+    names = dict(zip(_NAMES, (stem, timeline), strict=True))
+    return Path(
+        re.sub("|".join(map(re.escape, _NAMES)), lambda found: names[found[0]], str(output))
+    )
 
 
 def _check(jobs: list[tuple[Path, Path]]) -> None:
@@ -92,7 +99,10 @@ def _check(jobs: list[tuple[Path, Path]]) -> None:
             if other == source:
                 raise UsageError(f"{source}: given twice")
             alike = "" if output == other_output else f", which many disks take for {other_output}"
-            raise UsageError(f"{output}{alike}: both {other} and {source} would be written there")
+            raise UsageError(
+                f"{output}{alike}: both {other} and {source} would be written there; "
+                "rename one, or render one at a time"
+            )
         if file_keys(output) & sources:
             raise UsageError(f"{output}: is also an input; choose another output")
         seen[name] = source, output

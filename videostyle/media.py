@@ -6,10 +6,13 @@ Colour numbers are those of ITU-T H.273, which FFmpeg uses too.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from videostyle.errors import MediaError
 
 if TYPE_CHECKING:
     import av
@@ -23,6 +26,14 @@ HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
 # What goes with a matrix when only the matrix is known: (primaries, transfer).
 _COMPANIONS = {0: (1, 13), 1: (1, 1), 4: (4, 4), 5: (5, 6), 6: (6, 6), 7: (7, 7), 9: (9, 14)}
+
+
+def missing(path: Path, what: str = "file") -> MediaError:
+    """What to say of an input that is not there."""
+    is_address = re.match("https?:/", str(path))
+    return MediaError(
+        f"{path}: is an address; download it first" if is_address else f"{path}: no such {what}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -63,6 +64,22 @@ class ModelCard:
     def style_names(self) -> tuple[str, ...]:
         return tuple(style.name for style in self.styles)
 
+    def unknown_style(self, names: Iterable[str], listed_by: str = "model.card.style_names") -> str:
+        """What to say of the first name that is no style of the model; "" if all are."""
+        known = self.style_names
+        name = next((name for name in names if name not in known), None)
+        if name is None:
+            return ""
+        wanted = _plain(name)[:80]
+        meant = [
+            style.name
+            for style in self.styles
+            if len(wanted) > 2 and wanted in f"{_plain(style.name)} {_plain(style.title)}"
+        ]
+        meant = meant[:3] or get_close_matches(wanted, [*known, ORIGINAL], 1)
+        hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+        return f"unknown style {name!r}.{hint} `{listed_by}` lists them"
+
     def to_metadata(self) -> dict[str, str]:
         return {"videostyle": json.dumps({"format_version": FORMAT_VERSION, **asdict(self)})}
 
@@ -100,6 +117,10 @@ class ModelCard:
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"{path}: broken model metadata ({error})") from error
         return card
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", "_", text.lower())
 
 
 def read_model_card(model: str | Path) -> ModelCard:

@@ -29,7 +29,7 @@ from videostyle.segments import (
     segment_cuts,
 )
 from videostyle.stylizer import Stylizer
-from videostyle.timecode import FORMS, Time, format_seconds, parse_rate, parse_time
+from videostyle.timecode import FORMS, Time, check_order, format_seconds, parse_rate, parse_time
 from videostyle.timeline import NEAR, Timeline
 from videostyle.timeline_yaml import TimelineDocument, read_timeline
 from videostyle.workers import paint_in_processes
@@ -80,7 +80,8 @@ def render(
 ) -> Report:
     """Paint a video or a picture.
 
-    output: where it is a link, what it points at is written, and named in the report. timeline: a
+    output: a file, which is replaced if it is there once the new one is whole; where it is a link,
+    what it points at is written, and named in the report. timeline: a
     YAML file, a timeline, or one look throughout. max_size: longest side of the output in pixels; a
     larger input is scaled down. start, end: the part to paint, from `start` up to but not with
     `end`, as numbers of seconds or times of `timecode`; the timeline runs on the input's clock, so
@@ -101,7 +102,9 @@ def render(
     before. Words and numbers out of their range are a UsageError before any file is touched.
     """
     options = options or EncodeOptions()
-    _check(output, timeline, options, max_size, hdr)
+    if not isinstance(stylizer, Stylizer | None):
+        raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
+    _check(source, output, timeline, options, max_size, hdr)
     _check_choice("hwaccel", hwaccel, HWACCEL)
     _check_whole("workers", workers)
     if not (isinstance(segment_seconds, Real) and segment_seconds > 0):
@@ -199,12 +202,14 @@ def cut_for(
     """Settle which part of an input is meant; the facts come back with the part's frame count,
     as far as the frame rate tells it.
 
-    Raises UsageError for what is no time, MediaError for one the input does not have.
+    Raises UsageError for what is no time or cannot be a part of anything, MediaError for a time
+    the input does not have.
     """
     if info.is_image or (start is None and end is None):
         return info, Cut()
     given = {"start": start, "end": end}
     times = {name: _parse(name, time) for name, time in given.items() if time is not None}
+    check_order(times.get("start", parse_time("0s")), times.get("end", parse_time("end")))
     if info.duration_seconds is None and any(time.needs_duration for time in times.values()):
         info = replace(info, duration_seconds=measure_duration(info))
     settled = {name: _settle(info, name, time) for name, time in times.items()}
@@ -254,7 +259,12 @@ def timeline_for(
     if isinstance(timeline, Timeline):
         return timeline, []
     if not isinstance(timeline, TimelineDocument):
-        timeline = read_timeline(timeline, tuple(style_names))
+        path = Path(timeline)
+        if path.name == str(timeline) and not (path.suffix or path.exists()):
+            raise UsageError(
+                f'{path}: no such timeline; for one style throughout give Look({{"{path}": 1}})'
+            )
+        timeline = read_timeline(path, tuple(style_names))
     duration = info.duration_seconds
     if duration is None and timeline.needs_duration:
         duration = measure_duration(info)
@@ -278,7 +288,7 @@ def describe(
 
     Raises what `render` would raise before its first frame.
     """
-    _check(output, timeline, options, max_size, hdr)
+    _check(source, output, timeline, options, max_size, hdr)
     output = behind_link(output)
     info, cut = cut_for(_probe(source, max_size, hdr, fps), start, end)
     plan = plan_output(info, output, options)
@@ -287,11 +297,17 @@ def describe(
         on_warning(warning)
     end = cut.end if info.duration_seconds is None else min(cut.end, info.duration_seconds)
     length = end - cut.start if end < math.inf else 0.0
+    part = {}
+    if cut != Cut() and length:
+        begin = cut.start and cut.start + NEAR
+        stop = min(cut.end + NEAR, info.duration_seconds or math.inf)
+        part = {"duration_seconds": round(stop - begin, 6)}
     times = [round(cut.start + length * part / 4, 3) for part in range(5 if length else 1)]
     return {
         "input": str(source),
         "output": str(output),
         **info.to_dict(),
+        **part,
         "encoding": plan.to_dict(),
         "looks": [{"at": at, **looks.look_at(at).to_dict()} for at in times],
     }
@@ -314,15 +330,19 @@ def _parse_fps(fps: str | float | Fraction) -> Fraction:
 
 
 def _check(
-    output: str | Path,
+    source: object,
+    output: object,
     timeline: object,
     options: EncodeOptions,
     max_size: int | None,
     hdr: str,
 ) -> None:
     """Raise UsageError for what the command line's parser would not let through."""
-    if "\0" in str(output):
-        raise UsageError(f"output is {str(output)!r}; no name of a file has a NUL character")
+    for name, path in (("source", source), ("output", output)):
+        if not isinstance(path, str | PathLike):
+            raise UsageError(f"{name} is {path!r}; give the name of a file")
+        if "\0" in str(path):
+            raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
     if not isinstance(timeline, str | PathLike | TimelineDocument | Timeline | Look):
         raise UsageError(
             f"timeline is {timeline!r}; give a YAML file's name, a Timeline or a Look, such as "

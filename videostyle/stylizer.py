@@ -104,9 +104,8 @@ class Stylizer:
 
     def check(self, names: Iterable[str]) -> None:
         """Raise ModelError if the model lacks one of the styles."""
-        have = self.model.card.style_names
-        if unknown := sorted(set(names) - set(have)):
-            raise ModelError(f"no style {unknown[0]!r} in this model (have: {', '.join(have)})")
+        if unknown := self.model.card.unknown_style(names):
+            raise ModelError(unknown)
 
     def working_size(self, height: int, width: int, stroke: float) -> tuple[int, int]:
         """Height and width at which to paint a frame.

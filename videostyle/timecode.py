@@ -107,6 +107,15 @@ def parse_time(text: str) -> Time:
     raise ValueError(f"{text!r} is not a time; write {FORMS}")
 
 
+def check_order(start: Time, end: Time) -> None:
+    """Raise UsageError where the one is not before the other, whatever the video."""
+    late, early = (end, start) if start.from_end else (start, end)
+    parts = ("seconds", "frames", "percent")
+    never = all(getattr(late, part) >= getattr(early, part) for part in parts)
+    if never and start.from_end == end.from_end:
+        raise UsageError(f"start {start} is not before end {end}")
+
+
 def parse_rate(text: str) -> Fraction:
     """Frames a second: 25, 30000/1001, or 29.97, which means the same. Raises ValueError."""
     known = re.fullmatch(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?", text, re.ASCII)

@@ -21,6 +21,7 @@ import yaml
 from videostyle.easing import EASINGS, CubicBezier, Easing
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
+from videostyle.model_card import DEFAULT_MODEL, read_model_card
 from videostyle.timecode import Time, format_seconds, parse_time
 from videostyle.timeline import NEAR, TRACKS, Keyframe, Loop, Mixture, Timeline, Track
 
@@ -36,6 +37,7 @@ KEYFRAME_KEYS = ("at", *TRACKS, "ease")
 LOOP_KEYS = ("period", "mode")
 LOOP_MODES = ("repeat", "bounce")
 _NUMBER = re.compile(r"[-+]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,3})?", re.ASCII)
+_CSS_CURVE = "cubic-bezier("
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -172,9 +174,14 @@ class TimelineDocument:
         return None
 
 
-def read_timeline(path: str | Path, style_names: Sequence[str]) -> TimelineDocument:
-    """Read a file. Raises TimelineError: one line a mistake, starting with file:line:column.
-    Raises UsageError for what is no file that can be read."""
+def read_timeline(path: str | Path, style_names: Sequence[str] | None = None) -> TimelineDocument:
+    """Read a file. style_names: what it may mix beside `original`; None for the default model's.
+
+    Raises TimelineError: one line a mistake, starting with file:line:column. Raises UsageError for
+    what is no file that can be read.
+    """
+    if style_names is None:
+        style_names = read_model_card(DEFAULT_MODEL).style_names
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -225,6 +232,8 @@ def _syntax_message(error: yaml.MarkedYAMLError) -> str:
     problem = str(error.problem or error.context)
     if "cannot start any token" in problem:
         return f"{problem}; indent with spaces, not tabs, and quote text with @, ` or %"
+    if "mapping values" in problem:
+        return f"{problem}; a colon needs a space after it"
     return problem
 
 
@@ -307,6 +316,8 @@ class _Reader:
         for key, name, value in self.pairs(node):
             if name in known:
                 fields[name] = value
+            elif name.partition(":")[0] in known:
+                self.wrong(key, f"unknown key {name!r}; a colon needs a space after it")
             else:
                 self.wrong(key, f"unknown key {name!r}{_hint(name, known)}")
         # A key that is missing beside an unknown one is most likely the same mistake.
@@ -317,8 +328,13 @@ class _Reader:
 
     def pairs(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, str, yaml.Node]]:
         seen = set()
+        is_cut = False  # YAML cuts cubic-bezier(0, 0, 1, 1) at its commas
         for key, value in node.value:
             name = self.text(key)
+            if is_cut and name and not self.text(value):
+                is_cut = not name.endswith(")")
+                continue
+            is_cut = (self.text(value) or "").startswith(_CSS_CURVE)
             if name is None:
                 self.wrong(key, "a key must be plain text")
             elif name in seen:
@@ -392,7 +408,11 @@ class _Reader:
         text = self.text(node)
         if text is not None and text in EASINGS:
             return EASINGS[text]
-        hint = _did_you_mean(text or "", names)
+        if text and text.startswith(_CSS_CURVE):
+            self.wrong(node, "a curve is written [x1, y1, x2, y2], without cubic-bezier")
+            return None
+        plain = re.sub("_|(?<=[a-z])(?=[A-Z])", "-", text or "").lower()
+        hint = _did_you_mean({"step-end": "hold"}.get(plain, plain), names)
         self.wrong(node, f"ease must be one of {', '.join(names)} or four numbers{hint}")
         return None
 

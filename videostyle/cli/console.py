@@ -16,6 +16,8 @@ from typing import Any, NoReturn, TextIO
 from videostyle.errors import TimelineError, UsageError, VideoStyleError
 from videostyle.model_card import DEFAULT_MODEL
 
+MIX_FORM = "write NAME=WEIGHT,NAME=WEIGHT without spaces"
+
 
 def say(text: str, end: str = "\n") -> None:
     """Print to stderr: stdout is for results."""
@@ -65,10 +67,11 @@ class Parser(argparse.ArgumentParser):
         self._words = arguments[0] if arguments else ()
         found, unknown = super().parse_known_args(*arguments, **settings)
         if unknown:
-            option = unknown[0].partition("=")[0]
-            self.error(
-                f"unknown {' '.join(unknown)}{self._meant(option, self._option_string_actions)}"
-            )
+            option, equals, _ = unknown[0].partition("=")
+            hint = self._meant(option, self._option_string_actions)
+            if equals and option[0] != "-" and "--mix" in self._words:
+                hint = f"; {MIX_FORM}"
+            self.error(f"unknown {' '.join(unknown)}{hint}")
         return found, unknown
 
     @staticmethod

@@ -65,13 +65,14 @@ def _live(arguments: argparse.Namespace) -> int:
     if arguments.host in ("0.0.0.0", "::"):
         raise UsageError(f"--host {arguments.host}: name the address other devices know you by")
     from videostyle.live.library import Library
+    from videostyle.media import missing
 
     if arguments.input in CAMERA_WORDS:
         root, name = Path(), "camera"
     else:
         path = Path(arguments.input)
         if not path.exists():
-            raise UsageError(f"{path}: no such file or folder")
+            raise missing(path, "file or folder")
         root, name = (path, "") if path.is_dir() else (path.parent, path.name)
         if name == "camera":
             raise UsageError(f"{path}: the page calls the camera so; give the file an ending")

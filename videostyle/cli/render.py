@@ -9,13 +9,14 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from videostyle.cli.console import (
+    MIX_FORM,
     add_device,
     add_model,
     frame_rate,
@@ -27,7 +28,7 @@ from videostyle.cli.console import (
     say_error,
 )
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
-from videostyle.look import SCALARS, Look
+from videostyle.look import ORIGINAL, SCALARS, Look
 from videostyle.numbered import is_sequence_input
 from videostyle.options import add_encode_options, encode_options
 from videostyle.segments import SEGMENT_SECONDS
@@ -226,16 +227,20 @@ def _render_one(
     if not arguments.json:
         with reader_may_leave(sys.stdout):
             print(
-                f"{report.output}  {report.frames} frames in {report.seconds:.1f} s, "
+                f"{report.output}  {_frames(report)} in {report.seconds:.1f} s, "
                 f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
             )
     return report
 
 
-def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
-    from videostyle.model_card import read_model_card
+def _frames(report: Report) -> str:
+    return f"{report.frames} frame{'s' * (report.frames != 1)}"
 
-    names = read_model_card(arguments.model).style_names
+
+def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
+    from videostyle.model_card import DEFAULT_MODEL, read_model_card
+
+    card = read_model_card(arguments.model)
     tracks = {
         track: getattr(arguments, track)
         for track in SCALARS
@@ -247,45 +252,41 @@ def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
             raise UsageError(f"--{flag} goes with --style or --mix; a timeline has a track for it")
         from videostyle.timeline_yaml import read_timeline
 
-        return read_timeline(arguments.timeline, names)
+        return read_timeline(arguments.timeline, card.style_names)
     mix = {arguments.style: 1.0} if arguments.mix is None else _parse_mix(arguments.mix)
-    _check_styles(mix, names)
+    lists = "videostyle styles"
+    if arguments.model != DEFAULT_MODEL:
+        lists += f" --model {arguments.model}"
+    if unknown := card.unknown_style(mix.keys() - {ORIGINAL}, lists):
+        raise UsageError(unknown)
     return Look(mix, **tracks)
 
 
 def _check_times(arguments: argparse.Namespace) -> None:
     """Wrong times are wrong for every input, also for a picture, which ignores them."""
-    from videostyle.timecode import parse_time
+    from videostyle.timecode import check_order, parse_time
 
-    for name in ("start", "end"):
+    times = []
+    for name, default in (("start", "0s"), ("end", "end")):
         text = getattr(arguments, name)
         try:
-            parse_time("0s" if text is None else text)
+            times.append(parse_time(default if text is None else text))
         except ValueError as error:
             raise UsageError(f"--{name}: {error}") from error
+    check_order(*times)
 
 
 def _parse_mix(text: str) -> dict[str, float]:
     mix: dict[str, float] = {}
     for part in text.split(","):
-        name, _, weight = part.strip().partition("=")
+        name, _, weight = (word.strip() for word in part.partition("="))
         try:
+            if not name or ":" in name:
+                raise ValueError
             mix[name] = mix.get(name, 0.0) + float(weight or 1)
         except ValueError as error:
-            raise UsageError(f"--mix: {part!r}: write NAME=WEIGHT,NAME=WEIGHT") from error
+            raise UsageError(f"--mix: {part!r}: {MIX_FORM}") from error
     return mix
-
-
-def _check_styles(mix: dict[str, float], names: Sequence[str]) -> None:
-    from difflib import get_close_matches
-
-    from videostyle.look import ORIGINAL
-
-    for name in mix:
-        if name not in (*names, ORIGINAL):
-            close = get_close_matches(name, [*names, ORIGINAL], 1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            raise UsageError(f"unknown style {name!r} (have: {', '.join(names)}).{hint}")
 
 
 def _piece_seconds(text: str) -> float:
@@ -369,7 +370,7 @@ def _interruptible() -> Iterator[Event]:
 
 def _say_interrupted(reports: list[Report], arguments: argparse.Namespace) -> int:
     last = reports[-1]
-    kept = f"{last.output} holds the first {last.frames} frames" if last.frames else "no part"
+    kept = f"{last.output} holds the first {_frames(last)}" if last.frames else "no part"
     words = ["videostyle", *sys.argv[1:]]
     if len(reports) > 1 and not (arguments.yes or arguments.no):
         words.append("-n")  # the files before it are finished

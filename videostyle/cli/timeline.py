@@ -48,7 +48,7 @@ def add_timeline(commands: Any) -> None:
         type=_time,
         action="append",
         metavar="TIME",
-        help="2.5 (seconds) or as a timeline writes times; repeat for several",
+        help="2.5 (seconds) or as a timeline writes times; repeat for several (default: 0s)",
     )
     show.add_argument("--json", action="store_true", help="a list of objects")
     plot.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")

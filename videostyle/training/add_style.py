@@ -19,7 +19,7 @@ from torch import Tensor
 
 from videostyle.decode import decode, probe
 from videostyle.device import training_dtype
-from videostyle.errors import TrainingError
+from videostyle.errors import UsageError
 from videostyle.media import PICTURE_SUFFIXES
 from videostyle.model import Model
 from videostyle.model_card import Style
@@ -65,7 +65,7 @@ class StyleTraining:
         seed: int = 0,
     ) -> None:
         if style.name in model.card.style_names:
-            raise TrainingError(f"the model already has a style {style.name!r}; choose another")
+            raise UsageError(f"the model already has a style {style.name!r}; choose another")
         self._before, self._style, self._settings = model, style, settings
         recipe, precision = model.card.recipe, training_dtype(torch.device(device))
         objective = Objective.from_recipe(loss_network.to(device), recipe, precision)
