@@ -848,7 +848,7 @@ def test_a_blink_of_the_connection_leaves_the_controls_where_they_were(
     assert not page.is_visible("#take-controls")
     page.reload()
     page.locator('body[data-connection="here"]').wait_for()
-    page.wait_for_function("videostyle.state.pictures > 0")
+    wait_for(lambda: state(page, "pictures") > 0)
     assert state(page, "conducts")
     second.close()
 
