@@ -370,9 +370,16 @@ def test_wrong_options_are_refused_before_the_run(
         plan_output(info, tmp_path / "out.mp4", replace(FAST, **options))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["out.xyz", "out", "out%d.avi"])
-def test_an_unknown_ending_is_refused(clip: Clip, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"ending of a video .*\.mp4, \.mov, \.mkv"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("out.xyz", r"ending of a video .*\.mp4, \.mov, \.mkv"),
+        ("out%d.avi", r"ending of a video .*\.mp4, \.mov, \.mkv"),
+        ("out", r"has no ending; name a file, such as .*out\.mp4"),
+    ],
+)
+def test_an_unknown_ending_is_refused(clip: Clip, tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         plan_output(probe(clip(pts=range(3))), tmp_path / name, FAST)
 
 

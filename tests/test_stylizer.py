@@ -248,8 +248,8 @@ def test_padding_leaves_the_rest_of_the_picture_alone(small_model: Model) -> Non
 
 def test_a_style_the_model_lacks_is_named(small_model: Model) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
-    with pytest.raises(ModelError, match=r"'puce'.*red, green, blue"):
-        stylizer(photo(64, 64), Look({"puce": 1}))
+    with pytest.raises(ModelError, match=r"'gren'. Did you mean green\? .*style_names"):
+        stylizer(photo(64, 64), Look({"gren": 1}))
 
 
 @pytest.mark.parametrize(
