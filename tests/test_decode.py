@@ -22,6 +22,7 @@ from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
 from pipeline import Clip, mux, seconds
 
+from videostyle import decode as decoder
 from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import DecodeReport, _images, decode, frames_near, measure_duration, probe
 from videostyle.errors import MediaError
@@ -316,6 +317,17 @@ def test_a_large_picture_is_read_without_a_warning(
     Image.fromarray(quarters(0)).save(tmp_path / "large.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)
     assert probe(tmp_path / "large.png").is_image
+
+
+def test_side_data_that_pyav_does_not_know_leaves_a_frame_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(quarters(0)).save(tmp_path / "phone.jpg", exif=exif)
+    with av.open(str(tmp_path / "phone.jpg")) as container:
+        image = next(container.decode(video=0))
+        with pytest.raises(ValueError, match="not a valid Type"):
+            image.side_data.get("DISPLAYMATRIX")
+        assert decoder._filters(image) == ("transpose=clock",)
 
 
 def test_a_picture_is_turned_by_its_exif(tmp_path: Path) -> None:
