@@ -490,6 +490,7 @@ def test_an_input_is_never_overwritten(
         ("evaluate stability --model lean --photos . -o a --plot a.foo", "no ending of a plot"),
         ("styles --device cpu", "go with --sheet"),
         ("live . --loss-network gone", "--loss-network gone: no such file"),
+        ("live f_%04d.png", "no numbered pictures; make a video of them first"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused_before_the_work(

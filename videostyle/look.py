@@ -7,6 +7,7 @@ reserved style `original` is the untouched frame.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
@@ -31,7 +32,7 @@ def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
     if not isinstance(mixture, Mapping):
         raise UsageError(f'a mixture is {mixture!r}; write {{"starry_night": 1}}')
     for name, weight in mixture.items():
-        if not (isinstance(weight, Real) and math.isfinite(weight) and weight >= 0):
+        if not (isinstance(weight, Real) and 0 <= weight <= sys.float_info.max):
             raise UsageError(
                 f"weight of {name!r} is {weight!r}; weights are numbers, finite and not negative"
             )

@@ -66,11 +66,17 @@ def _live(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--host {arguments.host}: name the address other devices know you by")
     from videostyle.live.library import Library
     from videostyle.media import missing
+    from videostyle.numbered import is_sequence_input
 
     if arguments.input in CAMERA_WORDS:
         root, name = Path(), "camera"
     else:
         path = Path(arguments.input)
+        if is_sequence_input(path):
+            raise UsageError(
+                f"{path}: the page shows no numbered pictures; make a video of them first: "
+                f"videostyle render {path} -o film.mp4 --style original"
+            )
         if not path.exists():
             raise missing(path, "file or folder")
         root, name = (path, "") if path.is_dir() else (path.parent, path.name)
