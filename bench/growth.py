@@ -88,8 +88,8 @@ def milliseconds(clip: Path, model: Model, looks: Look | Timeline | None = None)
     plan = plan_output(info, clip.with_suffix(".out.mp4"), EncodeOptions())
     converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
     frames = list(itertools.islice(decode(info), FRAMES))
-    painting = {"": lambda: sum(1 for _ in stylize(frames, stylizer, timeline, converter))}
-    return round(1000 / measure_rates(painting, REPEATS)[""].fastest, 2)
+    painting = {"stylize": lambda: sum(1 for _ in stylize(frames, stylizer, timeline, converter))}
+    return round(1000 / measure_rates(painting, REPEATS)["stylize"].fastest, 2)
 
 
 def with_styles(model: Model, count: int) -> Model:

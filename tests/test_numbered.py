@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline import copy, seconds
 
 from videostyle.cli import main
-from videostyle.decode import decode, probe
+from videostyle.decode import DecodeReport, decode, probe
 from videostyle.encode import plan_output
 from videostyle.errors import MediaError, UsageError
 from videostyle.jobs import plan_jobs
@@ -94,6 +94,14 @@ def test_without_a_rate_they_are_shown_at_25(pictures: Callable[..., Path]) -> N
     info = probe(pictures([1, 2, 3]))
     assert (info.frame_rate, info.duration_seconds) == (25, pytest.approx(0.12))
     assert [frame.seconds for frame in decode(info)] == pytest.approx([0, 0.04, 0.08])
+
+
+def test_what_a_gpu_does_not_decode_is_said(pictures: Callable[..., Path]) -> None:
+    report = DecodeReport()
+    assert len(list(decode(probe(pictures([1, 2])), gpu=0, report=report))) == 2
+    assert report.notes == (
+        "decoded in software, not by the GPU: numbered pictures are read by the CPU",
+    )
 
 
 def test_a_high_rate_is_believed(pictures: Callable[..., Path]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from videostyle.media import ColorSpec, MediaInfo, guess_matrix
+from videostyle.media import ColorSpec, MediaInfo, Part, guess_matrix
 
 Picture = npt.NDArray[np.uint8]
 Size = tuple[int, int]
@@ -25,7 +25,6 @@ Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Alpha = npt.NDArray[np.uint16]
 # Black above, below, left and right, as shares of a frame's height and width.
 Bars = tuple[Fraction, Fraction, Fraction, Fraction]
-Part = tuple[slice, slice]  # rows and columns
 OUTPUT_PIX_FMTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP

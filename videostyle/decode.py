@@ -207,6 +207,8 @@ def decode(
         yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
         return
     if info.pictures:
+        if gpu is not None:
+            report.not_on_gpu = "numbered pictures are read by the CPU"
         yield from _decode_pictures(info, cut, lead, keep_alpha, report)
         return
     upright = _Upright(info, keep_alpha)

@@ -19,6 +19,7 @@ VIDEO_INPUT_SUFFIXES = {
 }
 DEFAULT_TEMPLATE = "{stem}_{timeline}"
 _NAMES = ("{stem}", "{timeline}")  # what a template may hold
+_IN_BRACES = re.compile(r"\{\w+\}")
 _SEPARATORS = (os.sep, os.altsep or os.sep)
 
 
@@ -33,7 +34,7 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
     Raises UsageError when outputs would collide or overwrite a source, and for another name in
     braces, MediaError for a missing input.
     """
-    for name in re.findall(r"\{\w+\}", str(output)):
+    for name in _IN_BRACES.findall(str(output)):
         if name not in _NAMES:
             raise UsageError(f"{output}: {name} is unknown; write {' or '.join(_NAMES)}")
     inputs = list(inputs)
@@ -83,9 +84,7 @@ def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Pat
         output = output / (DEFAULT_TEMPLATE + (".png" if still else ".mp4"))
     stem = sequence_stem(source) if is_numbered else source.stem
     names = dict(zip(_NAMES, (stem, timeline), strict=True))
-    return Path(
-        re.sub("|".join(map(re.escape, _NAMES)), lambda found: names[found[0]], str(output))
-    )
+    return Path(_IN_BRACES.sub(lambda found: names[found[0]], str(output)))
 
 
 def _check(jobs: list[tuple[Path, Path]]) -> None:

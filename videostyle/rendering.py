@@ -81,9 +81,9 @@ def render(
     """Paint a video or a picture.
 
     output: a file, which is replaced if it is there once the new one is whole; where it is a link,
-    what it points at is written, and named in the report. timeline: a
-    YAML file, a timeline, or one look throughout. max_size: longest side of the output in pixels; a
-    larger input is scaled down. start, end: the part to paint, from `start` up to but not with
+    what it points at is written, and named in the report. timeline: a YAML file, a timeline, or one
+    look throughout. max_size: longest side of the output in pixels; a larger input is scaled down.
+    start, end: the part to paint, from `start` up to but not with
     `end`, as numbers of seconds or times of `timecode`; the timeline runs on the input's clock, so
     a part looks as it does in the whole. A picture has one moment and ignores them. stabilize: hold
     the pastiche where the picture stands still. segment_seconds: a longer video is painted in
@@ -280,7 +280,7 @@ def describe(
     start: str | float | None = None,
     end: str | float | None = None,
     hdr: str = "refuse",
-    fps: str | None = None,
+    fps: Fraction | None = None,
     *,
     on_warning: Callable[[str], None],
 ) -> dict[str, Any]:

@@ -24,9 +24,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videostyle.media import Part
+
 Picture = npt.NDArray[np.uint8]
 Weights = npt.NDArray[np.float32]
-Part = tuple[slice, slice]  # rows and columns, with a start and a stop
 Numbers = TypeVar("Numbers", Any, Tensor)
 # Earlier frames that count: any stretch of a video comes out the same when painting starts this
 # many frames before it.
@@ -84,7 +85,7 @@ class Stabilizer:
         part: Part | None = None,
     ) -> Picture:
         """Return the pastiche to show: (H, W, 3) uint8 like the frame and the pastiche given. part:
-        rows and columns that noise and contrast are taken from; None is all."""
+        what noise and contrast are taken from, with starts and stops; None is all."""
         lines = _lines(frame)
         now = _Painted(_cells(lines), pastiche, mixture)
         past = [earlier for earlier in self._past if earlier.pastiche.shape == pastiche.shape]

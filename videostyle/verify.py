@@ -19,7 +19,6 @@ from videostyle.decode import DecodeReport, decode, inspect, open_input
 from videostyle.encoders import CONTAINERS, plan_encoding
 from videostyle.errors import UsageError
 from videostyle.media import MediaInfo
-from videostyle.numbered import is_sequence_input
 from videostyle.options import EncodeOptions
 from videostyle.passthrough import StreamPlan, kept_tags
 
@@ -45,7 +44,7 @@ def verify(source: Path, output: Path) -> list[Difference]:
     """
     before, after = inspect(source), inspect(output)
     for path, is_video in (
-        (source, not before.is_image and not is_sequence_input(source)),
+        (source, not (before.is_image or before.pictures)),
         (output, not after.is_image and output.suffix.lower() in CONTAINERS),
     ):
         if not is_video:

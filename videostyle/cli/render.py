@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -216,7 +217,7 @@ def _render_one(
             workers=arguments.workers,
             strict=arguments.strict,
             hdr=arguments.hdr,
-            fps=arguments.fps if is_sequence_input(source) else None,
+            fps=_fps(source, arguments),
             hwaccel=arguments.hwaccel,
             on_warning=warn,
             on_progress=on_progress,
@@ -231,6 +232,11 @@ def _render_one(
                 f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
             )
     return report
+
+
+def _fps(source: Path, arguments: argparse.Namespace) -> Fraction | None:
+    """--fps, for the inputs that it is for."""
+    return arguments.fps if is_sequence_input(source) else None
 
 
 def _frames(report: Report) -> str:
@@ -328,7 +334,7 @@ def _dry_run(
     given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
     plans = []
     for source, output in jobs:
-        fps = arguments.fps if is_sequence_input(source) else None
+        fps = _fps(source, arguments)
         try:
             plans.append(describe(source, output, timeline, options, *given, fps, on_warning=say))
         except VideoStyleError as error:
