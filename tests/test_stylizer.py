@@ -111,6 +111,20 @@ def test_openvino_paints_every_architecture_as_the_network_does(name: str, preci
     assert precision != "fp32" or off.max() <= 1
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_differs_a_little_in_a_bright_frame_is_painted_with_all_its_digits(
+    precision: str,
+) -> None:
+    model = load_model()
+    sky = 220 + np.random.default_rng(0).normal(0, 1.5, (1, 128, 160, 3))
+    frames = torch.from_numpy(sky.round().astype(np.uint8))
+    rows = model.rows([{model.card.style_names[0]: 1.0}])
+    expected = model.network(frames.permute(0, 3, 1, 2) / 255, rows)[0].permute(0, 2, 3, 1)
+    painted = OpenVinoEngine(model.network, precision, 1).submit(frames, rows)()
+    off = difference(painted.numpy(), (expected * 255 + 0.5).byte().numpy())
+    assert off.mean() <= {"fp32": 0.1, "bf16": 1.0}[precision]
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
 def test_the_number_of_threads_changes_no_pixel(precision: str) -> None:
     model = load_model()

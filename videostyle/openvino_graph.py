@@ -137,9 +137,18 @@ class _Builder:
 
     def _input_conv(self, frames: Node, conv: Conv) -> Node:
         """The first layer, from bytes (N, H, W, 3). Blocks of pixels are folded into channels (row,
-        column, RGB) and reflected while they are bytes, channels last."""
+        column, RGB) and reflected while they are bytes, channels last.
+
+        Less the frame's colour, as a few of its pixels have it: normalisation would take away what
+        that adds, and without it a bright, flat frame leaves bfloat16 few digits for the rest.
+        """
         op, side = self._op, self._network.architecture.unshuffle
         count, height, width, _ = self._shape
+        ends, every, axes = self._ints(height, width), self._ints(16, 16), self._ints(1, 2)
+        some = op.convert(op.slice(frames, self._ints(0, 0), ends, every, axes), "f32")
+        # Rounded, so that a bfloat16 holds exactly what is left of a byte.
+        color = op.round(op.reduce_mean(some, axes, True), "half_to_even")
+        color = op.tile(color, self._ints(1, 1, 1, side**2))
         height, width, margin = height // side, width // side, conv.layer.kernel // 2
         if side > 1:
             rows = op.reshape(frames, self._ints(count, height, side, width, 3 * side), False)
@@ -148,8 +157,9 @@ class _Builder:
         if margin:
             amounts = self._ints(0, margin, margin, 0)
             frames = op.pad(frames, amounts, amounts, "reflect")
-        x = op.convert(op.transpose(frames, self._ints(0, 3, 1, 2)), "f32")
-        # A bfloat16 holds every byte exactly, but not its 255th part.
+        x = op.subtract(op.convert(frames, "f32"), color)
+        x = op.transpose(x, self._ints(0, 3, 1, 2))
+        # Not divided: a bfloat16 does not hold the 255th part of a byte.
         return self._convolution(x, self._folded_input(conv.weight) / 255, [conv.layer.stride] * 2)
 
     def _folded_input(self, weight: Tensor) -> Tensor:
@@ -202,8 +212,9 @@ class _Builder:
         of so many neighbouring pixels, its values given as multiples of a unit (N, 1, 1, 1)."""
         op, count, channels = self._op, self._shape[0], x.shape[1] // pixels
 
-        def average(values: Node) -> Node:
-            means = op.reduce_mean(values, self._ints(2, 3), False)
+        def average(lines: Node) -> Node:
+            means = op.reduce_mean(lines, self._ints(2, 3), False)
+            means = op.divide(means, self._constant(x.shape[3]))
             if pixels == 1:
                 return means
             means = op.reshape(means, self._ints(count, pixels, channels), False)
@@ -231,10 +242,20 @@ class _Builder:
             for kind in (0, 1)
         )
         # Not OpenVINO's MVN: it adds up in an order that depends on the number of threads, and a
-        # frame must not. The reshapes keep what is computed for a channel out of the kernels that
+        # frame must not. Line by line, because the norm of a line is read off the map, where
+        # squares would be written out first, and because what bfloat16 rounds away differs from
+        # line to line. The reshapes keep what is computed for a channel out of the kernels that
         # run for every pixel.
-        mean = everywhere(average(x))
-        variance = average(op.squared_difference(x, mean))
+        sums = op.reduce_sum(x, self._ints(3), True)
+        mean = everywhere(average(sums))
+        if unit is None:
+            norms = op.reduce_l2(x, self._ints(3), True)
+            # Of (x - mean)^2, whatever was rounded away of the mean.
+            doubled = op.subtract(op.add(sums, sums), op.multiply(mean, self._constant(x.shape[3])))
+            squares = op.subtract(op.multiply(norms, norms), op.multiply(mean, doubled))
+        else:  # counted in units from the least value, so the mean is large beside the rest
+            squares = op.reduce_sum(op.squared_difference(x, mean), self._ints(3), True)
+        variance = op.maximum(average(squares), self._constant(0.0))
         epsilon = self._constant(EPSILON)
         if unit is not None:
             epsilon = op.divide(epsilon, op.multiply(unit, unit))
