@@ -3,10 +3,13 @@ the time of a network's convolutions alone."""
 
 from __future__ import annotations
 
+import copy
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from statistics import median
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -32,8 +35,8 @@ class MachineFloor:
 @dataclass(frozen=True, slots=True)
 class NetworkFloor:
     """One frame. gflop: 10^9 operations of the convolutions. conv_ms: their time one after
-    another, each alone, channels-last in PyTorch: no normalisation, activation or padding; in
-    int8 those of the residual blocks are OpenVINO's, of integers.
+    another, each alone (the median of a few runs), channels-last in PyTorch: no normalisation,
+    activation or padding; in int8 those of the residual blocks are OpenVINO's, of integers.
     compute_ms, bytes_ms: the operations at the machine's rate; every map, written once and read
     once, at the rate of a copy."""
 
@@ -47,10 +50,10 @@ def machine_floor(device: torch.device, precision: str) -> MachineFloor:
     """Measure the machine itself."""
     operations = 2 * 128 * 9 * 128 * 178 * 318
     weight = torch.randn(128, 128, 3, 3)
-    seconds = _seconds((1, 128, 180, 320), weight, 1, device, precision)
+    seconds = min(_times((1, 128, 180, 320), weight, 1, device, precision))
     source = torch.zeros(256_000_000, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    copying = _best(lambda: target.copy_(source), device)
+    copying = min(_timed(lambda: target.copy_(source), device))
     return MachineFloor(operations / seconds / 1e12, 2 * source.numel() / copying / 1e9)
 
 
@@ -75,7 +78,7 @@ def network_floor(
         count, channels, *sides = shape
         shape = (count, channels, *(side + 2 * margin for side in sides))
         number_format = precision if conv in body else float_format
-        seconds += _seconds(shape, weight, stride, device, number_format)
+        seconds += median(_times(shape, weight, stride, device, number_format))
         x = torch.empty(shape, device="meta")
         result = F.conv2d(x, weight.to("meta"), stride=stride).numel()
         operations += 2 * result * weight[0].numel()
@@ -93,33 +96,29 @@ def _convolutions(
     network: StyleNetwork, height: int, width: int
 ) -> list[tuple[Conv | UpsampleConv, tuple[int, ...]]]:
     """Every convolution with the shape of the map it is given."""
-    found = list[tuple[Conv | UpsampleConv, tuple[int, ...]]]()
-    hooks = [
-        conv.register_forward_pre_hook(lambda conv, given: found.append((conv, given[0].shape)))
-        for conv in network.convs
-    ]
-    try:
-        rows = torch.zeros(1, 2, network.architecture.row_size)
-        network(torch.zeros(1, 3, height, width), rows)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found
+    shapes = list[tuple[int, ...]]()
+    without_numbers = copy.deepcopy(network).to("meta")
+    for conv in without_numbers.convs:
+        conv.register_forward_pre_hook(lambda _, given: shapes.append(given[0].shape))
+    rows = torch.zeros(1, 2, network.architecture.row_size, device="meta")
+    without_numbers(torch.zeros(1, 3, height, width, device="meta"), rows)
+    convs = cast("Iterable[Conv | UpsampleConv]", network.convs)
+    return list(zip(convs, shapes, strict=True))
 
 
-def _seconds(
+def _times(
     shape: tuple[int, ...], weight: Tensor, stride: int, device: torch.device, precision: str
-) -> float:
-    """Of one convolution of a map of random numbers: zeros may be multiplied faster."""
+) -> list[float]:
+    """Seconds of a few convolutions of a map of random numbers: zeros may be multiplied faster."""
     if precision == INT8:
-        return _seconds_of_integers(shape, weight, stride)
+        return _times_of_integers(shape, weight, stride)
     x = torch.randn(shape, device=device).to(PRECISIONS[precision])
     x = x.contiguous(memory_format=torch.channels_last)
     weight = weight.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
-    return _best(lambda: F.conv2d(x, weight, stride=stride), device)
+    return _timed(lambda: F.conv2d(x, weight, stride=stride), device)
 
 
-def _seconds_of_integers(shape: tuple[int, ...], weight: Tensor, stride: int) -> float:
+def _times_of_integers(shape: tuple[int, ...], weight: Tensor, stride: int) -> list[float]:
     """By OpenVINO's own clock, for PyTorch is giving its integers up."""
     openvino = import_openvino()
     op = importlib.import_module("openvino.opset15")
@@ -134,11 +133,11 @@ def _seconds_of_integers(shape: tuple[int, ...], weight: Tensor, stride: int) ->
         nodes = request.get_profiling_info()
         nodes = [node for node in nodes if node.node_type == "Convolution"]
         times += [node.real_time.total_seconds() for node in nodes]
-    return min(times)
+    return times
 
 
-def _best(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of the fastest of a few runs."""
+def _timed(work: Callable[[], object], device: torch.device) -> list[float]:
+    """Seconds of a few runs."""
     times = []
     for _ in range(_RUNS):
         begin = time.perf_counter()
@@ -146,4 +145,4 @@ def _best(work: Callable[[], object], device: torch.device) -> float:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - begin)
-    return min(times)
+    return times

@@ -123,6 +123,7 @@ def measure_throughput(
     Raises MediaError, ModelError or UsageError for what cannot be painted.
     """
     stylizer, device = Stylizer(load_model(model), **settings), choose_device(settings["device"])
+    network, precision = stylizer.model.network, choose_precision(settings["precision"], device)
     info = probe(clip)
     size = (info.height, info.width)
     with TemporaryDirectory() as folder:
@@ -130,17 +131,21 @@ def measure_throughput(
         stages = _stages(info, stylizer, output, frames)
         if device.type == "cuda":
             stages |= _transfers(size, device, frames)
-        rates = measure_rates(stages, repeats)
+        floors = list[NetworkFloor]()
+
+        def measure_floor() -> None:
+            shape = _fitted(size, stylizer)
+            floors.append(network_floor(network, *shape, device, precision, machine))
+
+        rates = measure_rates(stages, repeats, after_each_round=measure_floor)
         start_seconds, peak_mb = render_in_new_process(clip, output, model, settings)
-    precision = choose_precision(settings["precision"], device)
-    network = stylizer.model.network
     return Throughput(
         model=stylizer.model.card.name,
         engine=stylizer.engine.description,
         size=size,
         painted_size=stylizer.working_size(*size, 1.0),
         rates=rates,
-        floor=network_floor(network, *_fitted(size, stylizer), device, precision, machine),
+        floor=sorted(floors, key=lambda floor: floor.conv_ms)[len(floors) // 2],
         limited_by=min(STAGES, key=lambda stage: rates[stage].median),
         start_seconds=start_seconds,
         peak_mb=peak_mb,
@@ -246,7 +251,12 @@ def _fitted(size: tuple[int, int], stylizer: Stylizer) -> tuple[int, int]:
     return height, width
 
 
-def measure_rates(stages: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, Rate]:
+def measure_rates(
+    stages: Mapping[str, Callable[[], int]],
+    repeats: int,
+    *,
+    after_each_round: Callable[[], None] = lambda: None,
+) -> dict[str, Rate]:
     """Run stages, which return how many frames they handled, once to warm up, and then measured in
     turns, so that a machine that slows down is as slow for all."""
     for stage in stages.values():
@@ -259,6 +269,7 @@ def measure_rates(stages: Mapping[str, Callable[[], int]], repeats: int) -> dict
             frames = stage()
             rates[name].append(frames / (time.perf_counter() - began))
             cpu_ms[name].append(1000 * (time.process_time() - began_cpu) / frames)
+        after_each_round()
     return {
         name: Rate(statistics.median(runs), min(runs), max(runs), statistics.median(cpu_ms[name]))
         for name, runs in rates.items()
