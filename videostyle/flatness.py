@@ -33,8 +33,8 @@ _STEP = 8  # of the pixels that are looked at first
 def grain(height: int, width: int) -> npt.NDArray[np.int8]:
     """(H, W): the same for every frame of a size, with a deviation of 2 levels of 256."""
     # Raw bits of PCG64 are the same in every release of numpy; 16 of them have a deviation of 2.
-    bits = np.random.PCG64(0).random_raw(_TILE * _TILE // 4).astype("<u8").view(np.uint8)
-    ones = np.unpackbits(bits.reshape(_TILE, _TILE, 2), axis=2).sum(2, dtype=np.int8)
+    bits = np.random.PCG64(0).random_raw(_TILE * _TILE // 4).astype("<u8").view(np.uint16)
+    ones = np.bitwise_count(bits.reshape(_TILE, _TILE)).astype(np.int8)
     tile: npt.NDArray[np.int8] = ones - np.int8(8)
     return tile[np.arange(height) % _TILE][:, np.arange(width) % _TILE]
 

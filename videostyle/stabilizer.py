@@ -208,6 +208,8 @@ def _mean(pastiches: list[Picture], weights: Weights) -> Picture:
         band = slice(first * BLOCK, last * BLOCK)
         accumulated = np.full(blended[band].shape, WHOLE // 2, np.uint16)
         for share, line in zip(shares, lines, strict=True):
+            if not share[first:last].any():
+                continue
             wide = np.repeat(share[first:last], 3 * BLOCK, axis=1)[:, None, : 3 * width]
             accumulated += np.multiply(
                 line[band].reshape(last - first, -1, 3 * width), wide, dtype=np.uint16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import re
 import sys
@@ -198,8 +199,15 @@ def check_size(size: int, option: str = "--size") -> None:
 
 def make_stylizer(arguments: argparse.Namespace) -> Any:
     """Load the model on the device the options name, and say so."""
-    from videostyle.model import load_model
-    from videostyle.stylizer import Stylizer
+    # What PyTorch makes at its import is there to stay: looking through it takes a tenth of the
+    # import's time, and goes on to take some of every frame's.
+    gc.disable()
+    try:
+        from videostyle.model import load_model
+        from videostyle.stylizer import Stylizer
+    finally:
+        gc.freeze()
+        gc.enable()
 
     stylizer = Stylizer(
         load_model(arguments.model),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
@@ -64,6 +63,8 @@ def _live(arguments: argparse.Namespace) -> int:
         ) from error
     if arguments.host in ("0.0.0.0", "::"):
         raise UsageError(f"--host {arguments.host}: name the address other devices know you by")
+    import asyncio
+
     from videostyle.live.library import Library
     from videostyle.media import missing
     from videostyle.numbered import is_sequence_input
