@@ -11,7 +11,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "videostyle"
 # From the ground up; a module imports only from lines above its own.
 LAYERS = [
-    {"errors", "whole_file"},
+    {"errors"},
+    {"whole_file"},
     {"look", "timecode", "easing", "stages", "options", "media", "picture", "flatness"}
     | {"device"},
     {"numbered"},

@@ -228,6 +228,25 @@ def test_what_a_link_points_at_is_written(
     assert len(seconds(target)) == 20
 
 
+def test_two_renders_do_not_write_one_output(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = clip(), tmp_path / "out.mp4"
+    refused = list[str]()
+
+    def on_progress(progress: Progress) -> None:
+        if not refused:
+            with pytest.raises(UsageError, match="another render is writing it") as second:
+                render(source, output, Look({"red": 1}), stylizer=Stylizer(stylizer.model))
+            refused.append(str(second.value))
+
+    report = render(source, output, Look({"red": 1}), stylizer=stylizer, on_progress=on_progress)
+    assert refused
+    assert probe(output).frame_count == report.frames
+    again = render(source, output, Look({"red": 1}), stylizer=stylizer)
+    assert again.complete
+
+
 def test_strict_stops_at_the_first_damage_and_says_where(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ from videostyle.stylizer import Stylizer
 from videostyle.timecode import FORMS, Time, check_order, format_seconds, parse_rate, parse_time
 from videostyle.timeline import NEAR, Timeline
 from videostyle.timeline_yaml import TimelineDocument, read_timeline
+from videostyle.whole_file import only_writer
 from videostyle.workers import paint_in_processes
 
 HDR = ("refuse", "tonemap", "pass")
@@ -118,46 +119,47 @@ def render(
         on_warning(warning)
     stylizer.check(looks.style_names)
     make_folder(output)
-    assignment = Assignment(with_bars(info), plan, looks, stabilize, strict, hwaccel)
-    account = Account(info.frame_count, on_progress)
-    in_pieces = plan.joins_segments and segment_seconds < math.inf
-    cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
-    if len(cuts) == 1:
-        painter = Painter(assignment, stylizer, interrupted, account.update)
-        faults = DecodeReport()
-        with painter.paint(cut, faults) as frames:
-            result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
-        if result.complete:
-            remove_segments(output)
-        notes = [*faults.notes, *painter.notes, *result.notes]
-        if workers > 1:
-            why = "; see --segment-seconds" if plan.joins_segments else ""
-            notes.append(f"painted by one worker, because it is in one piece{why}")
-    else:
-        folder = SegmentFolder(output, assignment.identity(cuts, stylizer))
-        notes = folder.open()
-        missing = {
-            number: (cut, folder.file(number))
-            for number, cut in enumerate(cuts[: folder.count(len(cuts))])
-            if (record := folder.record(number)) is None
-            or (strict and DecodeReport(**record.faults).faults)  # to be met again
-        }
-        account.skip(folder.frames)
-        if workers > 1:
-            painting = paint_in_processes(
-                missing, assignment, stylizer, workers, account, interrupted
-            )
-        else:
+    with only_writer(output):
+        assignment = Assignment(with_bars(info), plan, looks, stabilize, strict, hwaccel)
+        account = Account(info.frame_count, on_progress)
+        in_pieces = plan.joins_segments and segment_seconds < math.inf
+        cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
+        if len(cuts) == 1:
             painter = Painter(assignment, stylizer, interrupted, account.update)
-            painting = painter.paint_segments(missing)
-        with closing(painting):
-            segments, complete = _collect(painting, folder, len(cuts))
-        records = [record for _, record in segments]
-        notes += DecodeReport.of_parts(record.faults for record in records).notes
-        notes += dict.fromkeys(note for record in records for note in record.notes)
-        result = join_segments(segments, info, output, plan, cut=cut, complete=complete)
-        notes += result.notes
-        folder.remove() if complete else folder.remove_unfinished()
+            faults = DecodeReport()
+            with painter.paint(cut, faults) as frames:
+                result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
+            if result.complete:
+                remove_segments(output)
+            notes = [*faults.notes, *painter.notes, *result.notes]
+            if workers > 1:
+                why = "; see --segment-seconds" if plan.joins_segments else ""
+                notes.append(f"painted by one worker, because it is in one piece{why}")
+        else:
+            folder = SegmentFolder(output, assignment.identity(cuts, stylizer))
+            notes = folder.open()
+            missing = {
+                number: (cut, folder.file(number))
+                for number, cut in enumerate(cuts[: folder.count(len(cuts))])
+                if (record := folder.record(number)) is None
+                or (strict and DecodeReport(**record.faults).faults)  # to be met again
+            }
+            account.skip(folder.frames)
+            if workers > 1:
+                painting = paint_in_processes(
+                    missing, assignment, stylizer, workers, account, interrupted
+                )
+            else:
+                painter = Painter(assignment, stylizer, interrupted, account.update)
+                painting = painter.paint_segments(missing)
+            with closing(painting):
+                segments, complete = _collect(painting, folder, len(cuts))
+            records = [record for _, record in segments]
+            notes += DecodeReport.of_parts(record.faults for record in records).notes
+            notes += dict.fromkeys(note for record in records for note in record.notes)
+            result = join_segments(segments, info, output, plan, cut=cut, complete=complete)
+            notes += result.notes
+            folder.remove() if complete else folder.remove_unfinished()
     done = account.progress()
     return Report(
         output=result.output,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from videostyle.errors import UsageError
 
 
 def part_path(path: Path) -> Path:
@@ -25,3 +32,22 @@ def written_whole(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
             error.filename = str(path)
         raise
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Keep every other process and thread of this user and machine from writing `path` meanwhile:
+    two would write into one part. Raises UsageError if one is at it."""
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    lock = FileLock(Path(tempfile.gettempdir(), f"videostyle-{user}-{name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise UsageError(
+            f"{path}: another render is writing it; let that end, or choose another name"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
