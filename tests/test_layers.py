@@ -30,7 +30,7 @@ LAYERS = [
     {"painter"},
     {"workers"},
     {"rendering", "training"},
-    {"evaluation", "live"},
+    {"frames", "evaluation", "live"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -2,6 +2,7 @@
 
     load_model, Stylizer, Look      a frame to its pastiche
     render, EncodeOptions           a file to a file
+    paint_frames                    frames of your own to their pastiches
     Progress, Report                what render tells
     read_timeline, Timeline         keyframes
     VideoStyleError                 the base of all errors; `videostyle.errors` has the others
@@ -16,6 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from videostyle.errors import VideoStyleError
+    from videostyle.frames import paint_frames
     from videostyle.look import Look
     from videostyle.model import load_model
     from videostyle.options import EncodeOptions
@@ -34,6 +36,7 @@ _HOMES = {
     "Timeline": "timeline",
     "VideoStyleError": "errors",
     "load_model": "model",
+    "paint_frames": "frames",
     "read_timeline": "timeline_yaml",
     "render": "rendering",
 }
@@ -46,6 +49,7 @@ __all__ = [
     "Timeline",
     "VideoStyleError",
     "load_model",
+    "paint_frames",
     "read_timeline",
     "render",
 ]

@@ -318,11 +318,12 @@ def describe(
 def _probe(
     source: Path, max_size: int | None, hdr: str, fps: str | float | Fraction | None
 ) -> MediaInfo:
-    info = probe(source, hdr, None if fps is None else _parse_fps(fps))
+    info = probe(source, hdr, None if fps is None else parse_fps(fps))
     return info if max_size is None else info.fitted(max_size)
 
 
-def _parse_fps(fps: str | float | Fraction) -> Fraction:
+def parse_fps(fps: str | float | Fraction) -> Fraction:
+    """Frames a second, as `render` takes them. Raises UsageError."""
     if isinstance(fps, Fraction) and fps > 0:
         return fps.limit_denominator(100_000)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -86,11 +86,7 @@ class Stylizer:
         """
         if not isinstance(look, Look):
             raise UsageError(f'look is {look!r}; write Look({{"starry_night": 1}})')
-        is_array = isinstance(frame, np.ndarray)
-        is_rgb = is_array and frame.ndim == 3 and frame.shape[2] == 3 and frame.size > 0
-        if not (is_rgb and frame.dtype == np.uint8):
-            found = f"{frame.shape} {frame.dtype}" if is_array else type(frame).__name__
-            raise UsageError(f"a frame is (H, W, 3) uint8, not {found}")
+        check_frame(frame)
         if look.opacity == 0:
             return frame.copy()
         height, width = frame.shape[:2]
@@ -227,6 +223,15 @@ class Stylizer:
         if not (bottom or right):
             return np.require(frame, requirements=["C", "W"])
         return np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+
+
+def check_frame(frame: Any) -> None:
+    """Raise UsageError for what is no (H, W, 3) uint8."""
+    is_array = isinstance(frame, np.ndarray)
+    is_rgb = is_array and frame.ndim == 3 and frame.shape[2] == 3 and frame.size > 0
+    if not (is_rgb and frame.dtype == np.uint8):
+        found = f"{frame.shape} {frame.dtype}" if is_array else type(frame).__name__
+        raise UsageError(f"a frame is (H, W, 3) uint8, not {found}")
 
 
 def layers(lines: int, height: int) -> list[float]:
