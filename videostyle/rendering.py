@@ -19,7 +19,7 @@ from videostyle.letterbox import with_bars
 from videostyle.look import Look
 from videostyle.media import Cut, MediaInfo
 from videostyle.model import load_model
-from videostyle.options import EncodeOptions
+from videostyle.options import LEAST_SEGMENT_SECONDS, EncodeOptions
 from videostyle.painter import Account, Assignment, Painted, Painter, Progress
 from videostyle.segments import (
     SEGMENT_SECONDS,
@@ -108,8 +108,9 @@ def render(
     _check(source, output, timeline, options, max_size, hdr)
     _check_choice("hwaccel", hwaccel, HWACCEL)
     _check_whole("workers", workers)
-    if not (isinstance(segment_seconds, Real) and segment_seconds > 0):
-        raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be a number above 0")
+    if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
+        least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
+        raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be {least}")
     stylizer = stylizer or Stylizer(load_model())
     output = behind_link(Path(output))
     info, cut = cut_for(_probe(Path(source), max_size, hdr, fps), start, end)
