@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from conftest import stage_threads
 from PIL import Image
 from pipeline import Clip, seconds
 
+from videostyle.cli import main
 from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
@@ -107,6 +110,40 @@ def test_an_interruption_leaves_a_playable_part(
     assert report.output == tmp_path / "out.part.mp4"
     assert 5 <= len(seconds(report.output)) < 60
     assert not stage_threads()
+
+
+@pytest.mark.parametrize("piece", [10.0, 0.4])
+def test_an_interruption_before_the_first_frame_leaves_nothing(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
+) -> None:
+    report = render(
+        clip(pts=range(20)),
+        tmp_path / "out.mp4",
+        Look({"red": 1}),
+        stylizer=stylizer,
+        segment_seconds=piece,
+        interrupted=lambda: True,
+    )
+    assert (report.complete, report.frames) == (False, 0)
+    assert report.to_dict()["output"] is None
+    assert not report.output.exists()
+
+
+def test_no_part_is_printed_where_there_is_none(
+    clip: Clip,
+    model_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stopped = Event()
+    stopped.set()
+    monkeypatch.setattr("videostyle.cli.render._interruptible", lambda: nullcontext(stopped))
+    command = ["render", str(clip()), "-o", str(tmp_path / "out.mp4"), "--style", "red"]
+    assert main([*command, "--model", model_file]) == 130
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert "stopped: no part. Start over" in error
 
 
 def failing(*_: object, **__: object) -> None:

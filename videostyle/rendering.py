@@ -42,8 +42,8 @@ HWACCEL = ("none", "cuda")
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a render did. complete is False after an interruption: `output` is then the playable
-    part, under its .part name, and goes_on says whether the next call with the same arguments
-    paints only the rest."""
+    part, under its .part name, which is there if `frames` is above 0; goes_on says whether the
+    next call with the same arguments paints only the rest."""
 
     output: Path
     frames: int
@@ -55,7 +55,8 @@ class Report:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "output": str(self.output)}
+        """For JSON; `output` is None if nothing was written."""
+        return {**asdict(self), "output": str(self.output) if self.frames else None}
 
 
 def render(

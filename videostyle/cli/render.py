@@ -225,7 +225,7 @@ def _render_one(
         )
     for note in report.notes[len(warnings) :]:
         say(f"{source}: {note}")
-    if not arguments.json:
+    if report.frames and not arguments.json:
         with reader_may_leave(sys.stdout):
             print(
                 f"{report.output}  {_frames(report)} in {report.seconds:.1f} s, "
