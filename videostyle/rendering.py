@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -103,7 +103,7 @@ def render(
     Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
     before. Words and numbers out of their range are a UsageError before any file is touched.
     """
-    options = options or EncodeOptions()
+    options = EncodeOptions() if options is None else options
     if not isinstance(stylizer, Stylizer | None):
         raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
     _check(source, output, timeline, options, max_size, hdr)
@@ -112,6 +112,10 @@ def render(
     if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
         least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
         raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be {least}")
+    _check_function("on_warning", on_warning)
+    if on_progress is not None:
+        _check_function("on_progress", on_progress)
+    _check_function("interrupted", interrupted)
     stylizer = stylizer or Stylizer(load_model())
     output = behind_link(Path(output))
     info, cut = cut_for(_probe(Path(source), max_size, hdr, fps), start, end)
@@ -356,9 +360,18 @@ def _check(
         raise UsageError(
             f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
         )
+    for name in ("codec", "preset", "pix_fmt", "audio"):
+        word = getattr(options, name)
+        if not (isinstance(word, str) or (word is None and name != "audio")):
+            raise UsageError(f"{name} is {word!r}; it must be text")
     if not isinstance(options.crf, int | None):
         raise UsageError(f"crf is {options.crf!r}; it must be a whole number")
+    if not isinstance(options.encoder_options, Mapping):
+        found = repr(options.encoder_options)
+        raise UsageError(f'encoder_options is {found}; write {{"g": "50"}}')
     for key, value in options.encoder_options.items():
+        if not isinstance(key, str):
+            raise UsageError(f"encoder_options: {key!r} is no name of an option; write it as text")
         if not isinstance(value, str):
             raise UsageError(f"encoder_options: {key} is {value!r}; write it as text, '{value}'")
     if max_size is not None:
@@ -369,6 +382,11 @@ def _check(
 def _check_whole(name: str, value: object) -> None:
     if not (isinstance(value, Integral) and int(value) > 0):
         raise UsageError(f"{name} is {value!r}; it must be a whole number above 0")
+
+
+def _check_function(name: str, value: object) -> None:
+    if not callable(value):
+        raise UsageError(f"{name} is {value!r}; give a function")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
