@@ -91,6 +91,16 @@ def test_times_may_be_numbers_of_seconds(clip: Clip, stylizer: Stylizer, tmp_pat
     assert probe(output).frame_count == 10
 
 
+def test_whole_numbers_may_be_those_of_numpy(
+    clip: Clip, small_model: Model, tmp_path: Path
+) -> None:
+    one: Any = np.int64(1)
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=one)
+    options = EncodeOptions(crf=20 * one)
+    output = tmp_path / "out.mp4"
+    assert render(clip(), output, RED, stylizer=stylizer, options=options, workers=one).complete
+
+
 def test_pieces_without_end_are_one(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
     source, output = clip(pts=range(20)), tmp_path / "out.mp4"
     assert render(source, output, RED, stylizer=stylizer, segment_seconds=math.inf).complete

@@ -364,7 +364,7 @@ def _check(
         word = getattr(options, name)
         if not (isinstance(word, str) or (word is None and name != "audio")):
             raise UsageError(f"{name} is {word!r}; it must be text")
-    if not isinstance(options.crf, int | None):
+    if not isinstance(options.crf, Integral | None):
         raise UsageError(f"crf is {options.crf!r}; it must be a whole number")
     if not isinstance(options.encoder_options, Mapping):
         found = repr(options.encoder_options)
