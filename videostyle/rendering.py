@@ -265,7 +265,9 @@ def timeline_for(
     if isinstance(timeline, Look):
         return Timeline.constant(timeline), []
     if isinstance(timeline, Timeline):
-        return timeline, []
+        tracks = timeline.tracks.values()
+        moments = {key.seconds for track in tracks for key in track.keyframes}
+        return timeline, _warn_of_one_moment(info, len(moments))
     if not isinstance(timeline, TimelineDocument):
         path = Path(timeline)
         if path.name == str(timeline) and not (path.suffix or path.exists()):
@@ -276,7 +278,17 @@ def timeline_for(
     duration = info.duration_seconds
     if duration is None and timeline.needs_duration:
         duration = measure_duration(info)
-    return timeline.resolve(duration, info.frame_rate, info.time_base)
+    looks, warnings = timeline.resolve(duration, info.frame_rate, info.time_base)
+    return looks, warnings + _warn_of_one_moment(info, len({key.at for key in timeline.keys}))
+
+
+def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:
+    if not (info.is_image and moments > 1):
+        return []
+    return [
+        f"{info.path}: a picture has one moment, the timeline's at 0 s; "
+        "--style or --mix paints it in any other look"
+    ]
 
 
 def describe(
