@@ -94,7 +94,7 @@ def test_the_command_writes_a_model_and_a_sample(
     loss_network_file: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output = painting.with_name("more.safetensors")
+    output = painting.with_name("new") / "more.safetensors"
     arguments = ["add-style", str(painting), "--name", "ochre", "--artist", "A. Painter"]
     arguments += ["--content", str(clip()), "--loss-network", str(loss_network_file)]
     arguments += ["--model", model_file, "--steps", "2", "--size", "64", "-o", str(output)]
@@ -127,7 +127,7 @@ def test_mistakes_are_named_in_one_line(
     change: list[str],
     message: str,
 ) -> None:
-    output = painting.with_name("more.safetensors")
+    output = painting.with_name("new") / "more.safetensors"
     arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(photos)]
     arguments += ["--loss-network", str(loss_network_file), "--model", model_file]
     arguments += ["-o", str(output), "--device", "cpu", *change]
@@ -135,7 +135,18 @@ def test_mistakes_are_named_in_one_line(
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert message in lines[0]
-    assert not output.exists()
+    assert not output.parent.exists()
+
+
+def test_a_name_that_is_taken_is_refused_before_anything_is_fetched(
+    model_file: str, painting: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = list[str]()
+    monkeypatch.setattr("videostyle.cli.add_style.find_loss_network", fetched.append)
+    arguments = ["add-style", str(painting), "--name", "red", "--content", str(photos)]
+    arguments += ["--loss-network", "vgg16", "--model", model_file, "-o", "more.safetensors"]
+    assert main(arguments) == 2
+    assert not fetched
 
 
 def test_content_comes_from_a_folder_a_picture_or_a_video(

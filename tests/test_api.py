@@ -17,6 +17,7 @@ from videostyle.model import Model, load_model
 from videostyle.options import EncodeOptions
 from videostyle.rendering import describe, render
 from videostyle.stylizer import Stylizer
+from videostyle.timeline import Loop
 from videostyle.timeline_yaml import read_timeline
 
 RED = Look({"red": 1})
@@ -31,7 +32,8 @@ RED = Look({"red": 1})
         ({"workers": -1}, "workers is -1"),
         ({"max_size": 0}, "max_size is 0; it must be a whole number above 0"),
         ({"max_size": 80.5}, r"max_size is 80\.5"),
-        ({"segment_seconds": 0}, "segment_seconds is 0; it must be a number above 0"),
+        ({"segment_seconds": 0}, "segment_seconds is 0; it must be a number of seconds, at least"),
+        ({"segment_seconds": 1e-9}, r"segment_seconds is 1e-09; .* at least 0\.1"),
         ({"segment_seconds": -1}, "segment_seconds is -1"),
         ({"segment_seconds": math.nan}, "segment_seconds is nan"),
         ({"options": {"crf": 20}}, "options is {'crf': 20}; give EncodeOptions"),
@@ -40,6 +42,20 @@ RED = Look({"red": 1})
             {"options": EncodeOptions(encoder_options={"g": 50})},  # type: ignore[dict-item]
             "encoder_options: g is 50; write it as text, '50'",
         ),
+        (
+            {"options": EncodeOptions(encoder_options=[("g", "50")])},  # type: ignore[arg-type]
+            r"encoder_options is \[\('g', '50'\)\]; write \{\"g\": \"50\"\}",
+        ),
+        (
+            {"options": EncodeOptions(encoder_options={5: "50"})},  # type: ignore[dict-item]
+            "encoder_options: 5 is no name of an option; write it as text",
+        ),
+        ({"options": EncodeOptions(codec=5)}, "codec is 5; it must be text"),  # type: ignore[arg-type]
+        ({"options": EncodeOptions(audio=None)}, "audio is None; it must be text"),  # type: ignore[arg-type]
+        ({"options": 0}, "options is 0; give EncodeOptions"),
+        ({"on_warning": None}, "on_warning is None; give a function"),
+        ({"on_progress": 5}, "on_progress is 5; give a function"),
+        ({"interrupted": None}, "interrupted is None; give a function"),
         ({"timeline": "red"}, r'red: no such timeline; .* Look\(\{"red": 1\}\)'),
         ({"stylizer": "lean"}, r"stylizer is 'lean'; give Stylizer\(load_model\(\)\)"),
         ({"source": 3}, "source is 3; give the name of a file"),
@@ -73,6 +89,16 @@ def test_times_may_be_numbers_of_seconds(clip: Clip, stylizer: Stylizer, tmp_pat
     output = tmp_path / "out.mp4"
     render(clip(pts=range(20)), output, RED, stylizer=stylizer, start=0.2, end=np.float32(0.6))
     assert probe(output).frame_count == 10
+
+
+def test_whole_numbers_may_be_those_of_numpy(
+    clip: Clip, small_model: Model, tmp_path: Path
+) -> None:
+    one: Any = np.int64(1)
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=one)
+    options = EncodeOptions(crf=20 * one)
+    output = tmp_path / "out.mp4"
+    assert render(clip(), output, RED, stylizer=stylizer, options=options, workers=one).complete
 
 
 def test_pieces_without_end_are_one(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
@@ -110,6 +136,12 @@ def test_a_stylizer_takes_a_model_a_look_and_threads(
     for threads in (0, -1, "2"):
         with pytest.raises(UsageError, match=r"threads is .*; it must be a whole number above 0"):
             Stylizer(small_model, threads=threads)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("period", [0, -1, math.inf, math.nan])
+def test_a_loop_without_a_period_is_refused(period: float) -> None:
+    with pytest.raises(ValueError, match="it must be above 0"):
+        Loop(period)
 
 
 def test_a_timeline_is_read_by_its_name(tmp_path: Path) -> None:

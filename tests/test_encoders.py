@@ -261,7 +261,7 @@ def see_through(tmp_path: Path) -> Path:
     pixels = np.full((48, 64, 4), (200, 100, 50, 51), np.uint8)
     pixels[:, 32:, 3] = 255
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("qtrle", rate=25)
+        stream = container.add_stream("qtrle", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "argb"
         for _ in range(3):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgba")))
@@ -294,7 +294,7 @@ def test_what_pieces_cannot_hold_is_written_in_one(
         tmp_path / name,
         Look({"original": 1}),
         stylizer=stylizer,
-        segment_seconds=0.04,
+        segment_seconds=0.1,
         options=EncodeOptions(codec=codec),
     )
     frames = list(decode(probe(report.output), keep_alpha=True))

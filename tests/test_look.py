@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,8 +40,22 @@ def test_what_is_no_mixture_is_refused_with_the_way_to_write_one(mix: Any) -> No
         Look(mix)
 
 
+@pytest.mark.parametrize("name", [1, None, Path("a")])
+def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
+    with pytest.raises(UsageError, match="names are text"):
+        Look({name: 1, "b": 1})
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_of_numpy_become_pythons_own() -> None:
+    scalars = {name: np.float32(0.5) for name in SCALARS}
+    look = Look({"a": np.float32(1), "b": np.int64(3)}, **scalars)
+    same = Look({"a": 1, "b": 3}, **dict.fromkeys(SCALARS, 0.5))
+    assert json.loads(json.dumps(look.to_dict())) == same.to_dict()
+
+
 @pytest.mark.parametrize("track", SCALARS)
-@pytest.mark.parametrize("value", ["0.5", None, math.nan, -1])
+@pytest.mark.parametrize("value", ["0.5", None, math.nan, -1, 10**400])
 def test_a_track_out_of_its_range_is_named(track: str, value: Any) -> None:
     with pytest.raises(UsageError, match=f"{track} is {value!r}; it must be from"):
         Look({"a": 1}, **{track: value})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,14 @@ from conftest import stage_threads
 from PIL import Image
 from pipeline import Clip, seconds
 
+from videostyle.cli import main
 from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.painter import Account
 from videostyle.rendering import Progress, Report, render
 from videostyle.stylizer import Stylizer
+from videostyle.timeline import Keyframe, Timeline, Track
 
 
 @pytest.mark.parametrize("pts", [range(8), [0, 3, 4, 9, 15], range(100, 108)])
@@ -46,6 +50,29 @@ def test_a_timeline_paints_by_the_time_of_the_frame(
     changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(after, before, strict=True)]
     assert max(changes[:5]) < 4
     assert min(changes[5:]) > 8
+
+
+@pytest.mark.parametrize("second", ["1s", "100%"])
+def test_a_picture_is_said_to_have_one_moment(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, second: str
+) -> None:
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (96, 64), (200, 90, 20)).save(picture)
+    file = tmp_path / "t.yaml"
+    first = "version: 1\nkeyframes:\n  - {at: 0s, mix: original}\n"
+
+    def notes(source: Path, keys: str) -> tuple[str, ...]:
+        file.write_text(first + keys)
+        output = tmp_path / f"out{source.suffix}"
+        return render(source, output, file, stylizer=stylizer).notes
+
+    note = f"{picture}: a picture has one moment, the timeline's at 0 s"
+    assert [text.partition(";")[0] for text in notes(picture, "")] == []
+    more = f"  - {{at: {second}, mix: red}}\n"
+    assert [text.partition(";")[0] for text in notes(picture, more)] == [note]
+    assert not any("moment" in text for text in notes(clip(pts=range(30)), more))
+    looks = Timeline(Track([Keyframe(0.0, {"red": 1.0}), Keyframe(1.0, {"blue": 1.0})]))
+    assert render(picture, tmp_path / "out.png", looks, stylizer=stylizer).notes[0].startswith(note)
 
 
 def test_a_largest_side_scales_pictures_and_videos(
@@ -107,6 +134,40 @@ def test_an_interruption_leaves_a_playable_part(
     assert report.output == tmp_path / "out.part.mp4"
     assert 5 <= len(seconds(report.output)) < 60
     assert not stage_threads()
+
+
+@pytest.mark.parametrize("piece", [10.0, 0.4])
+def test_an_interruption_before_the_first_frame_leaves_nothing(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
+) -> None:
+    report = render(
+        clip(pts=range(20)),
+        tmp_path / "out.mp4",
+        Look({"red": 1}),
+        stylizer=stylizer,
+        segment_seconds=piece,
+        interrupted=lambda: True,
+    )
+    assert (report.complete, report.frames) == (False, 0)
+    assert report.to_dict()["output"] is None
+    assert not report.output.exists()
+
+
+def test_no_part_is_printed_where_there_is_none(
+    clip: Clip,
+    model_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stopped = Event()
+    stopped.set()
+    monkeypatch.setattr("videostyle.cli.render._interruptible", lambda: nullcontext(stopped))
+    command = ["render", str(clip()), "-o", str(tmp_path / "out.mp4"), "--style", "red"]
+    assert main([*command, "--model", model_file]) == 130
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert "stopped: no part. Start over" in error
 
 
 def failing(*_: object, **__: object) -> None:

@@ -7,7 +7,6 @@ reserved style `original` is the untouched frame.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
@@ -24,24 +23,36 @@ SCALARS: Mapping[str, tuple[float, float, float]] = {
 
 
 def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
-    """Divide by the sum, dropping styles of weight 0.
+    """Divide by the sum, dropping styles of weight 0. Weights become Python's own numbers.
 
-    Raises UsageError for what is no mapping, if a weight is no number, negative or not finite, or
-    if no weight is above 0.
+    Raises UsageError for what is no mapping, if a name is no text, if a weight is no number,
+    negative or not finite, or if no weight is above 0.
     """
     if not isinstance(mixture, Mapping):
         raise UsageError(f'a mixture is {mixture!r}; write {{"starry_night": 1}}')
+    weights = {}
     for name, weight in mixture.items():
-        if not (isinstance(weight, Real) and 0 <= weight <= sys.float_info.max):
+        if not isinstance(name, str):
+            raise UsageError(f'a mixture names the style {name!r}; names are text, "starry_night"')
+        weights[name] = _number(weight)
+        if not 0 <= weights[name] < math.inf:
             raise UsageError(
                 f"weight of {name!r} is {weight!r}; weights are numbers, finite and not negative"
             )
-    largest = max(mixture.values(), default=0.0)
+    largest = max(weights.values(), default=0.0)
     if largest <= 0:
         raise UsageError("the weights of a mixture must not all be 0")
     # Scaled by the largest first, so that the sum of huge or tiny weights stays finite.
-    total = math.fsum(weight / largest for weight in mixture.values())
-    return {name: weight / largest / total for name, weight in mixture.items() if weight > 0}
+    total = math.fsum(weight / largest for weight in weights.values())
+    return {name: weight / largest / total for name, weight in weights.items() if weight > 0}
+
+
+def _number(value: object) -> float:
+    """Python's own number, whatever library's it was; NaN for what is none."""
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.inf
 
 
 class _Weights(Mapping[str, float]):
@@ -88,8 +99,10 @@ class Look:
         mix = normalize_mixture(self.mix)
         for name, (low, high, _) in SCALARS.items():
             value = getattr(self, name)
-            if not (isinstance(value, Real) and low <= float(value) <= high):
+            number = _number(value)
+            if not low <= number <= high:
                 raise UsageError(f"{name} is {value!r}; it must be from {low:g} to {high:g}")
+            object.__setattr__(self, name, number)
         object.__setattr__(self, "mix", _Weights(mix))
         styles = {name: weight for name, weight in mix.items() if name != ORIGINAL}
         painted = normalize_mixture(styles) if styles else {}

@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+# A piece is a file of its own: shorter ones cost more than the painting of them.
+LEAST_SEGMENT_SECONDS = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class EncodeOptions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -19,7 +19,7 @@ from videostyle.letterbox import with_bars
 from videostyle.look import Look
 from videostyle.media import Cut, MediaInfo
 from videostyle.model import load_model
-from videostyle.options import EncodeOptions
+from videostyle.options import LEAST_SEGMENT_SECONDS, EncodeOptions
 from videostyle.painter import Account, Assignment, Painted, Painter, Progress
 from videostyle.segments import (
     SEGMENT_SECONDS,
@@ -42,8 +42,8 @@ HWACCEL = ("none", "cuda")
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a render did. complete is False after an interruption: `output` is then the playable
-    part, under its .part name, and goes_on says whether the next call with the same arguments
-    paints only the rest."""
+    part, under its .part name, which is there if `frames` is above 0; goes_on says whether the
+    next call with the same arguments paints only the rest."""
 
     output: Path
     frames: int
@@ -55,7 +55,8 @@ class Report:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "output": str(self.output)}
+        """For JSON; `output` is None if nothing was written."""
+        return {**asdict(self), "output": str(self.output) if self.frames else None}
 
 
 def render(
@@ -102,14 +103,19 @@ def render(
     Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
     before. Words and numbers out of their range are a UsageError before any file is touched.
     """
-    options = options or EncodeOptions()
+    options = EncodeOptions() if options is None else options
     if not isinstance(stylizer, Stylizer | None):
         raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
     _check(source, output, timeline, options, max_size, hdr)
     _check_choice("hwaccel", hwaccel, HWACCEL)
     _check_whole("workers", workers)
-    if not (isinstance(segment_seconds, Real) and segment_seconds > 0):
-        raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be a number above 0")
+    if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
+        least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
+        raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be {least}")
+    _check_function("on_warning", on_warning)
+    if on_progress is not None:
+        _check_function("on_progress", on_progress)
+    _check_function("interrupted", interrupted)
     stylizer = stylizer or Stylizer(load_model())
     output = behind_link(Path(output))
     info, cut = cut_for(_probe(Path(source), max_size, hdr, fps), start, end)
@@ -259,7 +265,9 @@ def timeline_for(
     if isinstance(timeline, Look):
         return Timeline.constant(timeline), []
     if isinstance(timeline, Timeline):
-        return timeline, []
+        tracks = timeline.tracks.values()
+        moments = {key.seconds for track in tracks for key in track.keyframes}
+        return timeline, _warn_of_one_moment(info, len(moments))
     if not isinstance(timeline, TimelineDocument):
         path = Path(timeline)
         if path.name == str(timeline) and not (path.suffix or path.exists()):
@@ -270,7 +278,17 @@ def timeline_for(
     duration = info.duration_seconds
     if duration is None and timeline.needs_duration:
         duration = measure_duration(info)
-    return timeline.resolve(duration, info.frame_rate, info.time_base)
+    looks, warnings = timeline.resolve(duration, info.frame_rate, info.time_base)
+    return looks, warnings + _warn_of_one_moment(info, len({key.at for key in timeline.keys}))
+
+
+def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:
+    if not (info.is_image and moments > 1):
+        return []
+    return [
+        f"{info.path}: a picture has one moment, the timeline's at 0 s; "
+        "--style or --mix paints it in any other look"
+    ]
 
 
 def describe(
@@ -355,9 +373,18 @@ def _check(
         raise UsageError(
             f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
         )
-    if not isinstance(options.crf, int | None):
+    for name in ("codec", "preset", "pix_fmt", "audio"):
+        word = getattr(options, name)
+        if not (isinstance(word, str) or (word is None and name != "audio")):
+            raise UsageError(f"{name} is {word!r}; it must be text")
+    if not isinstance(options.crf, Integral | None):
         raise UsageError(f"crf is {options.crf!r}; it must be a whole number")
+    if not isinstance(options.encoder_options, Mapping):
+        found = repr(options.encoder_options)
+        raise UsageError(f'encoder_options is {found}; write {{"g": "50"}}')
     for key, value in options.encoder_options.items():
+        if not isinstance(key, str):
+            raise UsageError(f"encoder_options: {key!r} is no name of an option; write it as text")
         if not isinstance(value, str):
             raise UsageError(f"encoder_options: {key} is {value!r}; write it as text, '{value}'")
     if max_size is not None:
@@ -368,6 +395,11 @@ def _check(
 def _check_whole(name: str, value: object) -> None:
     if not (isinstance(value, Integral) and int(value) > 0):
         raise UsageError(f"{name} is {value!r}; it must be a whole number above 0")
+
+
+def _check_function(name: str, value: object) -> None:
+    if not callable(value):
+        raise UsageError(f"{name} is {value!r}; give a function")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

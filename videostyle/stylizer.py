@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
@@ -57,8 +58,10 @@ class Stylizer:
     ) -> None:
         if not isinstance(model, Model):
             raise UsageError(f"model is {model!r}; give what load_model returns")
-        if threads is not None and not (isinstance(threads, int) and threads > 0):
-            raise UsageError(f"threads is {threads!r}; it must be a whole number above 0")
+        if threads is not None:
+            if not (isinstance(threads, Integral) and int(threads) > 0):
+                raise UsageError(f"threads is {threads!r}; it must be a whole number above 0")
+            threads = int(threads)
         self.model = model
         self.settings = {"device": device, "precision": precision, "threads": threads}
         self.engine = make_engine(model.network, device, precision, threads)

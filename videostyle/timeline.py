@@ -33,10 +33,17 @@ class Keyframe(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Time repeats with this period in seconds; `bounce` runs every other period backwards."""
+    """Time repeats with this period in seconds; `bounce` runs every other period backwards.
+
+    Raises ValueError for a period that is not above 0 or not finite.
+    """
 
     period: float
     bounce: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.period < math.inf:
+            raise ValueError(f"the period of a loop is {self.period!r}; it must be above 0, finite")
 
     def fold(self, seconds: float) -> float:
         """Seconds on the timeline for a time of the video, in [0, period]."""

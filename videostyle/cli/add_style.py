@@ -75,7 +75,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
     from videostyle.device import choose_device
     from videostyle.look import Look
     from videostyle.model import load_model, save_model
-    from videostyle.model_card import Style
+    from videostyle.model_card import Style, read_model_card
     from videostyle.stylizer import Stylizer
     from videostyle.training import add_style
     from videostyle.training.config import PaintingConfig
@@ -97,10 +97,12 @@ def _add_style(arguments: argparse.Namespace) -> int:
         style = Style(arguments.name, title, arguments.artist, arguments.year, credit)
     except ValueError as error:
         raise UsageError(f"--name: {error}") from error
+    if style.name in read_model_card(arguments.model).style_names:
+        raise UsageError(f"--name: the model already has a style {style.name!r}; choose another")
     sample, table = output.with_suffix(".png"), output.with_suffix(".csv")
-    output.parent.mkdir(parents=True, exist_ok=True)
     inputs = (arguments.painting, arguments.content, arguments.loss_network, arguments.model)
-    check_outputs(output, sample, table, inputs=[Path(given) for given in inputs])
+    if output.parent.exists():  # else it is made once nothing is refused any more
+        check_outputs(output, sample, table, inputs=[Path(given) for given in inputs])
     for path in (output, sample, table):
         if path.exists() and not arguments.yes:
             raise UsageError(f"{path}: exists; -y overwrites it")
@@ -115,6 +117,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
         settings=PaintingConfig(arguments.size, arguments.weight),
         device=device,
     )
+    output.parent.mkdir(parents=True, exist_ok=True)
     steps = []
     with tqdm(total=arguments.steps, unit=" steps", mininterval=1) as bar:
         for step in training.steps():

@@ -53,8 +53,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
-        if message.endswith("expected one argument"):
-            message += "; write OPTION=VALUE for one that begins with -"
+        if option := re.fullmatch(r"argument (?:.*/)?(\S+): expected one argument", message):
+            message += f"; write {option[1]}=VALUE for one that begins with -"
         if "required" in message:  # perhaps it is there, misspelt
             options = (word.partition("=")[0] for word in self._words if word.startswith("--"))
             if unknown := next((it for it in options if it not in self._option_string_actions), ""):

@@ -31,7 +31,7 @@ from videostyle.cli.console import (
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, SCALARS, Look
 from videostyle.numbered import is_sequence_input
-from videostyle.options import add_encode_options, encode_options
+from videostyle.options import LEAST_SEGMENT_SECONDS, add_encode_options, encode_options
 from videostyle.segments import SEGMENT_SECONDS
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _render_one(
         )
     for note in report.notes[len(warnings) :]:
         say(f"{source}: {note}")
-    if not arguments.json:
+    if report.frames and not arguments.json:
         with reader_may_leave(sys.stdout):
             print(
                 f"{report.output}  {_frames(report)} in {report.seconds:.1f} s, "
@@ -298,9 +298,9 @@ def _parse_mix(text: str) -> dict[str, float]:
 def _piece_seconds(text: str) -> float:
     """The length of a piece, for argparse."""
     with suppress(ValueError):
-        if 0.1 <= float(text) < float("inf"):
+        if LEAST_SEGMENT_SECONDS <= float(text) < float("inf"):
             return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: write seconds, at least 0.1")
+    raise argparse.ArgumentTypeError(f"{text!r}: write seconds, at least {LEAST_SEGMENT_SECONDS:g}")
 
 
 def _may_write(output: Path, arguments: argparse.Namespace) -> bool:

@@ -28,6 +28,20 @@ LEAST: Mapping[str, int] = {
 Wrong = Callable[[str, str], VideoStyleError]  # of a key and what is wrong with its value
 
 
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Refuses a key that stands twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: key {key.value!r} stands twice; keep one")
+            seen.add(str(key.value))
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
 @dataclass(frozen=True, slots=True)
 class PaintingConfig:
     """How one painting is learned.
@@ -86,7 +100,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     Raises TrainingError naming the key that is wrong, UsageError where a change is.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TrainingError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(data, dict):
@@ -100,7 +114,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
 
     for key, change in changed.items():
         try:
-            data[key] = yaml.safe_load(change[len(key) + 1 :])
+            data[key] = yaml.load(change[len(key) + 1 :], _Loader)
         except yaml.YAMLError as error:
             raise wrong(key, f"is no YAML ({' '.join(str(error).split())})") from error
         if "=" not in change:
