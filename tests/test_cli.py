@@ -767,7 +767,7 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o b.mp4", "one of the arguments"),
         ("render a.mp4 -o b.mp4 --style udnie --hdr tonmap", "did you mean tonemap?"),
         ("rendr a.mp4", "did you mean render?"),
-        ("render a.mp4 -o b.mp4 --style udnie --start -2s", "write OPTION=VALUE"),
+        ("render a.mp4 -o b.mp4 --style udnie --start -2s", "write --start=VALUE"),
         ("render a.mp4 -o b.mp4 --mix udnie=1 reverie=2", "write NAME=WEIGHT,NAME=WEIGHT without"),
         ("render a.mp4 -o b.mp4 --style 'The Great Wave'", "Did you mean great_wave?"),
         ("render a.mp4 -o b.mp4 --style portrait", "Did you mean portrait_of_metzinger or portr"),
