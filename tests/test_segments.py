@@ -11,13 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +29,8 @@ from pipeline import Clip
 from videostyle import encode
 from videostyle.cli import main
 from videostyle.decode import DecodeReport, decode, probe
-from videostyle.encode import plan_output
+from videostyle.encode import SegmentWriter, plan_output
+from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Cut, Frame, MediaInfo
@@ -35,8 +39,10 @@ from videostyle.options import EncodeOptions
 from videostyle.painter import Assignment, Painter
 from videostyle.rendering import Progress, Report, render
 from videostyle.segments import segment_cuts, segment_folder
+from videostyle.stabilizer import MEMORY
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Keyframe, Timeline, Track
+from videostyle.whole_file import written_whole
 
 PIECE = 0.4
 RED, SLOW_RED = Look({"red": 1}), Look({"red": 1}, stroke=0.25)
@@ -423,6 +429,83 @@ def test_neighbouring_pieces_are_painted_as_one(
         parts.append((number, record.frames, record.faults["damaged_frames"], record.ends))
     assert parts == [(0, 10, 1, False), (1, 5, 2, False), (2, 0, 0, False), (3, 9, 0, False)]
     assert len(decoded) == 1
+
+
+SLIDES = (0, 3, 40, 41, 520, 1000)  # in the pieces 0, 4, 52 and 100 of 101
+
+
+def test_pieces_without_frames_open_no_encoder_and_write_no_manifest(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = clip(pts=SLIDES, audio="aac")
+    whole, output = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    paint(source, whole, stylizer, piece=100, codec="ffv1")
+    written = []
+
+    def noting(path: Path) -> AbstractContextManager[Path]:
+        written.append(path.name)
+        return written_whole(path)
+
+    class Noted(SegmentWriter):
+        def __init__(self, info: MediaInfo, path: Path, plan: EncodingPlan) -> None:
+            written.append(path.name)
+            super().__init__(info, path, plan)
+
+    monkeypatch.setattr("videostyle.segments.written_whole", noting)
+    monkeypatch.setattr("videostyle.painter.SegmentWriter", Noted)
+    report, _ = paint(source, output, stylizer, codec="ffv1")
+    assert report.complete
+    assert frames(output) == frames(whole)
+    files = [name for name in written if name != "manifest.json"]
+    assert files == ["00000.nut", "00004.nut", "00052.nut", "00100.nut"]
+    assert written.count("manifest.json") == 1 + len(files)
+
+
+@pytest.mark.parametrize("stop", [1, 4, 5])
+def test_pieces_without_frames_are_gone_on_after(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, stop: int
+) -> None:
+    source, whole, output = clip(pts=SLIDES), tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    paint(source, whole, stylizer, piece=100, codec="ffv1")
+    report, _ = paint(source, output, stylizer, codec="ffv1", stop_after=stop)
+    assert not report.complete
+    manifest = json.loads((segment_folder(output) / "manifest.json").read_text())
+    finished = sum(record["frames"] for record in manifest["segments"].values())
+    report, painted = paint(source, output, stylizer, codec="ffv1")
+    assert report.complete
+    assert painted == len(SLIDES) - finished
+    assert frames(output) == frames(whole)
+
+
+def test_a_piece_without_frames_paints_none_before_it(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker is given one piece at a time."""
+    info, submitted, submit = probe(clip(pts=SLIDES)), [], stylizer.submit
+
+    def noting(*args: Any) -> Callable[[], np.ndarray]:
+        submitted.append(args)
+        return submit(*args)
+
+    monkeypatch.setattr(stylizer, "submit", noting)
+    plan = plan_output(info, tmp_path / "out.mp4", EncodeOptions())
+    looks = Timeline.constant(RED)
+    assignment = Assignment(info, plan, looks, stabilize=True, strict=False, hwaccel="none")
+    painter = Painter(assignment, stylizer, lambda: False, lambda *_: None)
+    cuts = segment_cuts(info, Cut(), PIECE)
+    asked = {number: (cuts[number], tmp_path / f"{number}.nut") for number in (20, 52)}
+    found = [(number, record.frames) for number, record, _ in painter.paint_segments(asked)]
+    assert found == [(20, 0), (52, 1)]
+    assert len(submitted) == MEMORY + 1
+
+
+def test_a_part_without_any_frame_is_an_error(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    source, output = declared(clip("clip.mkv", pts=range(40)), 100), tmp_path / "out.mp4"
+    with pytest.raises(MediaError, match="not written, because there was no frame to write"):
+        render(source, output, RED, stylizer=stylizer, start=50)
+    assert not output.exists()
 
 
 def test_a_full_disk_leaves_what_is_finished_and_the_old_output(

@@ -22,7 +22,7 @@ from videostyle.encode import SegmentWriter
 from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError
 from videostyle.media import Cut, Frame, MediaInfo
-from videostyle.segments import SegmentRecord, file_identity
+from videostyle.segments import NO_FRAMES, SegmentRecord, file_identity
 from videostyle.stabilizer import MEMORY
 from videostyle.stages import Meter, prefetch
 from videostyle.strips import ran_out_of_memory
@@ -165,7 +165,8 @@ class Painter:
         if self._assignment.strict:
             frames = _undamaged(frames, faults, info.path)
         meter = self._meter
-        decoded = prefetch(meter.watch("decoded", watch(frames)), AHEAD)
+        leading = _leading_on(frames, cut.start)
+        decoded = prefetch(meter.watch("decoded", watch(leading)), AHEAD)
         to_paint = meter.watch("to paint", _until(self._interrupted, decoded))
         painting = stylize(
             to_paint, self._stylizer, self._assignment.looks, converter, stabilize=stabilize
@@ -223,14 +224,16 @@ class Painter:
         info, plan = self._assignment.info, self._assignment.plan
         upcoming = next(frames, None)
         for index, (number, (cut, file)) in enumerate(run.items()):
-            writer = SegmentWriter(info, file, plan)
+            writer: SegmentWriter | None = None  # most parts of a video of slides hold no frame
             try:
                 while upcoming and upcoming.seconds < cut.end:
+                    writer = writer or SegmentWriter(info, file, plan)
                     writer.write(upcoming)
                     upcoming = next(frames, None)
                     yield None
             except BaseException:
-                writer.abandon()
+                if writer:
+                    writer.abandon()
                 raise
             ends = not upcoming and faults.ended
             whole = bool(upcoming) or not self._interrupted()
@@ -240,9 +243,10 @@ class Painter:
                 return
 
     def _finish(
-        self, writer: SegmentWriter, faults: DecodeReport, number: int, whole: bool
+        self, writer: SegmentWriter | None, faults: DecodeReport, number: int, whole: bool
     ) -> Painted:
-        record, ends = writer.finish(), faults.ended
+        record = writer.finish() if writer else NO_FRAMES
+        ends = faults.ended
         return number, replace(record, notes=self.notes, faults=asdict(faults), ends=ends), whole
 
     def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -301,6 +305,19 @@ def _noting(
         yield frame
         before = replace(faults)
     noted += [replace(faults)] * len(pending)
+
+
+def _leading_on(frames: Iterable[Frame], start: float) -> Iterator[Frame]:
+    """Pass frames on, but those before `start` only once one from it on is there: most parts of a
+    video of slides hold none, and it would be painted up to them in vain."""
+    before = list[Frame]()
+    for frame in frames:
+        if frame.seconds < start:
+            before.append(frame)
+            continue
+        yield from before
+        before.clear()
+        yield frame
 
 
 def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Generator[Frame]:

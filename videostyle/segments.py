@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,9 @@ class SegmentRecord:
 
     def duration(self, frame: int) -> int:
         return self.durations[frame if len(self.durations) > 1 else 0]
+
+
+NO_FRAMES = SegmentRecord(frames=0, first_pts=0, durations=[], bytes=0)
 
 
 def segment_cuts(info: MediaInfo, cut: Cut, seconds: float) -> list[Cut]:
@@ -116,9 +119,11 @@ class SegmentFolder:
         return self._records.get(number)
 
     def finish(self, number: int, record: SegmentRecord) -> None:
-        """Note a segment whose file is written and checked."""
+        """Note a segment whose file is written and checked, or that holds no frame. The latter goes
+        to the disk with the next that holds one; until then there is nothing to lose."""
         self._records[number] = record
-        self._write()
+        if record.frames or record.ends:
+            self._write()
 
     def count(self, planned: int) -> int:
         """How many segments there are: fewer than planned where the input ended before the length
@@ -144,15 +149,17 @@ class SegmentFolder:
         manifest = {
             "format": _FORMAT,
             "identity": self._identity,
-            "segments": {str(number): asdict(self._records[number]) for number in self._records},
+            "segments": self._records,
         }
+        # In one go: `json.dump` takes several times as long.
+        text = json.dumps(manifest, default=_fields)
         try:
             self.path.mkdir(exist_ok=True)
             with (
                 written_whole(self.path / "manifest.json") as part,
                 part.open("w", encoding="utf-8") as file,
             ):
-                json.dump(manifest, file)
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -179,6 +186,11 @@ class SegmentFolder:
             return {"identity": dict(manifest["identity"]), "records": whole}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def _fields(record: SegmentRecord) -> dict[str, Any]:
+    """As `asdict`, without copying what the fields hold: all are written again with every piece."""
+    return {name: getattr(record, name) for name in SegmentRecord.__slots__}
 
 
 def _size(file: Path) -> int | None:
