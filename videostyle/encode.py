@@ -36,7 +36,7 @@ from videostyle.media import MATRICES, Cut, Frame, MediaInfo
 from videostyle.numbered import file_keys, is_sequence, numbered, sequence_numbers
 from videostyle.options import EncodeOptions
 from videostyle.palette import PalettePicker
-from videostyle.passthrough import Passthrough, Span, kept_tags
+from videostyle.passthrough import Passthrough, Span, kept_tags, stream_tags
 from videostyle.picture import save_picture, write_picture
 from videostyle.segments import SegmentRecord, segment_folder
 from videostyle.whole_file import part_path
@@ -428,7 +428,7 @@ class _Video:
             original = source.streams[info.stream_index]
             stream.disposition = original.disposition
             for target, tags in (
-                (stream.metadata, kept_tags(original.metadata)),
+                (stream.metadata, stream_tags(original, container.format.name)),
                 (container.metadata, kept_tags(source.metadata)),
             ):
                 if span.begin > -math.inf:

@@ -20,7 +20,7 @@ from videostyle.encoders import CONTAINERS, plan_encoding
 from videostyle.errors import UsageError
 from videostyle.media import MediaInfo
 from videostyle.options import EncodeOptions
-from videostyle.passthrough import StreamPlan, kept_tags
+from videostyle.passthrough import StreamPlan, held_language, kept_tags, same_language
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
@@ -55,7 +55,7 @@ def verify(source: Path, output: Path) -> list[Difference]:
     return [
         *_times(before, after, clock),
         *_picture(before, after),
-        *_streams(before, after, plan.streams),
+        *_streams(before, after, plan.streams, plan.container.name.lower()),
         *_container(before, after, plan.container.name),
     ]
 
@@ -108,7 +108,7 @@ def _picture(before: MediaInfo, after: MediaInfo) -> Iterator[Difference]:
 
 
 def _streams(
-    before: MediaInfo, after: MediaInfo, plans: Iterable[StreamPlan]
+    before: MediaInfo, after: MediaInfo, plans: Iterable[StreamPlan], muxer: str
 ) -> Iterator[Difference]:
     kept = [plan for plan in plans if plan.action != "leave out"]
     for plan in plans:
@@ -124,12 +124,12 @@ def _streams(
             if not same_kind:
                 yield Difference("streams", f"{plan.stream} is missing")
                 continue
-            yield from _facts(plan, one.streams[plan.stream.index], same_kind.pop(0))
+            yield from _facts(plan, one.streams[plan.stream.index], same_kind.pop(0), muxer)
         for stream in (stream for streams in found.values() for stream in streams):
             yield Difference("streams", f"stream {stream.index} ({stream.type}) is new")
 
 
-def _facts(plan: StreamPlan, old: Stream, new: Stream) -> Iterator[Difference]:
+def _facts(plan: StreamPlan, old: Stream, new: Stream, muxer: str) -> Iterator[Difference]:
     if plan.action == "attach":
         return
     title = old.metadata.get("title")
@@ -140,12 +140,16 @@ def _facts(plan: StreamPlan, old: Stream, new: Stream) -> Iterator[Difference]:
         ("disposition", str(int(old.disposition)), str(int(new.disposition))),
     ]
     for name, before, after in facts:
-        if before != after:
-            # Matroska and MP4 mark the first stream of a kind as the default one by themselves.
-            is_default = name == "disposition" and {before, after} <= {"0", "1"}
-            yield Difference(
-                "streams", f"{name} of {plan.stream}: {before} is {after}", expected=is_default
-            )
+        if before == after or (name == "language" and same_language(before, after)):
+            continue
+        # Matroska and MP4 mark the first stream of a kind as the default one by themselves.
+        is_default = name == "disposition" and {before, after} <= {"0", "1"}
+        is_unknown = name == "language" and held_language(before or "", muxer) is None
+        yield Difference(
+            "streams",
+            f"{name} of {plan.stream}: {before} is {after}",
+            expected=is_default or is_unknown,
+        )
 
 
 def _container(before: MediaInfo, after: MediaInfo, name: str) -> Iterator[Difference]:
