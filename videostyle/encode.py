@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -436,8 +436,10 @@ class _Video:
                     self._lost_timecode |= kept != tags
                     tags = kept
                 target.update(tags)
-            container.set_chapters(span.chapters(source))
+            chapters = span.chapters(source)
+            container.set_chapters(chapters)
             self._input_notes.extend(_input_notes(info, plan, source))
+            self._input_notes.extend(_lost_notes(plan, chapters, kept_tags(source.metadata)))
         open_encoder(stream.codec_context)
         self._stream = stream
 
@@ -478,33 +480,25 @@ class _Video:
                 f"because {self._plan.pix_fmt} needs even sizes"
             )
         name, tick = self._plan.container.name, self._plan.container.time_base
-        if not self._keeps_aspect():
+        if not self._plan.container.keeps_aspect(context.codec.canonical_name):
             yield from _aspect_note(info, name if tick else f"{name} with {context.name}")
         if self._lost_timecode:
             yield "the timecode is left out: it is that of the whole"
         if self._left_out:
             yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
 
-    def _keeps_aspect(self) -> bool:
-        """Matroska's own field for it is not to be reached; the bitstream of H.264 and H.265 has
-        one."""
-        container, name = self._plan.container, self._stream.codec_context.codec.canonical_name
-        if container.name in ("Matroska", "WebM"):
-            return name in ("h264", "hevc")
-        return container.time_base is None
-
     def _times(self, frame: Frame) -> tuple[int, int]:
         """Pts and duration in the output's ticks."""
         pts, duration = frame.pts - self._earlier, frame.duration or 0
-        tick = self._plan.container.time_base
-        if tick is None:
+        container, tick = self._plan.container, self._info.time_base
+        if container.time_base is None:
             return pts, duration
         # A container with a clock of its own begins at 0.
         if self._first_pts is None:
             self._first_pts = pts
-        ratio = self._info.time_base / tick
-        begin = (pts - self._first_pts) * ratio
-        return round(begin), max(1, round(begin + duration * ratio) - round(begin))
+        pts -= self._first_pts
+        begin, end = container.ticks(pts * tick), container.ticks((pts + duration) * tick)
+        return begin, max(1, end - begin)
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:
@@ -528,6 +522,18 @@ def _input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) ->
     assert isinstance(video, VideoStream)
     if video.codec_context.field_order > _PROGRESSIVE:
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
+
+
+def _lost_notes(
+    plan: EncodingPlan, chapters: Sequence[object], tags: Iterable[str]
+) -> Iterator[str]:
+    name = plan.container.name
+    if plan.container.time_base is None:
+        return
+    if chapters:
+        yield f"{len(chapters)} chapters left out: {name} holds none"
+    if tags:
+        yield f"tags left out ({', '.join(tags)}): {name} holds none"
 
 
 def _aspect_note(info: MediaInfo, holder: str) -> Iterator[str]:

@@ -180,7 +180,8 @@ class Container:
     name: in small letters it is that of FFmpeg's muxer. codecs: encoders whose streams it holds,
     the default first. audio: what sound is transcoded to, the default first; none where it holds no
     sound. text: what text subtitles become, None where it holds none. time_base: the only one it
-    has, in seconds; such a container has square pixels only. options: of the muxer.
+    has, in seconds; such a container has square pixels only, no chapters and no tags. options: of
+    the muxer.
     """
 
     name: str
@@ -190,6 +191,17 @@ class Container:
     alpha: bool = True
     time_base: Fraction | None = None
     options: Mapping[str, str] = field(default_factory=_frozen)
+
+    def keeps_aspect(self, codec: str) -> bool:
+        """Whether pixels stay as wide as they are, by FFmpeg's name of the codec. Matroska's own
+        field for it is not to be reached; the bitstream of H.264 and H.265 has one."""
+        if self.name in ("Matroska", "WebM"):
+            return codec in ("h264", "hevc")
+        return self.time_base is None
+
+    def ticks(self, since_first: Fraction) -> int:
+        """A time since the first frame in seconds, on the clock of a container that has one."""
+        return round(since_first / (self.time_base or 1))
 
 
 CONTAINERS: Mapping[str, Container] = {
