@@ -186,6 +186,13 @@ def test_a_size_the_encoder_cannot_hold_is_named_before_the_run(clip: Clip, tmp_
         plan_encoding(info, tmp_path / "out.mp4", EncodeOptions(codec="libsvtav1"))
 
 
+def test_a_reason_is_given_as_often_as_it_is_one(clip: Clip, tmp_path: Path) -> None:
+    info = replace(probe(clip(pts=range(2))), width=65_536, height=16)
+    for _ in range(2):
+        with pytest.raises(MediaError, match=r"libx264 does not .*: invalid width x height"):
+            plan_encoding(info, tmp_path / "out.mp4", EncodeOptions())
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root on Linux")
 def test_no_thread_becomes_a_real_time_thread(clip: Clip, tmp_path: Path) -> None:
     """SVT-AV1 run by root makes some; the rest of the machine may then wait for ever."""

@@ -574,8 +574,9 @@ def _threads() -> set[int]:
 
 def _open(context: VideoCodecContext) -> str | None:
     """Open an encoder; return why that failed."""
-    level = av.logging.get_level()
+    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # the reason may be that of the file before
     try:
         with av.logging.Capture() as log:
             open_encoder(context)
@@ -583,6 +584,7 @@ def _open(context: VideoCodecContext) -> str | None:
         return log[0][2].strip().rstrip(".") if log else error.strerror or str(error)
     finally:
         av.logging.set_level(level)
+        av.logging.set_skip_repeated(skips)
     return None
 
 
