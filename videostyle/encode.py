@@ -6,6 +6,7 @@ that was there before stays as it is.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -22,7 +24,7 @@ import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
-from PIL import Image
+from PIL import Image, ImageCms
 
 from videostyle.color import join_alpha, plane_array
 from videostyle.decode import open_input
@@ -37,7 +39,7 @@ from videostyle.numbered import file_keys, is_sequence, numbered, sequence_numbe
 from videostyle.options import EncodeOptions
 from videostyle.palette import PalettePicker
 from videostyle.passthrough import Passthrough, Span, kept_tags, stream_tags
-from videostyle.picture import save_picture, write_picture
+from videostyle.picture import load_picture, save_picture, write_picture
 from videostyle.segments import SegmentRecord, segment_folder
 from videostyle.whole_file import part_path
 
@@ -439,6 +441,7 @@ class _Video:
             chapters = span.chapters(source)
             container.set_chapters(chapters)
             self._input_notes.extend(_input_notes(info, plan, source))
+            self._input_notes.extend(_profile_note(_profile(info), plan))
             self._input_notes.extend(_lost_notes(plan, chapters, kept_tags(source.metadata)))
         open_encoder(stream.codec_context)
         self._stream = stream
@@ -524,6 +527,36 @@ def _input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) ->
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
 
 
+def _profile(info: MediaInfo) -> bytes | None:
+    """The colour profile of numbered pictures: the first one's."""
+    first = load_picture(numbered(info.path, info.pictures[0])) if info.pictures else None
+    return first.info.get("icc_profile") if first else None
+
+
+def _profile_note(profile: bytes | None, plan: EncodingPlan) -> Iterator[str]:
+    if profile is None:
+        return
+    try:
+        facts = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
+    except OSError:  # damaged; viewers pass it over too
+        return
+    if _gamut(facts) > 1.1 * _gamut(ImageCms.createProfile("sRGB")):
+        name = " ".join((facts.profile_description or "a wide profile").split())
+        yield (
+            f"the colours, of {name}, look pale: "
+            f"{plan.container.name} does not hold the pictures' profile"
+        )
+
+
+def _gamut(profile: Any) -> float:
+    """Twice the area of a profile's colours in xy, 0 where it has no primaries."""
+    primaries = (profile.red_primary, profile.green_primary, profile.blue_primary)
+    if None in primaries:
+        return 0.0
+    red, green, blue = (np.array(xyY[:2]) for _, xyY in primaries)
+    return float(abs(np.linalg.det([green - red, blue - red])))
+
+
 def _lost_notes(
     plan: EncodingPlan, chapters: Sequence[object], tags: Iterable[str]
 ) -> Iterator[str]:
@@ -567,6 +600,7 @@ def _write_sequence(
     written = set[int]()
     with open_input(info.path) as source:
         notes = [*_input_notes(info, plan, source), *_aspect_note(info, plan.container.name)]
+    profile = _profile(info)
     with _writing(part):
         _remove(part)  # what an interruption left
         part.mkdir()
@@ -575,7 +609,7 @@ def _write_sequence(
         picture = Image.fromarray(frame.image.to_ndarray().astype(np.uint8, copy=False))
         if frame.alpha is not None:
             picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
-        write_picture(picture, part / numbered(output, number).name)
+        write_picture(picture, part / numbered(output, number).name, profile)
         written.add(number)
     notes += [str(stream) for stream in plan.streams]
     stale = len(set(sequence_numbers(output)) - written)
