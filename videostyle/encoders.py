@@ -7,6 +7,7 @@ opened once on trial, so that no option fails later.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -219,6 +220,7 @@ CONTAINERS: Mapping[str, Container] = {
     ),
 }
 PICTURES = Container("a picture", ())
+_LONGEST_SIDES = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500, ".gif": 65_535}
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +314,9 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     """Settle what the options leave open, and try the encoder.
 
     Raises UsageError for options that do not exist or do not fit each other, MediaError for a
-    frame size the encoder does not take.
+    frame size the encoder or the format does not take.
     """
+    _check_size(info, output)
     if info.is_image:
         _check_ending(output, "picture", PICTURE_SUFFIXES)
         return _pictures(info, "rgb24", output_color(info))
@@ -620,6 +623,15 @@ def _check_ending(output: Path, kind: str, suffixes: Sequence[str]) -> None:
         )
         raise UsageError(f"{output}: {what}; name a file, such as {example}")
     _check_one_of(f"{output}: ending of a {kind}", output.suffix.lower(), suffixes)
+
+
+def _check_size(info: MediaInfo, output: Path) -> None:
+    longest = _LONGEST_SIDES.get(output.suffix.lower(), math.inf)
+    if max(info.width, info.height) > longest:
+        raise MediaError(
+            f"{output}: {info.width}x{info.height} is too large, {output.suffix} holds {longest} "
+            f"pixels a side; paint it smaller with --max-size {longest}"
+        )
 
 
 def _check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:
