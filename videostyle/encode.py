@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 from PIL import Image, ImageCms
 
 from videostyle.color import join_alpha, plane_array
-from videostyle.decode import open_input
+from videostyle.decode import decode, open_input
 from videostyle.encoders import (
     EncodingPlan,
     open_encoder,
@@ -83,7 +83,7 @@ def encode(
         if first is None:
             if interrupted():
                 return EncodeReport(part, 0, False, ())
-            raise MediaError(f"{output}: not written, because there was no frame to write")
+            raise _no_frame(info, output, cut or Cut())
         on_error.callback(_remove, part)
         remaining = chain([first], remaining)
         if info.is_image:
@@ -101,6 +101,20 @@ def encode(
     if complete:
         _give_name(part, output)
     return EncodeReport(output if complete else part, count, complete, tuple(notes))
+
+
+def _no_frame(info: MediaInfo, output: Path, cut: Cut) -> MediaError:
+    """What to say where there is nothing to write: a long frame may hide the whole part."""
+    why = "there was no frame to write"
+    if cut != Cut():
+        why = f"no frame begins at {cut.start:.3f} s or later"
+        if cut.end < math.inf:
+            why += f" but before {cut.end:.3f} s"
+        with closing(decode(info, cut=cut, lead=1)) as frames:
+            shown = next(frames, None)
+        if shown:
+            why += f"; the one on show then begins at {shown.seconds:.3f} s"
+    return MediaError(f"{output}: not written, because {why}")
 
 
 class SegmentWriter:
@@ -182,7 +196,7 @@ def join_segments(
     segments = [item for item in segments if item[1].frames]
     if not segments:
         if complete:
-            raise MediaError(f"{output}: not written, because there was no frame to write")
+            raise _no_frame(info, output, cut)
         return EncodeReport(part, 0, False, ())
     with ExitStack() as on_error:
         on_error.callback(_remove, part)
