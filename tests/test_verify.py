@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline import FAST, Clip, copy, faults, mux
 
 from videostyle.cli import main
+from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.options import EncodeOptions
@@ -110,6 +111,24 @@ def test_what_the_container_cannot_hold_is_expected_and_noted(
     assert ("1 chapters left out: GIF holds none" in notes) == is_gif
     assert ("tags left out (title, artist): GIF holds none" in notes) == is_gif
     assert bool(left_out) == is_gif
+
+
+@pytest.mark.parametrize(
+    ("pts", "shown"),
+    [([0, 1, 1000, 1001], [0, 1, 656.35, 657.35, 658.35]), ([0, 700], [0, 655.35, 1310.7])],
+)
+def test_a_frame_that_a_gif_cannot_show_for_so_long_is_cut_short_and_noted(
+    clip: Clip, tmp_path: Path, pts: list[int], shown: list[float]
+) -> None:
+    """Sixteen bits count hundredths of a second; `shown` ends with the end of the last frame."""
+    source, output = clip(pts=pts, time_base=Fraction(1)), tmp_path / "out.gif"
+    notes = copy(source, output, EncodeOptions()).notes
+    assert notes == ("frames cut short to 655.35 s: GIF cannot show one for longer",)
+    info = probe(output)
+    frames = list(decode(info))
+    end = frames[-1].seconds + float((frames[-1].duration or 0) * info.time_base)
+    assert [*(frame.seconds for frame in frames), end] == pytest.approx(shown)
+    assert faults(source, output) == []
 
 
 @pytest.mark.parametrize(

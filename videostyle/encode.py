@@ -29,6 +29,7 @@ from PIL import Image, ImageCms
 from videostyle.color import join_alpha, plane_array
 from videostyle.decode import decode, open_input
 from videostyle.encoders import (
+    Clock,
     EncodingPlan,
     open_encoder,
     plan_encoding,
@@ -426,8 +427,7 @@ class _Video:
         self._earlier = round(span.earlier / info.time_base)
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
         self._first_pts: int | None = None
-        self._last_pts: int | None = None
-        self._left_out = 0
+        self._clock = Clock(plan.container) if plan.container.time_base else None
         self._lost_timecode = False
         self._input_notes = list[str]()
         self.packets = 0
@@ -461,11 +461,10 @@ class _Video:
         self._stream = stream
 
     def write(self, frame: Frame) -> None:
-        pts, duration = self._times(frame)
-        if self._last_pts is not None and pts <= self._last_pts:
-            self._left_out += 1
+        times = self._times(frame)
+        if times is None:
             return
-        self._last_pts = pts
+        pts, duration = times
         image = frame.image if frame.alpha is None else join_alpha(frame.image, frame.alpha)
         context = self._stream.codec_context
         image = _pad(image, context.width, context.height)
@@ -501,21 +500,18 @@ class _Video:
             yield from _aspect_note(info, name if tick else f"{name} with {context.name}")
         if self._lost_timecode:
             yield "the timecode is left out: it is that of the whole"
-        if self._left_out:
-            yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
+        if self._clock:
+            yield from self._clock.notes()
 
-    def _times(self, frame: Frame) -> tuple[int, int]:
-        """Pts and duration in the output's ticks."""
+    def _times(self, frame: Frame) -> tuple[int, int] | None:
+        """Pts and duration in the output's ticks, None where it has no room for the frame."""
         pts, duration = frame.pts - self._earlier, frame.duration or 0
-        container, tick = self._plan.container, self._info.time_base
-        if container.time_base is None:
+        if self._clock is None:
             return pts, duration
-        # A container with a clock of its own begins at 0.
         if self._first_pts is None:
             self._first_pts = pts
-        pts -= self._first_pts
-        begin, end = container.ticks(pts * tick), container.ticks((pts + duration) * tick)
-        return begin, max(1, end - begin)
+        begin = (pts - self._first_pts) * self._info.time_base
+        return self._clock.place(begin, begin + duration * self._info.time_base)
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:

@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -181,8 +181,8 @@ class Container:
     name: in small letters it is that of FFmpeg's muxer. codecs: encoders whose streams it holds,
     the default first. audio: what sound is transcoded to, the default first; none where it holds no
     sound. text: what text subtitles become, None where it holds none. time_base: the only one it
-    has, in seconds; such a container has square pixels only, no chapters and no tags. options: of
-    the muxer.
+    has, in seconds; such a container has square pixels only, no chapters and no tags. longest: how
+    many ticks it can show a frame for. options: of the muxer.
     """
 
     name: str
@@ -191,6 +191,7 @@ class Container:
     text: str | None = None
     alpha: bool = True
     time_base: Fraction | None = None
+    longest: int = 0
     options: Mapping[str, str] = field(default_factory=_frozen)
 
     def keeps_aspect(self, codec: str) -> bool:
@@ -200,9 +201,41 @@ class Container:
             return codec in ("h264", "hevc")
         return self.time_base is None
 
-    def ticks(self, since_first: Fraction) -> int:
-        """A time since the first frame in seconds, on the clock of a container that has one."""
-        return round(since_first / (self.time_base or 1))
+
+class Clock:
+    """The times of frames in a container that has a clock of its own, from 0 on."""
+
+    def __init__(self, container: Container) -> None:
+        self._name, self._tick = container.name, container.time_base or Fraction(1)
+        self._longest = container.longest
+        self._last = -1
+        self._moved = 0
+        self._left_out = 0
+        self._shortened = False
+
+    def place(self, begin: Fraction, end: Fraction) -> tuple[int, int] | None:
+        """Time and duration in ticks of a frame, by its times in seconds since the first one; None
+        if its tick is that of the frame before."""
+        first, after = round(begin / self._tick), round(end / self._tick)
+        if first <= self._last:
+            self._left_out += 1
+            return None
+        # What comes after a frame that is cut short comes earlier.
+        excess = max(0, first - self._last - self._longest)
+        duration = max(1, after - first)
+        self._shortened |= excess > 0 or duration > self._longest
+        self._moved += excess
+        self._last = first
+        return first - self._moved, min(duration, self._longest)
+
+    def notes(self) -> Iterator[str]:
+        """What the clock had no room for."""
+        name, tick = self._name, self._tick
+        if self._left_out:
+            yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
+        if self._shortened:
+            longest = float(self._longest * tick)
+            yield f"frames cut short to {longest:g} s: {name} cannot show one for longer"
 
 
 CONTAINERS: Mapping[str, Container] = {
@@ -214,9 +247,13 @@ CONTAINERS: Mapping[str, Container] = {
         "Matroska", (*_H26, *_AV1, "libvpx-vp9", "prores_ks", "ffv1"), ("aac", "opus"), "subrip"
     ),
     ".webm": Container("WebM", ("libvpx-vp9", *_AV1), ("opus",), "webvtt"),
-    ".gif": Container("GIF", ("gif",), alpha=False, time_base=Fraction(1, 100)),
+    ".gif": Container("GIF", ("gif",), alpha=False, time_base=Fraction(1, 100), longest=0xFFFF),
     ".webp": Container(
-        "WebP", ("libwebp_anim",), time_base=Fraction(1, 1000), options=_frozen(loop="0")
+        "WebP",
+        ("libwebp_anim",),
+        time_base=Fraction(1, 1000),
+        longest=0xFFFFFF,
+        options=_frozen(loop="0"),
     ),
 }
 PICTURES = Container("a picture", ())

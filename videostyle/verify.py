@@ -16,7 +16,7 @@ from av.stream import Stream
 
 from videostyle.color import output_color
 from videostyle.decode import DecodeReport, decode, inspect, open_input
-from videostyle.encoders import CONTAINERS, Container, plan_encoding
+from videostyle.encoders import CONTAINERS, Clock, Container, plan_encoding
 from videostyle.errors import UsageError
 from videostyle.media import MediaInfo
 from videostyle.options import EncodeOptions
@@ -64,18 +64,18 @@ def _times(before: MediaInfo, after: MediaInfo, container: Container) -> Iterato
     old, new = _times_of(before, faults), _times_of(after)
     for note in faults.notes:
         yield Difference("frames", f"the input is damaged: {note}", expected=True)
-    if container.time_base:
-        held = _held(old, container)
-        if lost := len(old) - len(held):
-            name, tick = container.name, container.time_base
-            message = f"{lost} frames left out: {name} counts time in steps of {tick} s"
-            yield Difference("frames", message, expected=True)
-        old = held
+    if tick := container.time_base:
+        clock = Clock(container)
+        held = [clock.place(begin, begin + duration) for begin, duration in old]
+        old = [(begin * tick, duration * tick) for begin, duration in filter(None, held)]
+        for note in clock.notes():
+            yield Difference("frames", note, expected=True)
     if len(old) != len(new):
         yield Difference("frames", f"{len(new)} frames, where the input has {len(old)}")
         return
-    clock = _CLOCKS.get(container.name, 0.0)
-    tolerance = clock + float(before.time_base) / 2 + float(after.time_base) / 2
+    tolerance = (
+        _CLOCKS.get(container.name, 0.0) + float(before.time_base) / 2 + float(after.time_base) / 2
+    )
     late = [
         (number, float(b - a))
         for number, ((a, _), (b, _)) in enumerate(zip(old, new, strict=True))
@@ -97,19 +97,6 @@ def _times_of(
         ((frame.pts - info.start_pts) * info.time_base, (frame.duration or 0) * info.time_base)
         for frame in decode(info, report=report)
     ]
-
-
-def _held(
-    times: list[tuple[Fraction, Fraction]], container: Container
-) -> list[tuple[Fraction, Fraction]]:
-    """Those of the frames for which a container with a clock of its own has a tick."""
-    held, last = [], -1
-    for begin, duration in times:
-        tick = container.ticks(begin)
-        if tick > last:
-            held.append((begin, duration))
-            last = tick
-    return held
 
 
 def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
