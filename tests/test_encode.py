@@ -20,7 +20,7 @@ from pipeline import FAST, Clip, copy, faults, mux, seconds, untouched
 
 from videostyle.color import ColorConverter, output_color, plane_array
 from videostyle.decode import decode, probe
-from videostyle.encode import encode, exists, plan_output
+from videostyle.encode import encode, exists, join_segments, plan_output
 from videostyle.encoders import EncodingPlan
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import Cut, Frame, MediaInfo
@@ -346,6 +346,24 @@ def test_nothing_to_write_is_an_error(clip: Clip, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no frame to write"):
         encode([], info, tmp_path / "out.mp4", plan_output(info, tmp_path / "out.mp4", FAST))
     assert not part_path(tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("cut", "message"),
+    [
+        (Cut(0.1), r"no frame begins at 0\.100 s or later; .* begins at 0\.040 s"),
+        (Cut(0.01, 0.03), r"at 0\.010 s or later but before 0\.030 s; .* begins at 0\.000 s"),
+    ],
+)
+def test_a_part_in_which_no_frame_begins_is_explained(
+    clip: Clip, tmp_path: Path, cut: Cut, message: str
+) -> None:
+    info = probe(clip(pts=range(2)))
+    plan = plan_output(info, tmp_path / "out.mp4", FAST)
+    with pytest.raises(MediaError, match=message):
+        encode([], info, tmp_path / "out.mp4", plan, cut=cut)
+    with pytest.raises(MediaError, match=message):
+        join_segments([], info, tmp_path / "out.mp4", plan, cut=cut, complete=True)
 
 
 @pytest.mark.parametrize(

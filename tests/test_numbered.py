@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from pipeline import copy, seconds
 
 from videostyle.cli import main
@@ -54,6 +55,39 @@ def pictures(tmp_path: Path) -> Callable[..., Path]:
         return pattern
 
     return write
+
+
+def display_p3() -> bytes:
+    """A profile of other primaries than sRGB's."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    colorants = {
+        b"rXYZ": (0.51512, 0.2412, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.1571, 0.06657, 0.78407),
+    }
+    for name, values in colorants.items():
+        entry = profile.index(name)  # name, offset, size; there a head of eight bytes
+        offset = int.from_bytes(profile[entry + 4 : entry + 8], "big") + 8
+        profile[offset : offset + 12] = struct.pack(">3i", *(round(v * 65536) for v in values))
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_the_colour_profile_is_kept_or_said_to_be_lost(
+    pictures: Callable[..., Path], tmp_path: Path, is_wide: bool
+) -> None:
+    sources = pictures(range(1, 3))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = display_p3() if is_wide else profile
+    for number in (1, 2):
+        paint(number).save(sources.parent / (sources.name % number), icc_profile=profile)
+    copy(sources, tmp_path / "out_%d.png", EncodeOptions())
+    for number in (1, 2):
+        with Image.open(tmp_path / f"out_{number}.png") as picture:
+            assert picture.info["icc_profile"] == profile
+    notes = copy(sources, tmp_path / "out.mp4").notes
+    lost = [note for note in notes if "look pale: MP4 does not hold the pictures' profile" in note]
+    assert len(lost) == is_wide
 
 
 def names(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 from PIL import Image
-from pipeline import mux
+from pipeline import faults, mux
 
 from videostyle.decode import inspect
 from videostyle.look import ORIGINAL, Look
@@ -131,6 +131,45 @@ def test_sound_the_container_refuses_is_transcoded(
     assert seconds == pytest.approx(24_576 / 48_000, abs=0.06)
     transcoded = any("transcoded to AAC" in note for note in report.notes)
     assert transcoded == (becomes == "aac")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "becomes"),
+    [
+        (".mkv", "deu ger nld swe zho de-CH en-US hrv gsw cym"),
+        (".mp4", "deu ger nld swe zho deu eng hrv gsw cym"),
+        (".mov", "ger ger dut sve chi ger eng hr_ und wel"),
+    ],
+)
+def test_languages_get_the_names_that_the_container_has(
+    tmp_path: Path, stylizer: Stylizer, suffix: str, becomes: str
+) -> None:
+    plain, clip = film(tmp_path / "plain.mkv", "ac3", ("stereo", 0.0)), tmp_path / "in.mkv"
+    with av.open(str(plain)) as one, av.open(str(clip), "w") as out:
+        picture, sound = one.streams
+        streams = {picture: out.add_stream_from_template(picture)}
+        streams[picture].metadata["language"] = "de"
+        sounds = []
+        for tag in ("deu", "ger", "nld", "swe", "zho", "de-CH", "en-US", "hrv", "gsw", "cym"):
+            sounds.append(out.add_stream_from_template(sound))
+            sounds[-1].metadata["language"] = tag
+        for packet in one.demux():
+            if packet.size and packet.stream is picture:
+                mux(out, streams, [packet])
+            elif packet.size:
+                for target in sounds:
+                    packet.stream = target
+                    out.mux(packet)
+    output = tmp_path / f"out{suffix}"
+    report = render(clip, output, UNTOUCHED, stylizer=stylizer)
+    with av.open(str(output)) as container:
+        found = [stream.language or "und" for stream in container.streams.audio]
+        picture_language = container.streams.video[0].language
+    assert picture_language == {".mkv": "de", ".mp4": "deu", ".mov": "ger"}[suffix]
+    assert found == [tag.replace("_", " ") for tag in becomes.split()]
+    lost = "languages that are lost, as MOV has no code for them: gsw"
+    assert [note for note in report.notes if "language" in note] == [lost] * (suffix == ".mov")
+    assert faults(clip, output) == []
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])

@@ -15,8 +15,10 @@ from PIL import Image
 from pipeline import FAST, Clip, copy, faults, mux
 
 from videostyle.cli import main
+from videostyle.decode import decode, probe
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
+from videostyle.options import EncodeOptions
 from videostyle.rendering import render
 from videostyle.stylizer import Stylizer
 from videostyle.verify import verify
@@ -84,6 +86,49 @@ def test_what_was_kept_agrees(film: Path, tmp_path: Path, suffix: str) -> None:
     output = tmp_path / f"out{suffix}"
     copy(film, output, FAST if suffix != ".webm" else type(FAST)())
     assert faults(film, output) == []
+
+
+@pytest.mark.parametrize("name", ["out.webm", "out.gif"])
+@pytest.mark.parametrize(
+    ("pts", "time_base"), [(range(24), Fraction(1, 120)), ([0, 40, 44, 500], Fraction(1, 1000))]
+)
+def test_what_the_container_cannot_hold_is_expected_and_noted(
+    clip: Clip, tmp_path: Path, name: str, pts: list[int], time_base: Fraction
+) -> None:
+    plain = clip(pts=pts, time_base=time_base, sample_aspect_ratio=Fraction(16, 15))
+    source, output = tmp_path / "in.mp4", tmp_path / name
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        streams = {stream: new.add_stream_from_template(stream) for stream in old.streams}
+        new.metadata.update({"title": "T", "artist": "A"})
+        chapter = {"id": 1, "start": 0, "end": 100, "time_base": Fraction(1, 1000)}
+        new.set_chapters([{**chapter, "metadata": {"title": "One"}}])  # type: ignore[typeddict-item]
+        mux(new, streams, old.demux())
+    notes = copy(source, output, EncodeOptions()).notes
+    assert faults(source, output) == []
+    left_out = [item.message for item in verify(source, output) if item.what == "frames"]
+    assert left_out == [note for note in notes if "frames left out" in note]
+    is_gif = name == "out.gif"
+    assert ("1 chapters left out: GIF holds none" in notes) == is_gif
+    assert ("tags left out (title, artist): GIF holds none" in notes) == is_gif
+    assert bool(left_out) == is_gif
+
+
+@pytest.mark.parametrize(
+    ("pts", "shown"),
+    [([0, 1, 1000, 1001], [0, 1, 656.35, 657.35, 658.35]), ([0, 700], [0, 655.35, 1310.7])],
+)
+def test_a_frame_that_a_gif_cannot_show_for_so_long_is_cut_short_and_noted(
+    clip: Clip, tmp_path: Path, pts: list[int], shown: list[float]
+) -> None:
+    """Sixteen bits count hundredths of a second; `shown` ends with the end of the last frame."""
+    source, output = clip(pts=pts, time_base=Fraction(1)), tmp_path / "out.gif"
+    notes = copy(source, output, EncodeOptions()).notes
+    assert notes == ("frames cut short to 655.35 s: GIF cannot show one for longer",)
+    info = probe(output)
+    frames = list(decode(info))
+    end = frames[-1].seconds + float((frames[-1].duration or 0) * info.time_base)
+    assert [*(frame.seconds for frame in frames), end] == pytest.approx(shown)
+    assert faults(source, output) == []
 
 
 @pytest.mark.parametrize(

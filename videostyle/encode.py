@@ -6,15 +6,17 @@ that was there before stays as it is.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -22,11 +24,12 @@ import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
-from PIL import Image
+from PIL import Image, ImageCms
 
 from videostyle.color import join_alpha, plane_array
-from videostyle.decode import open_input
+from videostyle.decode import decode, open_input
 from videostyle.encoders import (
+    Clock,
     EncodingPlan,
     open_encoder,
     plan_encoding,
@@ -36,8 +39,8 @@ from videostyle.media import MATRICES, Cut, Frame, MediaInfo
 from videostyle.numbered import file_keys, is_sequence, numbered, sequence_numbers
 from videostyle.options import EncodeOptions
 from videostyle.palette import PalettePicker
-from videostyle.passthrough import Passthrough, Span, kept_tags
-from videostyle.picture import save_picture, write_picture
+from videostyle.passthrough import Passthrough, Span, kept_tags, stream_tags
+from videostyle.picture import load_picture, save_picture, write_picture
 from videostyle.segments import SegmentRecord, segment_folder
 from videostyle.whole_file import part_path
 
@@ -81,7 +84,7 @@ def encode(
         if first is None:
             if interrupted():
                 return EncodeReport(part, 0, False, ())
-            raise MediaError(f"{output}: not written, because there was no frame to write")
+            raise _no_frame(info, output, cut or Cut())
         on_error.callback(_remove, part)
         remaining = chain([first], remaining)
         if info.is_image:
@@ -99,6 +102,20 @@ def encode(
     if complete:
         _give_name(part, output)
     return EncodeReport(output if complete else part, count, complete, tuple(notes))
+
+
+def _no_frame(info: MediaInfo, output: Path, cut: Cut) -> MediaError:
+    """What to say where there is nothing to write: a long frame may hide the whole part."""
+    why = "there was no frame to write"
+    if cut != Cut():
+        why = f"no frame begins at {cut.start:.3f} s or later"
+        if cut.end < math.inf:
+            why += f" but before {cut.end:.3f} s"
+        with closing(decode(info, cut=cut, lead=1)) as frames:
+            shown = next(frames, None)
+        if shown:
+            why += f"; the one on show then begins at {shown.seconds:.3f} s"
+    return MediaError(f"{output}: not written, because {why}")
 
 
 class SegmentWriter:
@@ -180,7 +197,7 @@ def join_segments(
     segments = [item for item in segments if item[1].frames]
     if not segments:
         if complete:
-            raise MediaError(f"{output}: not written, because there was no frame to write")
+            raise _no_frame(info, output, cut)
         return EncodeReport(part, 0, False, ())
     with ExitStack() as on_error:
         on_error.callback(_remove, part)
@@ -410,8 +427,7 @@ class _Video:
         self._earlier = round(span.earlier / info.time_base)
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
         self._first_pts: int | None = None
-        self._last_pts: int | None = None
-        self._left_out = 0
+        self._clock = Clock(plan.container) if plan.container.time_base else None
         self._lost_timecode = False
         self._input_notes = list[str]()
         self.packets = 0
@@ -428,7 +444,7 @@ class _Video:
             original = source.streams[info.stream_index]
             stream.disposition = original.disposition
             for target, tags in (
-                (stream.metadata, kept_tags(original.metadata)),
+                (stream.metadata, stream_tags(original, container.format.name)),
                 (container.metadata, kept_tags(source.metadata)),
             ):
                 if span.begin > -math.inf:
@@ -436,17 +452,19 @@ class _Video:
                     self._lost_timecode |= kept != tags
                     tags = kept
                 target.update(tags)
-            container.set_chapters(span.chapters(source))
+            chapters = span.chapters(source)
+            container.set_chapters(chapters)
             self._input_notes.extend(_input_notes(info, plan, source))
+            self._input_notes.extend(_profile_note(_profile(info), plan))
+            self._input_notes.extend(_lost_notes(plan, chapters, kept_tags(source.metadata)))
         open_encoder(stream.codec_context)
         self._stream = stream
 
     def write(self, frame: Frame) -> None:
-        pts, duration = self._times(frame)
-        if self._last_pts is not None and pts <= self._last_pts:
-            self._left_out += 1
+        times = self._times(frame)
+        if times is None:
             return
-        self._last_pts = pts
+        pts, duration = times
         image = frame.image if frame.alpha is None else join_alpha(frame.image, frame.alpha)
         context = self._stream.codec_context
         image = _pad(image, context.width, context.height)
@@ -478,33 +496,22 @@ class _Video:
                 f"because {self._plan.pix_fmt} needs even sizes"
             )
         name, tick = self._plan.container.name, self._plan.container.time_base
-        if not self._keeps_aspect():
+        if not self._plan.container.keeps_aspect(context.codec.canonical_name):
             yield from _aspect_note(info, name if tick else f"{name} with {context.name}")
         if self._lost_timecode:
             yield "the timecode is left out: it is that of the whole"
-        if self._left_out:
-            yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
+        if self._clock:
+            yield from self._clock.notes()
 
-    def _keeps_aspect(self) -> bool:
-        """Matroska's own field for it is not to be reached; the bitstream of H.264 and H.265 has
-        one."""
-        container, name = self._plan.container, self._stream.codec_context.codec.canonical_name
-        if container.name in ("Matroska", "WebM"):
-            return name in ("h264", "hevc")
-        return container.time_base is None
-
-    def _times(self, frame: Frame) -> tuple[int, int]:
-        """Pts and duration in the output's ticks."""
+    def _times(self, frame: Frame) -> tuple[int, int] | None:
+        """Pts and duration in the output's ticks, None where it has no room for the frame."""
         pts, duration = frame.pts - self._earlier, frame.duration or 0
-        tick = self._plan.container.time_base
-        if tick is None:
+        if self._clock is None:
             return pts, duration
-        # A container with a clock of its own begins at 0.
         if self._first_pts is None:
             self._first_pts = pts
-        ratio = self._info.time_base / tick
-        begin = (pts - self._first_pts) * ratio
-        return round(begin), max(1, round(begin + duration * ratio) - round(begin))
+        begin = (pts - self._first_pts) * self._info.time_base
+        return self._clock.place(begin, begin + duration * self._info.time_base)
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:
@@ -528,6 +535,48 @@ def _input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) ->
     assert isinstance(video, VideoStream)
     if video.codec_context.field_order > _PROGRESSIVE:
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
+
+
+def _profile(info: MediaInfo) -> bytes | None:
+    """The colour profile of numbered pictures: the first one's."""
+    first = load_picture(numbered(info.path, info.pictures[0])) if info.pictures else None
+    return first.info.get("icc_profile") if first else None
+
+
+def _profile_note(profile: bytes | None, plan: EncodingPlan) -> Iterator[str]:
+    if profile is None:
+        return
+    try:
+        facts = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
+    except OSError:  # damaged; viewers pass it over too
+        return
+    if _gamut(facts) > 1.1 * _gamut(ImageCms.createProfile("sRGB")):
+        name = " ".join((facts.profile_description or "a wide profile").split())
+        yield (
+            f"the colours, of {name}, look pale: "
+            f"{plan.container.name} does not hold the pictures' profile"
+        )
+
+
+def _gamut(profile: Any) -> float:
+    """Twice the area of a profile's colours in xy, 0 where it has no primaries."""
+    primaries = (profile.red_primary, profile.green_primary, profile.blue_primary)
+    if None in primaries:
+        return 0.0
+    red, green, blue = (np.array(xyY[:2]) for _, xyY in primaries)
+    return float(abs(np.linalg.det([green - red, blue - red])))
+
+
+def _lost_notes(
+    plan: EncodingPlan, chapters: Sequence[object], tags: Iterable[str]
+) -> Iterator[str]:
+    name = plan.container.name
+    if plan.container.time_base is None:
+        return
+    if chapters:
+        yield f"{len(chapters)} chapters left out: {name} holds none"
+    if tags:
+        yield f"tags left out ({', '.join(tags)}): {name} holds none"
 
 
 def _aspect_note(info: MediaInfo, holder: str) -> Iterator[str]:
@@ -561,6 +610,7 @@ def _write_sequence(
     written = set[int]()
     with open_input(info.path) as source:
         notes = [*_input_notes(info, plan, source), *_aspect_note(info, plan.container.name)]
+    profile = _profile(info)
     with _writing(part):
         _remove(part)  # what an interruption left
         part.mkdir()
@@ -569,7 +619,7 @@ def _write_sequence(
         picture = Image.fromarray(frame.image.to_ndarray().astype(np.uint8, copy=False))
         if frame.alpha is not None:
             picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
-        write_picture(picture, part / numbered(output, number).name)
+        write_picture(picture, part / numbered(output, number).name, profile)
         written.add(number)
     notes += [str(stream) for stream in plan.streams]
     stale = len(set(sequence_numbers(output)) - written)

@@ -7,10 +7,11 @@ opened once on trial, so that no option fails later.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -180,7 +181,8 @@ class Container:
     name: in small letters it is that of FFmpeg's muxer. codecs: encoders whose streams it holds,
     the default first. audio: what sound is transcoded to, the default first; none where it holds no
     sound. text: what text subtitles become, None where it holds none. time_base: the only one it
-    has, in seconds; such a container has square pixels only. options: of the muxer.
+    has, in seconds; such a container has square pixels only, no chapters and no tags. longest: how
+    many ticks it can show a frame for. options: of the muxer.
     """
 
     name: str
@@ -189,7 +191,51 @@ class Container:
     text: str | None = None
     alpha: bool = True
     time_base: Fraction | None = None
+    longest: int = 0
     options: Mapping[str, str] = field(default_factory=_frozen)
+
+    def keeps_aspect(self, codec: str) -> bool:
+        """Whether pixels stay as wide as they are, by FFmpeg's name of the codec. Matroska's own
+        field for it is not to be reached; the bitstream of H.264 and H.265 has one."""
+        if self.name in ("Matroska", "WebM"):
+            return codec in ("h264", "hevc")
+        return self.time_base is None
+
+
+class Clock:
+    """The times of frames in a container that has a clock of its own, from 0 on."""
+
+    def __init__(self, container: Container) -> None:
+        self._name, self._tick = container.name, container.time_base or Fraction(1)
+        self._longest = container.longest
+        self._last = -1
+        self._moved = 0
+        self._left_out = 0
+        self._shortened = False
+
+    def place(self, begin: Fraction, end: Fraction) -> tuple[int, int] | None:
+        """Time and duration in ticks of a frame, by its times in seconds since the first one; None
+        if its tick is that of the frame before."""
+        first, after = round(begin / self._tick), round(end / self._tick)
+        if first <= self._last:
+            self._left_out += 1
+            return None
+        # What comes after a frame that is cut short comes earlier.
+        excess = max(0, first - self._last - self._longest)
+        duration = max(1, after - first)
+        self._shortened |= excess > 0 or duration > self._longest
+        self._moved += excess
+        self._last = first
+        return first - self._moved, min(duration, self._longest)
+
+    def notes(self) -> Iterator[str]:
+        """What the clock had no room for."""
+        name, tick = self._name, self._tick
+        if self._left_out:
+            yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
+        if self._shortened:
+            longest = float(self._longest * tick)
+            yield f"frames cut short to {longest:g} s: {name} cannot show one for longer"
 
 
 CONTAINERS: Mapping[str, Container] = {
@@ -201,12 +247,17 @@ CONTAINERS: Mapping[str, Container] = {
         "Matroska", (*_H26, *_AV1, "libvpx-vp9", "prores_ks", "ffv1"), ("aac", "opus"), "subrip"
     ),
     ".webm": Container("WebM", ("libvpx-vp9", *_AV1), ("opus",), "webvtt"),
-    ".gif": Container("GIF", ("gif",), alpha=False, time_base=Fraction(1, 100)),
+    ".gif": Container("GIF", ("gif",), alpha=False, time_base=Fraction(1, 100), longest=0xFFFF),
     ".webp": Container(
-        "WebP", ("libwebp_anim",), time_base=Fraction(1, 1000), options=_frozen(loop="0")
+        "WebP",
+        ("libwebp_anim",),
+        time_base=Fraction(1, 1000),
+        longest=0xFFFFFF,
+        options=_frozen(loop="0"),
     ),
 }
 PICTURES = Container("a picture", ())
+_LONGEST_SIDES = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500, ".gif": 65_535}
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,8 +351,9 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     """Settle what the options leave open, and try the encoder.
 
     Raises UsageError for options that do not exist or do not fit each other, MediaError for a
-    frame size the encoder does not take.
+    frame size the encoder or the format does not take.
     """
+    _check_size(info, output)
     if info.is_image:
         _check_ending(output, "picture", PICTURE_SUFFIXES)
         return _pictures(info, "rgb24", output_color(info))
@@ -562,8 +614,9 @@ def _threads() -> set[int]:
 
 def _open(context: VideoCodecContext) -> str | None:
     """Open an encoder; return why that failed."""
-    level = av.logging.get_level()
+    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # the reason may be that of the file before
     try:
         with av.logging.Capture() as log:
             open_encoder(context)
@@ -571,6 +624,7 @@ def _open(context: VideoCodecContext) -> str | None:
         return log[0][2].strip().rstrip(".") if log else error.strerror or str(error)
     finally:
         av.logging.set_level(level)
+        av.logging.set_skip_repeated(skips)
     return None
 
 
@@ -606,6 +660,15 @@ def _check_ending(output: Path, kind: str, suffixes: Sequence[str]) -> None:
         )
         raise UsageError(f"{output}: {what}; name a file, such as {example}")
     _check_one_of(f"{output}: ending of a {kind}", output.suffix.lower(), suffixes)
+
+
+def _check_size(info: MediaInfo, output: Path) -> None:
+    longest = _LONGEST_SIDES.get(output.suffix.lower(), math.inf)
+    if max(info.width, info.height) > longest:
+        raise MediaError(
+            f"{output}: {info.width}x{info.height} is too large, {output.suffix} holds {longest} "
+            f"pixels a side; paint it smaller with --max-size {longest}"
+        )
 
 
 def _check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:

@@ -16,11 +16,11 @@ from av.stream import Stream
 
 from videostyle.color import output_color
 from videostyle.decode import DecodeReport, decode, inspect, open_input
-from videostyle.encoders import CONTAINERS, plan_encoding
+from videostyle.encoders import CONTAINERS, Clock, Container, plan_encoding
 from videostyle.errors import UsageError
 from videostyle.media import MediaInfo
 from videostyle.options import EncodeOptions
-from videostyle.passthrough import StreamPlan, kept_tags
+from videostyle.passthrough import StreamPlan, held_language, kept_tags, same_language
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
@@ -51,43 +51,55 @@ def verify(source: Path, output: Path) -> list[Difference]:
             raise UsageError(f"{path}: is no video; only videos can be verified")
     options = EncodeOptions()
     plan = plan_encoding(before, output, options)
-    clock = _CLOCKS.get(plan.container.name, 0.0)
     return [
-        *_times(before, after, clock),
-        *_picture(before, after),
-        *_streams(before, after, plan.streams),
-        *_container(before, after, plan.container.name),
+        *_times(before, after, plan.container),
+        *_picture(before, after, plan.container),
+        *_streams(before, after, plan.streams, plan.container.name.lower()),
+        *_container(before, after, plan.container),
     ]
 
 
-def _times(before: MediaInfo, after: MediaInfo, clock: float) -> Iterator[Difference]:
+def _times(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
     faults = DecodeReport()
-    old = [(frame.seconds, frame.duration) for frame in decode(before, report=faults)]
-    new = [(frame.seconds, frame.duration) for frame in decode(after)]
+    old, new = _times_of(before, faults), _times_of(after)
     for note in faults.notes:
         yield Difference("frames", f"the input is damaged: {note}", expected=True)
+    if tick := container.time_base:
+        clock = Clock(container)
+        held = [clock.place(begin, begin + duration) for begin, duration in old]
+        old = [(begin * tick, duration * tick) for begin, duration in filter(None, held)]
+        for note in clock.notes():
+            yield Difference("frames", note, expected=True)
     if len(old) != len(new):
         yield Difference("frames", f"{len(new)} frames, where the input has {len(old)}")
         return
-    tolerance = clock + float(before.time_base) / 2 + float(after.time_base) / 2
+    tolerance = (
+        _CLOCKS.get(container.name, 0.0) + float(before.time_base) / 2 + float(after.time_base) / 2
+    )
     late = [
-        (number, b - a)
+        (number, float(b - a))
         for number, ((a, _), (b, _)) in enumerate(zip(old, new, strict=True))
         if abs(b - a) > tolerance
     ]
     if late:
         number, by = max(late, key=lambda item: abs(item[1]))
         yield Difference("times", f"frame {number} comes {by:+.4f} s off")
-    ends = [
-        items[-1][0] + float((items[-1][1] or 0) * info.time_base)
-        for items, info in ((old, before), (new, after))
-        if items[-1][1]
-    ]
+    ends = [float(sum(items[-1])) for items in (old, new) if items[-1][1]]
     if len(ends) == 2 and abs(ends[1] - ends[0]) > tolerance + 0.001:
         yield Difference("times", f"ends at {ends[1]:.3f} s, where the input ends at {ends[0]:.3f}")
 
 
-def _picture(before: MediaInfo, after: MediaInfo) -> Iterator[Difference]:
+def _times_of(
+    info: MediaInfo, report: DecodeReport | None = None
+) -> list[tuple[Fraction, Fraction]]:
+    """Every frame's time since the first and its duration, 0 where it is unknown, in seconds."""
+    return [
+        ((frame.pts - info.start_pts) * info.time_base, (frame.duration or 0) * info.time_base)
+        for frame in decode(info, report=report)
+    ]
+
+
+def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
     sizes = [(info.width, info.height) for info in (before, after)]
     if sizes[0] != sizes[1]:
         padded = all(0 <= b - a <= 1 for a, b in zip(*sizes, strict=True))
@@ -97,7 +109,10 @@ def _picture(before: MediaInfo, after: MediaInfo) -> Iterator[Difference]:
         yield Difference("size", f"is still to be rotated by {after.rotation_degrees} degrees")
     ratios = [info.sample_aspect_ratio or Fraction(1) for info in (before, after)]
     if ratios[0] != ratios[1]:
-        yield Difference("size", f"pixels of {ratios[0]} are {ratios[1]}")
+        with open_input(after.path) as file:
+            codec = file.streams[after.stream_index].codec_context.codec.canonical_name
+        is_lost = ratios[1] == 1 and not container.keeps_aspect(codec)
+        yield Difference("size", f"pixels of {ratios[0]} are {ratios[1]}", expected=is_lost)
     wanted, found = output_color(before), after.color
     names = ("matrix", "full_range", "primaries", "transfer")
     for name in names:
@@ -108,7 +123,7 @@ def _picture(before: MediaInfo, after: MediaInfo) -> Iterator[Difference]:
 
 
 def _streams(
-    before: MediaInfo, after: MediaInfo, plans: Iterable[StreamPlan]
+    before: MediaInfo, after: MediaInfo, plans: Iterable[StreamPlan], muxer: str
 ) -> Iterator[Difference]:
     kept = [plan for plan in plans if plan.action != "leave out"]
     for plan in plans:
@@ -124,12 +139,12 @@ def _streams(
             if not same_kind:
                 yield Difference("streams", f"{plan.stream} is missing")
                 continue
-            yield from _facts(plan, one.streams[plan.stream.index], same_kind.pop(0))
+            yield from _facts(plan, one.streams[plan.stream.index], same_kind.pop(0), muxer)
         for stream in (stream for streams in found.values() for stream in streams):
             yield Difference("streams", f"stream {stream.index} ({stream.type}) is new")
 
 
-def _facts(plan: StreamPlan, old: Stream, new: Stream) -> Iterator[Difference]:
+def _facts(plan: StreamPlan, old: Stream, new: Stream, muxer: str) -> Iterator[Difference]:
     if plan.action == "attach":
         return
     title = old.metadata.get("title")
@@ -140,15 +155,20 @@ def _facts(plan: StreamPlan, old: Stream, new: Stream) -> Iterator[Difference]:
         ("disposition", str(int(old.disposition)), str(int(new.disposition))),
     ]
     for name, before, after in facts:
-        if before != after:
-            # Matroska and MP4 mark the first stream of a kind as the default one by themselves.
-            is_default = name == "disposition" and {before, after} <= {"0", "1"}
-            yield Difference(
-                "streams", f"{name} of {plan.stream}: {before} is {after}", expected=is_default
-            )
+        if before == after or (name == "language" and same_language(before, after)):
+            continue
+        # Matroska and MP4 mark the first stream of a kind as the default one by themselves.
+        is_default = name == "disposition" and {before, after} <= {"0", "1"}
+        is_unknown = name == "language" and held_language(before or "", muxer) is None
+        yield Difference(
+            "streams",
+            f"{name} of {plan.stream}: {before} is {after}",
+            expected=is_default or is_unknown,
+        )
 
 
-def _container(before: MediaInfo, after: MediaInfo, name: str) -> Iterator[Difference]:
+def _container(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
+    is_animation = container.time_base is not None  # which holds neither chapters nor tags
     with open_input(before.path) as one, open_input(after.path) as other:
         lists = [
             [
@@ -156,16 +176,16 @@ def _container(before: MediaInfo, after: MediaInfo, name: str) -> Iterator[Diffe
                     chapter["metadata"].get("title", ""),
                     float(chapter["start"] * (chapter["time_base"] or 1)),
                 )
-                for chapter in container.chapters()
+                for chapter in file.chapters()
             ]
-            for container in (one, other)
+            for file in (one, other)
         ]
         for old, new in zip_longest(*lists):
             if old is None or new is None or old[0] != new[0] or abs(old[1] - new[1]) > 0.05:
-                yield Difference("chapters", f"{old} is {new}")
+                yield Difference("chapters", f"{old} is {new}", expected=is_animation)
         new_tags = {key.lower(): text for key, text in other.metadata.items()}
         for key, value in kept_tags(one.metadata).items():
-            held = name in ("Matroska", "WebM") or key.lower() in _MP4_TAGS
+            held = container.name in ("Matroska", "WebM") or key.lower() in _MP4_TAGS
             if new_tags.get(key.lower()) != value:
                 message = f"tag {key}: {value!r} is {new_tags.get(key.lower())!r}"
-                yield Difference("tags", message, expected=not held)
+                yield Difference("tags", message, expected=is_animation or not held)
