@@ -281,6 +281,28 @@ def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -
         assert image.width > 300
 
 
+@pytest.mark.parametrize(
+    ("rest", "seconds"),
+    [
+        ("{at: 3s, mix: green}]", 4),  # and a second of green
+        ("{at: 30s, mix: green}]", 33),
+        ("{at: 3s, mix: green}]\nloop: {period: 4s}", 4),
+        ("{at: 3s, mix: green}]\nloop: {period: 4s, mode: bounce}", 8),
+        ("{at: 1s, stroke: 2}]\nloop: {period: 1s}", 1),
+    ],
+)
+def test_a_plot_without_a_length_shows_all_that_a_timeline_does(
+    rest: str, seconds: float, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr("videostyle.timeline_plot.plot_timeline", lambda *it: drawn.append(it[1]))
+    path = tmp_path / "t.yaml"
+    path.write_text(f"version: 1\nkeyframes: [{{at: 0s, mix: red}}, {rest}\n")
+    output = str(tmp_path / "plot.png")
+    assert main(["timeline", "plot", str(path), "--model", model_file, "-o", output]) == 0
+    assert drawn == [seconds]
+
+
 def test_styles_are_listed_as_json(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["styles", "--model", model_file, "--json"]) == 0
     styles = json.loads(capsys.readouterr().out)

@@ -132,9 +132,18 @@ def _plot(arguments: argparse.Namespace) -> int:
     check_outputs(arguments.output, inputs=[arguments.timeline])
     check_plot_ending(arguments.output)
     timeline = _resolve(_read(arguments), arguments)
-    plot_timeline(timeline, _seconds(arguments) or timeline.end_seconds, arguments.output)
+    plot_timeline(timeline, _seconds(arguments) or _whole(timeline), arguments.output)
     print(arguments.output)
     return 0
+
+
+def _whole(timeline: Timeline) -> float:
+    """Seconds that show all a timeline does: to where its loop begins again, or past the last key,
+    which has a look of its own."""
+    if timeline.loop:
+        return timeline.loop.period * (2 if timeline.loop.bounce else 1)
+    end = max(timeline.end_seconds, 0.0)
+    return end + max(1.0, end / 10)
 
 
 def add_schema(commands: Any) -> None:
