@@ -220,7 +220,9 @@ def _compose(text: str, mistakes: _Mistakes) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _Place(mark.line + 1, mark.column + 1) if mark else _Place(1, 1)
-        mistakes.stop(place, f"not YAML: {_syntax_message(error)}")
+        if colon := _unspaced_colon(mistakes.lines[: place.line - 1]):
+            mistakes.stop(colon, "not YAML: a colon needs a space after it")
+        mistakes.stop(place, f"not YAML: {_syntax_message(error, mistakes.lines, place)}")
     except (yaml.YAMLError, ValueError) as error:
         mistakes.stop(_Place(1, 1), f"not YAML: {str(error).splitlines()[0]}")
     if root is None:
@@ -228,12 +230,22 @@ def _compose(text: str, mistakes: _Mistakes) -> yaml.Node:
     return root
 
 
-def _syntax_message(error: yaml.MarkedYAMLError) -> str:
+def _unspaced_colon(lines: Sequence[str]) -> _Place | None:
+    """Where the last line with text has a key without a space after its colon. To YAML that is
+    text which goes on, so it finds the mistake on the line below."""
+    texts = [(n, line) for n, line in enumerate(lines, 1) if line.split("#")[0].strip()]
+    colon = re.match(r"[\s-]*[A-Za-z_]+(?=:\S)", texts[-1][1]) if texts else None
+    return _Place(texts[-1][0], colon.end() + 1) if colon else None
+
+
+def _syntax_message(error: yaml.MarkedYAMLError, lines: Sequence[str], place: _Place) -> str:
     problem = str(error.problem or error.context)
     if "cannot start any token" in problem:
         return f"{problem}; indent with spaces, not tabs, and quote text with @, ` or %"
+    if "mapping values" in problem and ": " in lines[place.line - 1][: place.column - 1]:
+        return "a second key on one line; give it its own, or put all of them into { }"
     if "mapping values" in problem:
-        return f"{problem}; a colon needs a space after it"
+        return f"{problem}; keys of one mapping begin in the same column"
     return problem
 
 
