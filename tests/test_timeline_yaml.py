@@ -71,6 +71,9 @@ MISTAKES = [
     ("- 1\n", "1:1", "must be a mapping"),
     (keys("{at: 0s, mix: great_wav}"), "3:19", "did you mean great_wave?"),
     (keys("{at: 0s, mix: {great_wav: 1}}"), "3:20", "did you mean great_wave?"),
+    (keys("{at: 0s, mix: scream}"), "3:19", "'scream'; did you mean the_scream?"),
+    (keys("{at: 0s, mix: zzz}"), "3:19", "unknown style 'zzz'; `videostyle styles` lists them"),
+    (keys("at: 0s\n    mix:"), "4:9", "mix is empty; it must be a style name or a mapping"),
     (keys("{at: 0s, mixx: original}"), "3:14", "unknown key 'mixx'; did you mean mix?"),
     (keys("{at: 0s, mix: original, mix: original}"), "3:29", "'mix' stands twice"),
     (keys("{at: 0s, mix: {original: 1, original: 2}}"), "3:33", "stands twice"),
@@ -129,6 +132,12 @@ def test_a_mistake_is_named_with_its_place(
     first = str(raised.value).splitlines()[0]
     assert first.startswith(f"t.yaml:{place}: "), first
     assert message in first
+
+
+@pytest.mark.parametrize("words", ["Great Wave off Kanagawa", "kanagawa", "Kanagawa!"])
+def test_a_title_or_a_word_of_it_suggests_the_style(words: str) -> None:
+    with pytest.raises(TimelineError, match=f"style '{words}'; did you mean great_wave"):
+        parse_timeline(keys(f"{{at: 0s, mix: {words}}}"), "t.yaml", read_model_card("lean"))
 
 
 def test_all_mistakes_are_listed_with_their_lines() -> None:

@@ -21,7 +21,7 @@ import yaml
 from videostyle.easing import EASINGS, CubicBezier, Easing
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
-from videostyle.model_card import DEFAULT_MODEL, read_model_card
+from videostyle.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
 from videostyle.timecode import Time, format_seconds, parse_time
 from videostyle.timeline import NEAR, TRACKS, Keyframe, Loop, Mixture, Timeline, Track
 
@@ -174,14 +174,17 @@ class TimelineDocument:
         return None
 
 
-def read_timeline(path: str | Path, style_names: Sequence[str] | None = None) -> TimelineDocument:
-    """Read a file. style_names: what it may mix beside `original`; None for the default model's.
+def read_timeline(
+    path: str | Path, styles: ModelCard | Sequence[str] | None = None
+) -> TimelineDocument:
+    """Read a file. styles: what it may mix beside `original`, a model's card or names (a card tells
+    what a title means, too); None for the default model's.
 
     Raises TimelineError: one line a mistake, starting with file:line:column. Raises UsageError for
     what is no file that can be read.
     """
-    if style_names is None:
-        style_names = read_model_card(DEFAULT_MODEL).style_names
+    if styles is None:
+        styles = read_model_card(DEFAULT_MODEL)
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -194,16 +197,18 @@ def read_timeline(path: str | Path, style_names: Sequence[str] | None = None) ->
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise TimelineError(f"{path}:{line}:1: not UTF-8 text; save the file as UTF-8") from error
-    return parse_timeline(text, str(path), style_names)
+    return parse_timeline(text, str(path), styles)
 
 
-def parse_timeline(text: str, name: str, style_names: Sequence[str]) -> TimelineDocument:
-    """Read a timeline from text; `name` stands in messages where a file's name would.
+def parse_timeline(text: str, name: str, styles: ModelCard | Sequence[str]) -> TimelineDocument:
+    """Read a timeline from text; `name` stands in messages where a file's name would. styles: as in
+    `read_timeline`.
 
     Raises TimelineError.
     """
+    titles = styles.titles if isinstance(styles, ModelCard) else dict.fromkeys(styles, "")
     mistakes = _Mistakes(name, text.splitlines())
-    document = _Reader(mistakes, style_names).document(_compose(text, mistakes))
+    document = _Reader(mistakes, titles).document(_compose(text, mistakes))
     mistakes.check()
     return document
 
@@ -277,9 +282,9 @@ def _refused(event: Any) -> str | None:
 class _Reader:
     """Turns nodes into keys, noting every mistake and going on."""
 
-    def __init__(self, mistakes: _Mistakes, style_names: Sequence[str]) -> None:
+    def __init__(self, mistakes: _Mistakes, titles: Mapping[str, str]) -> None:
         self.mistakes = mistakes
-        self.styles = (*style_names, ORIGINAL)
+        self.titles = titles
 
     def document(self, root: yaml.Node) -> TimelineDocument:
         required = {"version": f"which is {VERSION}", "keyframes": "a list"}
@@ -331,7 +336,8 @@ class _Reader:
             elif name.partition(":")[0] in known:
                 self.wrong(key, f"unknown key {name!r}; a colon needs a space after it")
             else:
-                self.wrong(key, f"unknown key {name!r}{_hint(name, known)}")
+                hint = _did_you_mean(name, known) or f" (have: {', '.join(known)})"
+                self.wrong(key, f"unknown key {name!r}{hint}")
         # A key that is missing beside an unknown one is most likely the same mistake.
         if len(self.mistakes.found) == before:
             for name in (name for name in required if name not in fields):
@@ -356,10 +362,11 @@ class _Reader:
                 yield key, name, value
 
     def mixture(self, node: yaml.Node) -> Mixture | None:
-        if isinstance(node, yaml.ScalarNode):
+        if isinstance(node, yaml.ScalarNode) and node.value:
             return {node.value: 1.0} if self.style(node) else None
         if not isinstance(node, yaml.MappingNode) or not node.value:
-            self.wrong(node, "mix must be a style name or a mapping {style: weight}")
+            what = "mix" if node.value else "mix is empty; it"
+            self.wrong(node, f"{what} must be a style name or a mapping {{style: weight}}")
             return None
         before = len(self.mistakes.found)
         weights: dict[str, float] = {}
@@ -376,9 +383,12 @@ class _Reader:
             return None
 
     def style(self, node: yaml.ScalarNode) -> bool:
-        if node.value in self.styles:
+        if node.value in self.titles or node.value == ORIGINAL:
             return True
-        self.wrong(node, f"unknown style {node.value!r}{_hint(node.value, self.styles)}")
+        hint = "`videostyle styles` lists them"
+        if meant := near_styles(node.value, self.titles):
+            hint = f"did you mean {' or '.join(meant)}?"
+        self.wrong(node, f"unknown style {node.value!r}; {hint}")
         return False
 
     def time(self, node: yaml.Node) -> Time | None:
@@ -551,10 +561,6 @@ def _tracks(
 
 def _place(node: yaml.Node | yaml.Event) -> _Place:
     return _Place(node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    return _did_you_mean(name, known) or f" (have: {', '.join(known)})"
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -91,8 +91,7 @@ def _live(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--loss-network {network}: no such file; vgg16 fetches one")
 
     if arguments.timeline:  # its mistakes need not wait for the model
-        names = read_model_card(arguments.model).style_names
-        read_timeline(arguments.timeline, names).check(None, None)
+        read_timeline(arguments.timeline, read_model_card(arguments.model)).check(None, None)
 
     def on_address(address: str, once: str) -> None:
         say(f"Live at {address}  (Ctrl-C ends it)")

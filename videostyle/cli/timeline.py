@@ -75,7 +75,7 @@ def _read(arguments: argparse.Namespace) -> TimelineDocument:
     from videostyle.model_card import read_model_card
     from videostyle.timeline_yaml import read_timeline
 
-    return read_timeline(arguments.timeline, read_model_card(arguments.model).style_names)
+    return read_timeline(arguments.timeline, read_model_card(arguments.model))
 
 
 def _seconds(arguments: argparse.Namespace) -> float | None:
