@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
+from numbers import Rational, Real
+from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,7 +24,7 @@ from videostyle.easing import EASINGS, CubicBezier, Easing
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
-from videostyle.timecode import Time, format_seconds, parse_time
+from videostyle.timecode import Time, format_seconds, parse_rate, parse_time
 from videostyle.timeline import NEAR, TRACKS, Keyframe, Loop, Mixture, Timeline, Track
 
 VERSION = 1
@@ -147,7 +149,7 @@ class TimelineDocument:
     def _tracks_and_loop(
         self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
     ) -> tuple[dict[str, Track[Any]], Loop | None, list[str]]:
-        _check_video(duration, rate)
+        duration, rate = _length_of(duration), _rate_of(rate)
         report = _Mistakes(self.mistakes.name, self.mistakes.lines)
         settled = [
             (_settle(key.at, key.place, duration, rate, report, tick), key) for key in self.keys
@@ -185,11 +187,15 @@ def read_timeline(
     """
     if styles is None:
         styles = read_model_card(DEFAULT_MODEL)
+    if not isinstance(path, str | PathLike):
+        raise UsageError(f"path is {path!r}; give the name of a YAML file")
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a NUL, or half of a character
+        raise UsageError(f"path is {str(path)!r}; no file has such a name") from error
     if len(data) > MAX_BYTES:
         raise TimelineError(f"{path}:1:1: larger than {MAX_BYTES >> 20} MB; not a timeline")
     try:
@@ -498,11 +504,30 @@ def _ease_text(ease: Easing) -> str:
     raise ValueError(f"{ease} is not an easing a timeline can hold")
 
 
-def _check_video(duration: float | None, rate: Fraction | None) -> None:
-    if duration is not None and not 0 <= duration < math.inf:
-        raise UsageError(f"the duration is {duration} s; it must be finite and not negative")
-    if rate is not None and rate < 0:
+def _length_of(duration: Any) -> float | None:
+    if duration is None:
+        return None
+    if not isinstance(duration, Real):
+        raise UsageError(f"the duration is {duration!r}; it must be a number of seconds")
+    seconds = float(duration)
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"the duration is {seconds} s; it must be finite and not negative")
+    return seconds
+
+
+def _rate_of(rate: Any) -> Fraction | None:
+    if rate is None:
+        return None
+    if not isinstance(rate, Real):
+        raise UsageError(f"the frame rate is {rate!r}; it must be a number, such as 25")
+    if rate < 0:
         raise UsageError(f"the frame rate is {rate}; it must not be negative")
+    if isinstance(rate, Rational):
+        return Fraction(int(rate.numerator), int(rate.denominator))
+    try:
+        return parse_rate(f"{rate:.6f}")
+    except ValueError as error:
+        raise UsageError(f"the frame rate is {rate}; {error}") from error
 
 
 def _settle(
@@ -513,6 +538,12 @@ def _settle(
     report: _Mistakes,
     tick: Fraction | None = None,
 ) -> float | None:
+    if time.needs_duration and duration is None:
+        report.add(place, f"{time} needs the video's length; write seconds, or give the duration")
+        return None
+    if time.needs_rate and not rate and duration != 0:
+        report.add(place, f"{time} needs the frame rate; write seconds, or give the rate")
+        return None
     try:
         return time.resolve(duration, rate, tick)
     except UsageError as error:
