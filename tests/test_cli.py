@@ -799,6 +799,7 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o - --style udnie", "write the name of a file or folder"),
         ("bench samples/chelsea.jpg", "is a picture; a video is measured"),
         ("timeline show timelines/demo.yaml", "give --duration"),
+        ("timeline show timelines/demo.yaml --duration 8 --at=-9s", "--at -9s lies before the st"),
     ],
 )
 def test_a_mistyped_command_is_answered_in_one_line(

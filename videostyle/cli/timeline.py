@@ -115,6 +115,9 @@ def _show(arguments: argparse.Namespace) -> int:
     timeline = _resolve(_read(arguments), arguments)
     wanted = arguments.at or [parse_time("0s")]
     times = [time.resolve(_seconds(arguments), arguments.fps) for time in wanted]
+    for time, seconds in zip(wanted, times, strict=True):
+        if seconds < 0:
+            raise UsageError(f"--at {time} lies before the start of the video")
     looks = [{"at": at, **timeline.look_at(at).to_dict()} for at in times]
     if arguments.json:
         print(json.dumps(looks))
