@@ -303,6 +303,35 @@ def test_a_plot_without_a_length_shows_all_that_a_timeline_does(
     assert drawn == [seconds]
 
 
+def test_a_video_tells_its_length_and_rate(
+    video: Path,
+    model_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, model = tmp_path / "t.yaml", ["--model", model_file]
+    path.write_text("version: 1\nkeyframes: [{at: 6f, mix: red}, {at: end, mix: green}]\n")
+    given = [str(path), *model, "--video", str(video)]
+    assert main(["timeline", "check", *given]) == 0
+    assert capsys.readouterr().out == f"{path}: fine\n"
+    assert main(["timeline", "show", *given, "--json", "--at=6f", "--at=end"]) == 0
+    looks = json.loads(capsys.readouterr().out)
+    assert [(look["at"], look["mix"]) for look in looks] == [
+        (0.24, {"red": 1}),
+        (0.48, {"green": 1}),
+    ]
+    drawn = []
+    monkeypatch.setattr("videostyle.timeline_plot.plot_timeline", lambda *it: drawn.append(it[1]))
+    assert main(["timeline", "plot", *given, "-o", str(tmp_path / "plot.png")]) == 0
+    assert drawn == [0.48]
+    for option in (["--fps", "25"], ["--duration", "8"]):
+        assert main(["timeline", "check", *given, *option]) == 2
+        assert "leave out --duration and --fps" in capsys.readouterr().err
+    assert main(["timeline", "plot", *given, "-o", str(video)]) == 2
+    assert "is an input that would be overwritten" in capsys.readouterr().err
+
+
 def test_styles_are_listed_as_json(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["styles", "--model", model_file, "--json"]) == 0
     styles = json.loads(capsys.readouterr().out)
