@@ -332,6 +332,21 @@ def test_a_video_tells_its_length_and_rate(
     assert "is an input that would be overwritten" in capsys.readouterr().err
 
 
+def test_check_goes_on_to_the_next_file(
+    timeline: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, gone = tmp_path / "broken.yaml", tmp_path / "gone.yaml"
+    broken.write_text("version: 1\nkeyframes: 3\n")
+    files = [str(path) for path in (timeline, broken, gone, timeline)]
+    given = ["--model", model_file, "--duration", "8"]
+    assert main(["timeline", "check", *files, *given]) == 2
+    out, err = capsys.readouterr()
+    assert out == f"{timeline}: fine\n" * 2
+    assert err.startswith(f"{broken}:2:12: keyframes must be a list")
+    assert f"{gone}: cannot be read" in err
+    assert main(["timeline", "check", files[0], files[0], *given]) == 0
+
+
 def test_styles_are_listed_as_json(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["styles", "--model", model_file, "--json"]) == 0
     styles = json.loads(capsys.readouterr().out)

@@ -16,8 +16,9 @@ from videostyle.cli.console import (
     frame_rate,
     named_path,
     say,
+    say_error,
 )
-from videostyle.errors import UsageError
+from videostyle.errors import UsageError, VideoStyleError
 from videostyle.timecode import Time, parse_time
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def add_timeline(commands: Any) -> None:
     plot = verbs.add_parser("plot", help="draw the mixture over time")
     for verb, command in ((check, _check_command), (show, _show), (plot, _plot)):
         verb.set_defaults(command=command)
-        verb.add_argument("timeline", type=Path)
+        if verb is check:
+            verb.add_argument("timelines", type=Path, nargs="+", metavar="timeline")
+        else:
+            verb.add_argument("timeline", type=Path)
         add_model(verb)
         verb.add_argument(
             "--duration",
@@ -79,13 +83,6 @@ def _length(text: str) -> Time:
     return time
 
 
-def _read(arguments: argparse.Namespace) -> TimelineDocument:
-    from videostyle.model_card import read_model_card
-    from videostyle.timeline_yaml import read_timeline
-
-    return read_timeline(arguments.timeline, read_model_card(arguments.model))
-
-
 def _facts(arguments: argparse.Namespace) -> tuple[float | None, Fraction | None, Fraction | None]:
     """The video's length in seconds, frames a second and tick of its clock, as far as known."""
     length: Time | None = arguments.duration
@@ -112,7 +109,11 @@ def _unknown(
     return [option for option, short in is_short.items() if short]
 
 
-def _resolve(document: TimelineDocument, arguments: argparse.Namespace, facts: Any) -> Timeline:
+def _resolve(arguments: argparse.Namespace, facts: Any) -> Timeline:
+    from videostyle.model_card import read_model_card
+    from videostyle.timeline_yaml import read_timeline
+
+    document = read_timeline(arguments.timeline, read_model_card(arguments.model))
     unknown = _unknown(document, *facts[:2])
     if unknown and arguments.video:
         why = f"{arguments.video} has no frame rate; write seconds"
@@ -127,21 +128,34 @@ def _resolve(document: TimelineDocument, arguments: argparse.Namespace, facts: A
 
 
 def _check_command(arguments: argparse.Namespace) -> int:
+    from videostyle.model_card import read_model_card
+    from videostyle.timeline_yaml import read_timeline
+
+    card = read_model_card(arguments.model)
     duration, rate, _ = _facts(arguments)
-    document = _read(arguments)
+    code = 0
+    for path in arguments.timelines:
+        try:
+            print(f"{path}: {_verdict(read_timeline(path, card), duration, rate)}")
+        except VideoStyleError as error:
+            say_error(error)
+            code = error.exit_code
+    return code
+
+
+def _verdict(document: TimelineDocument, duration: float | None, rate: Fraction | None) -> str:
     warnings = document.check(duration, rate)
     for warning in warnings:
         say(warning)
     unknown = _unknown(document, duration, rate)
     limit = f" as far as it can be told without {' and '.join(unknown)}" if unknown else ""
     but = f", with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
-    print(f"{arguments.timeline}: fine{limit}{but}")
-    return 0
+    return f"fine{limit}{but}"
 
 
 def _show(arguments: argparse.Namespace) -> int:
     facts = _facts(arguments)
-    timeline = _resolve(_read(arguments), arguments, facts)
+    timeline = _resolve(arguments, facts)
     wanted = arguments.at or [parse_time("0s")]
     times = [time.resolve(*facts) for time in wanted]
     for time, seconds in zip(wanted, times, strict=True):
@@ -165,7 +179,7 @@ def _plot(arguments: argparse.Namespace) -> int:
     check_outputs(arguments.output, inputs=inputs)
     check_plot_ending(arguments.output)
     facts = _facts(arguments)
-    timeline = _resolve(_read(arguments), arguments, facts)
+    timeline = _resolve(arguments, facts)
     plot_timeline(timeline, facts[0] or _whole(timeline), arguments.output)
     print(arguments.output)
     return 0
