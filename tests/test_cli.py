@@ -281,6 +281,72 @@ def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -
         assert image.width > 300
 
 
+@pytest.mark.parametrize(
+    ("rest", "seconds"),
+    [
+        ("{at: 3s, mix: green}]", 4),  # and a second of green
+        ("{at: 30s, mix: green}]", 33),
+        ("{at: 3s, mix: green}]\nloop: {period: 4s}", 4),
+        ("{at: 3s, mix: green}]\nloop: {period: 4s, mode: bounce}", 8),
+        ("{at: 1s, stroke: 2}]\nloop: {period: 1s}", 1),
+    ],
+)
+def test_a_plot_without_a_length_shows_all_that_a_timeline_does(
+    rest: str, seconds: float, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr("videostyle.timeline_plot.plot_timeline", lambda *it: drawn.append(it[1]))
+    path = tmp_path / "t.yaml"
+    path.write_text(f"version: 1\nkeyframes: [{{at: 0s, mix: red}}, {rest}\n")
+    output = str(tmp_path / "plot.png")
+    assert main(["timeline", "plot", str(path), "--model", model_file, "-o", output]) == 0
+    assert drawn == [seconds]
+
+
+def test_a_video_tells_its_length_and_rate(
+    video: Path,
+    model_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, model = tmp_path / "t.yaml", ["--model", model_file]
+    path.write_text("version: 1\nkeyframes: [{at: 6f, mix: red}, {at: end, mix: green}]\n")
+    given = [str(path), *model, "--video", str(video)]
+    assert main(["timeline", "check", *given]) == 0
+    assert capsys.readouterr().out == f"{path}: fine\n"
+    assert main(["timeline", "show", *given, "--json", "--at=6f", "--at=end"]) == 0
+    looks = json.loads(capsys.readouterr().out)
+    assert [(look["at"], look["mix"]) for look in looks] == [
+        (0.24, {"red": 1}),
+        (0.48, {"green": 1}),
+    ]
+    drawn = []
+    monkeypatch.setattr("videostyle.timeline_plot.plot_timeline", lambda *it: drawn.append(it[1]))
+    assert main(["timeline", "plot", *given, "-o", str(tmp_path / "plot.png")]) == 0
+    assert drawn == [0.48]
+    for option in (["--fps", "25"], ["--duration", "8"]):
+        assert main(["timeline", "check", *given, *option]) == 2
+        assert "leave out --duration and --fps" in capsys.readouterr().err
+    assert main(["timeline", "plot", *given, "-o", str(video)]) == 2
+    assert "is an input that would be overwritten" in capsys.readouterr().err
+
+
+def test_check_goes_on_to_the_next_file(
+    timeline: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, gone = tmp_path / "broken.yaml", tmp_path / "gone.yaml"
+    broken.write_text("version: 1\nkeyframes: 3\n")
+    files = [str(path) for path in (timeline, broken, gone, timeline)]
+    given = ["--model", model_file, "--duration", "8"]
+    assert main(["timeline", "check", *files, *given]) == 2
+    out, err = capsys.readouterr()
+    assert out == f"{timeline}: fine\n" * 2
+    assert err.startswith(f"{broken}:2:12: keyframes must be a list")
+    assert f"{gone}: cannot be read" in err
+    assert main(["timeline", "check", files[0], files[0], *given]) == 0
+
+
 def test_styles_are_listed_as_json(model_file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["styles", "--model", model_file, "--json"]) == 0
     styles = json.loads(capsys.readouterr().out)
@@ -777,6 +843,7 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o - --style udnie", "write the name of a file or folder"),
         ("bench samples/chelsea.jpg", "is a picture; a video is measured"),
         ("timeline show timelines/demo.yaml", "give --duration"),
+        ("timeline show timelines/demo.yaml --duration 8 --at=-9s", "--at -9s lies before the st"),
     ],
 )
 def test_a_mistyped_command_is_answered_in_one_line(

@@ -718,6 +718,23 @@ def test_a_file_that_would_be_taken_for_the_camera_is_refused(
     assert "calls the camera so" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("version: 1\nkeyframes: 3\n", "2:12: keyframes must be a list"),
+        ("version: 1\nkeyframes: [{at: 0s, mix: red}, {at: 0s, mix: red}]\n", "2:33: two keys"),
+    ],
+)
+def test_mistakes_of_the_timeline_come_with_its_name_before_the_model_is_loaded(
+    text: str, place: str, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "dusk.yaml"
+    path.write_text(text)
+    words = ["live", str(tmp_path), "-t", str(path), "--model", model_file, "--no-browser"]
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith(f"{path}:{place}")
+
+
 @pytest.mark.parametrize("name", ["Clip [id]", "Mum's film", "Tom & Jerry", "a, b", "-x", "é ü 猫"])
 def test_a_new_file_may_be_called_after_any_other(tmp_path: Path, name: str) -> None:
     assert Library(tmp_path).new(f"{name}.mp4", {".mp4"}) == tmp_path.resolve() / f"{name}.mp4"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -71,6 +75,9 @@ MISTAKES = [
     ("- 1\n", "1:1", "must be a mapping"),
     (keys("{at: 0s, mix: great_wav}"), "3:19", "did you mean great_wave?"),
     (keys("{at: 0s, mix: {great_wav: 1}}"), "3:20", "did you mean great_wave?"),
+    (keys("{at: 0s, mix: scream}"), "3:19", "'scream'; did you mean the_scream?"),
+    (keys("{at: 0s, mix: zzz}"), "3:19", "unknown style 'zzz'; `videostyle styles` lists them"),
+    (keys("at: 0s\n    mix:"), "4:9", "mix is empty; it must be a style name or a mapping"),
     (keys("{at: 0s, mixx: original}"), "3:14", "unknown key 'mixx'; did you mean mix?"),
     (keys("{at: 0s, mix: original, mix: original}"), "3:29", "'mix' stands twice"),
     (keys("{at: 0s, mix: {original: 1, original: 2}}"), "3:33", "stands twice"),
@@ -93,7 +100,13 @@ MISTAKES = [
     (keys("{at: 0s, mix: original, ease: ease_in}"), "3:35", "did you mean ease-in?"),
     (keys("{at: 0s, mix: original, ease: step-end}"), "3:35", "did you mean hold?"),
     (keys("{at:0s, mix: original}"), "3:6", "unknown key 'at:0s'; a colon needs a space after it"),
-    (keys("at:0s\n    mix: original"), "4:8", "a colon needs a space after it"),
+    (keys("at:0s\n    mix: original"), "3:7", "not YAML: a colon needs a space after it"),
+    (keys("at: 0s\n    mix:red\n    stroke: 1"), "4:8", "a colon needs a space after it"),
+    ("version:1\nkeyframes:\n", "1:8", "a colon needs a space after it"),
+    ("version:1\n\n# note: none\nkeyframes:\n", "1:8", "a colon needs a space after it"),
+    ("version: 1\n keyframes:\n", "2:11", "; keys of one mapping begin in the same column"),
+    (keys("at: 0s\n     mix: original"), "4:9", "begin in the same column"),
+    (keys("at: 0s, mix: original"), "3:16", "a second key on one line; give it its own"),
     (keys("{at: 0s, mix: original, ease: [1, 2, 3]}"), "3:35", "four numbers"),
     (keys("{at: 0s, mix: original, ease: [2, 0, 0, 1]}"), "3:35", "from 0 to 1"),
     (keys("{at: 0s, mix: &a original}"), "3:19", "anchors"),
@@ -123,6 +136,12 @@ def test_a_mistake_is_named_with_its_place(
     first = str(raised.value).splitlines()[0]
     assert first.startswith(f"t.yaml:{place}: "), first
     assert message in first
+
+
+@pytest.mark.parametrize("words", ["Great Wave off Kanagawa", "kanagawa", "Kanagawa!"])
+def test_a_title_or_a_word_of_it_suggests_the_style(words: str) -> None:
+    with pytest.raises(TimelineError, match=f"style '{words}'; did you mean great_wave"):
+        parse_timeline(keys(f"{{at: 0s, mix: {words}}}"), "t.yaml", read_model_card("lean"))
 
 
 def test_all_mistakes_are_listed_with_their_lines() -> None:
@@ -182,15 +201,29 @@ def test_a_picture_shows_the_first_key_of_each_track() -> None:
     assert dict(timeline.look_at(0).mix) == {"great_wave": 1}
 
 
-@pytest.mark.parametrize("duration", [-1.0, float("inf"), float("nan")])
-def test_a_length_no_video_has_is_refused(duration: float) -> None:
-    with pytest.raises(UsageError, match="finite and not negative"):
-        parse(EXAMPLE, duration)
+@pytest.mark.parametrize(
+    ("duration", "rate", "message"),
+    [
+        (-1.0, 25, "the duration is -1.0 s; it must be finite and not negative"),
+        (math.inf, 25, "finite and not negative"),
+        (math.nan, 25, "finite and not negative"),
+        ("8", 25, "the duration is '8'; it must be a number of seconds"),
+        (8.0, Fraction(-25), "the frame rate is -25; it must not be negative"),
+        (8.0, "25", "the frame rate is '25'; it must be a number"),
+        (8.0, math.nan, "the frame rate is nan"),
+        (8.0, math.inf, "the frame rate is inf"),
+    ],
+)
+def test_a_length_or_rate_no_video_has_is_refused(duration: Any, rate: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_timeline(EXAMPLE, "t.yaml", STYLES).resolve(duration, rate)
 
 
-def test_a_negative_frame_rate_is_refused() -> None:
-    with pytest.raises(UsageError, match="frame rate"):
-        parse_timeline(EXAMPLE, "t.yaml", STYLES).resolve(8.0, Fraction(-25))
+@pytest.mark.parametrize("number", [int, float, np.float32, np.int64, Fraction])
+def test_lengths_and_rates_may_be_numbers_of_any_kind(number: Callable[[int], Any]) -> None:
+    document = parse_timeline(keys("{at: -25f, mix: great_wave}"), "t.yaml", STYLES)
+    timeline, _ = document.resolve(number(8), number(25))
+    assert timeline.end_seconds == 7
 
 
 def test_a_key_before_the_start_is_a_warning_and_cannot_be_written() -> None:
@@ -256,8 +289,14 @@ def test_a_key_in_frames_meets_a_frame_that_came_early_by_the_clock() -> None:
 def test_a_time_that_needs_the_length_waits_for_it() -> None:
     document = parse_timeline(EXAMPLE, "t.yaml", STYLES)
     assert document.needs_duration
-    with pytest.raises(TimelineError, match="--duration"):
+    with pytest.raises(TimelineError, match=r"50% needs the video's length; .* give the duration"):
         document.resolve(None, Fraction(25))
+
+
+def test_a_time_in_frames_waits_for_the_rate() -> None:
+    document = parse_timeline(keys("{at: 12f, mix: great_wave}"), "t.yaml", STYLES)
+    with pytest.raises(TimelineError, match=r"12f needs the frame rate; .* or give the rate"):
+        document.resolve(8.0, None)
 
 
 def test_ten_thousand_keyframes_are_fine_and_fast() -> None:
@@ -279,6 +318,20 @@ def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:
         read_timeline(path, STYLES)
     path.write_bytes(b"\x00\x01")
     with pytest.raises(TimelineError, match="not YAML"):
+        read_timeline(path, STYLES)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (None, "path is None; give the name of a YAML file"),
+        ({"version": 1}, "give the name of a YAML file"),
+        ("a\0b", r"path is 'a\\x00b'; no file has such a name"),
+        ("\ud800", "no file has such a name"),
+    ],
+)
+def test_what_is_no_name_of_a_file_is_refused_in_words(path: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         read_timeline(path, STYLES)
 
 

@@ -64,19 +64,17 @@ class ModelCard:
     def style_names(self) -> tuple[str, ...]:
         return tuple(style.name for style in self.styles)
 
+    @property
+    def titles(self) -> dict[str, str]:
+        return {style.name: style.title for style in self.styles}
+
     def unknown_style(self, names: Iterable[str], listed_by: str = "model.card.style_names") -> str:
         """What to say of the first name that is no style of the model; "" if all are."""
         known = self.style_names
         name = next((name for name in names if name not in known), None)
         if name is None:
             return ""
-        wanted = _plain(name)[:80]
-        meant = [
-            style.name
-            for style in self.styles
-            if len(wanted) > 2 and wanted in f"{_plain(style.name)} {_plain(style.title)}"
-        ]
-        meant = meant[:3] or get_close_matches(wanted, [*known, ORIGINAL], 1)
+        meant = near_styles(name, self.titles)
         hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
         return f"unknown style {name!r}.{hint} `{listed_by}` lists them"
 
@@ -119,8 +117,20 @@ class ModelCard:
         return card
 
 
+def near_styles(name: str, titles: Mapping[str, str]) -> list[str]:
+    """What a person who wrote `name` may have meant: styles with these words in their name or
+    title, else the one that is spelt most like it. titles: of the styles, by name."""
+    wanted = _plain(name)[:80]
+    meant = [
+        known
+        for known, title in titles.items()
+        if len(wanted) > 2 and wanted in f"{_plain(known)} {_plain(title)}"
+    ]
+    return meant[:3] or get_close_matches(wanted, [*titles, ORIGINAL], 1)
+
+
 def _plain(text: str) -> str:
-    return re.sub(r"\W+", "_", text.lower())
+    return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
 def read_model_card(model: str | Path) -> ModelCard:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
+from numbers import Rational, Real
+from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,8 +23,8 @@ import yaml
 from videostyle.easing import EASINGS, CubicBezier, Easing
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
-from videostyle.model_card import DEFAULT_MODEL, read_model_card
-from videostyle.timecode import Time, format_seconds, parse_time
+from videostyle.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
+from videostyle.timecode import Time, format_seconds, parse_rate, parse_time
 from videostyle.timeline import NEAR, TRACKS, Keyframe, Loop, Mixture, Timeline, Track
 
 VERSION = 1
@@ -147,7 +149,7 @@ class TimelineDocument:
     def _tracks_and_loop(
         self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
     ) -> tuple[dict[str, Track[Any]], Loop | None, list[str]]:
-        _check_video(duration, rate)
+        duration, rate = _length_of(duration), _rate_of(rate)
         report = _Mistakes(self.mistakes.name, self.mistakes.lines)
         settled = [
             (_settle(key.at, key.place, duration, rate, report, tick), key) for key in self.keys
@@ -174,19 +176,26 @@ class TimelineDocument:
         return None
 
 
-def read_timeline(path: str | Path, style_names: Sequence[str] | None = None) -> TimelineDocument:
-    """Read a file. style_names: what it may mix beside `original`; None for the default model's.
+def read_timeline(
+    path: str | Path, styles: ModelCard | Sequence[str] | None = None
+) -> TimelineDocument:
+    """Read a file. styles: what it may mix beside `original`, a model's card or names (a card tells
+    what a title means, too); None for the default model's.
 
     Raises TimelineError: one line a mistake, starting with file:line:column. Raises UsageError for
     what is no file that can be read.
     """
-    if style_names is None:
-        style_names = read_model_card(DEFAULT_MODEL).style_names
+    if styles is None:
+        styles = read_model_card(DEFAULT_MODEL)
+    if not isinstance(path, str | PathLike):
+        raise UsageError(f"path is {path!r}; give the name of a YAML file")
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a NUL, or half of a character
+        raise UsageError(f"path is {str(path)!r}; no file has such a name") from error
     if len(data) > MAX_BYTES:
         raise TimelineError(f"{path}:1:1: larger than {MAX_BYTES >> 20} MB; not a timeline")
     try:
@@ -194,16 +203,18 @@ def read_timeline(path: str | Path, style_names: Sequence[str] | None = None) ->
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise TimelineError(f"{path}:{line}:1: not UTF-8 text; save the file as UTF-8") from error
-    return parse_timeline(text, str(path), style_names)
+    return parse_timeline(text, str(path), styles)
 
 
-def parse_timeline(text: str, name: str, style_names: Sequence[str]) -> TimelineDocument:
-    """Read a timeline from text; `name` stands in messages where a file's name would.
+def parse_timeline(text: str, name: str, styles: ModelCard | Sequence[str]) -> TimelineDocument:
+    """Read a timeline from text; `name` stands in messages where a file's name would. styles: as in
+    `read_timeline`.
 
     Raises TimelineError.
     """
+    titles = styles.titles if isinstance(styles, ModelCard) else dict.fromkeys(styles, "")
     mistakes = _Mistakes(name, text.splitlines())
-    document = _Reader(mistakes, style_names).document(_compose(text, mistakes))
+    document = _Reader(mistakes, titles).document(_compose(text, mistakes))
     mistakes.check()
     return document
 
@@ -220,7 +231,9 @@ def _compose(text: str, mistakes: _Mistakes) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _Place(mark.line + 1, mark.column + 1) if mark else _Place(1, 1)
-        mistakes.stop(place, f"not YAML: {_syntax_message(error)}")
+        if colon := _unspaced_colon(mistakes.lines[: place.line - 1]):
+            mistakes.stop(colon, "not YAML: a colon needs a space after it")
+        mistakes.stop(place, f"not YAML: {_syntax_message(error, mistakes.lines, place)}")
     except (yaml.YAMLError, ValueError) as error:
         mistakes.stop(_Place(1, 1), f"not YAML: {str(error).splitlines()[0]}")
     if root is None:
@@ -228,12 +241,22 @@ def _compose(text: str, mistakes: _Mistakes) -> yaml.Node:
     return root
 
 
-def _syntax_message(error: yaml.MarkedYAMLError) -> str:
+def _unspaced_colon(lines: Sequence[str]) -> _Place | None:
+    """Where the last line with text has a key without a space after its colon. To YAML that is
+    text which goes on, so it finds the mistake on the line below."""
+    texts = [(n, line) for n, line in enumerate(lines, 1) if line.split("#")[0].strip()]
+    colon = re.match(r"[\s-]*[A-Za-z_]+(?=:\S)", texts[-1][1]) if texts else None
+    return _Place(texts[-1][0], colon.end() + 1) if colon else None
+
+
+def _syntax_message(error: yaml.MarkedYAMLError, lines: Sequence[str], place: _Place) -> str:
     problem = str(error.problem or error.context)
     if "cannot start any token" in problem:
         return f"{problem}; indent with spaces, not tabs, and quote text with @, ` or %"
+    if "mapping values" in problem and ": " in lines[place.line - 1][: place.column - 1]:
+        return "a second key on one line; give it its own, or put all of them into { }"
     if "mapping values" in problem:
-        return f"{problem}; a colon needs a space after it"
+        return f"{problem}; keys of one mapping begin in the same column"
     return problem
 
 
@@ -265,9 +288,9 @@ def _refused(event: Any) -> str | None:
 class _Reader:
     """Turns nodes into keys, noting every mistake and going on."""
 
-    def __init__(self, mistakes: _Mistakes, style_names: Sequence[str]) -> None:
+    def __init__(self, mistakes: _Mistakes, titles: Mapping[str, str]) -> None:
         self.mistakes = mistakes
-        self.styles = (*style_names, ORIGINAL)
+        self.titles = titles
 
     def document(self, root: yaml.Node) -> TimelineDocument:
         required = {"version": f"which is {VERSION}", "keyframes": "a list"}
@@ -319,7 +342,8 @@ class _Reader:
             elif name.partition(":")[0] in known:
                 self.wrong(key, f"unknown key {name!r}; a colon needs a space after it")
             else:
-                self.wrong(key, f"unknown key {name!r}{_hint(name, known)}")
+                hint = _did_you_mean(name, known) or f" (have: {', '.join(known)})"
+                self.wrong(key, f"unknown key {name!r}{hint}")
         # A key that is missing beside an unknown one is most likely the same mistake.
         if len(self.mistakes.found) == before:
             for name in (name for name in required if name not in fields):
@@ -344,10 +368,11 @@ class _Reader:
                 yield key, name, value
 
     def mixture(self, node: yaml.Node) -> Mixture | None:
-        if isinstance(node, yaml.ScalarNode):
+        if isinstance(node, yaml.ScalarNode) and node.value:
             return {node.value: 1.0} if self.style(node) else None
         if not isinstance(node, yaml.MappingNode) or not node.value:
-            self.wrong(node, "mix must be a style name or a mapping {style: weight}")
+            what = "mix" if node.value else "mix is empty; it"
+            self.wrong(node, f"{what} must be a style name or a mapping {{style: weight}}")
             return None
         before = len(self.mistakes.found)
         weights: dict[str, float] = {}
@@ -364,9 +389,12 @@ class _Reader:
             return None
 
     def style(self, node: yaml.ScalarNode) -> bool:
-        if node.value in self.styles:
+        if node.value in self.titles or node.value == ORIGINAL:
             return True
-        self.wrong(node, f"unknown style {node.value!r}{_hint(node.value, self.styles)}")
+        hint = "`videostyle styles` lists them"
+        if meant := near_styles(node.value, self.titles):
+            hint = f"did you mean {' or '.join(meant)}?"
+        self.wrong(node, f"unknown style {node.value!r}; {hint}")
         return False
 
     def time(self, node: yaml.Node) -> Time | None:
@@ -476,11 +504,30 @@ def _ease_text(ease: Easing) -> str:
     raise ValueError(f"{ease} is not an easing a timeline can hold")
 
 
-def _check_video(duration: float | None, rate: Fraction | None) -> None:
-    if duration is not None and not 0 <= duration < math.inf:
-        raise UsageError(f"the duration is {duration} s; it must be finite and not negative")
-    if rate is not None and rate < 0:
+def _length_of(duration: Any) -> float | None:
+    if duration is None:
+        return None
+    if not isinstance(duration, Real):
+        raise UsageError(f"the duration is {duration!r}; it must be a number of seconds")
+    seconds = float(duration)
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"the duration is {seconds} s; it must be finite and not negative")
+    return seconds
+
+
+def _rate_of(rate: Any) -> Fraction | None:
+    if rate is None:
+        return None
+    if not isinstance(rate, Real):
+        raise UsageError(f"the frame rate is {rate!r}; it must be a number, such as 25")
+    if rate < 0:
         raise UsageError(f"the frame rate is {rate}; it must not be negative")
+    if isinstance(rate, Rational):
+        return Fraction(int(rate.numerator), int(rate.denominator))
+    try:
+        return parse_rate(f"{rate:.6f}")
+    except ValueError as error:
+        raise UsageError(f"the frame rate is {rate}; {error}") from error
 
 
 def _settle(
@@ -491,6 +538,12 @@ def _settle(
     report: _Mistakes,
     tick: Fraction | None = None,
 ) -> float | None:
+    if time.needs_duration and duration is None:
+        report.add(place, f"{time} needs the video's length; write seconds, or give the duration")
+        return None
+    if time.needs_rate and not rate and duration != 0:
+        report.add(place, f"{time} needs the frame rate; write seconds, or give the rate")
+        return None
     try:
         return time.resolve(duration, rate, tick)
     except UsageError as error:
@@ -539,10 +592,6 @@ def _tracks(
 
 def _place(node: yaml.Node | yaml.Event) -> _Place:
     return _Place(node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    return _did_you_mean(name, known) or f" (have: {', '.join(known)})"
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:

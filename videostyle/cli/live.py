@@ -67,7 +67,9 @@ def _live(arguments: argparse.Namespace) -> int:
 
     from videostyle.live.library import Library
     from videostyle.media import missing
+    from videostyle.model_card import read_model_card
     from videostyle.numbered import is_sequence_input
+    from videostyle.timeline_yaml import read_timeline
 
     if arguments.input in CAMERA_WORDS:
         root, name = Path(), "camera"
@@ -87,6 +89,9 @@ def _live(arguments: argparse.Namespace) -> int:
     network = arguments.loss_network and find_loss_network(arguments)
     if network and not network.is_file():
         raise UsageError(f"--loss-network {network}: no such file; vgg16 fetches one")
+
+    if arguments.timeline:  # its mistakes need not wait for the model
+        read_timeline(arguments.timeline, read_model_card(arguments.model)).check(None, None)
 
     def on_address(address: str, once: str) -> None:
         say(f"Live at {address}  (Ctrl-C ends it)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ from videostyle.cli.console import (
     check_outputs,
     check_plot_ending,
     frame_rate,
+    named_path,
     say,
+    say_error,
 )
-from videostyle.errors import UsageError
+from videostyle.errors import UsageError, VideoStyleError
 from videostyle.timecode import Time, parse_time
 
 if TYPE_CHECKING:
@@ -32,7 +35,10 @@ def add_timeline(commands: Any) -> None:
     plot = verbs.add_parser("plot", help="draw the mixture over time")
     for verb, command in ((check, _check_command), (show, _show), (plot, _plot)):
         verb.set_defaults(command=command)
-        verb.add_argument("timeline", type=Path)
+        if verb is check:
+            verb.add_argument("timelines", type=Path, nargs="+", metavar="timeline")
+        else:
+            verb.add_argument("timeline", type=Path)
         add_model(verb)
         verb.add_argument(
             "--duration",
@@ -42,6 +48,12 @@ def add_timeline(commands: Any) -> None:
         )
         verb.add_argument(
             "--fps", type=frame_rate, help="frame rate, for times in frames: 25 or 30000/1001"
+        )
+        verb.add_argument(
+            "--video",
+            type=named_path,
+            metavar="FILE",
+            help="take both from this video, or picture, instead",
         )
     show.add_argument(
         "--at",
@@ -71,50 +83,84 @@ def _length(text: str) -> Time:
     return time
 
 
-def _read(arguments: argparse.Namespace) -> TimelineDocument:
+def _facts(arguments: argparse.Namespace) -> tuple[float | None, Fraction | None, Fraction | None]:
+    """The video's length in seconds, frames a second and tick of its clock, as far as known."""
+    length: Time | None = arguments.duration
+    if arguments.video is None:
+        seconds = None if length is None else length.resolve(None, arguments.fps)
+        return seconds, arguments.fps, None
+    if length or arguments.fps:
+        raise UsageError("--video tells length and frame rate; leave out --duration and --fps")
+    from videostyle.decode import inspect, measure_duration
+
+    info = inspect(arguments.video)
+    known = info.duration_seconds
+    return measure_duration(info) if known is None else known, info.frame_rate, info.time_base
+
+
+def _unknown(
+    document: TimelineDocument, duration: float | None, rate: Fraction | None
+) -> list[str]:
+    """Options that would tell what the timeline's times need."""
+    is_short = {
+        "--duration": document.needs_duration and duration is None,
+        "--fps": document.needs_rate and not rate and duration != 0,
+    }
+    return [option for option, short in is_short.items() if short]
+
+
+def _resolve(arguments: argparse.Namespace, facts: Any) -> Timeline:
     from videostyle.model_card import read_model_card
     from videostyle.timeline_yaml import read_timeline
 
-    return read_timeline(arguments.timeline, read_model_card(arguments.model).style_names)
-
-
-def _seconds(arguments: argparse.Namespace) -> float | None:
-    """The length of the video."""
-    length: Time | None = arguments.duration
-    return None if length is None else length.resolve(None, arguments.fps)
-
-
-def _resolve(document: TimelineDocument, arguments: argparse.Namespace) -> Timeline:
-    if document.needs_duration and arguments.duration is None:
-        raise UsageError(f"{arguments.timeline}: counts from the video's length; give --duration")
-    if document.needs_rate and arguments.fps is None:
-        raise UsageError(f"{arguments.timeline}: counts in frames; give --fps")
-    timeline, warnings = document.resolve(_seconds(arguments), arguments.fps)
+    document = read_timeline(arguments.timeline, read_model_card(arguments.model))
+    unknown = _unknown(document, *facts[:2])
+    if unknown and arguments.video:
+        why = f"{arguments.video} has no frame rate; write seconds"
+        raise UsageError(f"{arguments.timeline}: counts in frames, but {why}")
+    if unknown:
+        what = "from the video's length" if unknown[0] == "--duration" else "in frames"
+        raise UsageError(f"{arguments.timeline}: counts {what}; give {unknown[0]}, or --video FILE")
+    timeline, warnings = document.resolve(*facts)
     for warning in warnings:
         say(warning)
     return timeline
 
 
 def _check_command(arguments: argparse.Namespace) -> int:
-    document = _read(arguments)
-    warnings = document.check(_seconds(arguments), arguments.fps)
+    from videostyle.model_card import read_model_card
+    from videostyle.timeline_yaml import read_timeline
+
+    card = read_model_card(arguments.model)
+    duration, rate, _ = _facts(arguments)
+    code = 0
+    for path in arguments.timelines:
+        try:
+            print(f"{path}: {_verdict(read_timeline(path, card), duration, rate)}")
+        except VideoStyleError as error:
+            say_error(error)
+            code = error.exit_code
+    return code
+
+
+def _verdict(document: TimelineDocument, duration: float | None, rate: Fraction | None) -> str:
+    warnings = document.check(duration, rate)
     for warning in warnings:
         say(warning)
-    unknown = []
-    if arguments.duration is None and document.needs_duration:
-        unknown.append("--duration")
-    if arguments.fps is None and document.needs_rate:
-        unknown.append("--fps")
+    unknown = _unknown(document, duration, rate)
     limit = f" as far as it can be told without {' and '.join(unknown)}" if unknown else ""
     but = f", with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
-    print(f"{arguments.timeline}: fine{limit}{but}")
-    return 0
+    return f"fine{limit}{but}"
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    timeline = _resolve(_read(arguments), arguments)
+    facts = _facts(arguments)
+    timeline = _resolve(arguments, facts)
     wanted = arguments.at or [parse_time("0s")]
-    times = [time.resolve(_seconds(arguments), arguments.fps) for time in wanted]
+    times = [time.resolve(*facts) for time in wanted]
+    for time, seconds in zip(wanted, times, strict=True):
+        if seconds < 0:
+            raise UsageError(f"--at {time} lies before the start of the video")
     looks = [{"at": at, **timeline.look_at(at).to_dict()} for at in times]
     if arguments.json:
         print(json.dumps(looks))
@@ -129,12 +175,23 @@ def _show(arguments: argparse.Namespace) -> int:
 def _plot(arguments: argparse.Namespace) -> int:
     from videostyle.timeline_plot import plot_timeline
 
-    check_outputs(arguments.output, inputs=[arguments.timeline])
+    inputs = [path for path in (arguments.timeline, arguments.video) if path]
+    check_outputs(arguments.output, inputs=inputs)
     check_plot_ending(arguments.output)
-    timeline = _resolve(_read(arguments), arguments)
-    plot_timeline(timeline, _seconds(arguments) or timeline.end_seconds, arguments.output)
+    facts = _facts(arguments)
+    timeline = _resolve(arguments, facts)
+    plot_timeline(timeline, facts[0] or _whole(timeline), arguments.output)
     print(arguments.output)
     return 0
+
+
+def _whole(timeline: Timeline) -> float:
+    """Seconds that show all a timeline does: to where its loop begins again, or past the last key,
+    which has a look of its own."""
+    if timeline.loop:
+        return timeline.loop.period * (2 if timeline.loop.bounce else 1)
+    end = max(timeline.end_seconds, 0.0)
+    return end + max(1.0, end / 10)
 
 
 def add_schema(commands: Any) -> None:

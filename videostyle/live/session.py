@@ -352,8 +352,8 @@ class Session:
                 f"the timeline is longer than {MAX_TIMELINE_BYTES / 1e6:.0f} MB, which the page "
                 "does not read; use fewer keys, or render it with: videostyle render -t"
             )
-        names = self.player.stylizer.model.card.style_names
-        document = parse_timeline(source, "timeline", names) if source.strip() else None
+        card = self.player.stylizer.model.card
+        document = parse_timeline(source, "timeline", card) if source.strip() else None
         with self._lock:
             self._take_timeline(message, source, document)
 
