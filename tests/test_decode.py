@@ -349,6 +349,29 @@ def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
     assert frame.image.to_ndarray()[0, 0].tolist() == [128, 128, 128]
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "shown"),
+    [
+        (np.float32, (0, 0.5, 1), (0, 127, 255)),
+        (np.float32, (-1, 0.5, 1.5), (0, 127, 255)),
+        (np.float32, (np.nan, -np.inf, 0.5, np.inf), (0, 0, 127, 127)),
+        (np.float32, (np.nan, np.nan), (0, 0)),
+        (np.float32, (0, 100, 255), (0, 100, 255)),
+        (np.int32, (-5, 0, 100), (0, 0, 100)),
+        (np.int32, (0, 512, 1000), (0, 128, 250)),
+        (np.int32, (0, 32_768, 65_535), (0, 128, 255)),
+        (np.int32, (0, 2**30, 2**31 - 1), (0, 128, 255)),
+    ],
+)
+def test_32_bit_grey_is_scaled_by_its_range(
+    tmp_path: Path, kind: type, values: tuple[float, ...], shown: tuple[int, ...]
+) -> None:
+    path = tmp_path / "grey.tif"
+    Image.fromarray(np.array([values], kind)).save(path)
+    (frame,) = decode(probe(path))
+    assert tuple(frame.image.to_ndarray()[0, :, 0].tolist()) == shown
+
+
 def write_audio_only(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
