@@ -87,6 +87,13 @@ def test_a_file_that_does_not_say_its_length_is_measured(clip: Clip) -> None:
         assert info.duration_seconds == pytest.approx(0.12)
 
 
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_the_frames_of_a_file_without_times_are_counted(clip: Clip, b_frames: int) -> None:
+    info = probe(clip("clip.h264", pts=range(40), b_frames=b_frames))
+    assert info.duration_seconds is None
+    assert measure_duration(info) == pytest.approx(1.6)
+
+
 def test_the_length_of_matroska_is_that_of_its_picture(tmp_path: Path) -> None:
     path = tmp_path / "film.mkv"
     with av.open(str(path), "w") as container:

@@ -134,7 +134,7 @@ def test_a_file_that_does_not_say_its_length_has_bars(clip: Clip) -> None:
     assert (unknown.bars, unknown.duration_seconds) == ((8, 8, 0, 0), None)
     # Raw H.264 has no times.
     info = probe(clip("clip.h264", pts=range(25), pixels=lambda n: film(n, lines=8)))
-    assert with_bars(info).bars == NONE
+    assert with_bars(info).bars == (8, 8, 0, 0)
 
 
 def test_a_film_that_breaks_off_has_bars(clip: Clip) -> None:

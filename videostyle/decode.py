@@ -280,21 +280,25 @@ def _images_from(info: MediaInfo, place: float | None) -> Generator[tuple[av.Vid
 def measure_duration(info: MediaInfo) -> float:
     """Seconds from the first frame to the end of the last, found by reading the whole file.
 
-    For files that do not say. Raises MediaError if no frame has a time.
+    For files that do not say. Where no frame has a time (raw H.264), frames are counted. Raises
+    MediaError if they have no rate either.
     """
     if info.is_image:
         return 0.0
-    start, end = math.inf, -math.inf
+    start, end, count = math.inf, -math.inf, 0
     with open_input(info.path) as container:
         stream = container.streams[info.stream_index]
         assert isinstance(stream, VideoStream)
         step = _ticks_per_frame(stream) or 0
         for packet in _packets(stream, DecodeReport()):
+            count += 1
             if packet.pts is not None:
                 start = min(start, packet.pts)
                 end = max(end, packet.pts + (packet.duration or step))
     if start == math.inf:
-        raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
+        if not count * step:
+            raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
+        start, end = 0, count * step
     return float((end - start) * info.time_base)
 
 
