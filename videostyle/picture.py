@@ -24,13 +24,24 @@ def load_picture(path: Path) -> Image.Image | None:
     """
     try:
         with sizes_unwarned(), Image.open(path, formats=READ_FORMATS) as picture:
-            if picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False):
-                return None
-            return _to_rgb_mode(ImageOps.exif_transpose(picture))
+            return None if _moves(picture) else _to_rgb_mode(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         return None
     except Exception as error:  # Pillow's readers raise almost anything on damaged files
         raise MediaError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def is_animation(path: Path) -> bool:
+    """Whether a file named like a picture is a video: an animated PNG or WebP."""
+    try:
+        with sizes_unwarned(), Image.open(path, formats=("PNG", "WEBP")) as picture:
+            return _moves(picture)
+    except Exception:  # as in load_picture, which says what is wrong
+        return False
+
+
+def _moves(picture: Image.Image) -> bool:
+    return picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False)
 
 
 def sizes_unwarned() -> warnings.catch_warnings[None]:
