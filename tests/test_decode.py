@@ -318,6 +318,14 @@ def test_a_picture_is_one_frame(tmp_path: Path, suffix: str) -> None:
     assert np.abs(pixels[[16, 48]][:, [24, 72]].astype(int) - CORNERS).max() <= 3
 
 
+@pytest.mark.parametrize("suffix", ["mjpeg", "mjpg"])
+def test_a_raw_stream_of_jpegs_is_a_video(clip: Clip, suffix: str) -> None:
+    path = clip("clip.mjpeg", pts=range(7), codec="mjpeg", pix_fmt="yuvj420p")
+    info = probe(path.rename(path.with_suffix(f".{suffix}")))
+    assert not info.is_image
+    assert len(list(decode(info))) == 7
+
+
 def test_a_large_picture_is_read_without_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

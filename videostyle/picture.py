@@ -14,6 +14,7 @@ from videostyle.errors import MediaError
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
+_STREAM_SUFFIXES = (".mjpeg", ".mjpg")  # JPEGs one after another, of which Pillow reads the first
 _QUALITY = {".jpg": 92, ".jpeg": 92, ".webp": 90}
 
 
@@ -22,6 +23,8 @@ def load_picture(path: Path) -> Image.Image | None:
 
     Raises MediaError for a damaged one.
     """
+    if path.suffix.lower() in _STREAM_SUFFIXES:
+        return None
     try:
         with sizes_unwarned(), Image.open(path, formats=READ_FORMATS) as picture:
             return None if _moves(picture) else _to_rgb_mode(ImageOps.exif_transpose(picture))
