@@ -194,7 +194,7 @@ def test_damaged_pictures_are_left_out_and_named(
     paint(0).save(source.with_name("f_0000.png"))
     report = render(source, output, Look({"original": 1}), stylizer=stylizer, segment_seconds=piece)
     assert [float(at) for at in seconds(output)] == pytest.approx([0, 0.04, 0.08, 0.16], abs=0.001)
-    assert "left out f_0003.png and 1 other pictures: cannot be read" in report.notes
+    assert "left out f_0003.png and 1 other picture: cannot be read" in report.notes
     with pytest.raises(MediaError, match=r"left out f_0003\.png: cannot be read after 0\.080 s"):
         render(source, output, Look({"original": 1}), stylizer=stylizer, strict=True)
 

@@ -122,9 +122,9 @@ class DecodeReport:
         if self.damaged_frames:
             found.append(f"{self.damaged_frames} frames are damaged in the input")
         if self.unreadable:
-            first, several = self.unreadable[0], len(self.unreadable) > 1
-            others = f" and {len(self.unreadable) - 1} other pictures" * several
-            found.append(f"left out {first}{others}: cannot be read")
+            first, others = self.unreadable[0], len(self.unreadable) - 1
+            more = f" and {others} other picture{'s' * (others > 1)}" if others else ""
+            found.append(f"left out {first}{more}: cannot be read")
         if self.cut_short:
             found.append("the input breaks off")
         return tuple(found)
