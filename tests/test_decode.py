@@ -25,7 +25,7 @@ from pipeline import Clip, mux, seconds
 from videostyle import decode as decoder
 from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import DecodeReport, _images, decode, frames_near, measure_duration, probe
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, UsageError
 from videostyle.media import Cut, MediaInfo
 
 # Red left above, green right above, blue left below, white right below.
@@ -223,6 +223,11 @@ def test_no_side_is_longer_than_is_asked_for(clip: Clip, longest: int) -> None:
     info = probe(clip(size=(96, 64), pts=range(1))).fitted(longest)
     assert max(info.width, info.height) == longest // 2 * 2
     assert info.height == pytest.approx(info.width * 2 / 3, abs=1.4)
+
+
+def test_no_side_of_one_pixel_is_promised(clip: Clip) -> None:
+    with pytest.raises(UsageError, match="max_size is 1; it must be at least 2"):
+        probe(clip(pts=range(1))).fitted(1)
 
 
 def test_a_corrupt_packet_is_skipped_and_counted(tmp_path: Path, clip: Clip) -> None:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
     import av
@@ -157,7 +157,10 @@ class MediaInfo:
             raise ValueError(f"{self.width}x{self.height} pixels, {self.time_base=}")
 
     def fitted(self, max_size: int) -> MediaInfo:
-        """The same with neither side longer than `max_size` pixels; `decode` scales to it."""
+        """The same with neither side longer than `max_size` pixels; `decode` scales to it. Raises
+        UsageError below 2, as the sides are even."""
+        if max_size < 2:
+            raise UsageError(f"max_size is {max_size}; it must be at least 2 pixels")
         scale = max_size / max(self.width, self.height)
         if scale >= 1:
             return self
