@@ -164,6 +164,13 @@ def test_pictures_are_read_as_still_ones_are(tmp_path: Path, ending: str) -> Non
         assert np.array_equal(frame.image.to_ndarray(), np.asarray(alone))
 
 
+def test_the_first_picture_tells_the_profile(tmp_path: Path) -> None:
+    for number in (1, 2):
+        paint(number).save(tmp_path / f"{number}.png", icc_profile=b"profile %d" % number)
+    assert probe(tmp_path / "%d.png").icc_profile == b"profile 1"
+    assert probe(tmp_path / "2.png").icc_profile == b"profile 2"
+
+
 def test_a_palette_may_be_transparent(tmp_path: Path) -> None:
     picture = paint(1).quantize(16)
     for number in (1, 2):

@@ -399,7 +399,8 @@ def _check_file(path: Path) -> None:
 def _picture_info(path: Path, picture: Image.Image) -> MediaInfo:
     width, height = picture.size
     color = ColorSpec.resolve(2, 2, 2, full_range=True, is_rgb=True, height=height)
-    return MediaInfo(path, True, 0, width, height, picture.mode.lower(), color)
+    profile = picture.info.get("icc_profile")
+    return MediaInfo(path, True, 0, width, height, picture.mode.lower(), color, icc_profile=profile)
 
 
 def _probe_video(path: Path) -> MediaInfo:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +129,7 @@ class MediaInfo:
     of length 0. hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
     above and below and black columns left and right (`letterbox`), which are not painted in frames
     where they are black. pictures: the numbers of the numbered pictures (`numbered`) it is made of,
-    none of any other video.
+    none of any other video. icc_profile: of a picture, or of the first numbered one.
     """
 
     path: Path
@@ -151,6 +151,7 @@ class MediaInfo:
     hdr_color: ColorSpec | None = None
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)
     pictures: range = range(0)
+    icc_profile: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.time_base <= 0:
