@@ -25,7 +25,7 @@ from pipeline import Clip, mux, seconds
 from videostyle import decode as decoder
 from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import DecodeReport, _images, decode, frames_near, measure_duration, probe
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, UsageError
 from videostyle.media import Cut, MediaInfo
 
 # Red left above, green right above, blue left below, white right below.
@@ -85,6 +85,13 @@ def test_a_file_that_does_not_say_its_length_is_measured(clip: Clip) -> None:
         info = probe(clip(name, pts=[0, 40, 80], time_base=Fraction(1, 1000)))
         assert measure_duration(info) == pytest.approx(0.12)
         assert info.duration_seconds == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_the_frames_of_a_file_without_times_are_counted(clip: Clip, b_frames: int) -> None:
+    info = probe(clip("clip.h264", pts=range(40), b_frames=b_frames))
+    assert info.duration_seconds is None
+    assert measure_duration(info) == pytest.approx(1.6)
 
 
 def test_the_length_of_matroska_is_that_of_its_picture(tmp_path: Path) -> None:
@@ -218,6 +225,11 @@ def test_no_side_is_longer_than_is_asked_for(clip: Clip, longest: int) -> None:
     assert info.height == pytest.approx(info.width * 2 / 3, abs=1.4)
 
 
+def test_no_side_of_one_pixel_is_promised(clip: Clip) -> None:
+    with pytest.raises(UsageError, match="max_size is 1; it must be at least 2"):
+        probe(clip(pts=range(1))).fitted(1)
+
+
 def test_a_corrupt_packet_is_skipped_and_counted(tmp_path: Path, clip: Clip) -> None:
     whole = clip("whole.mkv", pts=range(30))
     broken = tmp_path / "broken.mkv"
@@ -311,6 +323,14 @@ def test_a_picture_is_one_frame(tmp_path: Path, suffix: str) -> None:
     assert np.abs(pixels[[16, 48]][:, [24, 72]].astype(int) - CORNERS).max() <= 3
 
 
+@pytest.mark.parametrize("suffix", ["mjpeg", "mjpg"])
+def test_a_raw_stream_of_jpegs_is_a_video(clip: Clip, suffix: str) -> None:
+    path = clip("clip.mjpeg", pts=range(7), codec="mjpeg", pix_fmt="yuvj420p")
+    info = probe(path.rename(path.with_suffix(f".{suffix}")))
+    assert not info.is_image
+    assert len(list(decode(info))) == 7
+
+
 def test_a_large_picture_is_read_without_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,6 +367,29 @@ def test_16_bit_grey_is_scaled(tmp_path: Path) -> None:
     Image.fromarray(np.full((64, 64), 32_768, np.uint16)).save(path)
     (frame,) = decode(probe(path))
     assert frame.image.to_ndarray()[0, 0].tolist() == [128, 128, 128]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "shown"),
+    [
+        (np.float32, (0, 0.5, 1), (0, 127, 255)),
+        (np.float32, (-1, 0.5, 1.5), (0, 127, 255)),
+        (np.float32, (np.nan, -np.inf, 0.5, np.inf), (0, 0, 127, 127)),
+        (np.float32, (np.nan, np.nan), (0, 0)),
+        (np.float32, (0, 100, 255), (0, 100, 255)),
+        (np.int32, (-5, 0, 100), (0, 0, 100)),
+        (np.int32, (0, 512, 1000), (0, 128, 250)),
+        (np.int32, (0, 32_768, 65_535), (0, 128, 255)),
+        (np.int32, (0, 2**30, 2**31 - 1), (0, 128, 255)),
+    ],
+)
+def test_32_bit_grey_is_scaled_by_its_range(
+    tmp_path: Path, kind: type, values: tuple[float, ...], shown: tuple[int, ...]
+) -> None:
+    path = tmp_path / "grey.tif"
+    Image.fromarray(np.array([values], kind)).save(path)
+    (frame,) = decode(probe(path))
+    assert tuple(frame.image.to_ndarray()[0, :, 0].tolist()) == shown
 
 
 def write_audio_only(path: Path) -> None:

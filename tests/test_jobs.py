@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from videostyle.errors import MediaError, UsageError
 from videostyle.jobs import plan_jobs
@@ -29,6 +30,27 @@ def test_a_folder_takes_its_pictures_and_videos_only(folder: Path) -> None:
     assert plan_jobs([folder], out, "dusk") == [
         (folder / "a.mp4", out / "a_dusk.mp4"),
         (folder / "b.png", out / "b_dusk.png"),
+    ]
+
+
+def test_folders_in_a_folder_are_left_out(folder: Path) -> None:
+    (folder / "folder.mp4").mkdir()
+    sources = [source for source, _ in plan_jobs([folder], folder / "out", "dusk")]
+    assert sources == [folder / "a.mp4", folder / "b.png"]
+
+
+def test_an_animated_picture_becomes_a_video(folder: Path) -> None:
+    still, other = Image.new("RGB", (8, 8)), Image.new("RGB", (8, 8), "red")
+    for name in ("moves.png", "slides.webp"):
+        still.save(folder / name, save_all=True, append_images=[other])
+    still.save(folder / "still.webp")
+    jobs = plan_jobs([folder], folder / "out", "dusk")
+    assert [output.name for _, output in jobs] == [
+        "a_dusk.mp4",
+        "b_dusk.png",
+        "moves_dusk.mp4",
+        "slides_dusk.mp4",
+        "still_dusk.png",
     ]
 
 

@@ -54,6 +54,32 @@ def test_each_bar_has_its_own_width(clip: Clip) -> None:
     assert with_bars(probe(path)).bars == (8, 10, 0, 0)
 
 
+def test_the_edge_of_bars_may_ring(clip: Clip) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (189, 320, 3), np.uint8)
+
+    def pixels(number: int) -> np.ndarray:
+        picture = np.zeros((240, 320, 3), np.uint8)
+        picture[26:-25] = np.roll(noise, number, 1)
+        return picture
+
+    def ringing(number: int) -> np.ndarray:
+        picture = pixels(number)
+        picture[19:26, 5 * number :: 40] = picture[-25:-18, 5 * number :: 40] = 60
+        return picture
+
+    def lit(number: int) -> np.ndarray:
+        picture = pixels(number)
+        picture[8:26, 5 * number :: 40] = picture[-25:-7, 5 * number :: 40] = 60
+        return picture
+
+    facts = {"pts": range(5), "size": (320, 240)}
+    for codec in ("mpeg2video", "mpeg4"):
+        path = clip(f"{codec}.mkv", **facts, pixels=pixels, codec=codec)
+        assert with_bars(probe(path)).bars == (26, 24, 0, 0)
+    assert with_bars(probe(clip("ringing.mp4", **facts, pixels=ringing))).bars == (26, 24, 0, 0)
+    assert with_bars(probe(clip("lit.mp4", **facts, pixels=lit))).bars == NONE
+
+
 def test_black_that_is_no_bar_is_painted(clip: Clip) -> None:
     for number, facts in enumerate(({"lines": 4, "below": 12}, {"lines": 28})):
         path = clip(f"{number}.mp4", pts=range(25), pixels=lambda n, facts=facts: film(n, **facts))
@@ -108,7 +134,7 @@ def test_a_file_that_does_not_say_its_length_has_bars(clip: Clip) -> None:
     assert (unknown.bars, unknown.duration_seconds) == ((8, 8, 0, 0), None)
     # Raw H.264 has no times.
     info = probe(clip("clip.h264", pts=range(25), pixels=lambda n: film(n, lines=8)))
-    assert with_bars(info).bars == NONE
+    assert with_bars(info).bars == (8, 8, 0, 0)
 
 
 def test_a_film_that_breaks_off_has_bars(clip: Clip) -> None:

@@ -198,6 +198,13 @@ def test_pictures_are_read_as_still_ones_are(tmp_path: Path, ending: str) -> Non
         assert np.array_equal(frame.image.to_ndarray(), np.asarray(alone))
 
 
+def test_the_first_picture_tells_the_profile(tmp_path: Path) -> None:
+    for number in (1, 2):
+        paint(number).save(tmp_path / f"{number}.png", icc_profile=b"profile %d" % number)
+    assert probe(tmp_path / "%d.png").icc_profile == b"profile 1"
+    assert probe(tmp_path / "2.png").icc_profile == b"profile 2"
+
+
 def test_a_palette_may_be_transparent(tmp_path: Path) -> None:
     picture = paint(1).quantize(16)
     for number in (1, 2):
@@ -228,7 +235,7 @@ def test_damaged_pictures_are_left_out_and_named(
     paint(0).save(source.with_name("f_0000.png"))
     report = render(source, output, Look({"original": 1}), stylizer=stylizer, segment_seconds=piece)
     assert [float(at) for at in seconds(output)] == pytest.approx([0, 0.04, 0.08, 0.16], abs=0.001)
-    assert "left out f_0003.png and 1 other pictures: cannot be read" in report.notes
+    assert "left out f_0003.png and 1 other picture: cannot be read" in report.notes
     with pytest.raises(MediaError, match=r"left out f_0003\.png: cannot be read after 0\.080 s"):
         render(source, output, Look({"original": 1}), stylizer=stylizer, strict=True)
 

@@ -122,9 +122,9 @@ class DecodeReport:
         if self.damaged_frames:
             found.append(f"{self.damaged_frames} frames are damaged in the input")
         if self.unreadable:
-            first, several = self.unreadable[0], len(self.unreadable) > 1
-            others = f" and {len(self.unreadable) - 1} other pictures" * several
-            found.append(f"left out {first}{others}: cannot be read")
+            first, others = self.unreadable[0], len(self.unreadable) - 1
+            more = f" and {others} other picture{'s' * (others > 1)}" if others else ""
+            found.append(f"left out {first}{more}: cannot be read")
         if self.cut_short:
             found.append("the input breaks off")
         return tuple(found)
@@ -280,21 +280,25 @@ def _images_from(info: MediaInfo, place: float | None) -> Generator[tuple[av.Vid
 def measure_duration(info: MediaInfo) -> float:
     """Seconds from the first frame to the end of the last, found by reading the whole file.
 
-    For files that do not say. Raises MediaError if no frame has a time.
+    For files that do not say. Where no frame has a time (raw H.264), frames are counted. Raises
+    MediaError if they have no rate either.
     """
     if info.is_image:
         return 0.0
-    start, end = math.inf, -math.inf
+    start, end, count = math.inf, -math.inf, 0
     with open_input(info.path) as container:
         stream = container.streams[info.stream_index]
         assert isinstance(stream, VideoStream)
         step = _ticks_per_frame(stream) or 0
         for packet in _packets(stream, DecodeReport()):
+            count += 1
             if packet.pts is not None:
                 start = min(start, packet.pts)
                 end = max(end, packet.pts + (packet.duration or step))
     if start == math.inf:
-        raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
+        if not count * step:
+            raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
+        start, end = 0, count * step
     return float((end - start) * info.time_base)
 
 
@@ -395,7 +399,8 @@ def _check_file(path: Path) -> None:
 def _picture_info(path: Path, picture: Image.Image) -> MediaInfo:
     width, height = picture.size
     color = ColorSpec.resolve(2, 2, 2, full_range=True, is_rgb=True, height=height)
-    return MediaInfo(path, True, 0, width, height, picture.mode.lower(), color)
+    profile = picture.info.get("icc_profile")
+    return MediaInfo(path, True, 0, width, height, picture.mode.lower(), color, icc_profile=profile)
 
 
 def _probe_video(path: Path) -> MediaInfo:

@@ -40,7 +40,7 @@ from videostyle.numbered import file_keys, is_sequence, numbered, sequence_numbe
 from videostyle.options import EncodeOptions
 from videostyle.palette import PalettePicker
 from videostyle.passthrough import Passthrough, Span, kept_tags, stream_tags
-from videostyle.picture import load_picture, save_picture, write_picture
+from videostyle.picture import save_picture, write_picture
 from videostyle.segments import SegmentRecord, segment_folder
 from videostyle.whole_file import part_path
 
@@ -455,7 +455,7 @@ class _Video:
             chapters = span.chapters(source)
             container.set_chapters(chapters)
             self._input_notes.extend(_input_notes(info, plan, source))
-            self._input_notes.extend(_profile_note(_profile(info), plan))
+            self._input_notes.extend(_profile_note(info.icc_profile, plan))
             self._input_notes.extend(_lost_notes(plan, chapters, kept_tags(source.metadata)))
         open_encoder(stream.codec_context)
         self._stream = stream
@@ -537,12 +537,6 @@ def _input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) ->
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
 
 
-def _profile(info: MediaInfo) -> bytes | None:
-    """The colour profile of numbered pictures: the first one's."""
-    first = load_picture(numbered(info.path, info.pictures[0])) if info.pictures else None
-    return first.info.get("icc_profile") if first else None
-
-
 def _profile_note(profile: bytes | None, plan: EncodingPlan) -> Iterator[str]:
     if profile is None:
         return
@@ -610,7 +604,6 @@ def _write_sequence(
     written = set[int]()
     with open_input(info.path) as source:
         notes = [*_input_notes(info, plan, source), *_aspect_note(info, plan.container.name)]
-    profile = _profile(info)
     with _writing(part):
         _remove(part)  # what an interruption left
         part.mkdir()
@@ -619,7 +612,7 @@ def _write_sequence(
         picture = Image.fromarray(frame.image.to_ndarray().astype(np.uint8, copy=False))
         if frame.alpha is not None:
             picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
-        write_picture(picture, part / numbered(output, number).name, profile)
+        write_picture(picture, part / numbered(output, number).name, info.icc_profile)
         written.add(number)
     notes += [str(stream) for stream in plan.streams]
     stale = len(set(sequence_numbers(output)) - written)

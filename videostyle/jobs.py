@@ -58,7 +58,8 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
 def _expand(path: Path) -> list[Path]:
     if path.is_dir():
         known = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
-        found = [child for child in path.iterdir() if child.suffix.lower() in known]
+        children = (child for child in path.iterdir() if child.suffix.lower() in known)
+        found = [child for child in children if not child.is_dir()]
     elif path.exists() or is_sequence_input(path):
         return [path]
     else:
@@ -80,11 +81,18 @@ def _expand(path: Path) -> list[Path]:
 def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Path:
     is_numbered = is_sequence_input(source)
     if into_folder:
-        still = source.suffix.lower() in PICTURE_SUFFIXES and not is_numbered
-        output = output / (DEFAULT_TEMPLATE + (".png" if still else ".mp4"))
+        like_picture = source.suffix.lower() in PICTURE_SUFFIXES and not is_numbered
+        ending = ".png" if like_picture and not _is_animation(source) else ".mp4"
+        output = output / (DEFAULT_TEMPLATE + ending)
     stem = sequence_stem(source) if is_numbered else source.stem
     names = dict(zip(_NAMES, (stem, timeline), strict=True))
     return Path(_IN_BRACES.sub(lambda found: names[found[0]], str(output)))
+
+
+def _is_animation(path: Path) -> bool:
+    from videostyle.picture import is_animation  # Pillow, which the others need not wait for
+
+    return is_animation(path)
 
 
 def _check(jobs: list[tuple[Path, Path]]) -> None:

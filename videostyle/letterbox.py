@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from contextlib import closing
 from dataclasses import replace
 
@@ -14,13 +15,16 @@ from videostyle.errors import MediaError
 from videostyle.media import Frame, MediaInfo
 
 Lit = npt.NDArray[np.bool_]
+Shares = npt.NDArray[np.float64]
 # Where frames are looked at, as parts of the length; so many of them must show something.
 _PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _LEAST_SEEN = 3
 # Bars are as wide as each other but for so much, and each at least and at most so much of a side.
 _UNEVEN, _NARROWEST, _WIDEST = 0.01, 0.02, 0.36
-# So much of the picture's line next to a bar is lit in some frame, or of one within its soft rim.
-_STRAIGHT = 0.5
+# A line of the picture is lit over so much of its length in some frame; one of a bar over no more
+# than a little, and only so near to the picture: as far as a block rings that lies on the edge.
+_STRAIGHT, _RINGING = 0.5, 0.2
+_BLOCK = 8
 
 
 def with_bars(info: MediaInfo) -> MediaInfo:
@@ -68,26 +72,41 @@ def _lit(converter: ColorConverter, frame: Frame) -> Lit:
 
 def _bars(lit: Lit) -> tuple[int, int, int, int]:
     """Of (H, W), where any frame is lit."""
-    (above, below), (left, right) = _pair(lit.max(1)), _pair(lit.max(0))
-    picture = lit[above : len(lit) - below, left : lit.shape[1] - right]
-    if not _is_straight(picture):
-        above = below = 0
-    if not _is_straight(picture.T):
-        left = right = 0
-    return above, below, left, right
+    rows, columns = _picture(lit.max(1)), _picture(lit.max(0))
+    return *_pair(lit[:, columns].mean(1)), *_pair(lit[rows].mean(0))
 
 
-def _pair(lit: Lit) -> tuple[int, int]:
-    """How many lines are black at both ends, if they could be bars, else (0, 0)."""
+def _picture(lit: Lit) -> slice:
+    """The lines between those that are black at both ends, if those could be bars, else all."""
     first, last = _black_ends(lit)
-    if (
-        not _reaches_far(lit)
-        or max(first, last) > _WIDEST * len(lit)
-        or abs(first - last) > _rim(lit)
-    ):
+    is_picture = _could_be_bars(first, last, len(lit), _uneven(lit) + _BLOCK)
+    return slice(first, len(lit) - last) if is_picture else slice(None)
+
+
+def _pair(share: Shares) -> tuple[int, int]:
+    """How many lines are bars at both ends, if they have straight edges, else (0, 0). share: of
+    each line that is lit."""
+    first, last = _straight_end(share), _straight_end(share[::-1])
+    if not _could_be_bars(first, last, len(share), _uneven(share)):
         return 0, 0
     # Edges on even lines, so that no sample of chroma lies on both sides.
-    return first - first % 2, last - (len(lit) - last) % 2
+    return first - first % 2, last - (len(share) - last) % 2
+
+
+def _straight_end(share: Shares) -> int:
+    """How many lines there are before the picture, 0 if it does not begin with a straight edge."""
+    edge = int((share >= _STRAIGHT).argmax())
+    soft = share[max(0, edge - _uneven(share)) : edge]
+    is_straight = (soft <= _RINGING).any() and not share[: max(0, edge - _BLOCK)].any()
+    return edge if is_straight else 0
+
+
+def _could_be_bars(first: int, last: int, lines: int, uneven: int) -> bool:
+    return (
+        min(first, last) >= _NARROWEST * lines
+        and max(first, last) <= _WIDEST * lines
+        and abs(first - last) <= uneven
+    )
 
 
 def _black_ends(lit: Lit) -> tuple[int, int]:
@@ -98,11 +117,5 @@ def _reaches_far(lit: Lit) -> bool:
     return min(_black_ends(lit)) >= _NARROWEST * len(lit)
 
 
-def _is_straight(picture: Lit) -> bool:
-    """Whether a picture has straight edges above and below."""
-    along, rim = picture.mean(1), _rim(picture)
-    return bool(min(along[:rim].max(), along[-rim:].max()) >= _STRAIGHT)
-
-
-def _rim(lines: Lit) -> int:
+def _uneven(lines: Sized) -> int:
     return max(2, int(_UNEVEN * len(lines)))

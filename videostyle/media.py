@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
     import av
@@ -129,7 +129,7 @@ class MediaInfo:
     of length 0. hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
     above and below and black columns left and right (`letterbox`), which are not painted in frames
     where they are black. pictures: the numbers of the numbered pictures (`numbered`) it is made of,
-    none of any other video.
+    none of any other video. icc_profile: of a picture, or of the first numbered one.
     """
 
     path: Path
@@ -151,13 +151,17 @@ class MediaInfo:
     hdr_color: ColorSpec | None = None
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)
     pictures: range = range(0)
+    icc_profile: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.time_base <= 0:
             raise ValueError(f"{self.width}x{self.height} pixels, {self.time_base=}")
 
     def fitted(self, max_size: int) -> MediaInfo:
-        """The same with neither side longer than `max_size` pixels; `decode` scales to it."""
+        """The same with neither side longer than `max_size` pixels; `decode` scales to it. Raises
+        UsageError below 2, as the sides are even."""
+        if max_size < 2:
+            raise UsageError(f"max_size is {max_size}; it must be at least 2 pixels")
         scale = max_size / max(self.width, self.height)
         if scale >= 1:
             return self

@@ -14,6 +14,7 @@ from videostyle.errors import MediaError
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
+_STREAM_SUFFIXES = (".mjpeg", ".mjpg")  # JPEGs one after another, of which Pillow reads the first
 _QUALITY = {".jpg": 92, ".jpeg": 92, ".webp": 90}
 
 
@@ -22,15 +23,28 @@ def load_picture(path: Path) -> Image.Image | None:
 
     Raises MediaError for a damaged one.
     """
+    if path.suffix.lower() in _STREAM_SUFFIXES:
+        return None
     try:
         with sizes_unwarned(), Image.open(path, formats=READ_FORMATS) as picture:
-            if picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False):
-                return None
-            return _to_rgb_mode(ImageOps.exif_transpose(picture))
+            return None if _moves(picture) else _to_rgb_mode(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         return None
     except Exception as error:  # Pillow's readers raise almost anything on damaged files
         raise MediaError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def is_animation(path: Path) -> bool:
+    """Whether a file named like a picture is a video: an animated PNG or WebP."""
+    try:
+        with sizes_unwarned(), Image.open(path, formats=("PNG", "WEBP")) as picture:
+            return _moves(picture)
+    except Exception:  # as in load_picture, which says what is wrong
+        return False
+
+
+def _moves(picture: Image.Image) -> bool:
+    return picture.format in ("PNG", "WEBP") and getattr(picture, "is_animated", False)
 
 
 def sizes_unwarned() -> warnings.catch_warnings[None]:
@@ -40,14 +54,28 @@ def sizes_unwarned() -> warnings.catch_warnings[None]:
 
 def _to_rgb_mode(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith(("I", "F")):
-        # Pillow clips 16-bit grey instead of scaling it.
-        scale = 1 if picture.mode == "F" else 256
-        grey = np.asarray(picture, np.float64) / scale
-        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(_to_bytes(picture)).convert("RGB")
     converted = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     if picture.mode not in ("RGB", "RGBA", "P"):
         converted.info.pop("icc_profile", None)  # of another colour model
     return converted
+
+
+def _to_bytes(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """(H, W) of grey that has 16 or 32 bits, which Pillow would clip instead of scaling it.
+
+    32 bits do not say what is white: 1.0 in floats that do not reach 16, else the largest value of
+    as many bits (8 at least) as the lightest pixel needs.
+    """
+    grey = np.asarray(picture, np.float64)
+    lightest = grey[np.isfinite(grey)].max(initial=0)
+    if picture.mode.startswith("I;16"):
+        unit = 256.0
+    elif picture.mode == "F" and lightest < 16:
+        unit = 1 / 255
+    else:
+        unit = 2.0 ** max(0, int(lightest).bit_length() - 8)
+    return (np.nan_to_num(grey, posinf=lightest, neginf=0) / unit).clip(0, 255).astype(np.uint8)
 
 
 def save_picture(pixels: npt.NDArray[np.uint8], source: Path, output: Path) -> None:
