@@ -351,8 +351,8 @@ def test_nothing_to_write_is_an_error(clip: Clip, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cut", "message"),
     [
-        (Cut(0.1), r"no frame begins at 0\.100 s or later; .* begins at 0\.040 s"),
-        (Cut(0.01, 0.03), r"at 0\.010 s or later but before 0\.030 s; .* begins at 0\.000 s"),
+        (Cut(0.1), r"no frame begins at 0\.10 s or later; .* begins at 0\.04 s"),
+        (Cut(0.01, 0.03), r"at 0\.01 s or later but before 0\.03 s; .* begins at 0\.00 s"),
     ],
 )
 def test_a_part_in_which_no_frame_begins_is_explained(

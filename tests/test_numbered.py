@@ -223,7 +223,7 @@ def test_an_empty_picture_is_named_before_the_run(pictures: Callable[..., Path])
         probe(source)
 
 
-@pytest.mark.parametrize("piece", [math.inf, 0.08])
+@pytest.mark.parametrize("piece", [math.inf, 0.1])
 def test_damaged_pictures_are_left_out_and_named(
     pictures: Callable[..., Path], stylizer: Stylizer, tmp_path: Path, piece: float
 ) -> None:

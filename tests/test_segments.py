@@ -503,7 +503,7 @@ def test_a_part_without_any_frame_is_an_error(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     source, output = declared(clip("clip.mkv", pts=range(40)), 100), tmp_path / "out.mp4"
-    with pytest.raises(MediaError, match="not written, because there was no frame to write"):
+    with pytest.raises(MediaError, match="not written, because no frame begins at 50"):
         render(source, output, RED, stylizer=stylizer, start=50)
     assert not output.exists()
 

@@ -108,13 +108,13 @@ def _no_frame(info: MediaInfo, output: Path, cut: Cut) -> MediaError:
     """What to say where there is nothing to write: a long frame may hide the whole part."""
     why = "there was no frame to write"
     if cut != Cut():
-        why = f"no frame begins at {cut.start:.3f} s or later"
+        why = f"no frame begins at {cut.start:.2f} s or later"
         if cut.end < math.inf:
-            why += f" but before {cut.end:.3f} s"
+            why += f" but before {cut.end:.2f} s"
         with closing(decode(info, cut=cut, lead=1)) as frames:
             shown = next(frames, None)
         if shown:
-            why += f"; the one on show then begins at {shown.seconds:.3f} s"
+            why += f"; the one on show then begins at {shown.seconds:.2f} s"
     return MediaError(f"{output}: not written, because {why}")
 
 
@@ -144,11 +144,8 @@ class SegmentWriter:
             self._video.write(frame)
 
     def finish(self) -> SegmentRecord:
-        """Give the file its name, if it holds a frame; in any thread."""
+        """Give the file, which holds a frame, its name; in any thread."""
         pts, durations = self._pts, self._durations
-        if not pts:
-            self.abandon()
-            return SegmentRecord(frames=0, first_pts=0, durations=[], bytes=0)
         with self._or_abandon():
             self._video.finish()
             self._container.close()
