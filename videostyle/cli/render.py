@@ -258,7 +258,7 @@ def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
             raise UsageError(f"--{flag} goes with --style or --mix; a timeline has a track for it")
         from videostyle.timeline_yaml import read_timeline
 
-        return read_timeline(arguments.timeline, card.style_names)
+        return read_timeline(arguments.timeline, card)
     mix = {arguments.style: 1.0} if arguments.mix is None else _parse_mix(arguments.mix)
     lists = "videostyle styles"
     if arguments.model != DEFAULT_MODEL:
