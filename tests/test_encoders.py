@@ -432,7 +432,7 @@ def test_a_sequence_that_fails_leaves_the_old_one(clip: Clip, tmp_path: Path) ->
         "9.png": b"precious",
     }
     report = copy(info.path, output)
-    assert report.notes == ("1 other pictures of that name were there, and still are",)
+    assert report.notes == ("1 other picture of that name was there, and still is",)
     assert (folder / "9.png").read_bytes() == b"precious"
     assert not part_path(output).exists()
 

@@ -161,7 +161,7 @@ def test_pictures_of_an_earlier_run_are_counted(
     output = pictures([3, 7], "out/%d.png")
     report = copy(pictures([6, 7]), output, EncodeOptions())
     assert names(output.parent) == ["3.png", "6.png", "7.png"]
-    assert report.notes == ("1 other pictures of that name were there, and still are",)
+    assert report.notes == ("1 other picture of that name was there, and still is",)
 
 
 @pytest.mark.parametrize(

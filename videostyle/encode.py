@@ -614,5 +614,8 @@ def _write_sequence(
     notes += [str(stream) for stream in plan.streams]
     stale = len(set(sequence_numbers(output)) - written)
     if stale:
-        notes.append(f"{stale} other pictures of that name were there, and still are")
+        were = "picture of that name was there, and still is"
+        if stale > 1:
+            were = "pictures of that name were there, and still are"
+        notes.append(f"{stale} other {were}")
     return len(written), notes

@@ -38,7 +38,7 @@ from videostyle.media import PICTURE_SUFFIXES, ColorSpec, MediaInfo, StreamInfo
 from videostyle.numbered import is_sequence
 from videostyle.options import EncodeOptions
 from videostyle.passthrough import Holds, StreamPlan, plan_streams
-from videostyle.picture import ALPHA_SUFFIXES
+from videostyle.picture import ALPHA_SUFFIXES, READ_FORMATS
 
 # SVT-AV1 writes its settings to stderr by itself; 1 leaves errors.
 os.environ.setdefault("SVT_LOG", "1")
@@ -362,8 +362,9 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     if output.suffix.lower() in PICTURE_SUFFIXES and output.suffix.lower() != ".webp":
         stem = output.stem.partition("%")[0].rstrip("_") or "frame"
         raise UsageError(
-            f"{output}: is one picture, but {info.path} is read as a video; for one of every frame "
-            f"put a number into the name, such as {stem}_%05d{output.suffix}"
+            f"{output}: is one picture, but {info.path} is read as a video, as all is that is no "
+            f"{', '.join(READ_FORMATS)}; for a picture of every frame put a number into the name, "
+            f"such as {stem}_%05d{output.suffix}"
         )
     _check_ending(output, "video", tuple(CONTAINERS))
     container = CONTAINERS[output.suffix.lower()]
