@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,12 @@ def test_what_cannot_be_painted_is_named(
         paint_frames(iter(frames), timeline, stylizer=stylizer)
     with pytest.raises(UsageError, match="fps"):
         paint_frames(frames, timeline, fps=0, stylizer=stylizer)
+    for wrong, message in (({"stylizer": "lean"}, "stylizer is"), ({"frames": None}, "frames is")):
+        given: dict[str, Any] = {"frames": frames, "timeline": timeline, "stylizer": stylizer}
+        with pytest.raises(UsageError, match=message):
+            paint_frames(**{**given, **wrong})
+    with pytest.raises(UsageError, match="for one style throughout"):
+        paint_frames(frames, "red", stylizer=stylizer)
     with pytest.raises(ModelError, match="blue_dots"):
         paint_frames(frames, Look({"blue_dots": 1}), stylizer=stylizer)
     with pytest.raises(UsageError, match="a frame is"):

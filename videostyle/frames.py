@@ -14,11 +14,11 @@ from videostyle.errors import UsageError
 from videostyle.look import Look
 from videostyle.media import Frame, MediaInfo
 from videostyle.model import load_model
-from videostyle.rendering import parse_fps, timeline_for
+from videostyle.rendering import parse_fps, timeline_file, timeline_for
 from videostyle.stylize import stylize
 from videostyle.stylizer import Picture, Stylizer, check_frame
 from videostyle.timeline import Timeline
-from videostyle.timeline_yaml import TimelineDocument, read_timeline
+from videostyle.timeline_yaml import TimelineDocument
 
 
 def paint_frames(
@@ -33,17 +33,23 @@ def paint_frames(
     their pastiches, of the same shape and new.
 
     frames: a list, or a generator without an end, such as of a camera; some are taken in advance,
-    because several are in work at once. timeline: a YAML file, a timeline, or one look throughout;
+    because several are in work at once, and are lost with an error of the generator. timeline: a YAML file, a timeline, or one look throughout;
     one that counts in percent or from the end needs frames with a length. stabilize: hold the
     pastiche where the picture stands still.
 
     Raises UsageError, TimelineError or ModelError, for what is no frame when it comes to it.
     """
+    if not isinstance(stylizer, Stylizer | None):
+        raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
+    if not isinstance(frames, Iterable):
+        raise UsageError(f"frames is {frames!r}; give a list of them, or a generator")
     stylizer = stylizer or Stylizer(load_model())
     names = stylizer.model.card.style_names
     rate = parse_fps(fps)
     if isinstance(timeline, str | Path):
-        timeline = read_timeline(timeline, names)
+        timeline = timeline_file(timeline, names)
+    if not isinstance(timeline, TimelineDocument | Timeline | Look):
+        raise UsageError(f"timeline is {timeline!r}; give a file, a timeline or a Look")
     seconds = float(len(frames) / rate) if isinstance(frames, Sized) else None
     if seconds is None and isinstance(timeline, TimelineDocument) and timeline.needs_duration:
         raise UsageError("the timeline counts from the end; give frames that have one, as a list")

@@ -144,7 +144,7 @@ class _Builder:
         """
         op, side = self._op, self._network.architecture.unshuffle
         count, height, width, _ = self._shape
-        ends, every, axes = self._ints(height, width), self._ints(16, 16), self._ints(1, 2)
+        ends, every, axes = self._ints(height, width), self._ints(15, 13), self._ints(1, 2)
         some = op.convert(op.slice(frames, self._ints(0, 0), ends, every, axes), "f32")
         # Rounded, so that a bfloat16 holds exactly what is left of a byte.
         color = op.round(op.reduce_mean(some, axes, True), "half_to_even")
@@ -212,9 +212,8 @@ class _Builder:
         of so many neighbouring pixels, its values given as multiples of a unit (N, 1, 1, 1)."""
         op, count, channels = self._op, self._shape[0], x.shape[1] // pixels
 
-        def average(lines: Node) -> Node:
-            means = op.reduce_mean(lines, self._ints(2, 3), False)
-            means = op.divide(means, self._constant(x.shape[3]))
+        def average(values: Node) -> Node:
+            means = op.reduce_mean(values, self._ints(2, 3), False)
             if pixels == 1:
                 return means
             means = op.reshape(means, self._ints(count, pixels, channels), False)
@@ -242,20 +241,11 @@ class _Builder:
             for kind in (0, 1)
         )
         # Not OpenVINO's MVN: it adds up in an order that depends on the number of threads, and a
-        # frame must not. Line by line, because the norm of a line is read off the map, where
-        # squares would be written out first, and because what bfloat16 rounds away differs from
-        # line to line. The reshapes keep what is computed for a channel out of the kernels that
-        # run for every pixel.
-        sums = op.reduce_sum(x, self._ints(3), True)
-        mean = everywhere(average(sums))
-        if unit is None:
-            norms = op.reduce_l2(x, self._ints(3), True)
-            # Of (x - mean)^2, whatever was rounded away of the mean.
-            doubled = op.subtract(op.add(sums, sums), op.multiply(mean, self._constant(x.shape[3])))
-            squares = op.subtract(op.multiply(norms, norms), op.multiply(mean, doubled))
-        else:  # counted in units from the least value, so the mean is large beside the rest
-            squares = op.reduce_sum(op.squared_difference(x, mean), self._ints(3), True)
-        variance = op.maximum(average(squares), self._constant(0.0))
+        # frame must not. Nor the norm of a map, which is read off it faster than squares are
+        # written out: rounded to bfloat16 it hides how little a map may vary (bench/NOTES.md). The
+        # reshapes keep what is computed for a channel out of the kernels that run for every pixel.
+        mean = everywhere(average(x))
+        variance = average(op.squared_difference(x, mean))
         epsilon = self._constant(EPSILON)
         if unit is not None:
             epsilon = op.divide(epsilon, op.multiply(unit, unit))

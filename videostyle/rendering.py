@@ -161,6 +161,8 @@ def render(
             with closing(painting):
                 segments, complete = _collect(painting, folder, len(cuts))
             records = [record for _, record in segments]
+            if complete and not any(record.frames for record in records):
+                folder.remove()  # `join_segments` says why, and there is nothing to go on with
             notes += DecodeReport.of_parts(record.faults for record in records).notes
             notes += dict.fromkeys(note for record in records for note in record.notes)
             result = join_segments(segments, info, output, plan, cut=cut, complete=complete)
@@ -269,17 +271,22 @@ def timeline_for(
         moments = {key.seconds for track in tracks for key in track.keyframes}
         return timeline, _warn_of_one_moment(info, len(moments))
     if not isinstance(timeline, TimelineDocument):
-        path = Path(timeline)
-        if path.name == str(timeline) and not (path.suffix or path.exists()):
-            raise UsageError(
-                f'{path}: no such timeline; for one style throughout give Look({{"{path}": 1}})'
-            )
-        timeline = read_timeline(path, tuple(style_names))
+        timeline = timeline_file(timeline, style_names)
     duration = info.duration_seconds
     if duration is None and timeline.needs_duration:
         duration = measure_duration(info)
     looks, warnings = timeline.resolve(duration, info.frame_rate, info.time_base)
     return looks, warnings + _warn_of_one_moment(info, len({key.at for key in timeline.keys}))
+
+
+def timeline_file(name: str | Path, style_names: Iterable[str]) -> TimelineDocument:
+    """Read a timeline. Raises UsageError, also for what may be meant as a style, TimelineError."""
+    path = Path(name)
+    if path.name == str(name) and not (path.suffix or path.exists()):
+        raise UsageError(
+            f'{path}: no such timeline; for one style throughout give Look({{"{path}": 1}})'
+        )
+    return read_timeline(path, tuple(style_names))
 
 
 def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:

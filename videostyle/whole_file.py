@@ -43,10 +43,12 @@ def only_writer(path: Path) -> Iterator[None]:
     lock = FileLock(Path(tempfile.gettempdir(), f"videostyle-{user}-{name}.lock"))
     try:
         lock.acquire(blocking=False)
-    except Timeout as error:
-        raise UsageError(
-            f"{path}: another render is writing it; let that end, or choose another name"
-        ) from error
+    except OSError as error:
+        # Without a place for locks it goes on unguarded.
+        if isinstance(error, Timeout) and Path(lock.lock_file).is_file():
+            raise UsageError(
+                f"{path}: another render is writing it; let that end, or choose another name"
+            ) from error
     try:
         yield
     finally:
