@@ -33,9 +33,9 @@ def paint_frames(
     their pastiches, of the same shape and new.
 
     frames: a list, or a generator without an end, such as of a camera; some are taken in advance,
-    because several are in work at once, and are lost with an error of the generator. timeline: a YAML file, a timeline, or one look throughout;
-    one that counts in percent or from the end needs frames with a length. stabilize: hold the
-    pastiche where the picture stands still.
+    because several are in work at once, and are lost with an error of the generator. timeline: a
+    YAML file, a timeline, or one look throughout; one that counts in percent or from the end needs
+    frames with a length. stabilize: hold the pastiche where the picture stands still.
 
     Raises UsageError, TimelineError or ModelError, for what is no frame when it comes to it.
     """
