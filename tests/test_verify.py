@@ -108,7 +108,7 @@ def test_what_the_container_cannot_hold_is_expected_and_noted(
     left_out = [item.message for item in verify(source, output) if item.what == "frames"]
     assert left_out == [note for note in notes if "frames left out" in note]
     is_gif = name == "out.gif"
-    assert ("1 chapters left out: GIF holds none" in notes) == is_gif
+    assert ("1 chapter left out: GIF holds none" in notes) == is_gif
     assert ("tags left out (title, artist): GIF holds none" in notes) == is_gif
     assert bool(left_out) == is_gif
 

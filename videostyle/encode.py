@@ -565,7 +565,7 @@ def _lost_notes(
     if plan.container.time_base is None:
         return
     if chapters:
-        yield f"{len(chapters)} chapters left out: {name} holds none"
+        yield f"{len(chapters)} chapter{'s' * (len(chapters) > 1)} left out: {name} holds none"
     if tags:
         yield f"tags left out ({', '.join(tags)}): {name} holds none"
 

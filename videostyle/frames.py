@@ -54,12 +54,12 @@ def paint_frames(
     if seconds is None and isinstance(timeline, TimelineDocument) and timeline.needs_duration:
         raise UsageError("the timeline counts from the end; give frames that have one, as a list")
     info = MediaInfo(
-        Path("frames"), True, 0, 1, 1, "rgb24", RGB,
+        Path("frames"), False, 0, 1, 1, "rgb24", RGB,
         time_base=1 / rate, duration_seconds=seconds, frame_rate=rate,
     )  # fmt: skip
     looks, _ = timeline_for(info, timeline, names)
     stylizer.check(looks.style_names)
-    converter = ColorConverter(info, "rgb24")
+    converter = ColorConverter(info, "rgb24", RGB)
     painted = stylize(_numbered(frames, rate), stylizer, looks, converter, stabilize=stabilize)
     return (frame.image.to_ndarray().astype(np.uint8, copy=False) for frame in painted)
 

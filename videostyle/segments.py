@@ -103,7 +103,8 @@ class SegmentFolder:
             if not changed:
                 self._records = found["records"]
                 count = len(self._records)
-                return [f"went on after {count} finished segment{'s' * (count > 1)}"] * bool(count)
+                note = f"went on after {count} finished segment{'s' * (count > 1)}"
+                return [note] if count else []
             shutil.rmtree(self.path, ignore_errors=True)
         elif others := [path.name for path in self._files() if not _OWN.fullmatch(path.name)]:
             raise MediaError(f"{self.path}: holds {others[0]}; its name is needed, move it away")
