@@ -15,7 +15,7 @@ LAYERS = [
     {"whole_file"},
     {"look", "timecode", "easing", "stages", "options", "media", "picture", "flatness"}
     | {"device"},
-    {"numbered"},
+    {"numbered", "languages"},
     {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments", "program"},
     {"openvino_graph", "fused_network", "planes"},

@@ -6,7 +6,6 @@ that was there before stays as it is.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import shutil
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import av
 import av.error
@@ -24,7 +22,7 @@ import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
-from PIL import Image, ImageCms
+from PIL import Image
 
 from videostyle.color import join_alpha, plane_array
 from videostyle.decode import decode, open_input
@@ -40,7 +38,7 @@ from videostyle.numbered import file_keys, is_sequence, numbered, sequence_numbe
 from videostyle.options import EncodeOptions
 from videostyle.palette import PalettePicker
 from videostyle.passthrough import Passthrough, Span, kept_tags, stream_tags
-from videostyle.picture import save_picture, write_picture
+from videostyle.picture import save_picture, wide_profile, write_picture
 from videostyle.segments import SegmentRecord, segment_folder
 from videostyle.whole_file import part_path
 
@@ -452,7 +450,7 @@ class _Video:
             chapters = span.chapters(source)
             container.set_chapters(chapters)
             self._input_notes.extend(_input_notes(info, plan, source))
-            self._input_notes.extend(_profile_note(info.icc_profile, plan))
+            self._input_notes.extend(_profile_note(info, plan))
             self._input_notes.extend(_lost_notes(plan, chapters, kept_tags(source.metadata)))
         open_encoder(stream.codec_context)
         self._stream = stream
@@ -534,28 +532,10 @@ def _input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) ->
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
 
 
-def _profile_note(profile: bytes | None, plan: EncodingPlan) -> Iterator[str]:
-    if profile is None:
-        return
-    try:
-        facts = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
-    except OSError:  # damaged; viewers pass it over too
-        return
-    if _gamut(facts) > 1.1 * _gamut(ImageCms.createProfile("sRGB")):
-        name = " ".join((facts.profile_description or "a wide profile").split())
-        yield (
-            f"the colours, of {name}, look pale: "
-            f"{plan.container.name} does not hold the pictures' profile"
-        )
-
-
-def _gamut(profile: Any) -> float:
-    """Twice the area of a profile's colours in xy, 0 where it has no primaries."""
-    primaries = (profile.red_primary, profile.green_primary, profile.blue_primary)
-    if None in primaries:
-        return 0.0
-    red, green, blue = (np.array(xyY[:2]) for _, xyY in primaries)
-    return float(abs(np.linalg.det([green - red, blue - red])))
+def _profile_note(info: MediaInfo, plan: EncodingPlan) -> Iterator[str]:
+    if name := info.icc_profile and wide_profile(info.icc_profile):
+        held = f"{plan.container.name} does not hold the pictures' profile"
+        yield f"the colours, of {name}, look pale: {held}"
 
 
 def _lost_notes(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from videostyle.errors import MediaError
 
@@ -99,3 +101,23 @@ def write_picture(picture: Image.Image, output: Path, icc_profile: bytes | None 
         picture.save(output, quality=quality, icc_profile=icc_profile)
     except (OSError, ValueError) as error:  # ValueError: larger than the format can be
         raise MediaError(f"{output}: cannot be written: {error}") from error
+
+
+def wide_profile(profile: bytes) -> str | None:
+    """The name of an ICC profile with distinctly more colours than sRGB, None for any other."""
+    try:
+        facts = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
+    except OSError:  # damaged; viewers pass it over too
+        return None
+    if _gamut(facts) <= 1.1 * _gamut(ImageCms.createProfile("sRGB")):
+        return None
+    return " ".join((facts.profile_description or "a wide profile").split())
+
+
+def _gamut(profile: Any) -> float:
+    """Twice the area of a profile's colours in xy, 0 where it has no primaries."""
+    primaries = (profile.red_primary, profile.green_primary, profile.blue_primary)
+    if None in primaries:
+        return 0.0
+    red, green, blue = (np.array(xyY[:2]) for _, xyY in primaries)
+    return float(abs(np.linalg.det([green - red, blue - red])))

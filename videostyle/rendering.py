@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.decode import DecodeReport, measure_duration, probe
-from videostyle.encode import behind_link, encode, join_segments, make_folder, plan_output
+from videostyle.encode import (
+    EncodeReport,
+    behind_link,
+    encode,
+    join_segments,
+    make_folder,
+    plan_output,
+)
 from videostyle.errors import MediaError, UsageError
 from videostyle.letterbox import with_bars
 from videostyle.look import Look
@@ -125,49 +132,16 @@ def render(
         on_warning(warning)
     stylizer.check(looks.style_names)
     make_folder(output)
+    in_pieces = plan.joins_segments and segment_seconds < math.inf
+    cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
+    account = Account(info.frame_count, on_progress)
     with only_writer(output):
         assignment = Assignment(with_bars(info), plan, looks, stabilize, strict, hwaccel)
-        account = Account(info.frame_count, on_progress)
-        in_pieces = plan.joins_segments and segment_seconds < math.inf
-        cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
-        if len(cuts) == 1:
-            painter = Painter(assignment, stylizer, interrupted, account.update)
-            faults = DecodeReport()
-            with painter.paint(cut, faults) as frames:
-                result = encode(frames, info, output, plan, cut=cut, interrupted=interrupted)
-            if result.complete:
-                remove_segments(output)
-            notes = [*faults.notes, *painter.notes, *result.notes]
-            if workers > 1:
-                why = "; see --segment-seconds" if plan.joins_segments else ""
-                notes.append(f"painted by one worker, because it is in one piece{why}")
-        else:
-            folder = SegmentFolder(output, assignment.identity(cuts, stylizer))
-            notes = folder.open()
-            missing = {
-                number: (cut, folder.file(number))
-                for number, cut in enumerate(cuts[: folder.count(len(cuts))])
-                if (record := folder.record(number)) is None
-                or (strict and DecodeReport(**record.faults).faults)  # to be met again
-            }
-            account.skip(folder.frames)
-            if workers > 1:
-                painting = paint_in_processes(
-                    missing, assignment, stylizer, workers, account, interrupted
-                )
-            else:
-                painter = Painter(assignment, stylizer, interrupted, account.update)
-                painting = painter.paint_segments(missing)
-            with closing(painting):
-                segments, complete = _collect(painting, folder, len(cuts))
-            records = [record for _, record in segments]
-            if complete and not any(record.frames for record in records):
-                folder.remove()  # `join_segments` says why, and there is nothing to go on with
-            notes += DecodeReport.of_parts(record.faults for record in records).notes
-            notes += dict.fromkeys(note for record in records for note in record.notes)
-            result = join_segments(segments, info, output, plan, cut=cut, complete=complete)
-            notes += result.notes
-            folder.remove() if complete else folder.remove_unfinished()
+        job = _Job(assignment, stylizer, output, cut, account, interrupted)
+        result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
+    if workers > 1 and len(cuts) == 1:
+        why = "; see --segment-seconds" if plan.joins_segments else ""
+        notes.append(f"painted by one worker, because it is in one piece{why}")
     done = account.progress()
     return Report(
         output=result.output,
@@ -179,6 +153,60 @@ def render(
         goes_on=not result.complete and len(cuts) > 1,
         notes=(*warnings, *notes),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    assignment: Assignment
+    stylizer: Stylizer
+    output: Path
+    cut: Cut
+    account: Account
+    interrupted: Callable[[], bool]
+
+    def painter(self) -> Painter:
+        return Painter(self.assignment, self.stylizer, self.interrupted, self.account.update)
+
+
+def _in_one_piece(job: _Job) -> tuple[EncodeReport, list[str]]:
+    info, plan = job.assignment.info, job.assignment.plan
+    painter, faults = job.painter(), DecodeReport()
+    with painter.paint(job.cut, faults) as frames:
+        result = encode(frames, info, job.output, plan, cut=job.cut, interrupted=job.interrupted)
+    if result.complete:
+        remove_segments(job.output)
+    return result, [*faults.notes, *painter.notes, *result.notes]
+
+
+def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> tuple[EncodeReport, list[str]]:
+    """Paint the pieces that no earlier run finished, and join all."""
+    assignment = job.assignment
+    folder = SegmentFolder(job.output, assignment.identity(cuts, job.stylizer))
+    notes = folder.open()
+    missing = {
+        number: (cut, folder.file(number))
+        for number, cut in enumerate(cuts[: folder.count(len(cuts))])
+        if (record := folder.record(number)) is None
+        or (assignment.strict and DecodeReport(**record.faults).faults)  # to be met again
+    }
+    job.account.skip(folder.frames)
+    if workers > 1:
+        painting = paint_in_processes(
+            missing, assignment, job.stylizer, workers, job.account, job.interrupted
+        )
+    else:
+        painting = job.painter().paint_segments(missing)
+    with closing(painting):
+        segments, complete = _collect(painting, folder, len(cuts))
+    records = [record for _, record in segments]
+    if complete and not any(record.frames for record in records):
+        folder.remove()  # `join_segments` says why, and there is nothing to go on with
+    notes += DecodeReport.of_parts(record.faults for record in records).notes
+    notes += dict.fromkeys(note for record in records for note in record.notes)
+    info, plan = assignment.info, assignment.plan
+    result = join_segments(segments, info, job.output, plan, cut=job.cut, complete=complete)
+    folder.remove() if complete else folder.remove_unfinished()
+    return result, [*notes, *result.notes]
 
 
 def _collect(

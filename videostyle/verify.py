@@ -18,9 +18,10 @@ from videostyle.color import output_color
 from videostyle.decode import DecodeReport, decode, inspect, open_input
 from videostyle.encoders import CONTAINERS, Clock, Container, plan_encoding
 from videostyle.errors import UsageError
+from videostyle.languages import held_language, same_language
 from videostyle.media import MediaInfo
 from videostyle.options import EncodeOptions
-from videostyle.passthrough import StreamPlan, held_language, kept_tags, same_language
+from videostyle.passthrough import StreamPlan, kept_tags
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
