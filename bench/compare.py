@@ -93,7 +93,7 @@ def contenders(peer: Path, clip: Path, folder: Path) -> dict[str, Callable[[], i
     ours = [sys.executable, "-m", "videostyle", "render", str(clip), "-o", str(output), "-y"]
     theirs = [str(peer), "video", str(clip), "-o", str(output), "--max-size", str(width)]
     model = load_model()
-    rows = model.rows([{STYLE: 1.0}])
+    rows = torch.from_numpy(model.rows([{STYLE: 1.0}]))
     paper = PlainNetwork().eval()
     return {
         "videostyle": lambda: run([*ours, "--style", STYLE], count),

@@ -249,16 +249,17 @@ def work() -> None:
 def make_small_model(path: Path) -> None:
     import torch
 
-    from videostyle.model import save_model
+    from videostyle.architecture import ARCHITECTURES
+    from videostyle.model import Model, save_model
     from videostyle.model_card import ModelCard, Style
-    from videostyle.network import ARCHITECTURES, StyleNetwork
+    from videostyle.network import StyleNetwork
 
     torch.manual_seed(0)
     architecture = ARCHITECTURES["lean"].scaled(0.25)
     network = StyleNetwork(architecture)
     style = Style("red", "Red", "Nobody", "2026", "made for this")
     card = ModelCard("small", architecture.to_dict(), (style,), "none")
-    save_model(path, card, network, torch.ones(1, 2, architecture.row_size))
+    save_model(path, Model.of(card, network, torch.ones(1, 2, architecture.row_size)))
 
 
 if __name__ == "__main__":

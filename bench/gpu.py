@@ -27,8 +27,8 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from videostyle.architecture import ARCHITECTURES
 from videostyle.color import ColorConverter
-from videostyle.device import PRECISIONS
 from videostyle.device_painter import DevicePainter
 from videostyle.engine import make_engine
 from videostyle.evaluation.floor import machine_floor
@@ -37,11 +37,11 @@ from videostyle.look import Look
 from videostyle.media import ColorSpec, MediaInfo
 from videostyle.model import Model
 from videostyle.model_card import ModelCard, Style
-from videostyle.network import ARCHITECTURES, StyleNetwork, conditional_instance_norm
+from videostyle.network import StyleNetwork, conditional_instance_norm
 from videostyle.planes import PlaneLayout
 from videostyle.program import Program, Streams, record_graph
 from videostyle.stylizer import LOOK_LINES, Stylizer
-from videostyle.torch_engine import TorchEngine
+from videostyle.torch_engine import DTYPES, TorchEngine
 
 BT709 = ColorSpec(1, 1, 1, full_range=False)
 POOL = 3  # inputs shown in turn
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("kernels", "stylize"))
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--precision", default="fp16", choices=tuple(PRECISIONS))
+    parser.add_argument("--precision", default="fp16", choices=tuple(DTYPES))
     parser.add_argument("--lines", type=int, default=1080)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--model", action="append", choices=tuple(ARCHITECTURES))
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the result there as well")
     arguments = parser.parse_args()
     torch.backends.cudnn.benchmark = arguments.cudnn_benchmark
-    device, dtype = torch.device(arguments.device), PRECISIONS[arguments.precision]
+    device, dtype = torch.device(arguments.device), DTYPES[arguments.precision]
     machine = machine_floor(device, arguments.precision)
     result: dict[str, Any] = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
@@ -86,9 +86,9 @@ def stylize(
     width = lines * 16 // 9 // 8 * 8
     rows = []
     for name in arguments.model or ["lean", "paper"]:
-        stylizer, engine = random_stylizer(name, device, dtype, arguments.precision)
+        stylizer, engine = random_stylizer(name, str(device), arguments.precision)
         size = (lines // 8 * 8, width)
-        styles = stylizer.model.styles[:1].expand(batch, -1, -1).contiguous()
+        styles = torch.from_numpy(stylizer.model.styles)[:1].expand(batch, -1, -1).contiguous()
         pool = [
             torch.randint(0, 256, (batch, *size, 3), dtype=torch.uint8, device=device)
             for _ in range(POOL)
@@ -168,23 +168,22 @@ def rate(
     }
 
 
-def random_stylizer(
-    name: str, device: torch.device, dtype: torch.dtype, precision: str
-) -> tuple[Stylizer, TorchEngine]:
+def random_stylizer(name: str, device: str, precision: str) -> tuple[Stylizer, TorchEngine]:
     torch.manual_seed(0)
     architecture = ARCHITECTURES[name]
     network = StyleNetwork(architecture).eval().requires_grad_(False)
     shape = (1, architecture.row_size)
     styles = torch.stack((torch.rand(shape) + 0.5, torch.randn(shape) * 0.3), dim=1)
     card = ModelCard(name, architecture.to_dict(), (Style("a", "A", "-", "-", "-"),), "-")
+    model = Model.of(card, network, styles)
     engine = (
-        make_engine(network, str(device), precision)
-        if device.type == "cuda"
-        else TorchEngine(network, device, dtype)
+        TorchEngine(network, device, precision)
+        if device == "cpu"
+        else make_engine(model, device, precision)
     )
     assert isinstance(engine, TorchEngine)
     with patch("videostyle.stylizer.make_engine", return_value=engine):
-        return Stylizer(Model(card, network, styles)), engine
+        return Stylizer(model), engine
 
 
 def kernels(

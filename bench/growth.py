@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import torch
 from matplotlib.figure import Figure
 
 from videostyle.color import ColorConverter
@@ -98,9 +97,8 @@ def with_styles(model: Model, count: int) -> Model:
     styles = tuple(
         replace(model.card.styles[own], name=f"style_{number}") for number, own in enumerate(pick)
     )
-    return replace(
-        model, card=replace(model.card, styles=styles), styles=model.styles[torch.tensor(pick)]
-    )
+    card = replace(model.card, styles=styles)
+    return replace(model, card=card, styles=model.styles[pick])
 
 
 def with_keyframes(count: int, names: tuple[str, ...]) -> Timeline:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
-from videostyle.model import save_model
+from videostyle.architecture import ARCHITECTURES
+from videostyle.model import Model, save_model
 from videostyle.model_card import ModelCard, Style
-from videostyle.network import ARCHITECTURES, StyleNetwork
+from videostyle.network import StyleNetwork
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
         styles=(Style("random", title="Random weights", artist="nobody", year="", credit=""),),
         licence="Apache-2.0",
     )
-    save_model(arguments.output, card, network, rows)
+    save_model(arguments.output, Model.of(card, network, rows))
 
 
 if __name__ == "__main__":

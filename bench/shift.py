@@ -41,7 +41,7 @@ def main() -> None:
         model = load_model(name)
         found: dict[str, list[float]] = {}
         for style in STYLES:
-            rows = model.rows([{style: 1.0}]).expand(COUNT, -1, -1)
+            rows = torch.from_numpy(model.rows([{style: 1.0}])).expand(COUNT, -1, -1)
             pastiches = model.network(photos, rows)[0]
             half = moved(moved(pastiches, 0.5, 0.5), -0.5, -0.5)
             noisy = model.network(photos + noise, rows)[0]

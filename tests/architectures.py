@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from videostyle.network import ARCHITECTURES, ConvLayer
+from videostyle.architecture import ARCHITECTURES, ConvLayer
 
 LEAN, PAPER = ARCHITECTURES["lean"].scaled(0.5), ARCHITECTURES["paper"].scaled(0.25)
 PLANS = {

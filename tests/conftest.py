@@ -89,9 +89,10 @@ def small_model() -> Model:
     """Three made-up styles in a network of a quarter of the lean width, with random weights."""
     import torch
 
+    from videostyle.architecture import ARCHITECTURES
     from videostyle.model import Model
     from videostyle.model_card import ModelCard, Style
-    from videostyle.network import ARCHITECTURES, StyleNetwork
+    from videostyle.network import StyleNetwork
 
     architecture = ARCHITECTURES["lean"].scaled(0.25)
     shape = (3, architecture.row_size)
@@ -102,7 +103,7 @@ def small_model() -> Model:
     names = ("red", "green", "blue")
     cards = tuple(Style(name, name.title(), "nobody", "2000", "made for tests") for name in names)
     card = ModelCard("small", architecture.to_dict(), cards, "Apache-2.0")
-    return Model(card, network, styles)
+    return Model.of(card, network, styles)
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +111,7 @@ def model_file(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> 
     from videostyle.model import save_model
 
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_model(path, small_model.card, small_model.network, small_model.styles)
+    save_model(path, small_model)
     return str(path)
 
 

@@ -15,7 +15,7 @@ from pipeline import Clip
 
 from videostyle.color import ColorConverter, plane_array
 from videostyle.decode import decode, probe
-from videostyle.device_painter import DevicePainter, paints
+from videostyle.device_painter import DevicePainter
 from videostyle.look import ORIGINAL, Look
 from videostyle.media import Frame, MediaInfo
 from videostyle.model import Model
@@ -33,7 +33,7 @@ RED = Look({"red": 1})
 
 def torch_stylizer(model: Model, device: str) -> Stylizer:
     """fp32, so that what differs is not the precision; without OpenVINO on a CPU."""
-    engine = TorchEngine(model.network, torch.device(device), torch.float32)
+    engine = TorchEngine(model.network, device, "fp32")
     with patch("videostyle.stylizer.make_engine", return_value=engine):
         return Stylizer(model)
 
@@ -261,7 +261,7 @@ def test_a_render_by_the_device_is_the_render_by_the_host(
     options = EncodeOptions(codec="ffv1")
     expected, painted = tmp_path / "host.mkv", tmp_path / "device.mkv"
     render(source, expected, RED, stylizer=reference, options=options)
-    monkeypatch.setattr("videostyle.stylize.paints", lambda *_: True)
+    monkeypatch.setattr(type(stylizer), "gpu", 0)
     report = render(source, painted, RED, stylizer=stylizer, options=options, segment_seconds=0.4)
     assert report.frames == 30
     pairs = [[samples(frame) for frame in decode(probe(path))] for path in (expected, painted)]
@@ -292,5 +292,15 @@ def test_larger_frames_make_smaller_batches(info: MediaInfo, stylizer: Stylizer)
     assert batches == [8, 8, 4, 2, 1, 1]
 
 
-def test_the_host_paints_what_the_device_does_not(info: MediaInfo, reference: Stylizer) -> None:
-    assert not paints(reference, ColorConverter(info, "yuv420p"))
+@pytest.mark.parametrize(("gpu", "pix_fmt"), [(None, "yuv420p"), (0, "rgb24")])
+def test_the_host_paints_what_the_device_does_not(
+    info: MediaInfo,
+    reference: Stylizer,
+    monkeypatch: pytest.MonkeyPatch,
+    gpu: int | None,
+    pix_fmt: str,
+) -> None:
+    monkeypatch.setattr(type(reference), "gpu", gpu)
+    monkeypatch.setattr(DevicePainter, "paint", None)
+    looks = Timeline.constant(RED)
+    assert list(stylize(decode(info), reference, looks, ColorConverter(info, pix_fmt)))

@@ -76,9 +76,10 @@ def gallery(tmp_path: Path, small_model: Model) -> Path:
     (tmp_path / "paintings" / "styles.csv").write_text("file,name,title,artist,year\n" + rows)
     recipe = {"style_weight": 5, "paintings": {n: {"size": 64, "weight": 0.5} for n in NAMES}}
     card = replace(small_model.card, recipe=recipe)
-    save_model(tmp_path / "many.safetensors", card, small_model.network, small_model.styles)
+    save_model(tmp_path / "many.safetensors", replace(small_model, card=card))
     alone = replace(card, styles=card.styles[:1])
-    save_model(tmp_path / "one.safetensors", alone, small_model.network, small_model.styles[:1])
+    one = replace(small_model, card=alone, styles=small_model.styles[:1])
+    save_model(tmp_path / "one.safetensors", one)
     return tmp_path
 
 

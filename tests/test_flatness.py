@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from videostyle.flatness import grain, grained, presence, presences
+from videostyle.device_painter import presences
+from videostyle.flatness import grain, grained, presence
 from videostyle.look import Look
 from videostyle.model import load_model
 from videostyle.stylizer import Stylizer

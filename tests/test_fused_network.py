@@ -20,10 +20,12 @@ import torch.nn.functional as F
 from architectures import PLANS
 from torch import Tensor
 
+from videostyle.architecture import EPSILON, Architecture
+from videostyle.device_stabilizer import weighted_mean
 from videostyle.fused_network import FusedNetwork, Map
 from videostyle.fused_network import in_blocks as kernel_in_blocks
-from videostyle.network import EPSILON, Architecture, StyleNetwork
-from videostyle.stabilizer import MEMORY, weighted_mean
+from videostyle.network import StyleNetwork
+from videostyle.stabilizer import MEMORY
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 

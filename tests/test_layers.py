@@ -6,7 +6,11 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+from PIL import Image
 
 PACKAGE = Path(__file__).parents[1] / "videostyle"
 # From the ground up; a module imports only from lines above its own.
@@ -16,12 +20,13 @@ LAYERS = [
     {"look", "timecode", "easing", "stages", "options", "media", "picture", "flatness"}
     | {"device"},
     {"numbered", "languages"},
-    {"timeline", "model_card", "network", "stabilizer", "color", "jobs", "palette"}
+    {"timeline", "model_card", "architecture", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments", "program"},
-    {"openvino_graph", "fused_network", "planes"},
+    {"network", "openvino_graph", "planes", "device_stabilizer"},
+    {"fused_network", "strips"},
     {"kernels"},
-    {"openvino_engine", "torch_engine"},
-    {"timeline_yaml", "timeline_plot", "model", "engine", "hdr", "strips"},
+    {"model", "openvino_engine", "torch_engine"},
+    {"timeline_yaml", "timeline_plot", "engine", "hdr"},
     {"decode"},
     {"encoders", "letterbox", "still"},
     {"timeline_schema", "encode", "stylizer", "verify"},
@@ -34,8 +39,8 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-WITHOUT_TORCH = {"timeline", "timecode", "easing", "timeline_yaml", "timeline_schema"}
-WITHOUT_TORCH |= {"errors", "look", "options", "jobs", "model_card", "cli"}
+LIGHT = {"timeline", "timecode", "easing", "timeline_yaml", "timeline_schema"}
+LIGHT |= {"errors", "look", "options", "jobs", "model_card", "cli"}
 
 
 def imports(path: Path) -> set[str]:
@@ -67,7 +72,7 @@ def test_imports_point_down() -> None:
 
 
 def test_the_light_modules_load_neither_torch_nor_av() -> None:
-    names = [f"videostyle.{name}" for name in sorted(WITHOUT_TORCH)]
+    names = [f"videostyle.{name}" for name in sorted(LIGHT)]
     program = (
         f"import importlib, json, sys; [importlib.import_module(n) for n in {names}]; "
         "print(json.dumps(sorted(sys.modules)))"
@@ -83,3 +88,22 @@ def test_only_the_command_line_prints() -> None:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.Name) and node.id == "print"), path
+
+
+@pytest.mark.parametrize("options", [[], ["--stroke", "0.7", "--max-size", "80"]])
+@pytest.mark.parametrize("name", ["painted.mp4", "painted.png"])
+def test_a_processor_paints_without_pytorch(
+    clip: Callable[..., Path], tmp_path: Path, name: str, options: list[str]
+) -> None:
+    """It takes a second to load, and a picture alone half of one."""
+    pytest.importorskip("openvino")
+    source, output = clip(pts=range(3)), tmp_path / name
+    if output.suffix == ".png":
+        source = tmp_path / "photo.png"
+        Image.new("RGB", (96, 64), "red").save(source)
+    words = ["render", str(source), "-o", str(output), "--style", "udnie", "--device", "cpu"]
+    program = (
+        f"import sys; from videostyle.cli import main; assert main({[*words, *options]}) == 0; "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

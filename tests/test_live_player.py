@@ -77,7 +77,7 @@ def test_a_new_model_shows_at_once(watched: Watched, film: Path, small_model: Mo
     watched.player.update(look=Look({"red": 1}), serial=1)
     watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
     before = watched.pictures[-1].jpeg
-    watched.player.stylizer.model = replace(small_model, styles=small_model.styles.flip(0))
+    watched.player.stylizer.model = replace(small_model, styles=small_model.styles[::-1])
     watched.player.repaint()
     watched.until(lambda: watched.pictures[-1].as_rendered and watched.pictures[-1].jpeg != before)
 
@@ -195,7 +195,7 @@ def test_a_thumbnail_is_painted_once(
     watched.player.open(film)
     first = red()
     assert red() is first
-    watched.player.stylizer.model = replace(small_model, styles=small_model.styles.flip(0))
+    watched.player.stylizer.model = replace(small_model, styles=small_model.styles[::-1])
     other = red()
     assert other != first
     assert red() is other

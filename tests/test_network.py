@@ -8,10 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from videostyle.architecture import ARCHITECTURES, Architecture, ConvLayer, Convolution
 from videostyle.network import (
-    ARCHITECTURES,
-    Architecture,
-    ConvLayer,
     StyleNetwork,
     UpsampleConv,
     conditional_instance_norm,
@@ -51,21 +49,21 @@ def test_sides_that_do_not_divide_are_refused() -> None:
 
 
 def test_upsampling_by_three_equals_nearest_reflect_and_convolution() -> None:
-    layer = UpsampleConv(4, ConvLayer(3, 2, 5))
+    layer = UpsampleConv(Convolution(4, ConvLayer(3, 2, 5), enlarges=True))
     x = torch.randn(2, 4, 7, 9)
     large = F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), (1,) * 4, mode="reflect")
     torch.testing.assert_close(layer(x), F.conv2d(large, layer.weight))
 
 
 def test_upsampling_by_five_equals_replicate_nearest_and_convolution() -> None:
-    layer = UpsampleConv(4, ConvLayer(5, 2, 3))
+    layer = UpsampleConv(Convolution(4, ConvLayer(5, 2, 3), enlarges=True))
     x = torch.randn(2, 4, 7, 9)
     large = F.interpolate(F.pad(x, (1,) * 4, mode="replicate"), scale_factor=2, mode="nearest")
     torch.testing.assert_close(layer(x), F.conv2d(large, layer.weight))
 
 
 def test_a_flat_area_gets_no_checkerboard() -> None:
-    layer = UpsampleConv(4, ConvLayer(5, 2, 3))
+    layer = UpsampleConv(Convolution(4, ConvLayer(5, 2, 3), enlarges=True))
     painted = layer(torch.randn(1, 4, 1, 1).expand(1, 4, 6, 6))
     torch.testing.assert_close(painted, painted[..., :1, :1].expand_as(painted))
 
@@ -112,6 +110,7 @@ def test_an_architecture_survives_its_plain_form() -> None:
         {"contract": (ConvLayer(3, 1, 10**9),)},
         {"contract": (ConvLayer(3, 2, 16), ConvLayer(3, 2, 32), ConvLayer(3, 1, 96))},
         {"contract": ARCHITECTURES["lean"].contract * 9},
+        {"expand": (*ARCHITECTURES["lean"].expand[:-1], ConvLayer(7, 2, 3))},
     ],
 )
 def test_an_architecture_out_of_bounds_is_refused(change: dict[str, object]) -> None:

@@ -51,7 +51,7 @@ def test_what_cannot_be_recorded_is_run_and_the_reason_is_kept() -> None:
 @pytest.mark.cuda
 def test_a_graph_replays_a_network(small_model: Model) -> None:
     network = small_model.network.cuda()
-    rows = small_model.rows([{"red": 1.0}, {"blue": 1.0}]).cuda()
+    rows = torch.from_numpy(small_model.rows([{"red": 1.0}, {"blue": 1.0}])).cuda()
     inputs = [torch.zeros(2, 3, 64, 64, device="cuda"), torch.zeros_like(rows)]
     stream = torch.cuda.Stream()
     with torch.inference_mode(), torch.cuda.stream(stream):
@@ -87,7 +87,7 @@ def test_batches_in_flight_keep_their_order_and_their_memory(device: str) -> Non
 
 
 def test_only_so_many_shapes_are_kept(small_model: Model) -> None:
-    engine = TorchEngine(small_model.network, torch.device("cpu"), torch.float32)
+    engine = TorchEngine(small_model.network, "cpu", "fp32")
     made = []
 
     def lane(key: int) -> Lane:
@@ -106,7 +106,7 @@ def test_only_so_many_shapes_are_kept(small_model: Model) -> None:
 
 
 def test_the_engine_says_when_it_has_no_graphs(small_model: Model) -> None:
-    engine = TorchEngine(small_model.network, torch.device("cpu"), torch.float32)
+    engine = TorchEngine(small_model.network, "cpu", "fp32")
     assert engine.description == "cpu, PyTorch fp32"
     lane = engine.lane("any", lambda: (torch.neg, [torch.zeros(2)]))
     lane.program.obstacle = "out of luck"

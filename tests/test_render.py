@@ -222,7 +222,7 @@ def test_too_little_memory_names_what_helps(
         raise error
 
     monkeypatch.setattr(stylizer.engine, "submit", exhausted)
-    monkeypatch.setattr("videostyle.stylizer.paint_in_strips", exhausted)
+    monkeypatch.setattr("videostyle.strips.paint_in_strips", exhausted)
     with pytest.raises(MediaError, match="not enough memory to paint 96x64; --max-size 48"):
         render(clip(), tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]

@@ -98,7 +98,7 @@ def test_the_command_writes_numbers_and_a_plot(
     Image.fromarray(picture).save(tmp_path / "photos" / "a.png")
     for name in ("calm", "wild"):
         path = tmp_path / f"{name}.safetensors"
-        save_model(path, small_model.card, small_model.network, small_model.styles)
+        save_model(path, small_model)
     models = [f"--model={tmp_path / name}.safetensors" for name in ("calm", "wild")]
     output, plot = tmp_path / "stability.json", tmp_path / "stability.png"
     arguments = [*models, "--photos", str(tmp_path / "photos"), "--size", "96", "--device", "cpu"]

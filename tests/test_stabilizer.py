@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videostyle.stabilizer import BLOCK, MEMORY, REACH, Stabilizer, hold, similarity
+from videostyle.device_stabilizer import hold
+from videostyle.stabilizer import BLOCK, MEMORY, REACH, Stabilizer, similarity
 
 Picture = npt.NDArray[np.uint8]
 MIX = {"red": 1.0}
@@ -142,7 +143,7 @@ def test_in_pytorch_every_byte_is_the_same(
     frames = np.stack([noisy(still, random, random.uniform(0, 6)) for _ in range(MEMORY + 4)])
     frames[-2:, : height // 2] += 40
     pastiches = np.stack([scene(random, height, width) for _ in frames])
-    weights = random.uniform(0, 0.06, len(frames))
+    weights = random.uniform(0, 0.06, len(frames)).tolist()
     mixtures = [{"red": 1 - weight, "blue": weight} for weight in weights]
     stabilizer = Stabilizer()
     given = zip(frames, pastiches, mixtures, strict=True)

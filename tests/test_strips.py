@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from videostyle.architecture import ARCHITECTURES
 from videostyle.flatness import grained
 from videostyle.look import Look
 from videostyle.model import Model
-from videostyle.network import ARCHITECTURES, StyleNetwork
+from videostyle.network import StyleNetwork
 from videostyle.options import EncodeOptions
 from videostyle.rendering import render
 from videostyle.strips import paint_in_strips
@@ -39,12 +40,12 @@ def test_strips_equal_the_whole(name: str, lines: int) -> None:
     architecture = replace(ARCHITECTURES[name].scaled(0.25), residual_blocks=1)
     network = StyleNetwork(architecture).eval().requires_grad_(False)
     rows = torch.randn(2, 2, network.architecture.row_size) * 0.5 + 1
-    frames = torch.from_numpy(np.stack([busy(328, 64), busy(328, 64)[::-1]]))
-    pixels = frames.permute(0, 3, 1, 2) / 255
+    frames = np.stack([busy(328, 64), busy(328, 64)[::-1]])
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2) / 255
     whole = (network(pixels, rows)[0].permute(0, 2, 3, 1) * 255 + 0.5).to(torch.uint8)
-    strips = paint_in_strips(network, frames, rows, lines)
+    strips = paint_in_strips(network, frames, rows.numpy(), lines)
     assert whole.float().std() > 10
-    assert (strips.int() - whole.int()).abs().max() <= 1
+    assert np.abs(strips.astype(int) - whole.numpy()).max() <= 1
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "while painting"])
@@ -84,14 +85,14 @@ def test_strips_become_lower_until_they_fit(
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    def small_memory(*arguments: Any) -> torch.Tensor:
+    def small_memory(*arguments: Any) -> np.ndarray:
         tried.append(arguments[-1])
         if arguments[-1] > 120:
             raise MemoryError
         return arguments[1]
 
     monkeypatch.setattr(stylizer.engine, "submit", exhausted)
-    monkeypatch.setattr("videostyle.stylizer.paint_in_strips", small_memory)
+    monkeypatch.setattr("videostyle.strips.paint_in_strips", small_memory)
     for _ in range(2):
         assert np.array_equal(stylizer.submit(frame, {"red": 1})(), grained(frame))
     assert tried == [152, 80, 80]

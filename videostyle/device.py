@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
+from functools import cache
 from importlib.util import find_spec
-
-import torch
+from pathlib import Path
 
 from videostyle.errors import UsageError
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = ("fp32", "bf16", "fp16")
 # The residual blocks' convolutions multiply integers of 8 bits, the rest is `best_float`.
 INT8 = "int8"
 
@@ -21,51 +23,70 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+@cache
+def cpu_has(feature: str) -> bool:
+    """Whether this processor has an instruction set, by Linux's name for it (avx2, avx512bw)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:  # another system
+        import torch
+
+        return any(
+            has and name.replace("_", "") == feature.replace("_", "")
+            for name, has in torch.cpu.get_capabilities().items()
+        )
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return feature in flags.split()
+
+
 def cpu_has_bf16() -> bool:
-    """Whether this processor multiplies bf16 natively (AVX512-BF16 or AMX)."""
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    """Whether this processor multiplies bf16 natively."""
+    return cpu_has("avx512_bf16") or cpu_has("amx_bf16")
 
 
-def best_float(device: torch.device) -> str:
+def best_float(device: str) -> str:
     """fp16 on CUDA, bf16 on a CPU with bf16 instructions, else fp32."""
-    if device.type == "cuda":
+    if device != "cpu":
         return "fp16"
     return "bf16" if cpu_has_bf16() else "fp32"
 
 
-def choose_precision(name: str, device: torch.device) -> str:
+def choose_precision(name: str, device: str) -> str:
     """Resolve auto: int8 where it is known to be faster, which is with OpenVINO on a CPU that has
     AVX2 and no bf16; else `best_float`. Raises UsageError for what there is not."""
     if name not in ("auto", *PRECISIONS, INT8):
         raise UsageError(f"precision {name!r}: use auto, {', '.join(PRECISIONS)} or {INT8}")
-    openvino = device.type == "cpu" and find_spec("openvino")
+    openvino = device == "cpu" and find_spec("openvino")
     if name == INT8 and not openvino:
         raise UsageError(f"precision {INT8}: needs the package openvino, and a CPU")
     if name != "auto":
         return name
-    if openvino and torch.cpu.get_capabilities().get("avx2") and not cpu_has_bf16():
+    if openvino and cpu_has("avx2") and not cpu_has_bf16():
         return INT8
     return best_float(device)
 
 
-def training_dtype(device: torch.device) -> torch.dtype:
-    """What training's products are computed in: bf16, whose range needs no scaled losses, on CUDA
-    and on a CPU that multiplies it; PyTorch's own loops for other CPUs would take many times as
-    long as fp32."""
-    return torch.bfloat16 if device.type == "cuda" or cpu_has_bf16() else torch.float32
-
-
-def choose_device(name: str) -> torch.device:
-    """Resolve auto, cpu, cuda or cuda:N. Raises UsageError for what this machine lacks."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+@cache
+def gpus() -> int:
+    """How many GPUs PyTorch can paint on. Without NVIDIA's driver it need not be asked, for it
+    takes a second to load."""
     try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"device {name!r}: use auto, cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def choose_device(name: str) -> str:
+    """Resolve auto, cpu, cuda or cuda:N to cpu or cuda:N. Raises UsageError for what this machine
+    lacks."""
+    if name in ("cpu", "auto") and not (name == "auto" and gpus()):
+        return "cpu"
+    number = "0" if name in ("auto", "cuda") else name.removeprefix("cuda:")
+    if number == name or not (number.isascii() and number.isdecimal()):
         raise UsageError(f"device {name!r}: use auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"device {name!r}: this machine has {torch.cuda.device_count()} GPUs")
-    return device
+    if int(number) >= gpus():
+        raise UsageError(f"device {name!r}: this machine has {gpus()} GPUs")
+    return f"cuda:{int(number)}"

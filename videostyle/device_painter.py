@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videostyle.color import Bars, ColorConverter, bars_in, edges, inner
-from videostyle.flatness import grain, presences
+from videostyle.device_stabilizer import hold
+from videostyle.flatness import DARK, FLAT, grain, smooth
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Frame
 from videostyle.planes import (
@@ -27,22 +28,16 @@ from videostyle.planes import (
     RgbToPlanes,
     blend,
     centred,
-    supports,
     to_samples,
 )
 from videostyle.program import Lane
-from videostyle.stabilizer import MEMORY, hold, similarity
+from videostyle.stabilizer import MEMORY, similarity
 from videostyle.stylizer import MIN_SIDE, Stylizer, layers
 from videostyle.torch_engine import TorchEngine
 
 # Pixels in a batch: four frames of 1080 lines, two of 1440, one of 2160.
 _BATCH_PIXELS = 1 << 23
 _MOST_IN_BATCH = 8
-
-
-def paints(stylizer: Stylizer, converter: ColorConverter) -> bool:
-    """Whether frames of this kind are painted here: on CUDA, from planar YUV to planar YUV."""
-    return stylizer.gpu is not None and supports(converter.pix_fmt, converter.color)
 
 
 @dataclass(slots=True)
@@ -183,7 +178,8 @@ class DevicePainter:
             if not writers:
                 for row, frame in zip(planes, batch.frames, strict=False):
                     batch.layout.pack(frame.image, row)
-            styles[: len(looks)] = self._stylizer.model.rows([look.painted for look in looks])
+            rows = self._stylizer.model.rows([look.painted for look in looks])
+            styles[: len(looks)] = torch.from_numpy(rows)
             opacities[: len(looks)] = torch.tensor(
                 [(look.opacity, look.opacity * (1 - look.keep_color)) for look in looks]
             )
@@ -198,7 +194,7 @@ class DevicePainter:
 
         def make() -> tuple[_Course, Sequence[Tensor]]:
             course = _Course(self._stylizer, *key)
-            numbers = self._stylizer.model.network.architecture.row_size
+            numbers = self._stylizer.model.architecture.row_size
             return course, (
                 torch.empty(size, layout.samples, dtype=layout.dtype),
                 torch.empty(size, 2, numbers),
@@ -240,7 +236,7 @@ class _Course:
         painted = (working[0] << len(self._layers), working[1] << len(self._layers))
         self._to_rgb = PlanesToRgb(layout, color, working, like)
         self._to_planes = RgbToPlanes(layout, color, painted, like)
-        multiple = stylizer.model.network.architecture.multiple
+        multiple = stylizer.model.architecture.multiple
         self._padding = [_reflected(side, multiple, like.device) for side in working]
         spread = torch.from_numpy(grain(*working)).to(like.device, torch.int16)
         self._grain = spread[:, :, None]
@@ -313,6 +309,19 @@ class _Course:
         if weight == 1:
             return painted
         return torch.lerp(doubled, painted.float(), weight).round_().to(torch.uint8)
+
+
+def presences(frames: Tensor) -> Tensor:
+    """(N,): `presence` of frames (N, H, W, 3) uint8."""
+    pixels = frames.float().flatten(1, 2)
+    deviation, mean = torch.std_mean(pixels, dim=1, correction=0)
+    lights = (mean + 2 * deviation).amax(1)
+    flat, dark = (
+        ((value - low) / (high - low)).clamp(0, 1)
+        for value, (low, high) in ((deviation.amax(1), FLAT), (lights, DARK))
+    )
+    shares: Tensor = smooth(flat) * smooth(dark)
+    return shares
 
 
 def _reflected(side: int, multiple: int, device: torch.device) -> Tensor:

@@ -33,6 +33,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from videostyle.color import OUTPUT_PIX_FMTS, has_alpha, output_color, working_pix_fmt
 from videostyle.decode import open_input
+from videostyle.device import cpu_has
 from videostyle.errors import MediaError, UsageError
 from videostyle.media import PICTURE_SUFFIXES, ColorSpec, MediaInfo, StreamInfo
 from videostyle.numbered import is_sequence
@@ -311,7 +312,7 @@ class EncodingPlan:
     def encoder_options(self) -> dict[str, str]:
         """The settings, with what makes the encoder repeatable on this machine."""
         settings = dict(self.settings)
-        if self.codec == "libx264" and _has_avx512():
+        if self.codec == "libx264" and cpu_has("avx512bw"):
             # x264's AVX-512 code for mbtree reads past the end of a row of macroblocks, so equal
             # frames come out differently once in some hundred times. AVX2 is as fast.
             given = settings.get("x264-params")
@@ -339,12 +340,6 @@ class EncodingPlan:
             2 if self.color.full_range else 1,
         )
         context.color_primaries, context.color_trc = self.color.primaries, self.color.transfer
-
-
-def _has_avx512() -> bool:
-    import torch  # a second, which only a render has loaded already
-
-    return torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:

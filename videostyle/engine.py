@@ -11,33 +11,33 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Protocol
 
-import torch
-from torch import Tensor
-
-from videostyle.device import PRECISIONS, choose_device, choose_precision, cores
-from videostyle.network import StyleNetwork
-from videostyle.openvino_engine import OpenVinoEngine
-from videostyle.torch_engine import TorchEngine
+from videostyle.architecture import Numbers, Pictures
+from videostyle.device import choose_device, choose_precision, cores
+from videostyle.model import Model
 
 
 class Engine(Protocol):
     """`submit` takes frames (N, H, W, 3) uint8 RGB and rows (N, 2, D), and returns a function that
     waits for the pastiches (N, H, W, 3) uint8. depth: so many frames of one size are in work at
     once; one more waits until the first of them is painted. arithmetic: what decides the last bit
-    of a pastiche, in words; the number of threads does not.
+    of a pastiche, in words; the number of threads does not. gpu: the number of the NVIDIA GPU it
+    paints on, None on a CPU.
     """
 
     arithmetic: str
     depth: int
 
     @property
+    def gpu(self) -> int | None: ...
+
+    @property
     def description(self) -> str: ...
 
-    def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]: ...
+    def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]: ...
 
 
 def make_engine(
-    network: StyleNetwork, device: str = "auto", precision: str = "auto", threads: int | None = None
+    model: Model, device: str = "auto", precision: str = "auto", threads: int | None = None
 ) -> Engine:
     """Choose the fastest engine for the device.
 
@@ -46,9 +46,15 @@ def make_engine(
     """
     chosen = choose_device(device)
     precision = choose_precision(precision, chosen)
-    if chosen.type == "cpu":
-        threads = threads or cores()
-        if find_spec("openvino") and precision != "fp16":
-            return OpenVinoEngine(network, precision, threads)
+    threads = threads or cores()
+    if chosen == "cpu" and find_spec("openvino") and precision != "fp16":
+        from videostyle.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(model.architecture, model.weights, precision, threads)
+    import torch
+
+    from videostyle.torch_engine import TorchEngine
+
+    if chosen == "cpu":
         torch.set_num_threads(threads)
-    return TorchEngine(network, chosen, PRECISIONS[precision])
+    return TorchEngine(model.network, chosen, precision)

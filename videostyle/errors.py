@@ -38,3 +38,9 @@ class TrainingError(VideoStyleError):
 # The other exit codes of the command line.
 SOME_FAILED = 3
 INTERRUPTED = 130
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether an error says so; PyTorch and OpenVINO raise a RuntimeError for it."""
+    words, text = ("alloc", "out of memory"), str(error).lower()
+    return isinstance(error, MemoryError) or any(word in text for word in words)

@@ -3,23 +3,18 @@ strokes, and a frame that is flat as a whole, or as good as black, is not painte
 
 The network normalises its feature maps (paper, equation 5). Beside one detail a flat area is
 nothing to it and stays empty, while of a black frame's noise it makes a painting of full contrast.
-
-In numpy for a frame, in PyTorch for a batch.
 """
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 Picture = npt.NDArray[np.uint8]
-Share = TypeVar("Share", float, Tensor)
 # Sides of the grain, in pixels, after which it comes again.
 _TILE = 1024
 # Of 256 levels. A frame is flat below the first deviation and painted wholly from the second one;
@@ -67,30 +62,17 @@ def presence(frame: Picture) -> float:
         ((value - low) / (high - low))
         for value, (low, high) in zip(_spread(frame), (FLAT, DARK), strict=True)
     )
-    return math.prod(_smooth(min(max(share, 0.0), 1.0)) for share in shares)
+    return float(math.prod(smooth(min(max(share, 0.0), 1.0)) for share in shares))
 
 
 def _spread(pixels: Picture) -> tuple[float, float]:
     """The greatest deviation, and the lightest lights, of the channels of (H, W, 3)."""
-    # Not by `presences`: it would wake PyTorch's threads, which would stay awake for a while and
-    # take the engine's cores.
+    # Not by PyTorch: its threads would stay awake for a while and take the engine's cores.
     values = pixels.transpose(2, 0, 1).reshape(3, -1).astype(np.float32)
     mean, deviation = values.mean(1), values.std(1)
     return float(deviation.max()), float((mean + 2 * deviation).max())
 
 
-def presences(frames: Tensor) -> Tensor:
-    """(N,): `presence` of frames (N, H, W, 3) uint8."""
-    pixels = frames.float().flatten(1, 2)
-    deviation, mean = torch.std_mean(pixels, dim=1, correction=0)
-    lights = (mean + 2 * deviation).amax(1)
-    flat, dark = (
-        ((value - low) / (high - low)).clamp(0, 1)
-        for value, (low, high) in ((deviation.amax(1), FLAT), (lights, DARK))
-    )
-    return _smooth(flat) * _smooth(dark)
-
-
-def _smooth(share: Share) -> Share:
-    """From 0 to 1 with a level start and end (smoothstep)."""
+def smooth(share: Any) -> Any:
+    """From 0 to 1 with a level start and end (smoothstep), a number or a tensor of them."""
     return share * share * (3 - 2 * share)

@@ -22,7 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videostyle.network import EPSILON, Architecture, Conv, StyleNetwork, UpsampleConv, walk
+from videostyle.architecture import EPSILON, Architecture, walk
+from videostyle.network import Conv, StyleNetwork, UpsampleConv
 
 # Tensor cores want channels in groups of so many; cuDNN's best kernels for blocks, of more.
 _GROUP, _BLOCK_GROUP = 8, 64

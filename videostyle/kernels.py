@@ -14,8 +14,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from videostyle.architecture import EPSILON
 from videostyle.fused_network import Map
-from videostyle.network import EPSILON
 from videostyle.stabilizer import BLOCK, MEMORY, WHOLE
 
 _TILE = 4096  # values one program holds at a time

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
+import numpy as np
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
+from videostyle.architecture import Architecture, Numbers
 from videostyle.errors import ModelError
 from videostyle.model_card import (
     DEFAULT_MODEL,
@@ -22,39 +24,59 @@ from videostyle.model_card import (
     model_path,
     read_model_card,
 )
-from videostyle.network import Architecture, StyleNetwork
 from videostyle.whole_file import written_whole
 
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from videostyle.network import StyleNetwork
+
+# What a file may hold numbers as. numpy has no bf16: its bits are the first half of an fp32.
+_FLOATS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """One network and the styles it has learned.
 
-    styles: (S, 2, D) fp32, gamma and beta of every normalised channel; row i is card.styles[i].
+    weights: those of the network, {name: fp32 array}, of the architecture's `shapes`. styles:
+    (S, 2, D) fp32, gamma and beta of every normalised channel; row i is card.styles[i].
     """
 
     card: ModelCard
-    network: StyleNetwork
-    styles: Tensor
+    architecture: Architecture
+    weights: Mapping[str, Numbers]
+    styles: Numbers
 
-    def rows(self, mixtures: Sequence[Mapping[str, float]]) -> Tensor:
+    @classmethod
+    def of(cls, card: ModelCard, network: StyleNetwork, styles: Tensor) -> Model:
+        """From a network in PyTorch and its rows (S, 2, D)."""
+        weights = {name: _numbers(tensor) for name, tensor in network.state_dict().items()}
+        return cls(card, network.architecture, weights, _numbers(styles))
+
+    @cached_property
+    def network(self) -> StyleNetwork:
+        """The network in PyTorch, on the CPU and for inference, made when it is asked for."""
+        import torch
+
+        from videostyle.network import StyleNetwork
+
+        network = StyleNetwork(self.architecture)
+        network.load_state_dict({k: torch.tensor(v) for k, v in self.weights.items()})
+        return network.eval().requires_grad_(False)
+
+    def rows(self, mixtures: Sequence[Mapping[str, float]]) -> Numbers:
         """(N, 2, D) for N mixtures: the convex combination of the styles' gammas and betas.
 
         Weights must already be a convex combination (`normalize_mixture`); paper, section 3.5.
         """
         place = {name: number for number, name in enumerate(self.card.style_names)}
-        # Only the styles in a mixture are read: so little does not wake PyTorch's threads, which
-        # would stay awake for a while and take the engine's cores.
-        rows = [
-            sum(
-                (weight * self.styles[place[name]] for name, weight in mixture.items() if weight),
-                start=torch.zeros_like(self.styles[0]),
-            )
-            for mixture in mixtures
-        ]
-        return torch.stack(rows)
+        rows = np.zeros((len(mixtures), *self.styles.shape[1:]), np.float32)
+        for row, mixture in zip(rows, mixtures, strict=True):
+            for name, weight in mixture.items():
+                if weight:
+                    row += np.float32(weight) * self.styles[place[name]]
+        return rows
 
 
 def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
@@ -63,46 +85,55 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
     card = read_model_card(path)
     try:
         architecture = Architecture.from_dict(card.architecture)
-        with torch.device("meta"):  # takes no memory before the file is seen to fill it
-            shapes = {k: tuple(v.shape) for k, v in StyleNetwork(architecture).state_dict().items()}
+        expected = {f"network.{name}": shape for name, shape in architecture.shapes.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: broken architecture ({error})") from error
     try:
-        tensors = load_file(path)
+        stored = dict(deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: truncated or damaged ({error}); fetch it again") from error
-    if strange := next((k for k, v in tensors.items() if v.dtype not in DTYPES), None):
-        raise ModelError(f"{path}: tensor {strange!r} holds {tensors[strange].dtype}, no floats")
-    tensors = {name: tensor.float() for name, tensor in tensors.items()}
-    expected = {f"network.{name}": shape for name, shape in shapes.items()}
     expected["styles"] = (len(card.styles), 2, architecture.row_size)
-    _check_tensors(tensors, expected, path)
+    tensors = _checked(stored, expected, path)
     styles = tensors.pop("styles")
-    network = StyleNetwork(architecture)
-    network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
-    return Model(card, network.eval().requires_grad_(False), styles)
+    weights = {name.removeprefix("network."): values for name, values in tensors.items()}
+    return Model(card, architecture, weights, styles)
 
 
-def save_model(path: Path, card: ModelCard, network: StyleNetwork, styles: Tensor) -> None:
+def save_model(path: Path, model: Model) -> None:
     """Write a model file, complete or not at all."""
-    tensors = {f"network.{k}": v for k, v in network.state_dict().items()} | {"styles": styles}
-    half = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in tensors.items()}
+    tensors = {f"network.{k}": v for k, v in model.weights.items()} | {"styles": model.styles}
+    half = {name: values.astype(np.float16) for name, values in tensors.items()}
     with written_whole(path) as part:
-        part.write_bytes(save(half, metadata=card.to_metadata()))
+        part.write_bytes(save(half, metadata=model.card.to_metadata()))
 
 
-def _check_tensors(
-    tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], path: Path
-) -> None:
+def _numbers(tensor: Tensor) -> Numbers:
+    numbers: Numbers = tensor.detach().cpu().float().numpy().copy()
+    return numbers
+
+
+def _checked(
+    stored: Mapping[str, Mapping[str, Any]], expected: Mapping[str, tuple[int, ...]], path: Path
+) -> dict[str, Numbers]:
+    """Every tensor that is expected, from what `deserialize` gives."""
+    tensors = {}
     for name, shape in expected.items():
-        if name not in tensors:
+        if name not in stored:
             raise ModelError(f"{path}: tensor {name!r} is missing")
-        if tuple(tensors[name].shape) != shape:
-            found = tuple(tensors[name].shape)
+        found, kind = tuple(stored[name]["shape"]), stored[name]["dtype"]
+        if kind not in _FLOATS:
+            raise ModelError(f"{path}: tensor {name!r} holds {kind}, no floats")
+        if found != shape:
             raise ModelError(
                 f"{path}: tensor {name!r} is {found}, the architecture in the file needs {shape}"
             )
-        if not torch.isfinite(tensors[name]).all():
+        values = np.frombuffer(stored[name]["data"], _FLOATS[kind]).reshape(shape)
+        if kind == "BF16":
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        with np.errstate(over="ignore"):  # of an fp64, which is then not finite
+            tensors[name] = values.astype(np.float32)
+        if not np.isfinite(tensors[name]).all():
             raise ModelError(f"{path}: tensor {name!r} holds numbers that are not finite")
-    if unknown := sorted(set(tensors) - set(expected)):
+    if unknown := sorted(set(stored) - set(expected)):
         raise ModelError(f"{path}: unknown tensors {', '.join(unknown[:3])}")
+    return tensors

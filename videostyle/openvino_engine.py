@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from videostyle.architecture import Architecture, Numbers, Pictures
 from videostyle.device import INT8, best_float
-from videostyle.network import StyleNetwork
 from videostyle.openvino_graph import import_openvino, openvino_graph
 
 # Of the frame sizes kept compiled, at least two: a stroke track passes through many, and often back
@@ -42,11 +40,17 @@ class OpenVinoEngine:
     two would crowd each other out of the cache. Results do not depend on it.
     """
 
-    def __init__(self, network: StyleNetwork, precision: str, threads: int) -> None:
+    gpu = None
+
+    def __init__(
+        self, plan: Architecture, weights: Mapping[str, Numbers], precision: str, threads: int
+    ) -> None:
+        """weights: of the architecture's `shapes`."""
         openvino = import_openvino()
         self._in_bytes = precision == INT8
-        float_format = best_float(torch.device("cpu")) if self._in_bytes else precision
-        self._network, self._core, self._tensor = network, openvino.Core(), openvino.Tensor
+        float_format = best_float("cpu") if self._in_bytes else precision
+        self._plan, self._weights = plan, weights
+        self._core, self._tensor = openvino.Core(), openvino.Tensor
         self._streams = min(2, threads)
         self.depth = 2 * self._streams
         self._settings = {
@@ -57,18 +61,18 @@ class OpenVinoEngine:
         self.arithmetic = f"OpenVINO {float_format}" + self._in_bytes * f" with {INT8}"
         self.description = f"cpu, {self.arithmetic}, {threads} threads"
 
-    def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
-        slot = next(self._compiled(tuple(frames.shape)))
+    def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
+        slot = next(self._compiled(frames.shape))
         slot.request.wait()  # for a frame that was given up, or has not been asked for yet
         # Of its own: a frame that is painted over (`Stylizer.refine`) comes in between others.
-        pastiches = np.empty(tuple(frames.shape), np.uint8)
+        pastiches = np.empty(frames.shape, np.uint8)
         slot.shared = (frames, rows, pastiches)
         slot.request.set_output_tensor(self._tensor(pastiches, shared_memory=True))
-        slot.request.start_async([frames.numpy(), rows.numpy()], share_inputs=True)
+        slot.request.start_async([frames, rows], share_inputs=True)
 
-        def finish() -> Tensor:
+        def finish() -> Pictures:
             slot.request.wait()
-            return torch.from_numpy(pastiches)
+            return pastiches
 
         return finish
 
@@ -76,11 +80,11 @@ class OpenVinoEngine:
         if shape in self._slots:
             self._slots.move_to_end(shape)
             return self._slots[shape]
-        plan, (_, height, width, _) = self._network.architecture, shape
+        plan, (_, height, width, _) = self._plan, shape
         largest = plan.contract[0].channels * height * width // plan.unshuffle**2
         streams = 1 if largest > LARGE_MAP else self._streams
         settings = {**self._settings, "NUM_STREAMS": streams}
-        graph = openvino_graph(self._network, shape, in_bytes=self._in_bytes)
+        graph = openvino_graph(plan, self._weights, shape, in_bytes=self._in_bytes)
         compiled = self._core.compile_model(graph, "CPU", settings)
         slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
         self._slots[shape] = slots

@@ -20,12 +20,11 @@ from videostyle.color import ColorConverter
 from videostyle.decode import DecodeReport, decode
 from videostyle.encode import SegmentWriter
 from videostyle.encoders import EncodingPlan
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, ran_out_of_memory
 from videostyle.media import Cut, Frame, MediaInfo
 from videostyle.segments import NO_FRAMES, SegmentRecord, file_identity
 from videostyle.stabilizer import MEMORY
 from videostyle.stages import Meter, prefetch
-from videostyle.strips import ran_out_of_memory
 from videostyle.stylize import stylize
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Timeline
@@ -97,8 +96,8 @@ class Assignment:
     def identity(self, cuts: list[Cut], stylizer: Stylizer) -> dict[str, str]:
         """What decides the pictures, by what a user calls it: equal text for equal pictures."""
         digest = hashlib.sha256()
-        for tensor in (stylizer.model.styles, *stylizer.model.network.state_dict().values()):
-            digest.update(tensor.contiguous().numpy().tobytes())
+        for numbers in (stylizer.model.styles, *stylizer.model.weights.values()):
+            digest.update(numbers.tobytes())
         info = self.info
         plan = {
             **self.plan.to_dict(),

@@ -6,29 +6,26 @@ stays as painted, so nothing that moves leaves a trace. The weight of every earl
 likeness to the current one there, as Bennett and McMillan, "Video Enhancement Using Per-Pixel
 Virtual Exposures" (SIGGRAPH 2005), weigh them against noise.
 
-`Stabilizer` does it in numpy, a frame at a time; `hold` in PyTorch, for batches on a GPU. Both
-give the same bytes.
+In numpy, a frame at a time; `device_stabilizer` gives the same bytes for batches on a GPU.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from videostyle.media import Part
 
 Picture = npt.NDArray[np.uint8]
 Weights = npt.NDArray[np.float32]
-Numbers = TypeVar("Numbers", Any, Tensor)
+Green = TypeVar("Green")
+Cells = TypeVar("Cells")
 # Earlier frames that count: any stretch of a video comes out the same when painting starts this
 # many frames before it.
 MEMORY = 3
@@ -50,11 +47,11 @@ MIXTURE_CHANGE = 0.1
 WHOLE = 256
 # The squares of cells that differ: red's and blue's once, green's four times; and what they add up
 # to for a block whose every pixel differs by 1, as sums of eight values over four cells.
-_GREEN_COUNTS, _COLORS = 4, 6
-_BLOCK_OF_ONES = 4 * 8**2 * _COLORS
+GREEN_COUNTS, COLORS = 4, 6
+BLOCK_OF_ONES = 4 * 8**2 * COLORS
 # What the squares of second differences in every fourth line of a block sum up to where noise has a
 # variance of 1.
-_SQUARES = (2**2 + 1 + 1) * BLOCK * BLOCK // 4
+SQUARES = (2**2 + 1 + 1) * BLOCK * BLOCK // 4
 _ROWS = 4  # rows of blocks averaged at a time, so that the sums stay in the cache
 
 
@@ -89,7 +86,7 @@ class Stabilizer:
         lines = _lines(frame)
         now = _Painted(_cells(lines), pastiche, mixture)
         past = [earlier for earlier in self._past if earlier.pastiche.shape == pastiche.shape]
-        weights = _likeness(now, past, _change(*_within(part, lines[..., 1], now.cells)))
+        weights = _likeness(now, past, _change(*within(part, lines[..., 1], now.cells)))
         self._past.append(now)
         if not weights.any():
             return pastiche
@@ -116,7 +113,7 @@ def _cells(lines: Picture) -> Weights:
     return np.stack(cells).astype(np.float32)
 
 
-def _within(part: Part | None, green: Numbers, cells: Numbers) -> tuple[Numbers, Numbers]:
+def within(part: Part | None, green: Green, cells: Cells) -> tuple[Green, Cells]:
     """Those of the whole blocks in rows and columns of a frame: green (..., h * BLOCK / 2,
     w * BLOCK) and cells (..., 2 h, 2 w)."""
     if part is None:
@@ -125,11 +122,10 @@ def _within(part: Part | None, green: Numbers, cells: Numbers) -> tuple[Numbers,
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
         return green, cells
 
-    def of(values: Numbers, down: int, across: int) -> Numbers:
-        inner: Numbers = values[
+    def of(values: Any, down: int, across: int) -> Any:
+        return values[
             ..., slice(*(down * row for row in rows)), slice(*(across * each for each in columns))
         ]
-        return inner
 
     return of(green, BLOCK // 2, BLOCK), of(cells, 2, 2)
 
@@ -144,14 +140,14 @@ def _change(green: Picture, cells: Weights) -> float:
     means = cells.reshape(3, -1).astype(np.float64) / 8
     mean = means.mean(1)
     red, middle, blue = np.square(means).mean(1) - mean * mean
-    variance = (red + blue + _GREEN_COUNTS * middle) / _COLORS
+    variance = (red + blue + GREEN_COUNTS * middle) / COLORS
     every = green[::2].astype(np.int16)
     curves = np.zeros(every.shape, np.float32)
     curves[:, 1:-1] = 2 * every[:, 1:-1] - every[:, :-2] - every[:, 2:]
     curves *= curves
     blocks = (curves[::2] + curves[1::2]).reshape(-1, BLOCK)
     blocks = np.einsum("nb->n", blocks)
-    smooth = float(np.partition(blocks, len(blocks) // 5)[len(blocks) // 5]) / _SQUARES
+    smooth = float(np.partition(blocks, len(blocks) // 5)[len(blocks) // 5]) / SQUARES
     contrast = min(CONTRAST * math.sqrt(max(variance, 0)), MOST_CONTRAST)
     return max(contrast, min(NOISE * math.sqrt(smooth), MOST_NOISE), LEAST_CHANGE)
 
@@ -168,10 +164,10 @@ def _likeness(now: _Painted, past: Sequence[_Painted], change: float) -> Weights
     mean = np.empty((len(past), height, width), np.float32)
     for each, earlier in zip(mean, past, strict=True):
         red, green, blue = np.square(now.cells - earlier.cells)
-        squared = red + blue + _GREEN_COUNTS * green
+        squared = red + blue + GREEN_COUNTS * green
         lines = squared[::2] + squared[1::2]
         np.add(lines[:, ::2], lines[:, 1::2], out=each)
-    likeness = (1 - mean / np.float32(_BLOCK_OF_ONES * change * change)).clip(0, 1)
+    likeness = (1 - mean / np.float32(BLOCK_OF_ONES * change * change)).clip(0, 1)
     for each, earlier in zip(likeness, past, strict=True):
         each *= np.float32(similarity(now.mixture, earlier.mixture))
     # The least likeness around, then softened, so that no edge of a block shows.
@@ -217,73 +213,3 @@ def _mean(pastiches: list[Picture], weights: Weights) -> Picture:
         accumulated >>= 8
         blended[band] = accumulated
     return result
-
-
-def hold(
-    frames: Tensor,
-    pastiches: Tensor,
-    alike: Tensor,
-    weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
-    part: Part | None = None,
-) -> Tensor:
-    """The pastiches to show for all but the first MEMORY frames, which come before them.
-
-    frames, pastiches: (MEMORY + N, H, W, 3) uint8. alike: (N, MEMORY) `similarity` of each frame's
-    mixture to those of the frames before it, the next one first; 0 where none counts. weigh: does
-    what `weighted_mean` does. part: as a Stabilizer takes it.
-    """
-    width = frames.shape[2]
-    lines = frames[:, ::2].permute(3, 0, 1, 2).float()
-    margins = (0, -width % BLOCK, 0, -lines.shape[2] % (BLOCK // 2))
-    lines = F.pad(lines, margins, mode="replicate")
-    height, width = lines.shape[2] * 2 // BLOCK, lines.shape[3] // BLOCK
-    cells = lines.reshape(3, -1, 2 * height, 2, 2 * width, CELL).sum((3, 5))
-    change = _changes(*_within(part, lines[1, MEMORY:], cells[:, MEMORY:]))[:, None, None]
-    limit = (_BLOCK_OF_ONES * change * change).float()
-    weights = []
-    for lag in range(MEMORY, 0, -1):
-        red, green, blue = (cells[:, MEMORY:] - cells[:, MEMORY - lag : -lag]).square_()
-        squared = red + blue + _GREEN_COUNTS * green
-        mean = squared.reshape(-1, height, 2, width, 2).sum((2, 4))
-        likeness = (1 - mean / limit).clamp_(0, 1) * alike[:, lag - 1, None, None]
-        # What lies beyond the border is left out, which for the least is as good as its copy.
-        likeness = -F.max_pool2d(-likeness, 2 * REACH + 3, stride=1, padding=REACH + 1)
-        around = F.pad(likeness, (1, 1, 1, 1), mode="replicate")
-        around = around[:, :-2] + around[:, 1:-1] + around[:, 2:]
-        around = around[..., :-2] + around[..., 1:-1] + around[..., 2:]
-        weights.append(around * (1 / 9))
-    every = torch.stack(weights)
-    shares = (every / (1 + every.sum(0)) * WHOLE).floor_()
-    shares = torch.cat((WHOLE - shares.sum(0, keepdim=True), shares))
-    return (weigh or weighted_mean)(pastiches, shares)
-
-
-def _changes(green: Tensor, cells: Tensor) -> Tensor:
-    """(N,) fp64: `_change` of frames' green (N, h * BLOCK / 2, w * BLOCK) and of their cells
-    (3, N, 2 h, 2 w)."""
-    means = cells.double() / 8
-    mean = means.mean((2, 3))
-    red, middle, blue = means.square().mean((2, 3)) - mean * mean
-    variance = (red + blue + _GREEN_COUNTS * middle) / _COLORS
-    lines = green[:, ::2]
-    curves = 2 * lines[..., 1:-1] - lines[..., :-2] - lines[..., 2:]
-    shape = (len(green), -1, BLOCK // 4, green.shape[2] // BLOCK, BLOCK)
-    blocks = F.pad(curves.square_(), (1, 1)).reshape(shape).sum((2, 4)).flatten(1)
-    smooth = blocks.kthvalue(blocks.shape[1] // 5 + 1, dim=1).values.double() / _SQUARES
-    contrast = (CONTRAST * variance.clamp(min=0).sqrt()).clamp(max=MOST_CONTRAST)
-    noise = (NOISE * smooth.sqrt()).clamp(max=MOST_NOISE)
-    return torch.maximum(contrast, noise).clamp(min=LEAST_CHANGE)
-
-
-def weighted_mean(pastiches: Tensor, shares: Tensor) -> Tensor:
-    """(N, H, W, 3) uint8: pastiches (MEMORY + N, H, W, 3) in shares of WHOLE.
-
-    shares: (1 + MEMORY, N, h, w), for every block of BLOCK x BLOCK pixels; first of a frame itself,
-    then of those before it, the earliest first.
-    """
-    count, (height, width) = shares.shape[1], pastiches.shape[1:3]
-    mean = torch.full_like(pastiches[MEMORY:], WHOLE // 2, dtype=torch.float32)
-    for share, first in zip(shares, (MEMORY, *range(MEMORY)), strict=True):
-        wide = share.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)
-        mean.addcmul_(pastiches[first : first + count], wide[:, :height, :width, None])
-    return mean.mul_(1 / WHOLE).floor_().to(torch.uint8)

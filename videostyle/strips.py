@@ -10,26 +10,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from videostyle.architecture import Numbers, Pictures
 from videostyle.network import StyleNetwork
 
 
-def ran_out_of_memory(error: Exception) -> bool:
-    """Whether an error says so; PyTorch and OpenVINO raise a RuntimeError for it."""
-    words, text = ("alloc", "out of memory"), str(error).lower()
-    return isinstance(error, MemoryError) or any(word in text for word in words)
-
-
 @torch.inference_mode()
-def paint_in_strips(network: StyleNetwork, frames: Tensor, rows: Tensor, lines: int) -> Tensor:
+def paint_in_strips(
+    network: StyleNetwork, pictures: Pictures, numbers: Numbers, lines: int
+) -> Pictures:
     """What the network makes of frames (N, H, W, 3) uint8 and rows (N, 2, D), as such frames.
 
     lines: height of a strip, a multiple of the architecture's, to which it adds the lines around
     that the strip's pixels depend on.
     """
     plan, parameter = network.architecture, next(network.parameters())
-    height = frames.shape[1]
+    height = pictures.shape[1]
     margin = -(-plan.reach // plan.multiple) * plan.multiple
-    rows = rows.to(parameter.device)
+    frames, rows = torch.from_numpy(pictures), torch.from_numpy(numbers).to(parameter.device)
     strips = []
     for top in range(0, height, lines):
         bottom = min(height, top + lines)
@@ -54,4 +51,5 @@ def paint_in_strips(network: StyleNetwork, frames: Tensor, rows: Tensor, lines: 
         these = torch.stack((mean, square - mean**2), dim=1)
         moments = torch.cat((moments, these.to(moments.dtype)), dim=2)
     painted = [paint(strip, inner, moments)[0] for strip, inner in strips]
-    return torch.cat(painted, dim=2).permute(0, 2, 3, 1).contiguous()
+    pastiches: Pictures = torch.cat(painted, dim=2).permute(0, 2, 3, 1).contiguous().numpy()
+    return pastiches

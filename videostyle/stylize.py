@@ -11,15 +11,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from videostyle.color import ColorConverter, blend_planes, inner
-from videostyle.device_painter import DevicePainter, paints
 from videostyle.flatness import presence
 from videostyle.look import Look
 from videostyle.media import Frame
 from videostyle.stabilizer import Stabilizer
 from videostyle.stylizer import Picture, Stylizer
 from videostyle.timeline import Timeline
+
+if TYPE_CHECKING:
+    from videostyle.device_painter import DevicePainter
 
 
 def stylize(
@@ -35,11 +38,9 @@ def stylize(
     Frames come in their decoded format and leave in the converter's output format. stabilize:
     hold the pastiche where the frame stands still (`stabilizer`).
     """
-    painter: _HostPainter | DevicePainter
-    if paints(stylizer, converter):
-        painter = DevicePainter(stylizer, converter, stabilize=stabilize)
-    else:
-        painter = _HostPainter(stylizer, converter, stabilize)
+    painter = _device_painter(stylizer, converter, stabilize) or _HostPainter(
+        stylizer, converter, stabilize
+    )
     pending: deque[Callable[[], Frame]] = deque()
     for frame in frames:
         pending.append(painter.paint(frame, timeline.look_at(frame.seconds)))
@@ -47,6 +48,20 @@ def stylize(
             yield pending.popleft()()
     while pending:
         yield pending.popleft()()
+
+
+def _device_painter(
+    stylizer: Stylizer, converter: ColorConverter, stabilize: bool
+) -> DevicePainter | None:
+    """None on a CPU, and for frames of another kind than it takes."""
+    if stylizer.gpu is None:
+        return None
+    from videostyle.device_painter import DevicePainter
+    from videostyle.planes import supports
+
+    if not supports(converter.pix_fmt, converter.color):
+        return None
+    return DevicePainter(stylizer, converter, stabilize=stabilize)
 
 
 class _HostPainter:

@@ -15,18 +15,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from PIL import Image
 
-from videostyle.device import choose_device
+from videostyle.architecture import Numbers, Pictures
 from videostyle.engine import make_engine
-from videostyle.errors import ModelError, UsageError
+from videostyle.errors import ModelError, UsageError, ran_out_of_memory
 from videostyle.flatness import grained, presence
 from videostyle.look import Look
 from videostyle.model import Model
-from videostyle.strips import paint_in_strips, ran_out_of_memory
-from videostyle.torch_engine import TorchEngine
 
 Picture = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -64,7 +60,7 @@ class Stylizer:
             threads = int(threads)
         self.model = model
         self.settings = {"device": device, "precision": precision, "threads": threads}
-        self.engine = make_engine(model.network, device, precision, threads)
+        self.engine = make_engine(model, device, precision, threads)
         self.frames_in_strips = 0  # for want of memory
         self._strip_lines: dict[tuple[int, ...], int] = {}  # by the shape of what was too large
 
@@ -76,10 +72,7 @@ class Stylizer:
     @property
     def gpu(self) -> int | None:
         """The NVIDIA GPU it paints on, by number; None on a CPU."""
-        engine = self.engine
-        if isinstance(engine, TorchEngine) and engine.device.type == "cuda":
-            return engine.device.index or 0
-        return None
+        return self.engine.gpu
 
     def __call__(self, frame: Picture, look: Look) -> Picture:
         """Paint one frame (H, W, 3) uint8 RGB in a look; the pastiche is a new array of the same
@@ -119,7 +112,7 @@ class Stylizer:
         scale = min(shorter, LOOK_LINES) / shorter / stroke
         if scale == 1:
             return height, width
-        multiple = self.model.network.architecture.multiple
+        multiple = self.model.architecture.multiple
         sides = (-(-round(side * scale) // multiple) * multiple for side in (height, width))
         painted_height, painted_width = (max(MIN_SIDE, side) for side in sides)
         return painted_height, painted_width
@@ -137,32 +130,34 @@ class Stylizer:
     def _submit(self, frame: Picture, mixture: Mapping[str, float]) -> Callable[[], Picture]:
         height, width = frame.shape[:2]
         rows = self.model.rows([mixture])
-        frames = torch.from_numpy(self._padded(frame))[None]
-        result = self._begin(frames, rows)
+        result = self._begin(self._padded(frame)[None], rows)
 
         def finish() -> Picture:
-            pastiche: Picture = result()[0].numpy()
-            return pastiche[:height, :width]
+            return result()[0, :height, :width]
 
         return finish
 
-    def _begin(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
+    def _begin(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
         """The engine's `submit`, or strips where that runs out of memory, at once or later."""
         result = None
         if frames.shape not in self._strip_lines:
             result = _if_memory_suffices(lambda: self.engine.submit(frames, rows))
 
-        def finish() -> Tensor:
+        def finish() -> Pictures:
             pastiches = result and _if_memory_suffices(result)
             return self._in_strips(frames, rows) if pastiches is None else pastiches
 
         return finish
 
-    def _in_strips(self, frames: Tensor, rows: Tensor) -> Tensor:
+    def _in_strips(self, frames: Pictures, rows: Numbers) -> Pictures:
         """Paint frames (N, H, W, 3) in strips as high as the memory allows."""
+        import torch
+
+        from videostyle.strips import paint_in_strips
+
         network = self.model.network
-        if (device := choose_device(str(self.settings["device"]))).type != "cpu":
-            network = copy.deepcopy(network).to(device)
+        if self.gpu is not None:
+            network = copy.deepcopy(network).to(torch.device("cuda", self.gpu))
         lines = self._strip_lines.get(frames.shape) or self._lines(frames.shape[1] / 2)
         while True:
             torch.cuda.empty_cache()
@@ -179,7 +174,7 @@ class Stylizer:
 
     def _lines(self, lines: float) -> int:
         """The same up to a multiple the network takes."""
-        multiple = self.model.network.architecture.multiple
+        multiple = self.model.architecture.multiple
         return math.ceil(lines / multiple) * multiple
 
     def refine(
@@ -218,7 +213,7 @@ class Stylizer:
 
     def _padded(self, frame: Picture) -> Picture:
         """Reflect a frame past its right and lower border to sides the network takes."""
-        multiple = self.model.network.architecture.multiple
+        multiple = self.model.architecture.multiple
         height, width = frame.shape[:2]
         bottom, right = (
             max(MIN_SIDE, -(-side // multiple) * multiple) - side for side in (height, width)
@@ -274,6 +269,5 @@ def _if_memory_suffices(work: Callable[[], T]) -> T | None:
 
 def resize(picture: Picture, height: int, width: int) -> Picture:
     """Scale (H, W, 3) with an antialiased bicubic filter."""
-    pixels = torch.from_numpy(np.require(picture, requirements=["C", "W"])).permute(2, 0, 1)[None]
-    scaled = F.interpolate(pixels, size=(height, width), mode="bicubic", antialias=True)
-    return np.ascontiguousarray(scaled[0].permute(1, 2, 0).numpy())
+    image = Image.fromarray(np.require(picture, requirements=["C"]))
+    return np.array(image.resize((width, height), Image.Resampling.BICUBIC))

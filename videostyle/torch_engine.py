@@ -9,11 +9,12 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 
-from videostyle.device import PRECISIONS
+from videostyle.architecture import Numbers, Pictures
 from videostyle.fused_network import FusedNetwork, Kernels
 from videostyle.network import StyleNetwork
 from videostyle.program import Function, Lane, Streams, reason
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # Shapes whose buffers and graphs are kept, those used last: a stroke track brings many.
 MOST_LANES = 4
 
@@ -56,18 +57,19 @@ class TorchEngine:
 
     depth = 3
 
-    def __init__(self, network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> None:
-        self.device = device
-        self._precision = next(name for name, value in PRECISIONS.items() if value == dtype)
-        self.arithmetic = f"PyTorch {self._precision} on {device.type}"
-        self._streams = Streams(device)
+    def __init__(self, network: StyleNetwork, device: str, precision: str) -> None:
+        """precision: of DTYPES."""
+        self.device = torch.device(device)
+        self._precision, dtype = precision, DTYPES[precision]
+        self.arithmetic = f"PyTorch {precision} on {self.device.type}"
+        self._streams = Streams(self.device)
         self._lanes: dict[Hashable, Lane] = {}
         self._painter: Callable[[Tensor, Tensor], Tensor]
         self.kernels: Kernels | None = None
         self._obstacle = ""
-        if device.type == "cuda":
+        if self.device.type == "cuda":
             try:
-                self._painter = fused = _fused(network, device, dtype)
+                self._painter = fused = _fused(network, self.device, dtype)
                 self.kernels = fused.kernels
                 self.arithmetic += ", fused kernels"
                 return
@@ -75,8 +77,12 @@ class TorchEngine:
                 self._obstacle = f", without fused kernels ({reason(error)})"
         elif not find_spec("openvino"):
             self._obstacle = "; with the package openvino up to six times as fast"
-        plain = _Frames(copy.deepcopy(network)).to(device, dtype)
+        plain = _Frames(copy.deepcopy(network)).to(self.device, dtype)
         self._painter = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def gpu(self) -> int | None:
+        return (self.device.index or 0) if self.device.type == "cuda" else None
 
     @property
     def description(self) -> str:
@@ -89,13 +95,20 @@ class TorchEngine:
         stream. H and W are multiples of what the network takes."""
         return self._painter(frames, rows)
 
-    def submit(self, frames: Tensor, rows: Tensor) -> Callable[[], Tensor]:
-        def fill(host: list[Tensor]) -> None:
-            host[0].copy_(frames)
-            host[1].copy_(rows)
+    def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
+        batch = (torch.from_numpy(frames), torch.from_numpy(rows))
 
-        lane = self.lane(frames.shape, lambda: (self.paint, (frames, rows)))
-        return lane.submit(fill)
+        def fill(host: list[Tensor]) -> None:
+            for target, source in zip(host, batch, strict=True):
+                target.copy_(source)
+
+        taken = self.lane(frames.shape, lambda: (self.paint, batch)).submit(fill)
+
+        def finish() -> Pictures:
+            pastiches: Pictures = taken().numpy()
+            return pastiches
+
+        return finish
 
     def lane(self, key: Hashable, make: Callable[[], tuple[Function, Sequence[Tensor]]]) -> Lane:
         """The lane of a key, made anew where it was not among the last MOST_LANES used.

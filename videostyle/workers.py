@@ -19,9 +19,7 @@ from threading import Thread
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-import torch
-
-from videostyle.device import cores
+from videostyle.device import cores, gpus
 from videostyle.errors import MediaError, UsageError
 from videostyle.painter import Account, Assignment, Painted, Painter, Segments
 from videostyle.stylizer import Stylizer
@@ -189,10 +187,10 @@ def _paint(segments: Segments) -> list[Painted]:
 
 def _share(settings: dict[str, Any], worker: int, workers: int) -> dict[str, Any]:
     """A GPU of its own for each worker as far as there are enough, and a part of the threads."""
-    gpus = torch.cuda.device_count()
+    count = gpus()
     turn = (
-        {"device": f"cuda:{worker % gpus}"}
-        if gpus and settings["device"] in ("auto", "cuda")
+        {"device": f"cuda:{worker % count}"}
+        if count and settings["device"] in ("auto", "cuda")
         else {}
     )
     return {**settings, **turn, "threads": max(1, (settings["threads"] or cores()) // workers)}

@@ -125,7 +125,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update()
     model = training.model()
-    save_model(output, model.card, model.network, model.styles)
+    save_model(output, model)
     write_losses(table, steps)
     first = pictures[len(pictures) // 2]
     picture = first if isinstance(first, Image.Image) else open_picture(first)

@@ -80,7 +80,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         for model in models:
             load_model(model)
         machine = machine_floor(device, precision)
-        where = f"{_processor()}, {cores()} cores" if device.type == "cpu" else _gpu(device)
+        where = f"{_processor()}, {cores()} cores" if device == "cpu" else _gpu(device)
         say(
             f"{where}: a large {precision} convolution {machine.conv_tflops:.2f} TFLOP/s, "
             f"a large copy {machine.copy_gb_per_second:.1f} GB/s"
@@ -146,7 +146,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _gpu(device: Any) -> str:
+def _gpu(device: str) -> str:
     import torch
 
     return torch.cuda.get_device_name(device)

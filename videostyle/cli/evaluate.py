@@ -393,7 +393,7 @@ def _ruler_and_photos(arguments: argparse.Namespace, models: Any, styles: Any) -
         lpips=Lpips(lpips) if lpips else None,
         device=device,
     )
-    multiple = lcm(*(model.network.architecture.multiple for model in models))
+    multiple = lcm(*(model.architecture.multiple for model in models))
     count, size = arguments.count, arguments.size
     photos = read_photos(arguments.photos, count=count, size=size, multiple=multiple, device=device)
     return ruler, photos

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videostyle.device import INT8, PRECISIONS, best_float
+from videostyle.device import INT8, best_float
 from videostyle.network import Conv, StyleNetwork, UpsampleConv
 from videostyle.openvino_graph import import_openvino, integer_convolution
+from videostyle.torch_engine import DTYPES
 
 _RUNS = 6
 
@@ -46,8 +47,9 @@ class NetworkFloor:
     bytes_ms: float
 
 
-def machine_floor(device: torch.device, precision: str) -> MachineFloor:
-    """Measure the machine itself."""
+def machine_floor(where: str | torch.device, precision: str) -> MachineFloor:
+    """Measure the machine itself: one device of it."""
+    device = torch.device(where)
     operations = 2 * 128 * 9 * 128 * 178 * 318
     weight = torch.randn(128, 128, 3, 3)
     seconds = min(_times((1, 128, 180, 320), weight, 1, device, precision))
@@ -68,22 +70,22 @@ def network_floor(
 ) -> NetworkFloor:
     """Measure the convolutions of a network on one frame of height x width pixels."""
     operations, values, seconds = 0, 0, 0.0
-    float_format = best_float(device) if precision == INT8 else precision
-    body = set(network.body)
-    for conv, shape in _convolutions(network, height, width):
+    float_format = best_float(str(device)) if precision == INT8 else precision
+    body = network.architecture.body
+    for place, (conv, shape) in enumerate(_convolutions(network, height, width)):
         if isinstance(conv, UpsampleConv):
             weight, stride, margin = conv.phases().flatten(0, 2), 1, 1
         else:
             weight, stride, margin = conv.weight, conv.layer.stride, conv.layer.kernel // 2
         count, channels, *sides = shape
         shape = (count, channels, *(side + 2 * margin for side in sides))
-        number_format = precision if conv in body else float_format
+        number_format = precision if place in body else float_format
         seconds += median(_times(shape, weight, stride, device, number_format))
         x = torch.empty(shape, device="meta")
         result = F.conv2d(x, weight.to("meta"), stride=stride).numel()
         operations += 2 * result * weight[0].numel()
         values += result
-    size = torch.finfo(PRECISIONS[float_format]).bits // 8
+    size = torch.finfo(DTYPES[float_format]).bits // 8
     return NetworkFloor(
         gflop=operations / 1e9,
         conv_ms=1e3 * seconds,
@@ -112,9 +114,9 @@ def _times(
     """Seconds of a few convolutions of a map of random numbers: zeros may be multiplied faster."""
     if precision == INT8:
         return _times_of_integers(shape, weight, stride)
-    x = torch.randn(shape, device=device).to(PRECISIONS[precision])
+    x = torch.randn(shape, device=device).to(DTYPES[precision])
     x = x.contiguous(memory_format=torch.channels_last)
-    weight = weight.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
+    weight = weight.to(device, DTYPES[precision], memory_format=torch.channels_last)
     return _timed(lambda: F.conv2d(x, weight, stride=stride), device)
 
 
@@ -123,7 +125,7 @@ def _times_of_integers(shape: tuple[int, ...], weight: Tensor, stride: int) -> l
     openvino = import_openvino()
     op = importlib.import_module("openvino.opset15")
     x = op.parameter(shape, openvino.Type.f32)
-    convolved = integer_convolution(op, x, weight, stride)
+    convolved = integer_convolution(op, x, weight.detach().numpy(), stride)
     model = openvino.Model([convolved], [x])
     compiled = openvino.Core().compile_model(model, "CPU", {"PERF_COUNT": True})
     request, numbers = compiled.create_infer_request(), 255 * torch.rand(shape).numpy()

@@ -66,7 +66,8 @@ def interpolate(
     """Paint photos (1, 3, H, W), on the ruler's device, in all STEPS between two styles."""
     device = ruler.objective.device
     network = model.network.to(device)
-    rows = model.rows([{start: 1 - weight, end: weight} for weight in STEPS]).to(device)
+    mixtures = [{start: 1 - weight, end: weight} for weight in STEPS]
+    rows = torch.from_numpy(model.rows(mixtures)).to(device)
     losses = []
     for photo in photos:
         seen = ruler.objective.grams(network(photo.expand(len(rows), -1, -1, -1), rows)[0])

@@ -145,7 +145,7 @@ def measure_style(
     """Paint photos (1, 3, H, W), on the ruler's device, in one style of the model called `name`."""
     objective = ruler.objective
     network = model.network.to(objective.device)
-    row = model.rows([{style: 1.0}]).to(objective.device)
+    row = torch.from_numpy(model.rows([{style: 1.0}])).to(objective.device)
     numbers, lpips = [], []
     for photo in photos:
         began = time.perf_counter()

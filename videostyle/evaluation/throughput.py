@@ -122,8 +122,9 @@ def measure_throughput(
 
     Raises MediaError, ModelError or UsageError for what cannot be painted.
     """
-    stylizer, device = Stylizer(load_model(model), **settings), choose_device(settings["device"])
-    network, precision = stylizer.model.network, choose_precision(settings["precision"], device)
+    stylizer, name = Stylizer(load_model(model), **settings), choose_device(settings["device"])
+    network, precision = stylizer.model.network, choose_precision(settings["precision"], name)
+    device = torch.device(name)
     info = probe(clip)
     size = (info.height, info.width)
     with TemporaryDirectory() as folder:
@@ -246,7 +247,7 @@ def _transfers(
 
 def _fitted(size: tuple[int, int], stylizer: Stylizer) -> tuple[int, int]:
     """Height and width the network takes, the next below."""
-    multiple = stylizer.model.network.architecture.multiple
+    multiple = stylizer.model.architecture.multiple
     height, width = (side // multiple * multiple for side in size)
     return height, width
 

@@ -112,7 +112,7 @@ class Lesson(Job[LessonState]):
 
 def _save(model: Model, output: Path) -> None:
     try:
-        save_model(output, model.card, model.network, model.styles)
+        save_model(output, model)
     except OSError as error:
         raise ModelError(
             f"{output}: cannot be written: {error.strerror}; a lesson needs a folder with room"

@@ -13,12 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from videostyle.decode import decode, probe
-from videostyle.device import training_dtype
 from videostyle.errors import UsageError
 from videostyle.media import PICTURE_SUFFIXES
 from videostyle.model import Model
@@ -31,7 +31,7 @@ from videostyle.training.dataset import (
     shrink_photo,
 )
 from videostyle.training.loss_network import LossNetwork
-from videostyle.training.objective import Objective
+from videostyle.training.objective import Objective, training_dtype
 from videostyle.training.train import Step, Trainer
 
 # Of a video, this many frames at least and twice as many at most are looked at, evenly over at most
@@ -80,8 +80,9 @@ class StyleTraining:
         )
         grams = objective.painting_grams([painting_pixels(painting, settings.size)])
         network = copy.deepcopy(model.network).train().requires_grad_(False)
-        self.trainer = Trainer(config, photos, objective, grams, network, model.styles[:1])
-        self.trainer.rows.data.copy_(self._nearest_row(model.styles))
+        rows = torch.from_numpy(model.styles)
+        self.trainer = Trainer(config, photos, objective, grams, network, rows[:1])
+        self.trainer.rows.data.copy_(self._nearest_row(rows))
 
     def steps(self) -> Iterator[Step]:
         """Train."""
@@ -113,8 +114,8 @@ class StyleTraining:
     def _with_style(self, recipe: Mapping[str, Any]) -> Model:
         before = self._before
         card = replace(before.card, styles=(*before.card.styles, self._style), recipe=recipe)
-        row = self.trainer.rows.detach().cpu()
-        return Model(card, before.network, torch.cat((before.styles, row)))
+        row = self.trainer.rows.detach().cpu().numpy()
+        return replace(before, card=card, styles=np.concatenate((before.styles, row)))
 
     @torch.no_grad()
     def _nearest_row(self, rows: Tensor) -> Tensor:

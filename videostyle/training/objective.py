@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from videostyle.device import cpu_has_bf16
 from videostyle.errors import TrainingError
 from videostyle.training.loss_network import LossNetwork
 from videostyle.training.losses import (
@@ -22,6 +23,12 @@ from videostyle.training.losses import (
     style_loss,
     total_variation,
 )
+
+
+def training_dtype(device: torch.device) -> torch.dtype:
+    """What products are computed in: bf16, whose range needs no scaled losses, on CUDA and on a CPU
+    that multiplies it; PyTorch's own loops for other CPUs would take many times as long as fp32."""
+    return torch.bfloat16 if device.type == "cuda" or cpu_has_bf16() else torch.float32
 
 
 @dataclass(frozen=True, slots=True)

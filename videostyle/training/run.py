@@ -15,11 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videostyle.device import choose_device, training_dtype
+from videostyle.architecture import ARCHITECTURES, Architecture
+from videostyle.device import choose_device
 from videostyle.errors import TrainingError
 from videostyle.model import Model, load_model, save_model
 from videostyle.model_card import ModelCard
-from videostyle.network import ARCHITECTURES, Architecture, StyleNetwork
+from videostyle.network import StyleNetwork
 from videostyle.training.config import TrainConfig, read_train_config
 from videostyle.training.dataset import (
     Painting,
@@ -31,7 +32,7 @@ from videostyle.training.dataset import (
     to_pixels,
 )
 from videostyle.training.loss_network import LossNetwork, load_loss_network
-from videostyle.training.objective import Objective
+from videostyle.training.objective import Objective, training_dtype
 from videostyle.training.records import append_losses, plot_losses, save_sheet
 from videostyle.training.train import Step, Trainer, initial_rows
 from videostyle.whole_file import written_whole
@@ -134,7 +135,7 @@ class TrainingRun:
                 },
             },
         )
-        save_model(path, card, self.trainer.network, self.trainer.rows)
+        save_model(path, Model.of(card, self.trainer.network, self.trainer.rows))
 
     def _checkpoint(self) -> None:
         trainer = self.trainer
@@ -205,12 +206,13 @@ def _start_from(
     """A model, and its rows of these styles; a style that the model has not learned begins as the
     mean of those it has."""
     model = load_model(name)
-    if model.network.architecture != architecture:
+    if model.architecture != architecture:
         raise TrainingError(
             f"start_from: {name} has another architecture; set architecture and width to its own"
         )
-    known = dict(zip(model.card.style_names, model.styles, strict=True))
-    mean = model.styles.mean(0)
+    styles_of_model = torch.from_numpy(model.styles)
+    known = dict(zip(model.card.style_names, styles_of_model, strict=True))
+    mean = styles_of_model.mean(0)
     rows = torch.stack([known.get(style, mean) for style in styles])
     return model, rows.clone()
 

@@ -17,8 +17,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from videostyle.architecture import Architecture
 from videostyle.errors import TrainingError
-from videostyle.network import Architecture, StyleNetwork
+from videostyle.network import StyleNetwork
 from videostyle.program import Program, Streams, record_graph
 from videostyle.training.config import TrainConfig
 from videostyle.training.dataset import ContentCrops

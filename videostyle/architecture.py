@@ -1,0 +1,231 @@
+"""The course of the network, as plain numbers: what is built of it, and in which order.
+
+After Dumoulin, Shlens, Kudlur, "A Learned Representation for Artistic Style" (arXiv 1610.07629).
+An architecture is data, stored in the model file. PyTorch, which takes a second to load, is not
+needed for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+# (N, H, W, 3) RGB; gammas, betas and weights.
+Pictures = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.float32]
+EPSILON = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class ConvLayer:
+    """A convolution: odd `kernel` in pixels, `stride` (in expand: up-scale), `channels` out."""
+
+    kernel: int
+    stride: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A layer in its place: it is given a map of so many channels, and scales it up or not."""
+
+    channels_in: int
+    layer: ConvLayer
+    enlarges: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(out, in, k, k) of its weights."""
+        return (self.layer.channels, self.channels_in, self.layer.kernel, self.layer.kernel)
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What to build, as plain numbers.
+
+    unshuffle: side of the pixel blocks folded into channels before the first convolution.
+    contract: convolutions with stride, each with conditional instance normalization and ReLU.
+    residual_blocks: blocks of two 3x3 convolutions at the last contract layer's width.
+    expand: nearest up-scaling by `stride`, then a convolution; the last one makes RGB.
+    skips: how many expand layers, from the coarsest, add the contract map of their size.
+    normalize_output: whether the last layer is conditionally normalised too (the paper) or has
+        a plain bias.
+    """
+
+    name: str
+    unshuffle: int
+    contract: tuple[ConvLayer, ...]
+    residual_blocks: int
+    expand: tuple[ConvLayer, ...]
+    skips: int
+    normalize_output: bool
+
+    def scaled(self, width: float) -> Architecture:
+        """Return the architecture with every hidden channel count multiplied by `width`."""
+        hidden = [replace(c, channels=round(c.channels * width)) for c in self.contract]
+        expand = [replace(c, channels=round(c.channels * width)) for c in self.expand[:-1]]
+        return replace(self, contract=tuple(hidden), expand=(*expand, self.expand[-1]))
+
+    @property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """All of them, in the order the network applies them."""
+        body = self.contract[-1].channels
+        blocks = [ConvLayer(3, 1, body)] * (2 * self.residual_blocks)
+        result, channels = [], 3 * self.unshuffle**2
+        for layer in (*self.contract, *blocks, *self.expand):
+            result.append(Convolution(channels, layer, enlarges=False))
+            channels = layer.channels
+        first = len(result) - len(self.expand)
+        return (
+            *result[:first],
+            *(replace(each, enlarges=each.layer.stride > 1) for each in result[first:]),
+        )
+
+    @property
+    def body(self) -> range:
+        """Places of the residual blocks' convolutions."""
+        first = len(self.contract)
+        return range(first, first + 2 * self.residual_blocks)
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the shared weights, by the names they have in a model file."""
+        shapes: dict[str, tuple[int, ...]] = {
+            f"convs.{place}.weight": each.shape for place, each in enumerate(self.convolutions)
+        }
+        return shapes if self.normalize_output else {**shapes, "output_bias": (3,)}
+
+    @property
+    def norm_channels(self) -> tuple[int, ...]:
+        """Channels of each normalised feature map, in the order the network applies them."""
+        body = self.contract[-1].channels
+        expand = self.expand if self.normalize_output else self.expand[:-1]
+        return (
+            *(layer.channels for layer in self.contract),
+            *([body] * (2 * self.residual_blocks)),
+            *(layer.channels for layer in expand),
+        )
+
+    @property
+    def row_size(self) -> int:
+        """D: gammas (and as many betas) that make one style."""
+        return sum(self.norm_channels)
+
+    @property
+    def multiple(self) -> int:
+        """Frame sides the network takes are multiples of this many pixels."""
+        return self.unshuffle * math.prod(layer.stride for layer in self.contract)
+
+    @property
+    def reach(self) -> int:
+        """Moments aside, a pixel of the pastiche depends on the frame's at most so many away."""
+        reach, step = 0, self.unshuffle
+        for layer in self.contract:
+            reach += layer.kernel // 2 * step
+            step *= layer.stride
+        reach += 2 * self.residual_blocks * step
+        for layer in self.expand:
+            reach += (1 if layer.stride > 1 else layer.kernel // 2) * step
+            step //= layer.stride
+        return reach + self.multiple
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Architecture:
+        """Rebuild from `to_dict`. Raises KeyError, TypeError or ValueError on anything else."""
+        layers = {k: tuple(ConvLayer(**layer) for layer in data[k]) for k in ("contract", "expand")}
+        architecture = cls(**{**data, **layers})
+        architecture.check()
+        return architecture
+
+    def check(self) -> None:
+        """Raise ValueError on numbers out of bounds: a model file is untrusted input."""
+        if not (1 <= len(self.contract) <= 8 and 1 <= len(self.expand) <= 8):
+            raise ValueError("needs 1 to 8 contract and as many expand layers")
+        if self.expand[-1].channels != 3:
+            raise ValueError("the last expand layer must have 3 channels")
+        up, down = math.prod(layer.stride for layer in self.expand), self.multiple
+        for layer in (*self.contract, *self.expand):
+            if layer.kernel not in (1, 3, 5, 7, 9):
+                raise ValueError(f"kernel {layer.kernel} is not 1, 3, 5, 7 or 9")
+            if layer.stride not in (1, 2, 4) or not 1 <= layer.channels <= 1024:
+                raise ValueError(f"layer out of bounds: {layer}")
+        for layer in self.expand:
+            if layer.stride > 1 and (layer.kernel not in (3, 5) or layer.stride != 2):
+                raise ValueError(f"cannot up-scale by {layer}")
+        if up != down:
+            raise ValueError(f"expand scales up {up} times, contract scales down {down} times")
+        if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
+            raise ValueError("unshuffle or residual_blocks out of bounds")
+        if not 0 <= self.skips < min(len(self.contract), len(self.expand)):
+            raise ValueError(f"{self.skips} skips are more than there are layers to join")
+        for index in range(self.skips):
+            if self.contract[-2 - index].channels != self.expand[index].channels:
+                raise ValueError("a skip joins maps of different widths")
+            across = self.contract[-1 - index :], self.expand[: index + 1]
+            if len({math.prod(layer.stride for layer in layers) for layers in across}) > 1:
+                raise ValueError("a skip joins maps of different sizes")
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    # The table in appendix A of the paper.
+    "paper": Architecture(
+        name="paper",
+        unshuffle=1,
+        contract=(ConvLayer(9, 1, 32), ConvLayer(3, 2, 64), ConvLayer(3, 2, 128)),
+        residual_blocks=5,
+        expand=(ConvLayer(3, 2, 64), ConvLayer(3, 2, 32), ConvLayer(9, 1, 3)),
+        skips=0,
+        normalize_output=True,
+    ),
+    # An eighth of the paper's operations: the body works at 1/8 of the resolution, which also
+    # widens the receptive field from 109 to about 190 pixels.
+    "lean": Architecture(
+        name="lean",
+        unshuffle=2,
+        contract=(ConvLayer(3, 1, 16), ConvLayer(3, 2, 32), ConvLayer(3, 2, 96)),
+        residual_blocks=5,
+        expand=(ConvLayer(3, 2, 32), ConvLayer(3, 2, 16), ConvLayer(5, 2, 3)),
+        skips=1,
+        normalize_output=False,
+    ),
+}
+
+
+def fold(kernel: int) -> Numbers:
+    """(2, (k + 1) / 2, k): 1 at [r, i, t] where, once a map is scaled up to the nearest, tap t of a
+    convolution lands on the i-th small row, for output row r of a pair."""
+    folded = np.zeros((2, (kernel + 1) // 2, kernel), np.float32)
+    for row in range(2):
+        for tap in range(kernel):
+            folded[row, (row + tap) // 2, tap] = 1
+    return folded
+
+
+M = TypeVar("M")
+
+
+class Step(Protocol[M]):
+    """Convolve by the next layer, normalise, rectify if `relu`, and add another map if given."""
+
+    def __call__(self, x: M, *, relu: bool, add: M | None = None) -> M: ...
+
+
+def walk(plan: Architecture, x: M, step: Step[M]) -> M:
+    """Take a map through all layers of the network but the last."""
+    contracted = []
+    for _ in plan.contract:
+        x = step(x, relu=True)
+        contracted.append(x)
+    for _ in range(plan.residual_blocks):
+        x = step(step(x, relu=True), relu=False, add=x)
+    for index in range(len(plan.expand) - 1):
+        x = step(x, relu=True, add=contracted[-2 - index] if index < plan.skips else None)
+    return x
