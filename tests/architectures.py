@@ -10,6 +10,7 @@ from videostyle.architecture import ARCHITECTURES, ConvLayer
 LEAN, PAPER = ARCHITECTURES["lean"].scaled(0.5), ARCHITECTURES["paper"].scaled(0.25)
 PLANS = {
     "lean": LEAN,
+    "lean, not smoothed": replace(LEAN, smooth_output=False),
     "paper": PAPER,
     "paper, half as wide": ARCHITECTURES["paper"].scaled(0.5),
     "lean, normalised at the end": replace(LEAN, normalize_output=True),

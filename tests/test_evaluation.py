@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from videostyle.cli import main
+from videostyle.errors import TrainingError
 from videostyle.evaluation.gatys import optimize
 from videostyle.evaluation.interpolation import is_monotone
 from videostyle.evaluation.lpips import LAYERS, Lpips
@@ -204,6 +205,9 @@ def test_the_first_models_recipe_is_the_ruler(
     ruler = make_ruler([first, second], paintings, ("red", "green"), network)
     assert (ruler.objective.style_weight, ruler.objective.tv_weight) == (5, 0.5)
     assert ruler.painting_weights == {"red": 0.25, "green": 0.75}
+    rough = replace(second, architecture={**second.architecture, "smooth_output": False})
+    with pytest.raises(TrainingError, match="smooths what it makes: measure them apart"):
+        make_ruler([first, rough], paintings, ("red",), network)
 
 
 def test_photos_are_taken_evenly() -> None:

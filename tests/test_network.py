@@ -8,7 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from videostyle.architecture import ARCHITECTURES, Architecture, ConvLayer, Convolution
+from videostyle.architecture import (
+    ARCHITECTURES,
+    SMOOTHING,
+    Architecture,
+    ConvLayer,
+    Convolution,
+)
 from videostyle.network import (
     StyleNetwork,
     UpsampleConv,
@@ -62,8 +68,30 @@ def test_upsampling_by_five_equals_replicate_nearest_and_convolution() -> None:
     torch.testing.assert_close(layer(x), F.conv2d(large, layer.weight))
 
 
-def test_a_flat_area_gets_no_checkerboard() -> None:
-    layer = UpsampleConv(Convolution(4, ConvLayer(5, 2, 3), enlarges=True))
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_smoothing_equals_a_filter_of_what_comes_out(kernel: int) -> None:
+    rough, smooth = (
+        UpsampleConv(Convolution(4, ConvLayer(kernel, 2, 3), enlarges=True, smooths=smooths))
+        for smooths in (False, True)
+    )
+    smooth.load_state_dict(rough.state_dict())
+    x = torch.randn(2, 4, 7, 9)
+    taps = torch.tensor(SMOOTHING).expand(3, 1, 1, -1)
+    expected = F.conv2d(F.conv2d(rough(x), taps, groups=3), taps.mT, groups=3)
+    assert smooth(x).shape == rough(x).shape
+    torch.testing.assert_close(smooth(x)[..., 4:-4, 4:-4], expected[..., 2:-2, 2:-2])
+
+
+def test_smoothing_takes_what_alternates_and_leaves_slopes() -> None:
+    across = torch.arange(16.0)
+    for row, expected in ((across % 2, torch.full((12,), 0.5)), (across, across[2:-2])):
+        smoothed = F.conv1d(row[None, None], torch.tensor(SMOOTHING)[None, None])
+        torch.testing.assert_close(smoothed[0, 0], expected)
+
+
+@pytest.mark.parametrize("smooths", [False, True])
+def test_a_flat_area_gets_no_checkerboard(smooths: bool) -> None:
+    layer = UpsampleConv(Convolution(4, ConvLayer(5, 2, 3), enlarges=True, smooths=smooths))
     painted = layer(torch.randn(1, 4, 1, 1).expand(1, 4, 6, 6))
     torch.testing.assert_close(painted, painted[..., :1, :1].expand_as(painted))
 
@@ -111,6 +139,7 @@ def test_an_architecture_survives_its_plain_form() -> None:
         {"contract": (ConvLayer(3, 2, 16), ConvLayer(3, 2, 32), ConvLayer(3, 1, 96))},
         {"contract": ARCHITECTURES["lean"].contract * 9},
         {"expand": (*ARCHITECTURES["lean"].expand[:-1], ConvLayer(7, 2, 3))},
+        {"unshuffle": 1, "expand": (*ARCHITECTURES["lean"].expand[:-1], ConvLayer(5, 1, 3))},
     ],
 )
 def test_an_architecture_out_of_bounds_is_refused(change: dict[str, object]) -> None:

@@ -27,6 +27,7 @@ from videostyle.training.dataset import (
     list_paintings,
     list_photos,
     open_picture,
+    painting_pixels,
 )
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.losses import (
@@ -285,6 +286,16 @@ def test_kernels_move_as_by_pytorchs_muon() -> None:
         expected = matrix - before.permute(0, 2, 3, 1).flatten(1)
         assert (move - expected).norm() < 0.05 * expected.norm()
     torch.testing.assert_close(rows["rows"].detach(), torch.full((1, 2, 5), -0.2))
+
+
+def test_a_painting_is_smoothed_as_what_is_compared_with_it(tmp_path: Path) -> None:
+    stripes = np.zeros((64, 80, 3), np.uint8)
+    stripes[:, ::2] = 200
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    rough, smooth = (painting_pixels(tmp_path / "stripes.png", 64, smooth=s) for s in (False, True))
+    assert rough.shape == smooth.shape == (3, 64, 80)
+    assert rough.std() > 0.3
+    torch.testing.assert_close(smooth[..., 2:-2], torch.full((3, 64, 76), 100 / 255))
 
 
 def test_every_style_is_seen_before_any_comes_again(studio: Path, loss_network_file: Path) -> None:

@@ -19,6 +19,9 @@ import numpy.typing as npt
 Pictures = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float32]
 EPSILON = 1e-5
+# What the last layer is smoothed by, along rows and along columns: all passes but what changes from
+# pixel to pixel.
+SMOOTHING = (-1 / 16, 4 / 16, 10 / 16, 4 / 16, -1 / 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,51 @@ class ConvLayer:
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """A layer in its place: it is given a map of so many channels, and scales it up or not."""
+    """A layer in its place: it is given a map of so many channels, scales it up or not, and smooths
+    what it makes or does not."""
 
     channels_in: int
     layer: ConvLayer
-    enlarges: bool
+    enlarges: bool = False
+    smooths: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(out, in, k, k) of its weights."""
         return (self.layer.channels, self.channels_in, self.layer.kernel, self.layer.kernel)
+
+    @property
+    def margin(self) -> int:
+        """Pixels of border that the map it is given needs."""
+        if self.enlarges:
+            return (self._taps + 1) // 4
+        return self.layer.kernel // 2
+
+    @property
+    def crop(self) -> int:
+        """Pixels too many at each border once it has scaled up: where the middle of its kernel is
+        at an odd place, pairs of rows start at odd rows, so half a pair is left over."""
+        return self._taps // 2 % 2 if self.enlarges else 0
+
+    def fold(self) -> Numbers:
+        """(2, s, k): how much tap t of the kernel weighs, once a map is scaled up to the nearest
+        and the result smoothed, on the i-th small row, for output row r of a pair, at [r, i, t]."""
+        taps, kernel = self._taps, self.layer.kernel
+        lands = np.zeros((2, (taps + 1) // 2, taps), np.float32)
+        for row in range(2):
+            for tap in range(taps):
+                lands[row, (row + tap) // 2, tap] = 1
+        if not self.smooths:
+            return lands
+        smoothed = np.zeros((taps, kernel), np.float32)
+        for tap in range(kernel):
+            smoothed[tap : tap + len(SMOOTHING), tap] = SMOOTHING
+        return lands @ smoothed
+
+    @property
+    def _taps(self) -> int:
+        """Rows of the large map that a pixel depends on."""
+        return self.layer.kernel + (len(SMOOTHING) - 1) * self.smooths
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +93,8 @@ class Architecture:
     skips: how many expand layers, from the coarsest, add the contract map of their size.
     normalize_output: whether the last layer is conditionally normalised too (the paper) or has
         a plain bias.
+    smooth_output: whether what the last layer makes, which scales up, is smoothed by SMOOTHING:
+        the loss network takes a weave of single pixels for texture, and the network learns it.
     """
 
     name: str
@@ -64,6 +104,7 @@ class Architecture:
     expand: tuple[ConvLayer, ...]
     skips: int
     normalize_output: bool
+    smooth_output: bool = False
 
     def scaled(self, width: float) -> Architecture:
         """Return the architecture with every hidden channel count multiplied by `width`."""
@@ -76,14 +117,17 @@ class Architecture:
         """All of them, in the order the network applies them."""
         body = self.contract[-1].channels
         blocks = [ConvLayer(3, 1, body)] * (2 * self.residual_blocks)
-        result, channels = [], 3 * self.unshuffle**2
-        for layer in (*self.contract, *blocks, *self.expand):
-            result.append(Convolution(channels, layer, enlarges=False))
-            channels = layer.channels
-        first = len(result) - len(self.expand)
-        return (
-            *result[:first],
-            *(replace(each, enlarges=each.layer.stride > 1) for each in result[first:]),
+        layers = (*self.contract, *blocks, *self.expand)
+        widths = (3 * self.unshuffle**2, *(layer.channels for layer in layers))
+        last = len(layers) - 1
+        return tuple(
+            Convolution(
+                width,
+                layer,
+                enlarges=place > last - len(self.expand) and layer.stride > 1,
+                smooths=place == last and self.smooth_output,
+            )
+            for place, (width, layer) in enumerate(zip(widths, layers, strict=False))
         )
 
     @property
@@ -125,13 +169,9 @@ class Architecture:
     def reach(self) -> int:
         """Moments aside, a pixel of the pastiche depends on the frame's at most so many away."""
         reach, step = 0, self.unshuffle
-        for layer in self.contract:
-            reach += layer.kernel // 2 * step
-            step *= layer.stride
-        reach += 2 * self.residual_blocks * step
-        for layer in self.expand:
-            reach += (1 if layer.stride > 1 else layer.kernel // 2) * step
-            step //= layer.stride
+        for each in self.convolutions:
+            reach += each.margin * step
+            step = step // each.layer.stride if each.enlarges else step * each.layer.stride
         return reach + self.multiple
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,6 +200,8 @@ class Architecture:
         for layer in self.expand:
             if layer.stride > 1 and (layer.kernel not in (3, 5) or layer.stride != 2):
                 raise ValueError(f"cannot up-scale by {layer}")
+        if self.smooth_output and self.expand[-1].stride == 1:
+            raise ValueError("the last layer is smoothed only where it scales up")
         if up != down:
             raise ValueError(f"expand scales up {up} times, contract scales down {down} times")
         if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
@@ -195,18 +237,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         expand=(ConvLayer(3, 2, 32), ConvLayer(3, 2, 16), ConvLayer(5, 2, 3)),
         skips=1,
         normalize_output=False,
+        smooth_output=True,
     ),
 }
-
-
-def fold(kernel: int) -> Numbers:
-    """(2, (k + 1) / 2, k): 1 at [r, i, t] where, once a map is scaled up to the nearest, tap t of a
-    convolution lands on the i-th small row, for output row r of a pair."""
-    folded = np.zeros((2, (kernel + 1) // 2, kernel), np.float32)
-    for row in range(2):
-        for tap in range(kernel):
-            folded[row, (row + tap) // 2, tap] = 1
-    return folded
 
 
 M = TypeVar("M")

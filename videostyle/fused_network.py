@@ -131,14 +131,14 @@ class _Layer:
         last: bool,
     ) -> None:
         """block: side of the blocks of pixels it works on."""
-        self.channels, self.block = conv.layer.channels, block
+        self.channels, self.block, self.margin = conv.plan.layer.channels, block, conv.plan.margin
         self.reflect = isinstance(conv, Conv)
         if isinstance(conv, UpsampleConv):
-            self.stride, self.margin, self._crop = 1, 1, conv.margin
+            self.stride, self._crop = 1, conv.plan.crop
             weight = conv.phases().detach().permute(1, 2, 0, 3, 4, 5).flatten(0, 2)
             self._blocks: tuple[int, ...] = (block, 2)
         else:
-            self.stride, self.margin, self._crop = conv.layer.stride, conv.layer.kernel // 2, 0
+            self.stride, self._crop = conv.plan.layer.stride, 0
             weight, self._blocks = conv.weight.detach(), (block,)
         weight = in_blocks(weight, block)
         # Colours come and go in threes; all between is as wide as it was trained.
@@ -177,15 +177,17 @@ def in_blocks(weight: Tensor, block: int) -> Tensor:
 def _block_side(plan: Architecture, conv: Conv | UpsampleConv, *, first: bool, last: bool) -> int:
     """Rows and columns of pixels in the blocks that a convolution works on. Its maps, with their
     margins, must be made of whole ones."""
-    kernel, channels, sides = conv.layer.kernel, conv.layer.channels, plan.multiple
+    layer, sides = conv.plan.layer, plan.multiple
+    kernel, channels, most = layer.kernel, layer.channels, 4  # a `Map` has no larger blocks
     if first:
         channels, sides = 3 * plan.unshuffle**2, sides // plan.unshuffle
     if isinstance(conv, UpsampleConv):
-        kernel, channels, sides = conv.phases().shape[-1], 4 * channels, sides // 2
-    elif conv.layer.stride > 1:
+        # Its map comes in blocks of 2 x 2 already.
+        kernel, channels, sides, most = conv.phases().shape[-1], 4 * channels, sides // 2, 2
+    elif layer.stride > 1:
         return 1
     few = (first or last) and channels <= _FEW_CHANNELS
-    return math.gcd(4, sides, kernel - 1) if few else 1
+    return math.gcd(most, sides, kernel - 1) if few else 1
 
 
 class FusedNetwork:

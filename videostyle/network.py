@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videostyle.architecture import EPSILON, Architecture, Convolution, fold, walk
+from videostyle.architecture import EPSILON, Architecture, Convolution, walk
 
 
 def initial_weight(shape: tuple[int, int, int, int]) -> nn.Parameter:
@@ -28,23 +28,22 @@ class Conv(nn.Module):
 
     def __init__(self, plan: Convolution) -> None:
         super().__init__()
-        self.layer = plan.layer
+        self.plan = plan
         self.weight = initial_weight(plan.shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        margin = self.layer.kernel // 2
-        if margin:
-            x = F.pad(x, (margin,) * 4, mode="reflect")
-        return F.conv2d(x, self.weight, stride=self.layer.stride)
+        if self.plan.margin:
+            x = F.pad(x, (self.plan.margin,) * 4, mode="reflect")
+        return F.conv2d(x, self.weight, stride=self.plan.layer.stride)
 
 
-def _replicate(x: Tensor) -> Tensor:
-    """A border of one replicated pixel. Compiled, the gradient of `F.pad` fails on channels-last
+def _replicate(x: Tensor, margin: int) -> Tensor:
+    """A border of replicated pixels. Compiled, the gradient of `F.pad` fails on channels-last
     maps: PyTorch 2.13 expects its strides otherwise than they are."""
     if not torch.compiler.is_compiling():
-        return F.pad(x, (1, 1, 1, 1), mode="replicate")
-    x = torch.cat((x[:, :, :1], x, x[:, :, -1:]), dim=2)
-    return torch.cat((x[..., :1], x, x[..., -1:]), dim=3)
+        return F.pad(x, (margin,) * 4, mode="replicate")
+    x = torch.cat((*[x[:, :, :1]] * margin, x, *[x[:, :, -1:]] * margin), dim=2)
+    return torch.cat((*[x[..., :1]] * margin, x, *[x[..., -1:]] * margin), dim=3)
 
 
 class UpsampleConv(nn.Module):
@@ -54,22 +53,16 @@ class UpsampleConv(nn.Module):
     three for 5x5. So the kernel folds into four small ones, one for each parity of row and
     column, and a pixel shuffle: the same numbers for 4/9 (9/25) of the operations, and no large
     map in between. All four answer a flat area alike, so no checkerboard can arise.
+    Smoothing what comes out folds into them too, with five small rows for 5x5.
     At the border the small map is replicated, which for 3x3 equals reflection of the large one.
     """
 
     def __init__(self, plan: Convolution) -> None:
         super().__init__()
-        self.layer = plan.layer
+        self.plan = plan
         self.weight = initial_weight(plan.shape)
-        folded = torch.from_numpy(fold(plan.layer.kernel))
-        self.register_buffer("fold", folded, persistent=False)
+        self.register_buffer("fold", torch.from_numpy(plan.fold()), persistent=False)
         self.fold: Tensor
-
-    @property
-    def margin(self) -> int:
-        """Pixels too many at each border once shuffled: pairs of rows for a 3x3 kernel start at
-        odd rows, so half a pair is left over."""
-        return 1 if self.fold.shape[1] == 2 else 0
 
     def phases(self) -> Tensor:
         """The four small kernels: (out, row, column, in, y, x), pixel_shuffle's order."""
@@ -77,9 +70,9 @@ class UpsampleConv(nn.Module):
         return torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.conv2d(_replicate(x), self.phases().flatten(0, 2))
+        x = F.conv2d(_replicate(x, self.plan.margin), self.phases().flatten(0, 2))
         x = F.pixel_shuffle(x, 2)
-        return x[..., 1:-1, 1:-1] if self.margin else x
+        return x[..., 1:-1, 1:-1] if self.plan.crop else x
 
 
 def instance_moments(x: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from videostyle.architecture import EPSILON, Architecture, Convolution, Numbers, fold, walk
+from videostyle.architecture import EPSILON, Architecture, Convolution, Numbers, walk
 
 Node = Any  # openvino.Node; OpenVINO comes without types
 
@@ -116,11 +116,11 @@ class _Builder:
         """
         op, (_, conv, weight) = self._op, self._next()
         if conv.enlarges:
-            phases, pixels = _phases(weight), 4
-            x = self._convolution(self._pad(x, 1, "edge"), phases, [1, 1])
+            phases, pixels = _phases(conv, weight), 4
+            x = self._convolution(self._pad(x, conv.margin, "edge"), phases, [1, 1])
         else:
             # Three channels alone would waste most of a matrix unit.
-            x = self._pad(x, conv.layer.kernel // 2, "reflect")
+            x = self._pad(x, conv.margin, "reflect")
             # Four of 16 or 24 channels come out wrong of OpenVINO 2026.4's bf16 kernel for AMX.
             pixels = math.gcd(self._shape[2], 4 if conv.channels_in >= 32 else 2)
             x = self._convolution(x, _widened(weight, pixels), [1, pixels])
@@ -132,8 +132,7 @@ class _Builder:
         rounded = op.add(op.multiply(op.sigmoid(x), self._constant(255.0)), self._constant(0.5))
         x = op.transpose(op.convert(rounded, "u8"), self._ints(0, 2, 3, 1))
         if conv.enlarges:
-            # Pairs of rows for a 3x3 kernel start at odd rows, so half a pair is left over.
-            return self._shuffle(x, 1 if conv.layer.kernel == 3 else 0)
+            return self._shuffle(x, conv.crop)
         count, height, width, channels = x.shape
         shape = self._ints(count, height, width * pixels, channels // pixels)
         return op.reshape(x, shape, False)
@@ -282,10 +281,10 @@ class _Builder:
         return self._op.constant(numbers)
 
 
-def _phases(weight: Numbers) -> Numbers:
+def _phases(conv: Convolution, weight: Numbers) -> Numbers:
     """Weights (O, I, k, k) behind nearest up-scaling, on the small map: (2 x 2 x O, I, y, x), of
     the four pixels that each of its own becomes."""
-    folded = fold(weight.shape[-1])
+    folded = conv.fold()
     phases: Numbers = np.einsum("ryk,cxl,oikl->rcoiyx", folded, folded, weight)
     return phases.reshape(-1, *phases.shape[3:])
 

@@ -74,11 +74,11 @@ def network_floor(
     body = network.architecture.body
     for place, (conv, shape) in enumerate(_convolutions(network, height, width)):
         if isinstance(conv, UpsampleConv):
-            weight, stride, margin = conv.phases().flatten(0, 2), 1, 1
+            weight, stride = conv.phases().flatten(0, 2), 1
         else:
-            weight, stride, margin = conv.weight, conv.layer.stride, conv.layer.kernel // 2
+            weight, stride = conv.weight, conv.plan.layer.stride
         count, channels, *sides = shape
-        shape = (count, channels, *(side + 2 * margin for side in sides))
+        shape = (count, channels, *(side + 2 * conv.plan.margin for side in sides))
         number_format = precision if place in body else float_format
         seconds += median(_times(shape, weight, stride, device, number_format))
         x = torch.empty(shape, device="meta")

@@ -53,20 +53,28 @@ def make_ruler(
     size and weight its painting had in the first model that learned it.
 
     One ruler serves all models: totals under different weights could not be compared. Raises
-    TrainingError if a style has no painting.
+    TrainingError if a style has no painting, or if only some of the models smooth what they make.
     """
     if missing := [style for style in styles if style not in paintings]:
         raise TrainingError(
             f"style {missing[0]!r} has no painting in styles.csv "
             f"(have: {', '.join(sorted(paintings))})"
         )
+    smooth, *others = (bool(card.architecture.get("smooth_output")) for card in cards)
+    if odd := next(
+        (card for card, other in zip(cards[1:], others, strict=True) if other != smooth), None
+    ):
+        raise TrainingError(
+            f"one of {cards[0].name} and {odd.name} smooths what it makes: measure them apart"
+        )
     objective = Objective.from_recipe(loss_network.to(device), cards[0].recipe)
     learned = {k: v for card in cards[::-1] for k, v in card.recipe.get("paintings", {}).items()}
     configs = {style: PaintingConfig(**learned.get(style, {})) for style in styles}
-    grams = {
-        style: objective.painting_grams([painting_pixels(paintings[style].path, config.size)])
+    pictures = {
+        style: painting_pixels(paintings[style].path, config.size, smooth=smooth)
         for style, config in configs.items()
     }
+    grams = {style: objective.painting_grams([pixels]) for style, pixels in pictures.items()}
     painting_weights = {style: config.weight for style, config in configs.items()}
     return Ruler(objective, grams, painting_weights, lpips.to(device) if lpips else None)
 

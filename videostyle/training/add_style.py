@@ -78,7 +78,8 @@ class StyleTraining:
             style_ramp_steps=0,
             seed=seed,
         )
-        grams = objective.painting_grams([painting_pixels(painting, settings.size)])
+        smooth = model.architecture.smooth_output
+        grams = objective.painting_grams([painting_pixels(painting, settings.size, smooth=smooth)])
         network = copy.deepcopy(model.network).train().requires_grad_(False)
         rows = torch.from_numpy(model.styles)
         self.trainer = Trainer(config, photos, objective, grams, network, rows[:1])

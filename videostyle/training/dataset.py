@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from videostyle.architecture import SMOOTHING
 from videostyle.errors import TrainingError
 from videostyle.model_card import Style
 
@@ -92,9 +93,17 @@ def crop_to_multiple(image: Image.Image, size: int, multiple: int) -> Image.Imag
     return image.crop((0, 0, width, height))
 
 
-def painting_pixels(path: Path, size: int) -> Tensor:
-    """(3, H, W): a painting with its shorter side at `size` pixels."""
-    return to_pixels(resize_shorter(open_picture(path), size))
+def painting_pixels(path: Path, size: int, *, smooth: bool = False) -> Tensor:
+    """(3, H, W): a painting with its shorter side at `size` pixels. smooth: by SMOOTHING, as a
+    network's output is that is compared with it; else the loss asks for what the network cannot
+    make, and gets a coarser weave in place of it."""
+    pixels = to_pixels(resize_shorter(open_picture(path), size))
+    if not smooth:
+        return pixels
+    taps, margin = torch.tensor(SMOOTHING), len(SMOOTHING) // 2
+    pixels = F.pad(pixels, (margin,) * 4, mode="reflect")[:, None]
+    pixels = F.conv2d(F.conv2d(pixels, taps[None, None, :, None]), taps[None, None, None])
+    return pixels[:, 0].clamp(0, 1)
 
 
 @dataclass(frozen=True)

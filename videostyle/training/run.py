@@ -62,10 +62,13 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         self.config, self.paintings, self.folder, self.samples = config, paintings, folder, samples
         architecture = ARCHITECTURES[config.architecture].scaled(config.width)
+        smooth = architecture.smooth_output
+        pictures = [
+            painting_pixels(p.path, config.paintings[p.style.name].size, smooth=smooth)
+            for p in paintings
+        ]
         # On the CPU: for paintings of as many sizes a GPU would load as many sets of kernels.
-        grams = Objective(loss_network).painting_grams(
-            [painting_pixels(p.path, config.paintings[p.style.name].size) for p in paintings]
-        )
+        grams = Objective(loss_network).painting_grams(pictures)
         precision = training_dtype(torch.device(device))
         objective = Objective.from_recipe(loss_network.to(device), config.to_dict(), precision)
         names = [painting.style.name for painting in paintings]
