@@ -998,6 +998,30 @@ def test_everything_is_reached_by_keyboard(page: Any) -> None:
     assert page.get_attribute("#picture", "aria-valuenow") == "30"
 
 
+def test_a_held_key_steps_from_frame_to_frame_that_is_shown(page: Any) -> None:
+    seek(page, 1.0)
+    settled(page)
+    first = state(page, "seconds")
+    page.evaluate(
+        """() => {
+          for (let press = 0; press < 30; press += 1) {
+            document.body.dispatchEvent(
+              new KeyboardEvent("keydown", { key: ",", repeat: press > 0, bubbles: true }));
+          }
+        }"""
+    )
+    wait_for(lambda: state(page, "seconds") != first)
+    settled(page)
+    assert state(page, "seconds") == pytest.approx(first - 1 / 25)
+    page.keyboard.down(",")
+    for _ in range(3):
+        before = state(page, "seconds")
+        page.keyboard.down(",")
+        wait_for(lambda before=before: state(page, "seconds") < before)
+    page.keyboard.up(",")
+    settled(page)
+
+
 def test_the_pad_blends_four_corners(page: Any) -> None:
     page.set_viewport_size({"width": 1100, "height": 460})
     page.click("#tab-pad")

@@ -1,7 +1,7 @@
 // Puts the page together: tabs, transport, keyboard, and what the server says.
 
 import { connect, drop, on, send } from "./connection.mjs";
-import { $, clock, duration, element, notice, play, state } from "./state.mjs";
+import { $, clock, duration, element, notice, play, state, stepFrames } from "./state.mjs";
 import { clear, measured, nextView } from "./viewer.mjs";
 import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
@@ -88,8 +88,8 @@ const toggles = {
   record: () => send({ type: "record", recording: !state.recording }),
 };
 for (const [id, toggle] of Object.entries(toggles)) $(id).onclick = toggle;
-$("back").onclick = () => send({ type: "step", frames: -1 });
-$("forward").onclick = () => send({ type: "step", frames: 1 });
+$("back").onclick = () => stepFrames(-1);
+$("forward").onclick = () => stepFrames(1);
 
 on("state", () => {
   $("play").textContent = state.playing ? "Pause" : "Play";
@@ -180,7 +180,8 @@ document.addEventListener("keydown", (event) => {
   // A button in focus, but for a key of the timeline, is pressed by Space itself.
   if (!act || (character === " " && event.target.closest("button:not(.key)"))) return;
   event.preventDefault();
-  if (!event.repeat || ",.".includes(character)) act();  // held, only these go on
+  // Held, only these go on, from frame to frame that is shown.
+  if (!event.repeat || (",.".includes(character) && !state.isStepping)) act();
 });
 
 // For tests and the curious.

@@ -1,7 +1,7 @@
 // The timeline strip: a lane a track, keys to drag, the mixture as a stacked area, undo and redo.
 
 import { isOpen, on, request, send } from "./connection.mjs";
-import { $, SCALARS, clock, colorOf, duration, element, notice, pixels, seek, state, titleOf } from "./state.mjs";
+import { $, SCALARS, clock, colorOf, duration, element, notice, pixels, seek, state, stepFrames, titleOf } from "./state.mjs";
 import { exchangeMixture, look, normalised } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
 
@@ -427,7 +427,7 @@ $("ruler").onkeydown = (event) => {
   if (!sign) return;
   event.preventDefault();
   if (event.shiftKey) seek(state.seconds + sign);
-  else send({ type: "step", frames: sign });
+  else if (!event.repeat || !state.isStepping) stepFrames(sign);
 };
 
 let shownDuration = 0;
