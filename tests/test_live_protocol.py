@@ -687,6 +687,30 @@ def test_any_file_of_a_large_folder_can_be_opened(tmp_path: Path) -> None:
             library.find(name)
 
 
+def test_what_is_hidden_is_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (".cache/a.png", ".cache/b.png", "films/clip.mp4", "films/._clip.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr("videostyle.live.library.MOST_LOOKED_AT", 2)
+    library = Library(tmp_path)
+    assert library.media == ["films/clip.mp4"]
+    library.admit("films/._clip.mp4")
+    assert library.find("films/._clip.mp4").exists()
+
+
+def test_a_folder_opens_with_its_first_file_that_can_be_shown(
+    tmp_path: Path, model_file: str
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    make_clip(tmp_path / "b.mp4")
+    with live_server(tmp_path, "--model", model_file) as server:
+        tab = Tab(server)
+        with tab.socket:
+            tab.until(lambda: "source" in tab.newest)
+        assert tab.newest["source"]["name"] == "b.mp4"
+        assert "a.mp4: cannot be read" in "".join(server.log)
+
+
 def test_the_file_of_the_command_line_can_be_opened_whatever_it_is_called(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.mp4"
     elsewhere.touch()
