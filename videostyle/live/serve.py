@@ -32,9 +32,9 @@ async def serve(
     on_address: Callable[[str, str], None],
 ) -> None:
     """Serve until interrupted. name: what to show first, in the library, or 'camera', or '' for
-    the first file that can be shown; on_warning gets what cannot be and each of the timeline's
-    warnings, on_address the page's address once it can be opened, and another that opens it one
-    time.
+    the first file that can be shown; on_warning gets what cannot be, each of the timeline's
+    warnings, and where a timeline is that was not saved; on_address the page's address once it can
+    be opened, and another that opens it one time.
 
     Raises UsageError if it cannot listen there, and what opening the source or timeline raises.
     """
@@ -46,6 +46,14 @@ async def serve(
 
     def show(picture: Picture) -> None:
         loop.call_soon_threadsafe(viewers.show, picture)
+
+    def end() -> None:
+        try:
+            if path := session.keep_unsaved():
+                on_warning(f"The timeline that was not saved is in {path}")
+        except OSError as error:
+            on_warning(f"the timeline that was not saved is lost: {error}")
+        session.close()
 
     listening = _listen(host, port)
     session = Session(stylizer, library, loss_network=loss_network, tell=tell, show=show)
@@ -75,7 +83,7 @@ async def serve(
         )
         page = f"http://{hosts[0]}/"
         on_address(f"{page}?token={session.token}", f"{page}?ticket={session.ticket}")
-        await _Listener(config, before_shutdown=session.close).serve(sockets=[listening])
+        await _Listener(config, before_shutdown=end).serve(sockets=[listening])
     finally:
         session.close()
 
