@@ -280,6 +280,20 @@ def test_a_mixture_survives_solo_and_a_reload(page: Any) -> None:
     wait_for(lambda: state(page, "look.mix") == {"starry_night": 0.5, "the_scream": 0.5})
 
 
+def test_a_browser_that_keeps_nothing_shows_the_page(browser: Any, server: LiveServer) -> None:
+    context = browser.new_context()
+    context.add_init_script(
+        """Object.defineProperty(window, "sessionStorage", {
+          get() { throw new DOMException("Access is denied", "SecurityError"); },
+        })"""
+    )
+    page = open_page(context, server)
+    page.reload()
+    page.locator('#picture[data-rendered="true"]').wait_for()
+    context.close()
+    assert page.mistakes == []
+
+
 def test_sliders_go_back_to_where_they_were(page: Any, server: LiveServer) -> None:
     strength = page.locator('input[data-scalar="strength"]')
     strength.press("Shift+ArrowLeft")
