@@ -1110,7 +1110,19 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     assert page.inner_text("#render-start") == "Render"
     page.fill("#render-name", "from_page.mp4")
     assert page.inner_text("#render-start") == "Resume"
+    page.reload()
+    page.click("#tab-render")
+    page.fill("#render-name", "from_page.mp4")
+    assert page.inner_text("#render-start") == "Resume"
+    strength = page.locator('input[data-scalar="strength"]')
+    strength.press("ArrowLeft")
+    wait_for(lambda: page.inner_text("#render-start") == "Render")
+    assert "made anew" in page.inner_text("#render-what")
+    strength.press("ArrowRight")
+    wait_for(lambda: page.inner_text("#render-start") == "Resume")
+    assert "made anew" not in page.inner_text("#render-what")
     page.fill("#render-size", "160")
+    assert page.inner_text("#render-start") == "Render"
     page.click("#render-start")
     wait_for(lambda: "Done: 132 frames" in status.inner_text())
     link = page.locator("#render-status a")
