@@ -582,6 +582,18 @@ def test_keys_stay_what_they_are(page: Any) -> None:
     page.locator("#notice", has_text="the timeline uses it").wait_for()
 
 
+def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any) -> None:
+    keys = TWO_KEYS + "  - {at: 4s, mix: the_scream}\n"
+    drop(page, "three.yaml", keys.encode())
+    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 3)
+    page.locator(".lane.mix .key").first.focus()
+    page.fill("#key-at", "2")
+    page.mouse.click(*middle(page, ".lane.mix .key >> nth=2"))
+    times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
+    wait_for(lambda: page.evaluate(times) == [2, 3, 4])
+    wait_for(lambda: page.input_value("#key-at") == "4.000")
+
+
 def test_what_is_typed_is_not_lost(page: Any) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", TWO_KEYS)

@@ -242,7 +242,12 @@ function showLane(track) {
 }
 
 function makeDraggable(button, track, key) {
-  const select = () => { selected = { track, at: key.at }; markSelected(); showKeyTools(); };
+  const select = () => {
+    if (document.activeElement === $("key-at")) $("key-at").blur();  // what is typed is of another
+    selected = { track, at: key.at };
+    markSelected();
+    showKeyTools();
+  };
   let begin = 0;
   let aside = 0;  // of the key's middle, where it was taken
   let moved = null;
