@@ -1070,6 +1070,20 @@ def test_the_pad_blends_four_corners(page: Any) -> None:
     assert page.locator("#dot.pale").count()
 
 
+def test_a_corner_of_the_pad_changes_what_is_painted_only_while_the_pad_leads(page: Any) -> None:
+    slide(page, "the_scream", 1)
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    serial = page.evaluate("videostyle.lastSerial()")
+    page.click("#tab-pad")
+    page.select_option('[data-corner="0"]', "the_kiss")
+    assert page.evaluate("videostyle.lastSerial()") == serial
+    page.locator("#field").press("ArrowLeft")
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+    page.select_option('[data-corner="0"]', "senecio")
+    wait_for(lambda: "senecio" in state(page, "look.mix"))
+    assert "the_kiss" not in state(page, "look.mix")
+
+
 def test_all_paintings_have_a_card(page: Any) -> None:
     page.click("#open-paintings")
     assert page.locator("#cards li").count() == 32
