@@ -692,12 +692,28 @@ def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path
     assert "# a draft" in (folder / "draft.yaml").read_text()
 
 
+def test_a_text_that_was_emptied_is_not_applied_either(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", TWO_KEYS)
+    page.click("#apply")
+    wait_for(lambda: state(page, "timeline") and not page.is_visible("#not-applied"))
+    page.fill("#yaml", "")
+    assert page.is_visible("#not-applied")
+    page.click("#save")
+    page.locator("#notice", has_text="Apply takes the timeline away").wait_for()
+    page.click("#apply")
+    wait_for(lambda: not state(page, "timeline") and not page.is_visible("#not-applied"))
+    page.fill("#yaml", " ")
+    assert not page.is_visible("#not-applied")
+
+
 def test_an_apply_that_is_refused_leaves_redo(page: Any) -> None:
     page.click("#tab-yaml")
     for at in ("3s", "4s"):
         page.fill("#yaml", TWO_KEYS.replace("3s", at))
         page.click("#apply")
-        wait_for(lambda at=at: at in state(page, "timeline?.yaml") and not state(page, "typed"))
+        wait_for(lambda at=at: at in state(page, "timeline?.yaml ?? ''"))
+        wait_for(lambda: not state(page, "typed"))
     page.click("#undo")
     wait_for(lambda: "3s" in state(page, "timeline.yaml"))
     page.fill("#yaml", "version: 7\n")

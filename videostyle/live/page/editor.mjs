@@ -8,7 +8,10 @@ const MOST_BYTES = 1_000_000;
 const text = $("yaml");
 
 // Whether something is written that is not the timeline that is shown.
-export const isDraft = () => text.value.trim() !== "" && text.value !== (state.timeline?.yaml ?? "");
+export function isDraft() {
+  const shown = state.timeline?.yaml ?? "";
+  return text.value !== shown && Boolean(text.value.trim() || shown);
+}
 
 function showDraft() {
   $("not-applied").hidden = !isDraft();
@@ -82,7 +85,11 @@ $("timeline-file").onchange = async ({ target }) => {
 $("save").onclick = () => save(false);
 
 async function save(overwrite) {
-  if (!text.value.trim()) { notice("There is no timeline to save yet."); return; }
+  if (!text.value.trim()) {
+    notice(state.timeline ? "Nothing is written here. Apply takes the timeline away."
+      : "There is no timeline to save yet.");
+    return;
+  }
   const name = $("timeline-name").value;
   if (!/^[^./\\][^/\\]*\.yaml$/i.test(name)) { notice("Write a plain file name that ends in .yaml."); return; }
   if (isDraft() && state.conducts && !overwrite) apply();  // what is saved is what is shown
