@@ -827,6 +827,27 @@ def test_a_second_tab_follows_and_can_take_over(page: Any, server: LiveServer) -
     second.close()
 
 
+def test_a_tab_without_the_controls_keeps_what_it_can_undo(page: Any, server: LiveServer) -> None:
+    page.click("#random")
+    mixed = settled(page)
+    page.click("#clear")
+    wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    second = open_page(page.context, server)
+    second.click("#take-controls")
+    wait_for(lambda: page.is_visible("#take-controls"))
+    page.click("#undo")
+    page.click("#undo")
+    page.locator("#notice", has_text="take over first").wait_for()
+    page.click("#play")
+    page.locator("#notice", has_text="another tab has the controls; take them").wait_for()
+    page.click("#take-controls")
+    wait_for(lambda: not page.is_visible("#take-controls") and not page.is_visible("#notice"))
+    page.click("#undo")
+    wait_for(lambda: state(page, "look.mix") != {"original": 1})
+    assert np.abs(settled(page) - mixed).mean() < 3
+    second.close()
+
+
 MOVE_WHILE_LOST = """() => {
   videostyle.drop();
   const slider = document.querySelector('input[data-style="the_kiss"]');

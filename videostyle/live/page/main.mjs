@@ -26,7 +26,7 @@ on("connected", () => { say("", 0); document.body.dataset.connection = "here"; }
 on("role", ({ conducts }) => {
   $("take-controls").hidden = conducts;
   if (!conducts) say("Another tab has the controls; this one follows.");
-  else if (/Another tab/.test($("notice").textContent)) say("");
+  else if (/another tab/i.test($("notice").textContent)) say("");
 });
 $("take-controls").onclick = () => send({ type: "take_controls" });
 

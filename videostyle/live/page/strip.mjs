@@ -128,6 +128,10 @@ on("source", ({ name }) => {
 
 function step(from, to) {
   if (!isOpen() || !from.length) return;
+  if (!state.conducts) {
+    notice("Another tab has the controls; take over first.");
+    return;
+  }
   const past = from.pop();
   if (past.mixture) {
     to.push({ mixture: exchangeMixture(past.mixture) });
