@@ -594,6 +594,30 @@ def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any
     wait_for(lambda: page.input_value("#key-at") == "4.000")
 
 
+def test_a_key_that_is_held_is_not_deleted_and_escape_puts_it_back(page: Any) -> None:
+    drop(page, "two.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "follow") and state(page, "timeline?.tracks.mix.length") == 2)
+    times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
+    second = page.locator("#lanes").bounding_box()["width"] / state(page, "source.duration")
+    x, y = middle(page, ".lane.mix .key")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + second / 2, y)
+    page.keyboard.press("Delete")
+    page.mouse.move(x + second, y)
+    page.mouse.up()
+    wait_for(lambda: page.evaluate(times) == pytest.approx([2, 3], abs=0.02))
+    before = page.evaluate(times)
+    page.mouse.down()
+    page.mouse.move(x + 1.5 * second, y)
+    page.keyboard.press("Escape")
+    page.mouse.move(x + 1.7 * second, y)
+    page.mouse.up()
+    assert middle(page, ".lane.mix .key")[0] == pytest.approx(x + second, abs=1)
+    page.locator(".lane.mix .key").first.press("Shift+ArrowLeft")
+    wait_for(lambda: page.evaluate(times) == pytest.approx([before[0] - 0.4, 3], abs=0.001))
+
+
 def test_what_is_typed_is_not_lost(page: Any) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", TWO_KEYS)

@@ -183,6 +183,7 @@ const focusSelected = () => document.querySelector('.key[aria-pressed="true"]')?
 
 // Its neighbour is then in focus.
 function deleteKey() {
+  if (heldBy !== null) return;  // the neighbour would be dragged on
   const keys = tracks?.[selected?.track];
   const place = keys?.indexOf(selectedKey()) ?? -1;
   if (place < 0) return;
@@ -281,11 +282,11 @@ function makeDraggable(button, track, key) {
     moveKey(moved);
     show();  // where it is, be it not moved
   };
-  button.onpointercancel = ({ pointerId }) => {
-    if (pointerId !== heldBy) return;
+  const letGo = () => {
     heldBy = null;
     show();
   };
+  button.onpointercancel = ({ pointerId }) => { if (pointerId === heldBy) letGo(); };
   button.onfocus = select;
   button.onclick = () => { if (moved === null && !state.recording) seek(key.at); };
   button.onkeydown = (event) => {
@@ -296,6 +297,7 @@ function makeDraggable(button, track, key) {
       do to += sign * interval * (event.shiftKey ? 10 : 1); while (isTaken(to));  // past other keys
       moveKey(to);
     } else if (event.key === "Delete" || event.key === "Backspace") deleteKey();
+    else if (event.key === "Escape" && heldBy !== null) letGo();
     else return;
     event.preventDefault();
     event.stopPropagation();
