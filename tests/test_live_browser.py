@@ -837,6 +837,22 @@ def test_a_broken_timeline_is_refused_at_its_line(page: Any) -> None:
     assert page.input_value("#yaml") == text
 
 
+def test_a_mistake_behind_an_emoji_is_marked_where_it_is(page: Any) -> None:
+    text = "version: 1\nkeyframes:\n  - {at: 0s, mix: {'😀😀': 1}, strength: 7}\n"
+    drop(page, "broken.yaml", text.replace("😀😀", "original").encode())
+    marked = """() => {
+      const { value, selectionStart, selectionEnd } = document.getElementById("yaml");
+      return value.slice(selectionStart, selectionEnd);
+    }"""
+    page.locator("#mistakes li").wait_for()
+    plain = page.evaluate(marked)
+    drop(page, "broken.yaml", text.encode())
+    wait_for(lambda: "😀" in page.input_value("#yaml"))
+    page.locator("#mistakes li").last.wait_for()
+    page.locator("#mistakes button").last.click()
+    assert page.evaluate(marked) == plain
+
+
 def test_a_second_tab_follows_and_can_take_over(page: Any, server: LiveServer) -> None:
     second = open_page(page.context, server)
     assert second.is_visible("#take-controls")

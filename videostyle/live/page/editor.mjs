@@ -52,9 +52,11 @@ on("timeline_error", ({ mistakes, message }) => {
 
 function goTo({ line, column }) {
   const lines = text.value.split("\n");
-  const begin = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + column - 1;
+  const [marked = ""] = lines.slice(line - 1);
+  const before = [...marked].slice(0, column - 1).join("").length;  // an emoji is two here
+  const begin = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + before;
   text.focus();
-  text.setSelectionRange(begin, begin + Math.max(1, (lines[line - 1] ?? "").length - column + 1));
+  text.setSelectionRange(begin, begin + Math.max(1, marked.length - before));
   text.scrollTop = Math.max(0, (line - 4) * pixels(1.8));
 }
 
