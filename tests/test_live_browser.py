@@ -1263,6 +1263,33 @@ def test_the_camera_is_painted(page: Any) -> None:
     page.locator('#picture[data-rendered="true"]').wait_for()
 
 
+def test_a_frame_of_the_camera_goes_up_while_another_is_painted(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          window.filmed = window.seen = 0;
+          const send = WebSocket.prototype.send;
+          WebSocket.prototype.send = function (data) {
+            if (data instanceof ArrayBuffer) filmed += 1;  // and nobody ever answers
+            else send.call(this, data);
+          };
+          const next = HTMLVideoElement.prototype.requestVideoFrameCallback;
+          HTMLVideoElement.prototype.requestVideoFrameCallback = function (callback) {
+            seen += 1;
+            return next.call(this, callback);
+          };
+          const now = performance.now();
+          performance.now = () => now;
+        }"""
+    )
+    page.select_option("#source", "camera")
+    wait_for(lambda: page.evaluate("filmed") == 2)
+    seen = page.evaluate("seen")
+    wait_for(lambda: page.evaluate("seen") > seen + 5)
+    assert page.evaluate("filmed") == 2
+    page.select_option("#source", "film.mp4")
+    wait_for(lambda: state(page, "source.kind") == "video")
+
+
 def test_a_camera_that_is_refused_or_ends_says_so_and_can_be_tried_again(page: Any) -> None:
     settled(page)
     page.evaluate(
