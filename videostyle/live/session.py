@@ -103,6 +103,7 @@ class Session:
             "render": self._render,
             "stop_render": lambda _: self.rendering.stop(),
             "stop_lesson": lambda _: self.lesson.stop(),
+            "close_lesson": lambda _: self.lesson.forget(),
         }
 
     def keep_unsaved(self) -> Path | None:
