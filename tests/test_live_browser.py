@@ -242,6 +242,21 @@ def test_the_views_show_the_original_where_they_should(page: Any) -> None:
     wait_for(lambda: picture(page).shape[1] == 2 * painted.shape[1])
 
 
+def test_the_picture_fills_the_screen_with_nothing_else_on_it(page: Any) -> None:
+    settled(page)
+    page.keyboard.press("f")
+    wait_for(lambda: page.evaluate("document.fullscreenElement?.className") == "frame")
+    screen = page.evaluate("({ x: 0, y: 0, width: innerWidth, height: innerHeight })")
+    wait_for(lambda: page.locator("#picture").bounding_box() == screen)
+    assert not page.is_visible("#badge")
+    drop(page, "no_painting.txt", b"")  # which has a notice
+    wait_for(lambda: page.inner_text("#notice"))
+    assert not page.is_visible("#notice")
+    page.keyboard.press("f")
+    wait_for(lambda: not page.evaluate("document.fullscreenElement"))
+    assert page.is_visible("#badge")
+
+
 def test_solo_mute_equalise_and_random_change_what_sounds(page: Any) -> None:
     slide(page, "starry_night", 1)
     slide(page, "the_scream", 1)
