@@ -633,6 +633,24 @@ def test_a_key_that_is_held_is_not_deleted_and_escape_puts_it_back(page: Any) ->
     wait_for(lambda: page.evaluate(times) == pytest.approx([before[0] - 0.4, 3], abs=0.001))
 
 
+def test_of_keys_that_lie_in_one_place_one_is_shown(page: Any) -> None:
+    width = page.locator("#lanes").bounding_box()["width"]
+    pixel = state(page, "source.duration") / width
+    places = [1 + pixel * offset for offset in (0, 1, 2, 3, 4.5, 6, 40)]
+    keys = [f"  - {{at: {at:.5f}s, mix: original}}\n" for at in places]
+    drop(page, "near.yaml", "".join(["version: 1\nkeyframes:\n", *keys]).encode())
+    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 7)
+    shown = page.locator(".lane.mix .key")
+    wait_for(lambda: shown.count() == 3)
+    shown.last.focus()
+    page.fill("#key-at", str(places[0] + 1.5 * pixel))
+    page.keyboard.press("Enter")
+    wait_for(lambda: page.get_attribute(".lane.mix .key >> nth=1", "aria-pressed") == "true")
+    assert shown.count() == 3  # with the one that is chosen
+    page.set_viewport_size({"width": 3840, "height": 720})
+    wait_for(lambda: shown.count() > 3)
+
+
 def test_what_is_typed_is_not_lost(page: Any) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", TWO_KEYS)

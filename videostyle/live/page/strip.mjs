@@ -9,6 +9,7 @@ const TRACKS = ["mix", ...Object.keys(SCALARS)];
 const SAME_MOMENT_SECONDS = 0.0005;
 const MARK_REM = 6.4;
 const MARK_TEXT_REM = 4.4;
+const NEAREST_PIXELS = 4;  // of two keys that can be told apart
 const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
 // Timelines, each as the message that brings it back, and what was typed over it; and mixtures.
 const history = { undo: [], redo: [] };
@@ -228,7 +229,12 @@ function showLane(track) {
   const focused = document.activeElement?.classList.contains("key")
     ? [document.activeElement.dataset.track, document.activeElement.dataset.at] : null;
   for (const old of lane.querySelectorAll(".key")) old.remove();
+  const nearest = duration() * NEAREST_PIXELS / lane.clientWidth;
+  let last = -Infinity;
   for (const key of tracks?.[track] ?? []) {
+    const isSelected = selected?.track === track && isAt(key, selected.at);
+    if (key.at - last < nearest && !isSelected) continue;
+    last = key.at;
     const name = typeof key.value === "number" ? key.value.toFixed(2)
       : Object.keys(key.value).map(titleOf).join(", ");
     const button = element("button", {
@@ -238,8 +244,7 @@ function showLane(track) {
     button.dataset.track = track;
     button.dataset.at = key.at;
     button.style.left = `${100 * Math.min(1, key.at / duration())}%`;
-    const isSelected = selected?.track === track && isAt(key, selected.at);
-    button.setAttribute("aria-pressed", Boolean(isSelected));
+    button.setAttribute("aria-pressed", isSelected);
     makeDraggable(button, track, key);
     lane.append(button);
     if (focused && focused[0] === track && isSelected) button.focus();
@@ -448,4 +453,4 @@ on("picture", () => {
   $("ruler").setAttribute("aria-valuenow", state.seconds.toFixed(2));
 });
 on("state", () => $("follow").setAttribute("aria-pressed", state.follow));
-new ResizeObserver(() => { drawCurves(); drawRuler(); }).observe($("lanes"));
+new ResizeObserver(show).observe($("lanes"));
