@@ -242,6 +242,21 @@ def test_the_views_show_the_original_where_they_should(page: Any) -> None:
     wait_for(lambda: picture(page).shape[1] == 2 * painted.shape[1])
 
 
+def test_the_picture_fills_the_screen_with_nothing_else_on_it(page: Any) -> None:
+    settled(page)
+    page.keyboard.press("f")
+    wait_for(lambda: page.evaluate("document.fullscreenElement?.className") == "frame")
+    screen = page.evaluate("({ x: 0, y: 0, width: innerWidth, height: innerHeight })")
+    wait_for(lambda: page.locator("#picture").bounding_box() == screen)
+    assert not page.is_visible("#badge")
+    drop(page, "no_painting.txt", b"")  # which has a notice
+    wait_for(lambda: page.inner_text("#notice"))
+    assert not page.is_visible("#notice")
+    page.keyboard.press("f")
+    wait_for(lambda: not page.evaluate("document.fullscreenElement"))
+    assert page.is_visible("#badge")
+
+
 def test_solo_mute_equalise_and_random_change_what_sounds(page: Any) -> None:
     slide(page, "starry_night", 1)
     slide(page, "the_scream", 1)
@@ -278,6 +293,20 @@ def test_a_mixture_survives_solo_and_a_reload(page: Any) -> None:
     assert page.input_value('input[data-style="the_kiss"]') == "0.2"
     page.click("#equalise")
     wait_for(lambda: state(page, "look.mix") == {"starry_night": 0.5, "the_scream": 0.5})
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page(browser: Any, server: LiveServer) -> None:
+    context = browser.new_context()
+    context.add_init_script(
+        """Object.defineProperty(window, "sessionStorage", {
+          get() { throw new DOMException("Access is denied", "SecurityError"); },
+        })"""
+    )
+    page = open_page(context, server)
+    page.reload()
+    page.locator('#picture[data-rendered="true"]').wait_for()
+    context.close()
+    assert page.mistakes == []
 
 
 def test_sliders_go_back_to_where_they_were(page: Any, server: LiveServer) -> None:
@@ -568,6 +597,60 @@ def test_keys_stay_what_they_are(page: Any) -> None:
     page.locator("#notice", has_text="the timeline uses it").wait_for()
 
 
+def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any) -> None:
+    keys = TWO_KEYS + "  - {at: 4s, mix: the_scream}\n"
+    drop(page, "three.yaml", keys.encode())
+    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 3)
+    page.locator(".lane.mix .key").first.focus()
+    page.fill("#key-at", "2")
+    page.mouse.click(*middle(page, ".lane.mix .key >> nth=2"))
+    times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
+    wait_for(lambda: page.evaluate(times) == [2, 3, 4])
+    wait_for(lambda: page.input_value("#key-at") == "4.000")
+
+
+def test_a_key_that_is_held_is_not_deleted_and_escape_puts_it_back(page: Any) -> None:
+    drop(page, "two.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "follow") and state(page, "timeline?.tracks.mix.length") == 2)
+    times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
+    second = page.locator("#lanes").bounding_box()["width"] / state(page, "source.duration")
+    x, y = middle(page, ".lane.mix .key")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + second / 2, y)
+    page.keyboard.press("Delete")
+    page.mouse.move(x + second, y)
+    page.mouse.up()
+    wait_for(lambda: page.evaluate(times) == pytest.approx([2, 3], abs=0.02))
+    before = page.evaluate(times)
+    page.mouse.down()
+    page.mouse.move(x + 1.5 * second, y)
+    page.keyboard.press("Escape")
+    page.mouse.move(x + 1.7 * second, y)
+    page.mouse.up()
+    assert middle(page, ".lane.mix .key")[0] == pytest.approx(x + second, abs=1)
+    page.locator(".lane.mix .key").first.press("Shift+ArrowLeft")
+    wait_for(lambda: page.evaluate(times) == pytest.approx([before[0] - 0.4, 3], abs=0.001))
+
+
+def test_of_keys_that_lie_in_one_place_one_is_shown(page: Any) -> None:
+    width = page.locator("#lanes").bounding_box()["width"]
+    pixel = state(page, "source.duration") / width
+    places = [1 + pixel * offset for offset in (0, 1, 2, 3, 4.5, 6, 40)]
+    keys = [f"  - {{at: {at:.5f}s, mix: original}}\n" for at in places]
+    drop(page, "near.yaml", "".join(["version: 1\nkeyframes:\n", *keys]).encode())
+    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 7)
+    shown = page.locator(".lane.mix .key")
+    wait_for(lambda: shown.count() == 3)
+    shown.last.focus()
+    page.fill("#key-at", str(places[0] + 1.5 * pixel))
+    page.keyboard.press("Enter")
+    wait_for(lambda: page.get_attribute(".lane.mix .key >> nth=1", "aria-pressed") == "true")
+    assert shown.count() == 3  # with the one that is chosen
+    page.set_viewport_size({"width": 3840, "height": 720})
+    wait_for(lambda: shown.count() > 3)
+
+
 def test_what_is_typed_is_not_lost(page: Any) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", TWO_KEYS)
@@ -666,12 +749,28 @@ def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path
     assert "# a draft" in (folder / "draft.yaml").read_text()
 
 
+def test_a_text_that_was_emptied_is_not_applied_either(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", TWO_KEYS)
+    page.click("#apply")
+    wait_for(lambda: state(page, "timeline") and not page.is_visible("#not-applied"))
+    page.fill("#yaml", "")
+    assert page.is_visible("#not-applied")
+    page.click("#save")
+    page.locator("#notice", has_text="Apply takes the timeline away").wait_for()
+    page.click("#apply")
+    wait_for(lambda: not state(page, "timeline") and not page.is_visible("#not-applied"))
+    page.fill("#yaml", " ")
+    assert not page.is_visible("#not-applied")
+
+
 def test_an_apply_that_is_refused_leaves_redo(page: Any) -> None:
     page.click("#tab-yaml")
     for at in ("3s", "4s"):
         page.fill("#yaml", TWO_KEYS.replace("3s", at))
         page.click("#apply")
-        wait_for(lambda at=at: at in state(page, "timeline?.yaml") and not state(page, "typed"))
+        wait_for(lambda at=at: at in state(page, "timeline?.yaml ?? ''"))
+        wait_for(lambda: not state(page, "typed"))
     page.click("#undo")
     wait_for(lambda: "3s" in state(page, "timeline.yaml"))
     page.fill("#yaml", "version: 7\n")
@@ -771,6 +870,22 @@ def test_a_broken_timeline_is_refused_at_its_line(page: Any) -> None:
     assert page.input_value("#yaml") == text
 
 
+def test_a_mistake_behind_an_emoji_is_marked_where_it_is(page: Any) -> None:
+    text = "version: 1\nkeyframes:\n  - {at: 0s, mix: {'😀😀': 1}, strength: 7}\n"
+    drop(page, "broken.yaml", text.replace("😀😀", "original").encode())
+    marked = """() => {
+      const { value, selectionStart, selectionEnd } = document.getElementById("yaml");
+      return value.slice(selectionStart, selectionEnd);
+    }"""
+    page.locator("#mistakes li").wait_for()
+    plain = page.evaluate(marked)
+    drop(page, "broken.yaml", text.encode())
+    wait_for(lambda: "😀" in page.input_value("#yaml"))
+    page.locator("#mistakes li").last.wait_for()
+    page.locator("#mistakes button").last.click()
+    assert page.evaluate(marked) == plain
+
+
 def test_a_second_tab_follows_and_can_take_over(page: Any, server: LiveServer) -> None:
     second = open_page(page.context, server)
     assert second.is_visible("#take-controls")
@@ -782,6 +897,27 @@ def test_a_second_tab_follows_and_can_take_over(page: Any, server: LiveServer) -
     wait_for(lambda: "the_scream" in state(page, "look.mix"))
     page.click("#take-controls")
     wait_for(lambda: not page.is_visible("#take-controls"))
+    second.close()
+
+
+def test_a_tab_without_the_controls_keeps_what_it_can_undo(page: Any, server: LiveServer) -> None:
+    page.click("#random")
+    mixed = settled(page)
+    page.click("#clear")
+    wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    second = open_page(page.context, server)
+    second.click("#take-controls")
+    wait_for(lambda: page.is_visible("#take-controls"))
+    page.click("#undo")
+    page.click("#undo")
+    page.locator("#notice", has_text="take over first").wait_for()
+    page.click("#play")
+    page.locator("#notice", has_text="another tab has the controls; take them").wait_for()
+    page.click("#take-controls")
+    wait_for(lambda: not page.is_visible("#take-controls") and not page.is_visible("#notice"))
+    page.click("#undo")
+    wait_for(lambda: state(page, "look.mix") != {"original": 1})
+    assert np.abs(settled(page) - mixed).mean() < 3
     second.close()
 
 
@@ -998,6 +1134,30 @@ def test_everything_is_reached_by_keyboard(page: Any) -> None:
     assert page.get_attribute("#picture", "aria-valuenow") == "30"
 
 
+def test_a_held_key_steps_from_frame_to_frame_that_is_shown(page: Any) -> None:
+    seek(page, 1.0)
+    settled(page)
+    first = state(page, "seconds")
+    page.evaluate(
+        """() => {
+          for (let press = 0; press < 30; press += 1) {
+            document.body.dispatchEvent(
+              new KeyboardEvent("keydown", { key: ",", repeat: press > 0, bubbles: true }));
+          }
+        }"""
+    )
+    wait_for(lambda: state(page, "seconds") != first)
+    settled(page)
+    assert state(page, "seconds") == pytest.approx(first - 1 / 25)
+    page.keyboard.down(",")
+    for _ in range(3):
+        before = state(page, "seconds")
+        page.keyboard.down(",")
+        wait_for(lambda before=before: state(page, "seconds") < before)
+    page.keyboard.up(",")
+    settled(page)
+
+
 def test_the_pad_blends_four_corners(page: Any) -> None:
     page.set_viewport_size({"width": 1100, "height": 460})
     page.click("#tab-pad")
@@ -1018,6 +1178,20 @@ def test_the_pad_blends_four_corners(page: Any) -> None:
     settled(page)
     assert page.evaluate(shown) == ["100 %", "0 %", "0 %", "0 %"]
     assert page.locator("#dot.pale").count()
+
+
+def test_a_corner_of_the_pad_changes_what_is_painted_only_while_the_pad_leads(page: Any) -> None:
+    slide(page, "the_scream", 1)
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    serial = page.evaluate("videostyle.lastSerial()")
+    page.click("#tab-pad")
+    page.select_option('[data-corner="0"]', "the_kiss")
+    assert page.evaluate("videostyle.lastSerial()") == serial
+    page.locator("#field").press("ArrowLeft")
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+    page.select_option('[data-corner="0"]', "senecio")
+    wait_for(lambda: "senecio" in state(page, "look.mix"))
+    assert "the_kiss" not in state(page, "look.mix")
 
 
 def test_all_paintings_have_a_card(page: Any) -> None:
@@ -1072,7 +1246,19 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     assert page.inner_text("#render-start") == "Render"
     page.fill("#render-name", "from_page.mp4")
     assert page.inner_text("#render-start") == "Resume"
+    page.reload()
+    page.click("#tab-render")
+    page.fill("#render-name", "from_page.mp4")
+    assert page.inner_text("#render-start") == "Resume"
+    strength = page.locator('input[data-scalar="strength"]')
+    strength.press("ArrowLeft")
+    wait_for(lambda: page.inner_text("#render-start") == "Render")
+    assert "made anew" in page.inner_text("#render-what")
+    strength.press("ArrowRight")
+    wait_for(lambda: page.inner_text("#render-start") == "Resume")
+    assert "made anew" not in page.inner_text("#render-what")
     page.fill("#render-size", "160")
+    assert page.inner_text("#render-start") == "Render"
     page.click("#render-start")
     wait_for(lambda: "Done: 132 frames" in status.inner_text())
     link = page.locator("#render-status a")
@@ -1108,6 +1294,33 @@ def test_the_camera_is_painted(page: Any) -> None:
     page.select_option("#source", "film.mp4")
     wait_for(lambda: state(page, "source.kind") == "video")
     page.locator('#picture[data-rendered="true"]').wait_for()
+
+
+def test_a_frame_of_the_camera_goes_up_while_another_is_painted(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          window.filmed = window.seen = 0;
+          const send = WebSocket.prototype.send;
+          WebSocket.prototype.send = function (data) {
+            if (data instanceof ArrayBuffer) filmed += 1;  // and nobody ever answers
+            else send.call(this, data);
+          };
+          const next = HTMLVideoElement.prototype.requestVideoFrameCallback;
+          HTMLVideoElement.prototype.requestVideoFrameCallback = function (callback) {
+            seen += 1;
+            return next.call(this, callback);
+          };
+          const now = performance.now();
+          performance.now = () => now;
+        }"""
+    )
+    page.select_option("#source", "camera")
+    wait_for(lambda: page.evaluate("filmed") == 2)
+    seen = page.evaluate("seen")
+    wait_for(lambda: page.evaluate("seen") > seen + 5)
+    assert page.evaluate("filmed") == 2
+    page.select_option("#source", "film.mp4")
+    wait_for(lambda: state(page, "source.kind") == "video")
 
 
 def test_a_camera_that_is_refused_or_ends_says_so_and_can_be_tried_again(page: Any) -> None:

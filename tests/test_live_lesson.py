@@ -229,6 +229,24 @@ def test_the_controls_go_to_the_next_tab_when_the_first_stays_away(
     asyncio.run(leave())
 
 
+def test_how_a_lesson_ended_is_told_until_it_is_closed(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> str:
+        (message,) = [each for each in session.greeting() if each["type"] == "lesson"]
+        return str(message["status"])
+
+    monkeypatch.setattr(session.lesson, "loss_network", Path("missing"))
+    session.teach("Mine", picture())
+    session.lesson.wait()
+    assert told() == "failed"
+    session.command({"type": "close_lesson"})
+    assert told() == "idle"
+    session.lesson.set(status="running")
+    session.command({"type": "close_lesson"})
+    assert told() == "running"
+
+
 def test_who_hears_that_a_render_is_done_can_begin_another(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from videostyle.errors import VideoStyleError
 from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture
 from videostyle.live.performance import Sample
-from videostyle.live.player import Player
+from videostyle.live.player import Player, _first
 from videostyle.live.preview_size import PreviewSize
 from videostyle.look import Look
 from videostyle.media import ColorSpec, Frame
@@ -300,6 +300,24 @@ def test_where_to_go_is_remembered_until_it_is_shown(watched: Watched, film: Pat
     player.seek(1.4)
     player.step(-1)
     stands_at(1.36)
+
+
+def test_a_hand_that_goes_on_sees_where_it_passes(
+    watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, places = watched.player, iter([0.4, 0.8, 1.2])
+
+    def find_and_go_on(*arguments: Any) -> Frame | None:
+        frame = _first(*arguments)
+        if place := next(places, None):
+            player.seek(place)
+        return frame
+
+    monkeypatch.setattr("videostyle.live.player._first", find_and_go_on)
+    player.open(film)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    seconds = [picture.seconds for picture in watched.pictures if not picture.as_rendered]
+    assert seconds == [0, 0.4, 0.8, 1.2]
 
 
 def test_another_source_begins_at_its_start(

@@ -25,6 +25,7 @@ from videostyle.errors import MediaError, UsageError
 from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.serve import _listen, hosts_of
 from videostyle.live.session import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
+from videostyle.timeline_yaml import read_timeline
 
 LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}
 
@@ -685,6 +686,52 @@ def test_any_file_of_a_large_folder_can_be_opened(tmp_path: Path) -> None:
     ):
         with pytest.raises(MediaError):
             library.find(name)
+
+
+def test_what_is_hidden_is_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (".cache/a.png", ".cache/b.png", "films/clip.mp4", "films/._clip.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr("videostyle.live.library.MOST_LOOKED_AT", 2)
+    library = Library(tmp_path)
+    assert library.media == ["films/clip.mp4"]
+    library.admit("films/._clip.mp4")
+    assert library.find("films/._clip.mp4").exists()
+
+
+def test_a_folder_opens_with_its_first_file_that_can_be_shown(
+    tmp_path: Path, model_file: str
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    make_clip(tmp_path / "b.mp4")
+    with live_server(tmp_path, "--model", model_file) as server:
+        tab = Tab(server)
+        with tab.socket:
+            tab.until(lambda: "source" in tab.newest)
+        assert tab.newest["source"]["name"] == "b.mp4"
+        assert "a.mp4: cannot be read" in "".join(server.log)
+
+
+def test_a_recording_that_the_end_of_the_command_ends_is_kept(
+    tmp_path: Path, model_file: str
+) -> None:
+    make_clip(tmp_path / "film.mp4", pts=range(700))
+    earlier = tmp_path / "performance.yaml"
+    earlier.write_text("version: 1\nkeyframes: [{at: 0s, mix: green}]\n")
+    with live_server(tmp_path / "film.mp4", "-t", earlier, "--model", model_file) as server:
+        pass
+    assert "not saved" not in "".join(server.log)
+    with live_server(tmp_path / "film.mp4", "-t", earlier, "--model", model_file) as server:
+        tab = Tab(server)
+        with tab.socket:
+            tab.picture_of(mix={"red": 1})
+            tab.send({"type": "record", "recording": True})
+            tab.until(lambda: tab.pictures[-1]["seconds"] > 0.2)
+    kept = tmp_path / "performance_2.yaml"
+    timeline, _ = read_timeline(kept, ["red", "green", "blue"]).resolve(None, None)
+    assert timeline.look_at(0.1).mix == {"red": 1}
+    assert str(kept) in "".join(server.log)
+    assert "green" in earlier.read_text()
 
 
 def test_the_file_of_the_command_line_can_be_opened_whatever_it_is_called(tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ class Lesson(Job[LessonState]):
         state = LessonState("running", style.name, style.title, message="Looking at the painting")
         self.begin(state, lambda: self._teach(model, style, painting, content, output))
 
+    def forget(self) -> None:
+        """Tell no more how it ended."""
+        if not self.is_running:
+            self.set(**asdict(LessonState()))
+
     def clean_up(self) -> None:
         if self._before:
             self._on_model(self._before)

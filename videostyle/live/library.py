@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -45,16 +46,10 @@ class Library:
         self.media = sorted({*self.media, name})
 
     def look(self) -> None:
-        """See what the folder holds now."""
+        """See what the folder holds now, but for what is hidden."""
         media: list[str] = []
         timelines: list[str] = []
-        # What comes and goes meanwhile, as the pieces of a render do, does not stop os.walk.
-        found = (
-            Path(folder, name)
-            for folder, folders, files in os.walk(self.root)
-            for name in (*folders, *files)
-        )
-        for path in islice(found, MOST_LOOKED_AT):
+        for path in islice(_seen(self.root), MOST_LOOKED_AT):
             name = path.relative_to(self.root).as_posix()
             if not _is_part(name) and self._holds(name):
                 (timelines if path.suffix.lower() in _TIMELINES else media).append(name)
@@ -94,6 +89,16 @@ class Library:
             return path.is_file() and path.resolve().is_relative_to(self.root)
         except (OSError, ValueError):  # no name a file can have
             return False
+
+
+def _seen(root: Path) -> Iterator[Path]:
+    """All folders and files in a folder that are not hidden."""
+    # What comes and goes meanwhile, as the pieces of a render do, does not stop os.walk.
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in (*folders, *files):
+            if not name.startswith("."):
+                yield Path(folder, name)
 
 
 def _is_part(name: str) -> bool:

@@ -309,6 +309,9 @@ class Player:
             shown = _first(frames, cut.start, place.frames)
             if shown is None:
                 raise MediaError(f"{info.path}: has no frames to show")
+            if self._opened <= scene < self._scene and not self._closed:
+                self._offer(scene, easel, shown)  # a hand that goes on sees where it passes
+                easel.drain()
             following: Frame | None = None
             while self._lasts(scene):
                 was_shown = self._stand(scene, easel, info, shown)

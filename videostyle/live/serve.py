@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from videostyle.errors import TimelineError, UsageError
+from videostyle.errors import MediaError, TimelineError, UsageError
 from videostyle.live.easel import Picture
 from videostyle.live.library import Library
 from videostyle.live.server import MAX_MESSAGE_BYTES, Server
@@ -31,9 +31,10 @@ async def serve(
     on_warning: Callable[[str], None],
     on_address: Callable[[str, str], None],
 ) -> None:
-    """Serve until interrupted. name: what to show first, in the library, or 'camera'; on_warning
-    gets each of the timeline's warnings, on_address the page's address once it can be opened, and
-    another that opens it one time.
+    """Serve until interrupted. name: what to show first, in the library, or 'camera', or '' for
+    the first file that can be shown; on_warning gets what cannot be, each of the timeline's
+    warnings, and where a timeline is that was not saved; on_address the page's address once it can
+    be opened, and another that opens it one time.
 
     Raises UsageError if it cannot listen there, and what opening the source or timeline raises.
     """
@@ -46,13 +47,23 @@ async def serve(
     def show(picture: Picture) -> None:
         loop.call_soon_threadsafe(viewers.show, picture)
 
+    def end() -> None:
+        try:
+            if path := session.keep_unsaved():
+                on_warning(f"The timeline that was not saved is in {path}")
+        except OSError as error:
+            on_warning(f"the timeline that was not saved is lost: {error}")
+        session.close()
+
     listening = _listen(host, port)
     session = Session(stylizer, library, loss_network=loss_network, tell=tell, show=show)
     try:
         if name and name != CAMERA:
             library.admit(name)
-        if name := name or next(iter(library.media), ""):
+        if name:
             session.open(name)
+        else:
+            _open_first(session, on_warning)
         if timeline:
             text = _read(timeline)
             session.note_file(text)
@@ -72,9 +83,20 @@ async def serve(
         )
         page = f"http://{hosts[0]}/"
         on_address(f"{page}?token={session.token}", f"{page}?ticket={session.ticket}")
-        await _Listener(config, before_shutdown=session.close).serve(sockets=[listening])
+        await _Listener(config, before_shutdown=end).serve(sockets=[listening])
     finally:
         session.close()
+
+
+def _open_first(session: Session, on_warning: Callable[[str], None]) -> None:
+    """Show the first file of the folder that can be shown."""
+    for name in session.library.media:
+        try:
+            session.open(name)
+        except MediaError as error:
+            on_warning(f"not opened: {error}")
+        else:
+            return
 
 
 class _Listener(uvicorn.Server):

@@ -37,6 +37,7 @@ from videostyle.options import EncodeOptions
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import NEAR, TRACKS, Timeline, Track
 from videostyle.timeline_yaml import TimelineDocument, dump_timeline, parse_timeline
+from videostyle.whole_file import written_whole
 
 # Of a timeline that is saved; and of one that is read, which takes seconds for every megabyte.
 MAX_SAVED_BYTES = 4_000_000
@@ -102,7 +103,23 @@ class Session:
             "render": self._render,
             "stop_render": lambda _: self.rendering.stop(),
             "stop_lesson": lambda _: self.lesson.stop(),
+            "close_lesson": lambda _: self.lesson.forget(),
         }
+
+    def keep_unsaved(self) -> Path | None:
+        """End the recording, and write a timeline that no file holds into the folder, under a
+        name that is free; return where, or None if there was nothing to write."""
+        with self._lock:
+            self._finish_take()
+            if self._timeline is None or self._yaml == self._in_file:
+                return None
+            folder = self.library.root
+            name = _numbered("performance", lambda each: (folder / f"{each}.yaml").exists())
+            path = folder / f"{name}.yaml"
+            with written_whole(path) as part:
+                part.write_bytes(self._yaml.encode())
+            self._in_file = self._yaml
+            return path
 
     def close(self) -> None:
         """End the threads."""

@@ -1,9 +1,10 @@
-// The browser's camera as a source: frames go up as JPEG, one at a time.
+// The browser's camera as a source: frames go up as JPEG, the next while one is painted.
 
 import { emit, isIdle, on, sendBytes } from "./connection.mjs";
 import { element, state } from "./state.mjs";
 
 const WIDTH = 1280;
+const AHEAD = 2;
 // A frame that is not answered by then is lost, and the next one goes up.
 const LONGEST_WAIT_MS = 1000;
 const even = (size) => 2 * Math.round(size / 2);
@@ -32,8 +33,8 @@ async function open() {
   return navigator.mediaDevices.getUserMedia({ video: { width: WIDTH } });
 }
 
-let answerBy = 0;
-on("picture", () => { answerBy = 0; });
+let unanswered = [];  // when each of these frames went up
+on("picture", () => { unanswered.shift(); });
 
 async function run(mine) {
   const video = element("video", { muted: true });
@@ -52,11 +53,13 @@ async function run(mine) {
   const send = () => {
     if (mine !== stream) return;
     video.requestVideoFrameCallback(send);
-    if (!isIdle() || performance.now() < answerBy || !video.videoWidth) return;
+    const now = performance.now();
+    unanswered = unanswered.filter((since) => now - since < LONGEST_WAIT_MS);
+    if (!isIdle() || unanswered.length === AHEAD || !video.videoWidth) return;
     canvas.height = even(Math.min(state.preview_lines, video.videoHeight, WIDTH * video.videoHeight / video.videoWidth));
     canvas.width = even(canvas.height * video.videoWidth / video.videoHeight);
     context.drawImage(video, 0, 0, canvas.width, canvas.height);
-    answerBy = performance.now() + LONGEST_WAIT_MS;
+    unanswered.push(now);
     canvas.toBlob(async (blob) => { if (blob) sendBytes(await blob.arrayBuffer()); }, "image/jpeg", 0.9);
   };
   send();

@@ -1,12 +1,14 @@
 // The WebSocket: typed messages both ways, pictures in, acknowledgements out; it reconnects by itself.
 
+import { keep, kept } from "./keeping.mjs";
+
 const token = new URLSearchParams(location.search).get("token") ?? "";
 const handlers = new Map();
 const KEPT = "page";
 // Of this tab over every connection and reload; a tab that is made a copy of it has another.
-const page = sessionStorage.getItem(KEPT) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-sessionStorage.removeItem(KEPT);
-addEventListener("pagehide", () => sessionStorage.setItem(KEPT, page));
+const page = kept(KEPT) || crypto.getRandomValues(new Uint32Array(4)).join("-");
+keep(KEPT, "");
+addEventListener("pagehide", () => keep(KEPT, page));
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4000;
 // Codes of a close after which another try would end the same way.

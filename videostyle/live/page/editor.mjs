@@ -8,7 +8,10 @@ const MOST_BYTES = 1_000_000;
 const text = $("yaml");
 
 // Whether something is written that is not the timeline that is shown.
-export const isDraft = () => text.value.trim() !== "" && text.value !== (state.timeline?.yaml ?? "");
+export function isDraft() {
+  const shown = state.timeline?.yaml ?? "";
+  return text.value !== shown && Boolean(text.value.trim() || shown);
+}
 
 function showDraft() {
   $("not-applied").hidden = !isDraft();
@@ -49,9 +52,11 @@ on("timeline_error", ({ mistakes, message }) => {
 
 function goTo({ line, column }) {
   const lines = text.value.split("\n");
-  const begin = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + column - 1;
+  const [marked = ""] = lines.slice(line - 1);
+  const before = [...marked].slice(0, column - 1).join("").length;  // an emoji is two here
+  const begin = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + before;
   text.focus();
-  text.setSelectionRange(begin, begin + Math.max(1, (lines[line - 1] ?? "").length - column + 1));
+  text.setSelectionRange(begin, begin + Math.max(1, marked.length - before));
   text.scrollTop = Math.max(0, (line - 4) * pixels(1.8));
 }
 
@@ -82,7 +87,11 @@ $("timeline-file").onchange = async ({ target }) => {
 $("save").onclick = () => save(false);
 
 async function save(overwrite) {
-  if (!text.value.trim()) { notice("There is no timeline to save yet."); return; }
+  if (!text.value.trim()) {
+    notice(state.timeline ? "Nothing is written here. Apply takes the timeline away."
+      : "There is no timeline to save yet.");
+    return;
+  }
   const name = $("timeline-name").value;
   if (!/^[^./\\][^/\\]*\.yaml$/i.test(name)) { notice("Write a plain file name that ends in .yaml."); return; }
   if (isDraft() && state.conducts && !overwrite) apply();  // what is saved is what is shown

@@ -1,7 +1,7 @@
 // Puts the page together: tabs, transport, keyboard, and what the server says.
 
 import { connect, drop, on, send } from "./connection.mjs";
-import { $, clock, duration, element, notice, play, state } from "./state.mjs";
+import { $, clock, duration, element, notice, play, state, stepFrames } from "./state.mjs";
 import { clear, measured, nextView } from "./viewer.mjs";
 import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
@@ -26,7 +26,7 @@ on("connected", () => { say("", 0); document.body.dataset.connection = "here"; }
 on("role", ({ conducts }) => {
   $("take-controls").hidden = conducts;
   if (!conducts) say("Another tab has the controls; this one follows.");
-  else if (/Another tab/.test($("notice").textContent)) say("");
+  else if (/another tab/i.test($("notice").textContent)) say("");
 });
 $("take-controls").onclick = () => send({ type: "take_controls" });
 
@@ -88,8 +88,8 @@ const toggles = {
   record: () => send({ type: "record", recording: !state.recording }),
 };
 for (const [id, toggle] of Object.entries(toggles)) $(id).onclick = toggle;
-$("back").onclick = () => send({ type: "step", frames: -1 });
-$("forward").onclick = () => send({ type: "step", frames: 1 });
+$("back").onclick = () => stepFrames(-1);
+$("forward").onclick = () => stepFrames(1);
 
 on("state", () => {
   $("play").textContent = state.playing ? "Pause" : "Play";
@@ -161,7 +161,7 @@ function characterOf({ key, code }) {
 const press = (id) => () => $(id).click();
 const shortcuts = {
   " ": press("play"), r: press("record"), l: press("loop"), t: press("follow"), k: press("add-key"), v: nextView,
-  ",": press("back"), ".": press("forward"), "?": press("open-help"),
+  f: press("full-screen"), ",": press("back"), ".": press("forward"), "?": press("open-help"),
 };
 [..."1234567890"].forEach((digit, place) => {
   shortcuts[digit] = () => { if (mixer.chosen[place]) toggleSolo(mixer.chosen[place]); };
@@ -180,7 +180,8 @@ document.addEventListener("keydown", (event) => {
   // A button in focus, but for a key of the timeline, is pressed by Space itself.
   if (!act || (character === " " && event.target.closest("button:not(.key)"))) return;
   event.preventDefault();
-  if (!event.repeat || ",.".includes(character)) act();  // held, only these go on
+  // Held, only these go on, from frame to frame that is shown.
+  if (!event.repeat || (",.".includes(character) && !state.isStepping)) act();
 });
 
 // For tests and the curious.

@@ -1,6 +1,7 @@
 // The sliders: a weight for every chosen painting, solo and mute, and what goes with the mixture.
 
 import { emit, isOpen, on, send, withToken } from "./connection.mjs";
+import { keep, kept } from "./keeping.mjs";
 import { $, ORIGINAL, SCALARS, colorOf, element, notice, state, titleOf, weightIn } from "./state.mjs";
 import { noteSent } from "./viewer.mjs";
 
@@ -326,12 +327,10 @@ $("random").onclick = () => {
 };
 
 // What a reload would lose: the server knows the mixture alone.
-addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify({
+addEventListener("pagehide", () => keep(KEPT, JSON.stringify({
   ...mixer, values: [...mixer.values], muted: [...mixer.muted],
 })));
-const kept = (() => {
-  try { return JSON.parse(sessionStorage.getItem(KEPT)); } catch { return null; }  // it may be blocked
-})();
+const before = JSON.parse(kept(KEPT));
 
 const isHere = (mix) => {
   const own = normalised(look().mix);
@@ -340,11 +339,11 @@ const isHere = (mix) => {
 
 // Takes up what was kept, unless something else is painted now.
 function recall(mix) {
-  if (!kept) return false;
+  if (!before) return false;
   const now = { ...mixer };
   Object.assign(mixer, {
-    solo: kept.solo, muted: new Set(kept.muted),
-    values: new Map(kept.values.filter(([name]) => mixer.chosen.includes(name))),
+    solo: before.solo, muted: new Set(before.muted),
+    values: new Map(before.values.filter(([name]) => mixer.chosen.includes(name))),
   });
   if (isHere(mix)) return true;
   Object.assign(mixer, now);
@@ -355,8 +354,8 @@ buildScalars();
 on("hello", () => {
   const names = state.styles.map((style) => style.name);
   if (!mixer.chosen.length) {
-    const isOfModel = kept?.chosen.some((name) => names.includes(name));
-    mixer.chosen = isOfModel ? kept.chosen : [...names.slice(0, CHOSEN_AT_FIRST), ORIGINAL];
+    const isOfModel = before?.chosen.some((name) => names.includes(name));
+    mixer.chosen = isOfModel ? before.chosen : [...names.slice(0, CHOSEN_AT_FIRST), ORIGINAL];
   }
   // A painting whose lesson failed is gone again.
   const known = new Set([ORIGINAL, ...names]);

@@ -2,23 +2,40 @@
 
 import { on, send, withToken } from "./connection.mjs";
 import { isDraft } from "./editor.mjs";
+import { keep, kept } from "./keeping.mjs";
+import { look, normalised } from "./mixer.mjs";
 import { $, clock, element, state } from "./state.mjs";
 
-let status = "idle";
+const KEPT = "render";
+
+let status = "";  // until the server has said
 let hasOwnName = false;
 let source = null;  // of the last render
 let part = "";  // it left
+let isOwn = false;  // this tab has asked for the next one
+let painted = kept(KEPT);  // of the last one, what decides the pictures, if this tab asked for it
+
+function wish() {
+  const { mix, ...scalars } = look();
+  const weights = Object.entries(normalised(mix)).map(([name, part]) => [name, part.toFixed(6)]);
+  const { tracks, loop } = state.timeline ?? {};
+  const what = state.follow && tracks ? { tracks, loop } : { weights: weights.sort(), scalars };
+  return JSON.stringify([what, $("render-crf").value, $("render-size").value]);
+}
 
 function describe() {
   const isTimeline = state.follow && state.timeline;
   const what = isTimeline ? "the timeline" : "the look of the sliders throughout";
   const other = isDraft() ? " What is written under Timeline is not applied, and not rendered."
     : state.timeline && !isTimeline ? " For the timeline, press Follow timeline." : "";
+  const [, stem, suffix] = /^(.*?)(\.[^.]*)?$/.exec($("render-name").value);
+  const isPart = part === `${stem}.part${suffix}` && source === state.source?.name;
+  const resumes = isPart && painted === wish();
+  const anew = isPart && painted && !resumes
+    ? " The part that is there was painted otherwise; it is made anew." : "";
   $("render-what").textContent = state.source?.name === "camera"
     ? "The camera cannot be rendered. Save the timeline, and render a video with it."
-    : `Renders ${what}, in full quality, into the folder ${state.folder || "."}.${other}`;
-  const [, stem, suffix] = /^(.*?)(\.[^.]*)?$/.exec($("render-name").value);
-  const resumes = part === `${stem}.part${suffix}` && source === state.source?.name;
+    : `Renders ${what}, in full quality, into the folder ${state.folder || "."}.${other}${anew}`;
   $("render-start").textContent = resumes ? "Resume" : "Render";
   $("render-start").disabled = !["video", "picture"].includes(state.source?.kind) || status === "running";
 }
@@ -26,6 +43,7 @@ function describe() {
 function start(overwrite = false) {
   if (![$("render-crf"), $("render-size")].every((field) => field.reportValidity())) return;
   const number = (id) => ($(id).value === "" ? null : Number($(id).value));
+  isOwn = true;
   send({
     type: "render", output: $("render-name").value, overwrite,
     crf: number("render-crf"), max_size: number("render-size"),
@@ -34,11 +52,18 @@ function start(overwrite = false) {
 $("render-start").onclick = () => start(false);
 $("render-stop").onclick = () => send({ type: "stop_render" });
 $("render-name").oninput = () => { hasOwnName = true; describe(); };
+$("render-crf").oninput = $("render-size").oninput = describe;
+on("picture", () => { if (part) describe(); });
 
 const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}. ` : "");
 
 on("render", (message) => {
   if (status !== "running") source = state.source?.name;
+  if (status && status !== "running" && message.status === "running") {
+    painted = isOwn ? wish() : "";
+    keep(KEPT, painted);
+    isOwn = false;
+  }
   status = message.status;
   part = status === "stopped" ? message.output : "";
   $("render-stop").disabled = status !== "running";
@@ -66,6 +91,7 @@ on("render", (message) => {
 });
 
 on("failure", ({ message }) => {
+  isOwn = false;
   const exists = /^(.*) exists; choose another name/.exec(message);
   if (exists && confirm(`${exists[1]} exists. Overwrite it?`)) start(true);
 });

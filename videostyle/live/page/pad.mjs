@@ -79,7 +79,13 @@ $("field").onkeydown = (event) => {
   at.y = Math.min(1, Math.max(0, at.y + step[1] * size));
   apply();
 };
-for (const select of corners) select.onchange = () => { apply(); showThumbnails(); };
+for (const select of corners) {
+  select.onchange = () => {
+    if (leads(before)) apply();
+    else show();
+    showThumbnails();
+  };
+}
 
 on("hello", () => {
   corners.forEach((select, corner) => {

@@ -57,7 +57,8 @@ $("painting-file").onchange = ({ target }) => {
 let isLearning = false;
 $("stop-lesson").onclick = () => {
   if (isLearning) send({ type: "stop_lesson" });
-  else $("lesson").hidden = true;
+  else if (state.conducts) send({ type: "close_lesson" });
+  $("lesson").hidden = !isLearning;
 };
 
 on("lesson", ({ status, style, title, step, steps, loss, message }) => {

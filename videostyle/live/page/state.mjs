@@ -13,6 +13,7 @@ export const state = {
   styles: [], media: [], timelines: [], source: null, conducts: true,
   playing: false, loop: true, follow: false, recording: false, lines: null, preview_lines: 360,
   seconds: 0,
+  isStepping: false,  // until the next picture
   sources: 0,  // opened so far
   pictures: 0,  // since the source was opened
   look: { mix: { [ORIGINAL]: 1 }, strength: 1, keep_color: 0, stroke: 1 },  // of the last picture
@@ -36,6 +37,7 @@ on("role", ({ conducts }) => { state.conducts = conducts; });
 on("state", ({ look, type, ...rest }) => Object.assign(state, rest));
 on("timeline", (message) => { state.timeline = message.tracks ? message : null; });
 on("picture", (picture) => {
+  state.isStepping = false;
   state.seconds = picture.seconds;
   state.pictures += 1;
   const { mix, strength, keep_color, stroke } = picture;
@@ -74,6 +76,10 @@ export function colorOf(name) {
 export const weightIn = (mix, name) => (Object.hasOwn(mix, name) ? mix[name] : 0);
 
 export const play = (playing) => send({ type: "play", playing });
+export function stepFrames(frames) {
+  state.isStepping = true;
+  send({ type: "step", frames });
+}
 export const seek = (seconds) => send({ type: "seek", seconds: Math.max(0, seconds) });
 
 export function notice(text, seconds = 6) {

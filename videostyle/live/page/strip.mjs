@@ -1,7 +1,7 @@
 // The timeline strip: a lane a track, keys to drag, the mixture as a stacked area, undo and redo.
 
 import { isOpen, on, request, send } from "./connection.mjs";
-import { $, SCALARS, clock, colorOf, duration, element, notice, pixels, seek, state, titleOf } from "./state.mjs";
+import { $, SCALARS, clock, colorOf, duration, element, notice, pixels, seek, state, stepFrames, titleOf } from "./state.mjs";
 import { exchangeMixture, look, normalised } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
 
@@ -9,6 +9,7 @@ const TRACKS = ["mix", ...Object.keys(SCALARS)];
 const SAME_MOMENT_SECONDS = 0.0005;
 const MARK_REM = 6.4;
 const MARK_TEXT_REM = 4.4;
+const NEAREST_PIXELS = 4;  // of two keys that can be told apart
 const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
 // Timelines, each as the message that brings it back, and what was typed over it; and mixtures.
 const history = { undo: [], redo: [] };
@@ -128,6 +129,10 @@ on("source", ({ name }) => {
 
 function step(from, to) {
   if (!isOpen() || !from.length) return;
+  if (!state.conducts) {
+    notice("Another tab has the controls; take over first.");
+    return;
+  }
   const past = from.pop();
   if (past.mixture) {
     to.push({ mixture: exchangeMixture(past.mixture) });
@@ -179,6 +184,7 @@ const focusSelected = () => document.querySelector('.key[aria-pressed="true"]')?
 
 // Its neighbour is then in focus.
 function deleteKey() {
+  if (heldBy !== null) return;  // the neighbour would be dragged on
   const keys = tracks?.[selected?.track];
   const place = keys?.indexOf(selectedKey()) ?? -1;
   if (place < 0) return;
@@ -223,7 +229,12 @@ function showLane(track) {
   const focused = document.activeElement?.classList.contains("key")
     ? [document.activeElement.dataset.track, document.activeElement.dataset.at] : null;
   for (const old of lane.querySelectorAll(".key")) old.remove();
+  const nearest = duration() * NEAREST_PIXELS / lane.clientWidth;
+  let last = -Infinity;
   for (const key of tracks?.[track] ?? []) {
+    const isSelected = selected?.track === track && isAt(key, selected.at);
+    if (key.at - last < nearest && !isSelected) continue;
+    last = key.at;
     const name = typeof key.value === "number" ? key.value.toFixed(2)
       : Object.keys(key.value).map(titleOf).join(", ");
     const button = element("button", {
@@ -233,8 +244,7 @@ function showLane(track) {
     button.dataset.track = track;
     button.dataset.at = key.at;
     button.style.left = `${100 * Math.min(1, key.at / duration())}%`;
-    const isSelected = selected?.track === track && isAt(key, selected.at);
-    button.setAttribute("aria-pressed", Boolean(isSelected));
+    button.setAttribute("aria-pressed", isSelected);
     makeDraggable(button, track, key);
     lane.append(button);
     if (focused && focused[0] === track && isSelected) button.focus();
@@ -242,7 +252,12 @@ function showLane(track) {
 }
 
 function makeDraggable(button, track, key) {
-  const select = () => { selected = { track, at: key.at }; markSelected(); showKeyTools(); };
+  const select = () => {
+    if (document.activeElement === $("key-at")) $("key-at").blur();  // what is typed is of another
+    selected = { track, at: key.at };
+    markSelected();
+    showKeyTools();
+  };
   let begin = 0;
   let aside = 0;  // of the key's middle, where it was taken
   let moved = null;
@@ -272,11 +287,11 @@ function makeDraggable(button, track, key) {
     moveKey(moved);
     show();  // where it is, be it not moved
   };
-  button.onpointercancel = ({ pointerId }) => {
-    if (pointerId !== heldBy) return;
+  const letGo = () => {
     heldBy = null;
     show();
   };
+  button.onpointercancel = ({ pointerId }) => { if (pointerId === heldBy) letGo(); };
   button.onfocus = select;
   button.onclick = () => { if (moved === null && !state.recording) seek(key.at); };
   button.onkeydown = (event) => {
@@ -287,6 +302,7 @@ function makeDraggable(button, track, key) {
       do to += sign * interval * (event.shiftKey ? 10 : 1); while (isTaken(to));  // past other keys
       moveKey(to);
     } else if (event.key === "Delete" || event.key === "Backspace") deleteKey();
+    else if (event.key === "Escape" && heldBy !== null) letGo();
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -427,7 +443,7 @@ $("ruler").onkeydown = (event) => {
   if (!sign) return;
   event.preventDefault();
   if (event.shiftKey) seek(state.seconds + sign);
-  else send({ type: "step", frames: sign });
+  else if (!event.repeat || !state.isStepping) stepFrames(sign);
 };
 
 let shownDuration = 0;
@@ -437,4 +453,4 @@ on("picture", () => {
   $("ruler").setAttribute("aria-valuenow", state.seconds.toFixed(2));
 });
 on("state", () => $("follow").setAttribute("aria-pressed", state.follow));
-new ResizeObserver(() => { drawCurves(); drawRuler(); }).observe($("lanes"));
+new ResizeObserver(show).observe($("lanes"));

@@ -146,6 +146,12 @@ export function nextView() {
   tellView();
 }
 
+$("full-screen").hidden = !document.fullscreenEnabled;
+$("full-screen").onclick = () => {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else canvas.parentElement.requestFullscreen().catch(({ message }) => notice(message));
+};
+
 function setWipe(part) {
   wipe = Math.min(1, Math.max(0, part));
   canvas.ariaValueNow = Math.round(100 * wipe);
