@@ -199,21 +199,21 @@ def check_size(size: int, option: str = "--size") -> None:
 
 def make_stylizer(arguments: argparse.Namespace) -> Any:
     """Load the model on the device the options name, and say so."""
-    # What PyTorch makes at its import is there to stay: looking through it takes a tenth of the
-    # import's time, and goes on to take some of every frame's.
+    # What is made by imports, of PyTorch most of all, is there to stay: looking through it takes a
+    # tenth of their time, and goes on to take some of every frame's.
     gc.disable()
     try:
         from videostyle.model import load_model
         from videostyle.stylizer import Stylizer
+
+        stylizer = Stylizer(
+            load_model(arguments.model),
+            device=arguments.device,
+            precision=arguments.precision,
+            threads=arguments.threads,
+        )
     finally:
         gc.freeze()
         gc.enable()
-
-    stylizer = Stylizer(
-        load_model(arguments.model),
-        device=arguments.device,
-        precision=arguments.precision,
-        threads=arguments.threads,
-    )
     say(f"{arguments.model} on {stylizer.engine.description}")
     return stylizer

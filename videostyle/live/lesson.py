@@ -17,9 +17,6 @@ from videostyle.live.job import Job
 from videostyle.model import Model, save_model
 from videostyle.model_card import Style
 from videostyle.picture import sizes_unwarned
-from videostyle.training import add_style
-from videostyle.training.config import PaintingConfig
-from videostyle.training.loss_network import load_loss_network
 
 STEPS = 400
 # The picture shows the row after each so many updates.
@@ -85,6 +82,11 @@ class Lesson(Job[LessonState]):
     def _teach(
         self, model: Model, style: Style, painting: Image.Image, content: Path, output: Path
     ) -> None:
+        # Here, for a page where nothing is learned needs no PyTorch.
+        from videostyle.training import add_style
+        from videostyle.training.config import PaintingConfig
+        from videostyle.training.loss_network import load_loss_network
+
         assert self.loss_network is not None
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "painting.png"
