@@ -94,7 +94,7 @@ class Architecture:
     normalize_output: whether the last layer is conditionally normalised too (the paper) or has
         a plain bias.
     smooth_output: whether what the last layer makes, which scales up, is smoothed by SMOOTHING:
-        the loss network takes a weave of single pixels for texture, and the network learns it.
+        the loss network takes a fine weave for texture, and the network learns it.
     """
 
     name: str
