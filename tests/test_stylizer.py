@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,27 @@ def test_frames_in_flight_keep_their_pictures_in_whatever_order_they_are_taken(
     pending = [engine.submit(frame, rows) for frame in frames]  # more than it is deep
     for number in (3, 8, 0, 5, 1, 7, 2, 6, 4):
         assert np.array_equal(pending[number](), expected[number])
+
+
+@pytest.mark.parametrize(("name", "device"), [("openvino", "cpu"), ("torch", "cpu"), TORCH_CUDA])
+def test_threads_that_share_an_engine_get_their_own_pictures(
+    small_model: Model, name: str, device: str
+) -> None:
+    engine: Engine = (
+        OpenVinoEngine(small_model.architecture, small_model.weights, "fp32", 2)
+        if name == "openvino"
+        else TorchEngine(small_model.network, device, "fp32")
+    )
+    frames = [photo(64, 64, seed)[None] for seed in range(9)]
+    rows = small_model.rows([{"green": 1.0}])
+    expected = [engine.submit(frame, rows)() for frame in frames]
+
+    def is_painted(number: int) -> bool:
+        number %= len(frames)
+        return np.array_equal(engine.submit(frames[number], rows)(), expected[number])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(is_painted, range(200)))
 
 
 @pytest.mark.cuda

@@ -37,8 +37,7 @@ MIN_SIDE = 64
 
 
 class Stylizer:
-    """Paints RGB frames with one model on one device, for one thread at a time: give each thread
-    its own.
+    """Paints RGB frames with one model on one device. Threads may share one.
 
     threads: of the CPU; None for as many as there are cores. Raises UsageError for a device or
     precision this machine lacks, for less than one thread, and for what is no model.
