@@ -232,6 +232,15 @@ def test_any_size_comes_back_at_its_size(small_model: Model, size: tuple[int, in
         assert pastiche.dtype == np.uint8
 
 
+@pytest.mark.parametrize("opacity", [0, 0.5, 1])
+def test_a_pastiche_can_be_written_to_a_pipe_as_it_is(small_model: Model, opacity: float) -> None:
+    """The network takes other widths and heights than this."""
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    for frame in (photo(67, 101), photo(67, 101)[::-1, ::-1, ::-1]):
+        pastiche = stylizer(frame, Look({"red": 1}, strength=opacity))
+        assert memoryview(pastiche).c_contiguous
+
+
 @pytest.mark.parametrize(
     ("size", "stroke", "expected"),
     [
