@@ -289,6 +289,17 @@ def test_what_a_link_points_at_is_written(
     assert len(seconds(target)) == 20
 
 
+def test_links_that_lead_round_in_a_circle_are_named(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    links = [tmp_path / "one.mp4", tmp_path / "other.mp4"]
+    for link, other in zip(links, reversed(links), strict=True):
+        link.symlink_to(other)
+    with pytest.raises(MediaError, match=r"one\.mp4: is a link that leads back to itself"):
+        render(clip(), links[0], Look({"red": 1}), stylizer=stylizer)
+    assert all(link.is_symlink() for link in links)
+
+
 def test_two_renders_do_not_write_one_output(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 def only_writer(path: Path) -> Iterator[None]:
     """Keep every other process and thread of this user and machine from writing `path` meanwhile:
     two would write into one part. Raises UsageError if one is at it."""
-    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:16]
     user = os.getuid() if hasattr(os, "getuid") else ""
     lock = FileLock(Path(tempfile.gettempdir(), f"videostyle-{user}-{name}.lock"))
     try:
