@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 import pipeline
 import pytest
@@ -205,6 +206,31 @@ def test_a_reason_is_given_as_often_as_it_is_one(clip: Clip, tmp_path: Path) -> 
     for _ in range(2):
         with pytest.raises(MediaError, match=r"libx264 does not .*: invalid width x height"):
             plan_encoding(info, tmp_path / "out.mp4", EncodeOptions())
+
+
+def test_nobody_listens_to_the_log_of_a_process_that_may_be_decoding(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody does, a thread that closes a decoder may wait for ever."""
+
+    def listened(*_: object) -> None:
+        pytest.fail("the log is listened to")
+
+    for name in ("set_level", "set_skip_repeated", "Capture"):
+        monkeypatch.setattr(av.logging, name, listened)
+    info = probe(clip(pts=range(2)))
+    plan_encoding(info, tmp_path / "out.mp4", EncodeOptions())
+    with pytest.raises(MediaError, match="invalid width x height"):
+        plan_encoding(replace(info, width=65_536), tmp_path / "out.mp4", EncodeOptions())
+
+
+def test_a_reason_nobody_can_tell_is_that_of_the_error(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    info = replace(probe(clip(pts=range(2))), width=65_536)
+    with pytest.raises(MediaError, match=r"libx264 does not take 65536x64 at .*: \w+"):
+        plan_encoding(info, tmp_path / "out.mp4", EncodeOptions())
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root on Linux")

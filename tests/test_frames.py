@@ -33,6 +33,18 @@ def test_every_frame_is_painted_in_order(frames: Frames, stylizer: Stylizer) -> 
         assert np.abs(pastiche.astype(int) - stylizer(frame, look)).max() <= 1
 
 
+@pytest.mark.parametrize("opacity", [0, 0.5, 1])
+def test_what_is_painted_can_be_written_to_a_pipe_as_it_is(
+    frames: Frames, stylizer: Stylizer, opacity: float
+) -> None:
+    odd = [np.ascontiguousarray(frame[:61, :77]) for frame in frames]
+    for stabilize in (False, True):
+        look = Look({"red": 1}, strength=opacity)
+        for pastiche in paint_frames(odd, look, stylizer=stylizer, stabilize=stabilize):
+            assert memoryview(pastiche).c_contiguous
+            assert pastiche.shape == odd[0].shape
+
+
 def test_a_timeline_counts_on_the_clock_of_the_frames(
     frames: Frames, stylizer: Stylizer, tmp_path: Path
 ) -> None:

@@ -78,7 +78,9 @@ def test_a_template_names_the_outputs(folder: Path) -> None:
     inputs = [folder / "a.mp4", folder / "b.png"]
     jobs = plan_jobs(inputs, folder / "{timeline}-{stem}.mkv", "dusk")
     assert [output.name for _, output in jobs] == ["dusk-a.mkv", "dusk-b.mkv"]
-    with pytest.raises(UsageError, match=r"\{style\} is unknown; write \{stem\} or \{timeline\}"):
+    with pytest.raises(
+        UsageError, match=r"\{style\} is unknown; write \{stem\}, \{timeline\} or \{f"
+    ):
         plan_jobs(inputs, folder / "{stem}_{style}.mp4", "dusk")
 
 
@@ -93,6 +95,29 @@ def test_outputs_never_collide(folder: Path) -> None:
     (twin / "a.mp4").write_bytes(b"x")
     with pytest.raises(UsageError, match=r"both .*; rename one, or render one at a time"):
         plan_jobs([folder / "a.mp4", twin / "a.mp4"], folder / "{stem}_x.mp4", "dusk")
+
+
+def test_a_template_tells_folders_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in ("monday", "friday"):
+        (folder / day).mkdir()
+        (folder / day / "a.mp4").write_bytes(b"x")
+    monkeypatch.chdir(folder / "monday")
+    inputs = [Path("a.mp4"), Path("../friday/../friday/a.mp4"), folder / "a.mp4"]
+    with pytest.raises(UsageError, match=r"one at a time, or put \{folder\} into the output's"):
+        plan_jobs(inputs, "out/{stem}.mp4", "dusk")
+    names = ("monday", "friday", folder.name)
+    jobs = plan_jobs(inputs, "out/{folder}_{stem}.mp4", "dusk")
+    assert [output for _, output in jobs] == [Path("out", f"{name}_a.mp4") for name in names]
+    jobs = plan_jobs(inputs, "out/{folder}.mp4", "dusk")
+    assert [output for _, output in jobs] == [Path("out", f"{name}.mp4") for name in names]
+    ((_, output),) = plan_jobs([folder / "f_%d.png"], "{folder}/{stem}.mp4", "dusk")
+    assert output == Path(folder.name, "f.mp4")
+
+
+def test_a_template_never_leads_to_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("videostyle.jobs.Path.exists", lambda path: True)
+    ((_, output),) = plan_jobs([Path("/a.mp4")], "{folder}/{stem}_x.mp4", "dusk")
+    assert output == Path("a_x.mp4")
 
 
 @pytest.mark.parametrize("names", [("A.MP4", "a.mp4"), ("\xe4.mp4", "a\u0308.mp4")])

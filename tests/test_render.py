@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import nullcontext
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -23,6 +25,7 @@ from videostyle.painter import Account
 from videostyle.rendering import Progress, Report, render
 from videostyle.stylizer import Stylizer
 from videostyle.timeline import Keyframe, Timeline, Track
+from videostyle.whole_file import only_writer
 
 
 @pytest.mark.parametrize("pts", [range(8), [0, 3, 4, 9, 15], range(100, 108)])
@@ -289,6 +292,17 @@ def test_what_a_link_points_at_is_written(
     assert len(seconds(target)) == 20
 
 
+def test_links_that_lead_round_in_a_circle_are_named(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    links = [tmp_path / "one.mp4", tmp_path / "other.mp4"]
+    for link, other in zip(links, reversed(links), strict=True):
+        link.symlink_to(other)
+    with pytest.raises(MediaError, match=r"one\.mp4: is a link that leads back to itself"):
+        render(clip(), links[0], Look({"red": 1}), stylizer=stylizer)
+    assert all(link.is_symlink() for link in links)
+
+
 def test_two_renders_do_not_write_one_output(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
@@ -306,6 +320,25 @@ def test_two_renders_do_not_write_one_output(
     assert probe(output).frame_count == report.frames
     again = render(source, output, Look({"red": 1}), stylizer=stylizer)
     assert again.complete
+
+
+def test_an_output_has_one_writer_at_a_time_who_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    output, writers, most = tmp_path / "out.mp4", list[int](), list[int]()
+
+    def write(number: int) -> None:
+        with suppress(UsageError), only_writer(output):
+            writers.append(number)
+            most.append(len(writers))
+            time.sleep(0.001)
+            writers.remove(number)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(100)))
+    assert set(most) == {1}
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["gate.lock"]
 
 
 def test_strict_stops_at_the_first_damage_and_says_where(

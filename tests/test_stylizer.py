@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,27 @@ def test_frames_in_flight_keep_their_pictures_in_whatever_order_they_are_taken(
         assert np.array_equal(pending[number](), expected[number])
 
 
+@pytest.mark.parametrize(("name", "device"), [("openvino", "cpu"), ("torch", "cpu"), TORCH_CUDA])
+def test_threads_that_share_an_engine_get_their_own_pictures(
+    small_model: Model, name: str, device: str
+) -> None:
+    engine: Engine = (
+        OpenVinoEngine(small_model.architecture, small_model.weights, "fp32", 2)
+        if name == "openvino"
+        else TorchEngine(small_model.network, device, "fp32")
+    )
+    frames = [photo(64, 64, seed)[None] for seed in range(9)]
+    rows = small_model.rows([{"green": 1.0}])
+    expected = [engine.submit(frame, rows)() for frame in frames]
+
+    def is_painted(number: int) -> bool:
+        number %= len(frames)
+        return np.array_equal(engine.submit(frames[number], rows)(), expected[number])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(is_painted, range(200)))
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_cuda_paints_as_the_cpu_does(small_model: Model, precision: str) -> None:
@@ -208,6 +230,15 @@ def test_any_size_comes_back_at_its_size(small_model: Model, size: tuple[int, in
         pastiche = stylizer(photo(*size), Look({"green": 1}, stroke=stroke))
         assert pastiche.shape == (*size, 3)
         assert pastiche.dtype == np.uint8
+
+
+@pytest.mark.parametrize("opacity", [0, 0.5, 1])
+def test_a_pastiche_can_be_written_to_a_pipe_as_it_is(small_model: Model, opacity: float) -> None:
+    """The network takes other widths and heights than this."""
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    for frame in (photo(67, 101), photo(67, 101)[::-1, ::-1, ::-1]):
+        pastiche = stylizer(frame, Look({"red": 1}, strength=opacity))
+        assert memoryview(pastiche).c_contiguous
 
 
 @pytest.mark.parametrize(

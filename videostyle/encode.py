@@ -249,9 +249,15 @@ def exists(output: Path) -> bool:
 
 
 def behind_link(output: Path) -> Path:
-    """The file to write: what a link points at, so that the link stays one."""
+    """The file to write: what a link points at, so that the link stays one. Raises MediaError for
+    links that lead round in a circle."""
     # Path.is_symlink raises for a name that is too long.
-    return Path(os.path.realpath(output)) if os.path.islink(output) else output  # noqa: PTH114
+    if not os.path.islink(output):  # noqa: PTH114
+        return output
+    target = Path(os.path.realpath(output))
+    if target.is_symlink():
+        raise MediaError(f"{output}: is a link that leads back to itself; choose another output")
+    return target
 
 
 def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:

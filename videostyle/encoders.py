@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,6 +59,7 @@ _COMMON_OPTIONS = (
     *("level", "maxrate", "profile", "qmax", "qmin", "refs", "slices", "threads"),
 )
 _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begun
+_REASON_SECONDS = 60  # for a process to start and open an encoder
 
 
 def _frozen(**settings: str) -> Mapping[str, str]:
@@ -582,7 +585,7 @@ def _is_here(codec: str) -> bool:
     context = _context(codec)
     context.width, context.height, context.time_base = 640, 360, Fraction(1, 25)
     context.pix_fmt = _LAYOUTS["yuv420p"]
-    return _open(context) is None
+    return _opens(context)
 
 
 def open_encoder(context: VideoCodecContext) -> None:
@@ -608,32 +611,31 @@ def _threads() -> set[int]:
     return {int(path.name) for path in Path("/proc/self/task").iterdir()}
 
 
-def _open(context: VideoCodecContext) -> str | None:
-    """Open an encoder; return why that failed."""
-    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(av.logging.ERROR)
-    av.logging.set_skip_repeated(False)  # the reason may be that of the file before
+def _opens(context: VideoCodecContext) -> bool:
     try:
-        with av.logging.Capture() as log:
-            open_encoder(context)
-    except av.FFmpegError as error:
-        return log[0][2].strip().rstrip(".") if log else error.strerror or str(error)
-    finally:
-        av.logging.set_level(level)
-        av.logging.set_skip_repeated(skips)
-    return None
+        open_encoder(context)
+    except av.FFmpegError:
+        return False
+    return True
 
 
-def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
-    """Open the encoder as the run will."""
+def _trial(plan: EncodingPlan, info: MediaInfo) -> VideoCodecContext:
+    """The encoder, ready to be opened as the run will."""
     assert plan.codec is not None
     context = _context(plan.codec)
     plan.configure(context, info)
     context.framerate = info.frame_rate or Fraction(25)
     context.options = dict(plan.settings)
-    why = _open(context)
-    if why is None:
+    return context
+
+
+def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
+    assert plan.codec is not None
+    try:
+        open_encoder(_trial(plan, info))
         return
+    except av.FFmpegError as error:
+        why = _reason(plan, info) or error.strerror or str(error)
     if not _is_here(plan.codec):
         have = [name for name in plan.container.codecs if _is_here(name)]
         raise UsageError(
@@ -645,6 +647,38 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
         raise UsageError(f"{what} {given}: {why}")
     rate = f" at {float(info.frame_rate):g} frames/s" if info.frame_rate else ""
     raise MediaError(f"{info.path}: {what} {info.width}x{info.height}{rate}: {why}")
+
+
+def _reason(plan: EncodingPlan, info: MediaInfo) -> str:
+    """Why the encoder cannot be opened, in FFmpeg's words, if a process of its own can tell.
+
+    FFmpeg has one log. While it is listened to, its threads wait for Python's lock with every line,
+    also those of a decoder that another thread closes with that lock in its hands.
+    """
+    # Read-only mappings cannot be pickled; the muxer has no part in this.
+    plan = replace(plan, container=replace(plan.container, options={}))
+    try:
+        return subprocess.run(
+            [sys.executable, "-Pc", "from videostyle import encoders; encoders.tell_reason()"],
+            input=pickle.dumps((plan, info)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            timeout=_REASON_SECONDS,
+            check=True,
+        ).stdout.decode()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def tell_reason() -> None:
+    """The process of `_reason`: a plan and facts in, pickled, on stdin; words out on stdout."""
+    context = _trial(*pickle.load(sys.stdin.buffer))
+    av.logging.set_level(av.logging.ERROR)
+    with av.logging.Capture() as log, suppress(av.FFmpegError):
+        context.open()
+    if log:
+        sys.stdout.buffer.write(log[0][2].strip().rstrip(".").encode())
 
 
 def _check_ending(output: Path, kind: str, suffixes: Sequence[str]) -> None:

@@ -30,7 +30,7 @@ def paint_frames(
     stabilize: bool = True,
 ) -> Iterator[Picture]:
     """Paint RGB frames (H, W, 3) uint8 in order, of which there are `fps` a second, and yield
-    their pastiches, of the same shape and new.
+    their pastiches, of the same shape, new and C-contiguous.
 
     frames: a list, or a generator without an end, such as of a camera; some are taken in advance,
     because several are in work at once, and are lost with an error of the generator. timeline: a
@@ -61,7 +61,7 @@ def paint_frames(
     stylizer.check(looks.style_names)
     converter = ColorConverter(info, "rgb24", RGB)
     painted = stylize(_numbered(frames, rate), stylizer, looks, converter, stabilize=stabilize)
-    return (frame.image.to_ndarray().astype(np.uint8, copy=False) for frame in painted)
+    return (np.ascontiguousarray(frame.image.to_ndarray(), np.uint8) for frame in painted)
 
 
 def _numbered(frames: Iterable[Picture], rate: Fraction) -> Iterator[Frame]:

@@ -18,7 +18,7 @@ VIDEO_INPUT_SUFFIXES = {
     *(".m2ts", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"),
 }
 DEFAULT_TEMPLATE = "{stem}_{timeline}"
-_NAMES = ("{stem}", "{timeline}")  # what a template may hold
+_NAMES = ("{stem}", "{timeline}", "{folder}")  # what a template may hold
 _IN_BRACES = re.compile(r"\{\w+\}")
 _SEPARATORS = (os.sep, os.altsep or os.sep)
 
@@ -29,14 +29,17 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
     Numbered pictures (`frame_%05d.png`) are one source. One file goes to `output`, or into it if it
     is a folder, has no ending or ends in a slash. A folder (its pictures and videos, not
     recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or several files need a
-    folder or a template with {stem}; {timeline} stands for `timeline`. Folders and patterns mean
-    neither hidden files nor what an interrupted render left.
+    folder or a template with {stem} or {folder}, the names of the source and of its folder;
+    {timeline} stands for `timeline`. Folders and patterns mean neither hidden files nor what an
+    interrupted render left.
     Raises UsageError when outputs would collide or overwrite a source, and for another name in
     braces, MediaError for a missing input.
     """
     for name in _IN_BRACES.findall(str(output)):
         if name not in _NAMES:
-            raise UsageError(f"{output}: {name} is unknown; write {' or '.join(_NAMES)}")
+            *others, last = _NAMES
+            known = f"{', '.join(others)} or {last}"
+            raise UsageError(f"{output}: {name} is unknown; write {known}")
     inputs = list(inputs)
     sources = [source for path in inputs for source in _expand(path)]
     first = inputs[0]
@@ -45,7 +48,8 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
     into_folder = str(output).endswith(_SEPARATORS)
     output = Path(output)
     into_folder = into_folder or output.is_dir() or not output.suffix
-    if several and "{stem}" not in str(output) and not into_folder:
+    one_each = into_folder or "{stem}" in str(output) or "{folder}" in str(output)
+    if several and not one_each:
         raise UsageError(
             f"{output}: several inputs need a folder or a template such as "
             f"'out/{DEFAULT_TEMPLATE}.mp4'"
@@ -85,8 +89,14 @@ def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Pat
         ending = ".png" if like_picture and not _is_animation(source) else ".mp4"
         output = output / (DEFAULT_TEMPLATE + ending)
     stem = sequence_stem(source) if is_numbered else source.stem
-    names = dict(zip(_NAMES, (stem, timeline), strict=True))
+    names = dict(zip(_NAMES, (stem, timeline, _folder(source)), strict=True))
     return Path(_IN_BRACES.sub(lambda found: names[found[0]], str(output)))
+
+
+def _folder(source: Path) -> str:
+    """The name of the folder a source is in; the root has none."""
+    # Path.resolve would follow links, and Path.absolute leaves ".." in.
+    return Path(os.path.abspath(source)).parent.name or "."  # noqa: PTH100
 
 
 def _is_animation(path: Path) -> bool:
@@ -105,10 +115,11 @@ def _check(jobs: list[tuple[Path, Path]]) -> None:
             other, other_output = seen[name]
             if other == source:
                 raise UsageError(f"{source}: given twice")
+            hint = ", or put {folder} into the output's name" * (_folder(source) != _folder(other))
             alike = "" if output == other_output else f", which many disks take for {other_output}"
             raise UsageError(
                 f"{output}{alike}: both {other} and {source} would be written there; "
-                "rename one, or render one at a time"
+                f"rename one, or render one at a time{hint}"
             )
         if file_keys(output) & sources:
             raise UsageError(f"{output}: is also an input; choose another output")

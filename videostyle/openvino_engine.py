@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -58,17 +59,19 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": threads,
         }
         self._slots: OrderedDict[tuple[int, ...], cycle[_Slot]] = OrderedDict()
+        self._submitting = Lock()
         self.arithmetic = f"OpenVINO {float_format}" + self._in_bytes * f" with {INT8}"
         self.description = f"cpu, {self.arithmetic}, {threads} threads"
 
     def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
-        slot = next(self._compiled(frames.shape))
-        slot.request.wait()  # for a frame that was given up, or has not been asked for yet
         # Of its own: a frame that is painted over (`Stylizer.refine`) comes in between others.
         pastiches = np.empty(frames.shape, np.uint8)
-        slot.shared = (frames, rows, pastiches)
-        slot.request.set_output_tensor(self._tensor(pastiches, shared_memory=True))
-        slot.request.start_async([frames, rows], share_inputs=True)
+        with self._submitting:
+            slot = next(self._compiled(frames.shape))
+            slot.request.wait()  # for a frame that was given up, or has not been asked for yet
+            slot.shared = (frames, rows, pastiches)
+            slot.request.set_output_tensor(self._tensor(pastiches, shared_memory=True))
+            slot.request.start_async([frames, rows], share_inputs=True)
 
         def finish() -> Pictures:
             slot.request.wait()

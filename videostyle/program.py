@@ -7,6 +7,7 @@ so that nothing waits for Python. On a CPU the same code runs in sequence.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import RLock
 from typing import Any
 
 import torch
@@ -65,10 +66,14 @@ def reason(error: Exception) -> str:
 
 
 class Streams:
-    """A device, with a stream each for upload, computing and download."""
+    """A device, with a stream each for upload, computing and download.
+
+    lock: held by the thread that begins a batch, as all batches share the streams.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self.lock = RLock()
         self.module = torch.get_device_module(device)
         # Without its device a CUDA stream belongs to the current GPU, whichever that is.
         where = {"device": device} if device.type == "cuda" else {}
@@ -121,42 +126,44 @@ class Lane:
         *,
         download: bool = True,
     ) -> Callable[[], Tensor]:
-        """Begin a batch; the function returned waits for its output, in memory of its own.
+        """Begin a batch, in any thread; the function returned waits for its output, in memory of
+        its own.
 
         fill: writes the batch into the inputs, on the host. writers: write each row of the first
         input instead, on the device. download: else the output is left on the device.
         """
         streams, module = self._streams, self._streams.module
-        self._next = (self._next + 1) % len(self._slots)
-        slot = self._slots[self._next]
-        if slot.done:
-            slot.done.synchronize()
-        fill(slot.host)
-        with module.stream(streams.upload):
-            for index, write in enumerate(writers):
-                write(slot.device[0][index])
-            for device, host in list(zip(slot.device, slot.host, strict=True))[bool(writers) :]:
-                device.copy_(host, non_blocking=True)
-        streams.order(streams.upload, streams.compute)
-        with module.stream(streams.compute):
-            for still, device in zip(self.program.inputs, slot.device, strict=True):
-                still.copy_(device)
-            output = self.program.run()
-            if slot.output is None:
-                slot.output = torch.empty_like(output)
-            slot.output.copy_(output)
-        streams.order(streams.compute, streams.download)
-        result = slot.output
-        with module.stream(streams.download):
-            if download:
-                result = torch.empty(
-                    output.shape, dtype=output.dtype, pin_memory=output.device.type == "cuda"
-                )
-            else:
-                result = torch.empty_like(output)
-            result.copy_(slot.output, non_blocking=True)
-        done = slot.done = module.Event()
-        done.record(streams.download)
+        with streams.lock:
+            self._next = (self._next + 1) % len(self._slots)
+            slot = self._slots[self._next]
+            if slot.done:
+                slot.done.synchronize()
+            fill(slot.host)
+            with module.stream(streams.upload):
+                for index, write in enumerate(writers):
+                    write(slot.device[0][index])
+                for device, host in list(zip(slot.device, slot.host, strict=True))[bool(writers) :]:
+                    device.copy_(host, non_blocking=True)
+            streams.order(streams.upload, streams.compute)
+            with module.stream(streams.compute):
+                for still, device in zip(self.program.inputs, slot.device, strict=True):
+                    still.copy_(device)
+                output = self.program.run()
+                if slot.output is None:
+                    slot.output = torch.empty_like(output)
+                slot.output.copy_(output)
+            streams.order(streams.compute, streams.download)
+            result = slot.output
+            with module.stream(streams.download):
+                if download:
+                    result = torch.empty(
+                        output.shape, dtype=output.dtype, pin_memory=output.device.type == "cuda"
+                    )
+                else:
+                    result = torch.empty_like(output)
+                result.copy_(slot.output, non_blocking=True)
+            done = slot.done = module.Event()
+            done.record(streams.download)
 
         def finish() -> Tensor:
             done.synchronize()

@@ -37,8 +37,7 @@ MIN_SIDE = 64
 
 
 class Stylizer:
-    """Paints RGB frames with one model on one device, for one thread at a time: give each thread
-    its own.
+    """Paints RGB frames with one model on one device. Threads may share one.
 
     threads: of the CPU; None for as many as there are cores. Raises UsageError for a device or
     precision this machine lacks, for less than one thread, and for what is no model.
@@ -76,7 +75,7 @@ class Stylizer:
 
     def __call__(self, frame: Picture, look: Look) -> Picture:
         """Paint one frame (H, W, 3) uint8 RGB in a look; the pastiche is a new array of the same
-        kind.
+        kind, C-contiguous.
 
         Raises UsageError for any other array, ModelError for a style the model lacks.
         """
@@ -92,7 +91,7 @@ class Stylizer:
         else:
             pastiche = self.submit(resize(frame, *size), look.painted)()
             pastiche = resize(self.refine(pastiche, look.painted, height)(), height, width)
-        return _blend(frame, pastiche, look)
+        return np.ascontiguousarray(_blend(frame, pastiche, look))
 
     def check(self, names: Iterable[str]) -> None:
         """Raise ModelError if the model lacks one of the styles."""

@@ -86,7 +86,7 @@ class TorchEngine:
 
     @property
     def description(self) -> str:
-        obstacles = [lane.program.obstacle for lane in self._lanes.values()]
+        obstacles = [lane.program.obstacle for lane in list(self._lanes.values())]
         slower = next((f", without CUDA graphs ({each})" for each in obstacles if each), "")
         return f"{self.device}, PyTorch {self._precision}{self._obstacle}{slower}"
 
@@ -102,7 +102,8 @@ class TorchEngine:
             for target, source in zip(host, batch, strict=True):
                 target.copy_(source)
 
-        taken = self.lane(frames.shape, lambda: (self.paint, batch)).submit(fill)
+        with self._streams.lock:
+            taken = self.lane(frames.shape, lambda: (self.paint, batch)).submit(fill)
 
         def finish() -> Pictures:
             pastiches: Pictures = taken().numpy()
@@ -115,11 +116,12 @@ class TorchEngine:
 
         make: gives the function, and tensors of the shapes and dtypes that a batch has.
         """
-        lane = self._lanes.pop(key, None)
-        if lane is None:
-            if len(self._lanes) == MOST_LANES:
-                self._streams.wait()  # for whoever still works in the memory given back
-                del self._lanes[next(iter(self._lanes))]
-            lane = Lane(self._streams, *make(), self.depth)
-        self._lanes[key] = lane
-        return lane
+        with self._streams.lock:
+            lane = self._lanes.pop(key, None)
+            if lane is None:
+                if len(self._lanes) == MOST_LANES:
+                    self._streams.wait()  # for whoever still works in the memory given back
+                    del self._lanes[next(iter(self._lanes))]
+                lane = Lane(self._streams, *make(), self.depth)
+            self._lanes[key] = lane
+            return lane

@@ -6,12 +6,14 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from videostyle.errors import UsageError
+
+_GATE_SECONDS = 10  # a process that was stopped may stand in it
 
 
 def part_path(path: Path) -> Path:
@@ -38,11 +40,16 @@ def written_whole(path: Path) -> Iterator[Path]:
 def only_writer(path: Path) -> Iterator[None]:
     """Keep every other process and thread of this user and machine from writing `path` meanwhile:
     two would write into one part. Raises UsageError if one is at it."""
-    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:16]
     user = os.getuid() if hasattr(os, "getuid") else ""
-    lock = FileLock(Path(tempfile.gettempdir(), f"videostyle-{user}-{name}.lock"))
+    folder = Path(tempfile.gettempdir(), f"videostyle-{user}")
+    lock = FileLock(folder / f"{name}.lock")
+    # Held while a lock is taken or removed, so that nobody takes one that is being removed.
+    gate = FileLock(folder / "gate.lock", timeout=_GATE_SECONDS)
     try:
-        lock.acquire(blocking=False)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with gate:
+            lock.acquire(blocking=False)
     except OSError as error:
         # Without a place for locks it goes on unguarded.
         if isinstance(error, Timeout) and Path(lock.lock_file).is_file():
@@ -52,4 +59,8 @@ def only_writer(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if lock.is_locked:
+            with suppress(OSError), gate:
+                lock.release()
+                Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()

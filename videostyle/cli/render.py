@@ -61,7 +61,7 @@ def add_render(commands: Any) -> None:
         "--output",
         type=_output_name,
         required=True,
-        help="file, folder or template such as out/{stem}_{timeline}.mp4; "
+        help="file, folder or template such as out/{folder}/{stem}_{timeline}.mp4; "
         "out/frame_%%05d.png is a picture of every frame",
     )
     look = parser.add_mutually_exclusive_group(required=True)
