@@ -40,7 +40,7 @@ def in_the_dark(rows: slice, columns: slice) -> np.ndarray:
     return picture
 
 
-@pytest.mark.parametrize("shape", [(8, 0), (0, 12), (6, 10), (0, 0)])
+@pytest.mark.parametrize("shape", [(8, 0), (0, 12), (6, 10), (0, 36), (0, 0)])
 def test_bars_are_found(clip: Clip, shape: tuple[int, int]) -> None:
     lines, columns = shape
     path = clip(pts=range(25), pixels=lambda n: film(n, lines=lines, columns=columns))

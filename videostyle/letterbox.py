@@ -24,7 +24,7 @@ Shares = npt.NDArray[np.float64]
 _PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _LEAST_SEEN = 3
 # Bars are as wide as each other but for so much, and each at least and at most so much of a side.
-_UNEVEN, _NARROWEST, _WIDEST = 0.01, 0.02, 0.36
+_UNEVEN, _NARROWEST, _WIDEST = 0.01, 0.02, 0.39
 # A line of the picture is lit over so much of its length in some frame; one of a bar over no more
 # than a little, and only so near to the picture: as far as a block rings that lies on the edge.
 _STRAIGHT, _RINGING = 0.5, 0.2
