@@ -249,6 +249,20 @@ def test_check_says_what_it_was_not_told(
     assert capsys.readouterr().out == f"{path}: {told}\n"
 
 
+def test_check_counts_all_warnings_and_shows_the_first(
+    model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t.yaml"
+    items = (f"  - {{at: {number}s, mix: red}}\n" for number in range(1, 100))
+    path.write_text("version: 1\nkeyframes:\n" + "".join(items))
+    given = ["--model", model_file, "--duration", "9"]
+    assert main(["timeline", "check", str(path), *given]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{path}: fine, with 90 warnings\n"
+    assert err.count("lies past the end") == 20
+    assert err.endswith("... and 70 more\n")
+
+
 def test_show_prints_the_look_at_given_times(
     timeline: Path, model_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
