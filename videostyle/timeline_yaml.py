@@ -68,6 +68,11 @@ class _Mistakes:
         self.name, self.lines = name, lines
         self.found: list[tuple[_Place, str]] = []
 
+    def copy(self) -> _Mistakes:
+        copied = _Mistakes(self.name, self.lines)
+        copied.found = list(self.found)
+        return copied
+
     def add(self, place: _Place, message: str) -> None:
         self.found.append((place, message))
 
@@ -155,7 +160,7 @@ class TimelineDocument:
         self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
     ) -> tuple[dict[str, Track[Any]], Loop | None, list[str]]:
         duration, rate = _length_of(duration), _rate_of(rate)
-        report = _Mistakes(self.mistakes.name, self.mistakes.lines)
+        report = self.mistakes.copy()
         settled = [
             (_settle(key.at, key.place, duration, rate, report, tick), key) for key in self.keys
         ]
@@ -220,7 +225,8 @@ def parse_timeline(text: str, name: str, styles: ModelCard | Sequence[str]) -> T
     titles = styles.titles if isinstance(styles, ModelCard) else dict.fromkeys(styles, "")
     mistakes = _Mistakes(name, text.splitlines())
     document = _Reader(mistakes, titles).document(_compose(text, mistakes))
-    mistakes.check()
+    if mistakes.found:
+        document.check(None, None)  # for mistakes in times, to be told together with these
     return document
 
 
