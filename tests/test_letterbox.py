@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 from pipeline import Clip
 
+from videostyle.cli import main
 from videostyle.color import RGB, ColorConverter, plane_array
 from videostyle.decode import decode, probe
+from videostyle.errors import UsageError
 from videostyle.letterbox import with_bars
 from videostyle.look import Look
 from videostyle.media import ColorSpec
@@ -272,6 +275,31 @@ def test_a_blue_scene_in_the_place_of_bars_is_painted(clip: Clip) -> None:
         converter = ColorConverter(info, pix_fmt)
         white = converter.from_rgb(np.full((64, 96, 3), 255, np.uint8))
         assert (converter.to_rgb(converter.keep_bars(converter.from_rgb(sea), white)) > 250).all()
+
+
+def test_bars_are_named_and_may_be_painted(
+    clip: Clip, tmp_path: Path, stylizer: Stylizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = clip(pts=range(25), pixels=lambda n: film(n, lines=8, below=10, columns=12))
+    output = tmp_path / "out.mkv"
+    look, lossless = Look({"red": 1}), EncodeOptions(codec="ffv1")
+    note = "black bars (8 lines above, 10 below, 12 columns left and right) are left as they are"
+    assert main(["probe", str(source)]) == 0
+    assert note in capsys.readouterr().out
+    for bars in ("auto", "none"):
+        command = (
+            f"render {source} -o {output} --style starry_night -y --dry-run --json --bars {bars}"
+        )
+        assert main(command.split()) == 0
+        assert any(json.loads(capsys.readouterr().out)["bars"].values()) == (bars == "auto")
+        report = render(
+            source, output, look, stylizer=stylizer, options=lossless, bars=bars, end=0.2
+        )
+        assert (f"{note}; --bars none paints them" in report.notes) == (bars == "auto")
+        shown = plane_array(next(decode(probe(output))).image, 0)
+        assert (shown[:8].std() == 0) == (bars == "auto")
+    with pytest.raises(UsageError, match="bars is 'all'; it must be one of auto, none"):
+        render(source, output, look, stylizer=stylizer, bars="all")
 
 
 def test_a_white_scene_between_bars_stays_white(

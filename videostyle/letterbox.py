@@ -79,6 +79,23 @@ def with_bars(info: MediaInfo) -> MediaInfo:
     return replace(found, bars_level=_level(found, seen, converter)) if any(found.bars) else info
 
 
+def describe_bars(info: MediaInfo) -> list[str]:
+    """What a user should know of the bars; nothing where there are none."""
+    above, below, left, right = info.bars
+    places = [
+        _place(above, below, "lines", "above", "below"),
+        _place(left, right, "columns", "left", "right"),
+    ]
+    found = ", ".join(filter(None, places))
+    return [f"black bars ({found}) are left as they are; --bars none paints them"] * bool(found)
+
+
+def _place(first: int, last: int, unit: str, *names: str) -> str:
+    if first == last:
+        return f"{first} {unit} {' and '.join(names)}" if first else ""
+    return f"{first} {unit} {names[0]}, {last} {names[1]}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """A frame: its luma, where it is lit, the part with what is large and lit, and that with the

@@ -175,6 +175,10 @@ class MediaInfo:
         above, below, left, right = (2 * int(bar * scale / 2) for bar in self.bars)
         return replace(self, width=width, height=height, bars=(above, below, left, right))
 
+    def bars_to_dict(self) -> dict[str, int]:
+        """For JSON: the bars by name."""
+        return dict(zip(("above", "below", "left", "right"), self.bars, strict=True))
+
     def streams(self, kind: str) -> tuple[StreamInfo, ...]:
         """The other streams of one kind."""
         return tuple(stream for stream in self.other_streams if stream.kind == kind)
