@@ -100,12 +100,13 @@ class Squares:
         self._axes = [_Axis(lines, step, points) for lines in part]
         down, across = self._axes
         self._down, self._across = place(down.holds()), place(across.holds().T)
+        self._one = place(np.ones((1, 1), np.float32))
         self._least = _SOLID * down.side * across.side
 
     def lit(self, samples: Any) -> Any:
         """Which are lit, of the part (..., H, W) of bool: 1 or 0, (..., h, w)."""
-        points = samples[..., self._step, self._step] * 1.0
-        return (self._down @ points @ self._across >= self._least) * 1.0
+        points = samples[..., self._step, self._step] * self._one
+        return (self._down @ points @ self._across >= self._least) * self._one
 
     def extent(self, lit: Any) -> Part | None:
         """The rows and columns of the part from the middle of the first square that is lit, of
@@ -165,7 +166,7 @@ class Scene:
     def opacity(self, index: int) -> Any:
         """How much of the pastiche there is in the place in a plane, (..., H, W)."""
         down, across = self.spreads[index]
-        return (down @ self.squares @ across + self.fills[..., None, None] * 1.0).clip(0, 1)
+        return (down @ self.squares @ across + self.fills[..., None, None]).clip(0, 1)
 
 
 class Barkeeper:
