@@ -22,6 +22,8 @@ from PIL import Image
 import videostyle
 from videostyle.cli import main
 from videostyle.cli.render import _say_interrupted
+from videostyle.timeline import Keyframe, Timeline, Track
+from videostyle.timeline_plot import plot_timeline
 
 TIMELINE = """version: 1
 keyframes:
@@ -249,6 +251,20 @@ def test_check_says_what_it_was_not_told(
     assert capsys.readouterr().out == f"{path}: {told}\n"
 
 
+def test_check_counts_all_warnings_and_shows_the_first(
+    model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t.yaml"
+    items = (f"  - {{at: {number}s, mix: red}}\n" for number in range(1, 100))
+    path.write_text("version: 1\nkeyframes:\n" + "".join(items))
+    given = ["--model", model_file, "--duration", "9"]
+    assert main(["timeline", "check", str(path), *given]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{path}: fine, with 90 warnings\n"
+    assert err.count("lies past the end") == 20
+    assert err.endswith("... and 70 more\n")
+
+
 def test_show_prints_the_look_at_given_times(
     timeline: Path, model_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -271,6 +287,20 @@ def test_show_takes_the_times_that_a_timeline_takes(
     assert [look["at"] for look in looks] == [2.5, 2.5, 2, 0.4, 2.5, 8, 10, 1.2]
     assert main([*command, "--at", "10f", "--duration", "10"]) == 2
     assert "10f needs the frame rate; write seconds, or give --fps" in capsys.readouterr().err
+
+
+def test_a_plot_has_room_for_the_names_of_all_styles(tmp_path: Path) -> None:
+    mixes = [Keyframe(float(number), {f"style_{number}": 1.0}) for number in range(40)]
+    strengths = [Keyframe(0.0, 0.5), Keyframe(40.0, 1.0)]
+    timeline = Timeline(Track(mixes), {"strength": Track(strengths)})
+    heights = []
+    for styles in (3, 40):
+        output = tmp_path / f"{styles}.png"
+        # A warning of matplotlib that the names have no room would be an error.
+        plot_timeline(timeline, float(styles), output)
+        with Image.open(output) as picture:
+            heights.append(picture.height)
+    assert heights[1] > heights[0] + 400
 
 
 def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -> None:

@@ -163,6 +163,29 @@ def test_bars_stay_black_there_too(
             assert [part.all() for part in columns] == [number != 3] * 2
 
 
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
+def test_light_in_bars_is_painted_there_too(
+    clip: Clip, stylizer: Stylizer, reference: Stylizer, pix_fmt: str
+) -> None:
+    def pixels(number: int) -> np.ndarray:
+        picture = still_and_moving(number)
+        picture[:, :16] = picture[:, -16:] = picture[:12] = picture[-12:] = 0
+        picture[20 + number : 60, 4:12] = 120
+        return picture
+
+    path = clip(pts=range(5), pixels=pixels, pix_fmt=pix_fmt)
+    info = replace(probe(path), bars=(12, 12, 16, 16))
+    frames, converter = list(decode(info)), ColorConverter(info, pix_fmt)
+    expected = list(stylize(frames, reference, Timeline.constant(RED), converter))
+    painted = on_device(frames, [RED] * 5, stylizer, converter)
+    assert differences(painted, expected).mean() < 1
+    for frame, original in zip(painted, frames, strict=True):
+        same = plane_array(frame.image, 0) == plane_array(original.image, 0)
+        assert same[:12].all()
+        assert same[:, -16:].all()
+        assert same[28:58, 4:12].mean() < 0.2
+
+
 def test_batches_paint_what_single_frames_do(info: MediaInfo, stylizer: Stylizer) -> None:
     frames, converter = list(decode(info)), ColorConverter(info, "yuv420p")
     looks = [Look({"red": 1 - i / 9, "blue": i / 9}, strength=1 - i / 20) for i in range(7)]

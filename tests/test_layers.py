@@ -19,7 +19,7 @@ LAYERS = [
     {"whole_file"},
     {"look", "timecode", "easing", "stages", "options", "media", "picture", "flatness"}
     | {"device"},
-    {"numbered", "languages"},
+    {"numbered", "languages", "bars"},
     {"timeline", "model_card", "architecture", "stabilizer", "color", "jobs", "palette"}
     | {"passthrough", "segments", "program"},
     {"network", "openvino_graph", "planes", "device_stabilizer"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 from pipeline import Clip
 
-from videostyle.color import RGB, ColorConverter, inner, plane_array
+from videostyle.cli import main
+from videostyle.color import RGB, ColorConverter, plane_array
 from videostyle.decode import decode, probe
+from videostyle.errors import UsageError
 from videostyle.letterbox import with_bars
 from videostyle.look import Look
 from videostyle.media import ColorSpec
@@ -40,7 +43,7 @@ def in_the_dark(rows: slice, columns: slice) -> np.ndarray:
     return picture
 
 
-@pytest.mark.parametrize("shape", [(8, 0), (0, 12), (6, 10), (0, 0)])
+@pytest.mark.parametrize("shape", [(8, 0), (0, 12), (6, 10), (0, 36), (0, 0)])
 def test_bars_are_found(clip: Clip, shape: tuple[int, int]) -> None:
     lines, columns = shape
     path = clip(pts=range(25), pixels=lambda n: film(n, lines=lines, columns=columns))
@@ -89,6 +92,40 @@ def test_black_that_is_no_bar_is_painted(clip: Clip) -> None:
     assert with_bars(probe(path)).bars == NONE
     path = clip("dark.mp4", pts=range(25), pixels=lambda n: film(n, lines=8) * (n == 13))
     assert with_bars(probe(path)).bars == NONE
+
+
+def lettered(rows: slice, columns: slice = slice(60, 260)) -> np.ndarray:
+    """(240, 320, 3): white strokes of two pixels, as letters have them."""
+    picture = np.zeros((240, 320, 3), np.uint8)
+    picture[rows, columns] = 255 * (np.arange(columns.start, columns.stop) % 5 < 2)[:, None]
+    return picture
+
+
+# What stands in the bars, of 32 lines, by the number of the frame.
+IN_BARS = {
+    "subtitles": lambda n: lettered(slice(216, 234)),
+    "subtitles at times, half in the picture": lambda n: lettered(
+        slice(202, 222) if n < 12 else slice(0)
+    ),
+    "a logo": lambda n: np.pad(np.full((12, 24, 3), 180, np.uint8), ((8, 220), (280, 16), (0, 0))),
+}
+
+
+@pytest.mark.parametrize("what", IN_BARS)
+def test_letters_and_logos_stand_in_bars(clip: Clip, what: str) -> None:
+    def pixels(number: int) -> np.ndarray:
+        picture = np.zeros((240, 320, 3), np.uint8)
+        picture[32:-32] = ((np.arange(320) + 9 * number) % 200 + 40)[:, None]
+        return np.maximum(picture, IN_BARS[what](number))
+
+    info = with_bars(probe(clip(pts=range(25), size=(320, 240), pixels=pixels)))
+    assert info.bars == (32, 32, 0, 0)
+    converter = ColorConverter(info, "yuv420p")
+    for frame in decode(info):
+        white = converter.from_rgb(np.full((240, 320, 3), 255, np.uint8))
+        kept = plane_array(converter.keep_bars(frame.image, white), 0)
+        for part in (slice(32), slice(208, 240)):
+            assert np.array_equal(kept[part], plane_array(frame.image, 0)[part])
 
 
 DARK_SCENES = {
@@ -158,9 +195,9 @@ def test_bars_follow_rotation_and_size(clip: Clip) -> None:
 def test_the_part_between_the_bars(clip: Clip) -> None:
     info = probe(clip(pts=range(25), pixels=lambda n: film(n, lines=8, below=10, columns=12)))
     bars = ColorConverter(with_bars(info), "yuv420p").bars
-    assert inner(bars, (64, 96)) == (slice(8, 54), slice(12, 84))
-    assert inner(bars, (36, 54)) == (slice(5, 30), slice(7, 47))
-    assert inner(ColorConverter(info, "yuv420p").bars, (36, 54)) == (slice(0, 36), slice(0, 54))
+    assert bars.inner((64, 96)) == (slice(8, 54), slice(12, 84))
+    assert bars.inner((36, 54)) == (slice(5, 30), slice(7, 47))
+    assert ColorConverter(info, "yuv420p").bars.inner((36, 54)) == (slice(0, 36), slice(0, 54))
 
 
 # Frames that are not looked at to find the bars.
@@ -240,6 +277,31 @@ def test_a_blue_scene_in_the_place_of_bars_is_painted(clip: Clip) -> None:
         assert (converter.to_rgb(converter.keep_bars(converter.from_rgb(sea), white)) > 250).all()
 
 
+def test_bars_are_named_and_may_be_painted(
+    clip: Clip, tmp_path: Path, stylizer: Stylizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = clip(pts=range(25), pixels=lambda n: film(n, lines=8, below=10, columns=12))
+    output = tmp_path / "out.mkv"
+    look, lossless = Look({"red": 1}), EncodeOptions(codec="ffv1")
+    note = "black bars (8 lines above, 10 below, 12 columns left and right) are left as they are"
+    assert main(["probe", str(source)]) == 0
+    assert note in capsys.readouterr().out
+    for bars in ("auto", "none"):
+        command = (
+            f"render {source} -o {output} --style starry_night -y --dry-run --json --bars {bars}"
+        )
+        assert main(command.split()) == 0
+        assert any(json.loads(capsys.readouterr().out)["bars"].values()) == (bars == "auto")
+        report = render(
+            source, output, look, stylizer=stylizer, options=lossless, bars=bars, end=0.2
+        )
+        assert (f"{note}; --bars none paints them" in report.notes) == (bars == "auto")
+        shown = plane_array(next(decode(probe(output))).image, 0)
+        assert (shown[:8].std() == 0) == (bars == "auto")
+    with pytest.raises(UsageError, match="bars is 'all'; it must be one of auto, none"):
+        render(source, output, look, stylizer=stylizer, bars="all")
+
+
 def test_a_white_scene_between_bars_stays_white(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
@@ -254,3 +316,36 @@ def test_a_white_scene_between_bars_stays_white(
     shown = [ColorConverter(info, "yuv420p").to_rgb(each.image) for each in decode(info)]
     assert shown[7][12:-12].min() > 240
     assert shown[12][12:-12].std() > 5
+
+
+def test_light_in_bars_is_painted_and_only_that(clip: Clip) -> None:
+    # Someone who walks beside a lit screen, from a side's bar into that below.
+    info = replace(probe(clip(pts=range(2), size=(320, 240))), bars=(40, 40, 60, 60))
+    hall = np.zeros((240, 320, 3), np.uint8)
+    hall[40:200, 60:260] = 120
+    hall[100:230, 10:40] = 90
+    for pix_fmt in ("rgb24", "yuv420p", "yuv422p10le"):
+        converter = ColorConverter(info, pix_fmt, RGB if pix_fmt == "rgb24" else None)
+        white = converter.from_rgb(np.full((240, 320, 3), 255, np.uint8))
+        pixels = converter.to_rgb(converter.keep_bars(converter.from_rgb(hall), white))
+        assert (pixels[100:230, 10:40] > 250).all()
+        assert (pixels[:80] < 5)[:, :60].all()
+        assert (pixels[:, 260:] < 5).all()
+        assert (pixels[200:, 64:] < 5).all()
+
+
+def test_a_scene_that_fades_is_painted_until_it_is_as_dark_as_bars(clip: Clip) -> None:
+    def pixels(number: int) -> np.ndarray:
+        noise = np.random.default_rng(number).integers(0, 9, (64, 96, 1), np.uint8)
+        return np.maximum(film(number, lines=8), noise)
+
+    plain = with_bars(probe(clip(pts=range(25), pixels=lambda n: film(n, lines=8))))
+    noisy = with_bars(probe(clip("noisy.mkv", pts=range(25), pixels=pixels, codec="ffv1")))
+    assert plain.bars == noisy.bars == (8, 8, 0, 0)
+    for info, light, is_scene in ((plain, 3, False), (plain, 7, True), (noisy, 7, False)):
+        converter = ColorConverter(info, "yuv420p")
+        dark = converter.from_rgb(np.full((64, 96, 3), light, np.uint8))
+        white = converter.from_rgb(np.full((64, 96, 3), 255, np.uint8))
+        painted = plane_array(converter.keep_bars(dark, white), 0)
+        assert (painted[:8] > 200).all() == is_scene
+        assert (painted[:8] < 30).all() != is_scene

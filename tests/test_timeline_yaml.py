@@ -174,6 +174,16 @@ def test_one_mistake_is_not_told_twice() -> None:
         assert ("curve is written [x1, y1, x2, y2]" in str(raised.value)) == (CURVE in text)
 
 
+def test_mistakes_in_times_are_told_with_all_others() -> None:
+    items = ["{at: 0s, mix: nope}", "{at: 1s, mix: original}", "{at: 1s, mix: original}"]
+    with pytest.raises(TimelineError) as raised:
+        parse_timeline(keys(*items, "{at: 50%, stroke: 1}") + "loop: {period: 0s}\n", "t.yaml", ())
+    found = [line for line in str(raised.value).splitlines() if line.startswith("t.yaml")]
+    assert len(found) == 3
+    for line, message in zip(found, ("unknown style", "two keys of mix", "period"), strict=True):
+        assert message in line
+
+
 def test_a_thousand_mistakes_are_counted_and_the_first_shown() -> None:
     with pytest.raises(TimelineError) as raised:
         parse(keys(*["{at: 1s, mix: nope}"] * 1000))

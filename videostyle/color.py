@@ -6,25 +6,21 @@ arithmetic, with the flags that round correctly and interpolate chroma.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
-from typing import Any
+from functools import lru_cache
 
 import av
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from videostyle.media import ColorSpec, MediaInfo, Part, guess_matrix
+from videostyle.bars import Barkeeper, Bars
+from videostyle.media import ColorSpec, MediaInfo, guess_matrix
 
 Picture = npt.NDArray[np.uint8]
 Size = tuple[int, int]
 Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Alpha = npt.NDArray[np.uint16]
-# Black above, below, left and right, as shares of a frame's height and width.
-Bars = tuple[Fraction, Fraction, Fraction, Fraction]
 OUTPUT_PIX_FMTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -32,10 +28,6 @@ RGB = ColorSpec(0, 1, 13, full_range=True)
 # swscale's numbers are H.273's, but it knows BT.601 only as 5.
 _SWSCALE_MATRIX = {6: 5}
 _LIMITED, _FULL = 1, 2
-# The lightest that black may be, of 255, and how far from grey: the rims of bars ring a little.
-_BLACK, _GREY = 24, 16
-# Where one in so many samples of bars is lit they are none: a line of subtitles lights fewer.
-_LIT_OF = 4
 _BAND_PIXELS = 80_000  # rows blended at a time, so that the sums stay in the cache
 
 
@@ -71,9 +63,7 @@ class ColorConverter:
         """pix_fmt, color: of the frames it gives, the latter `output_color(info)` by default."""
         self.pix_fmt = "rgb24" if info.is_image else pix_fmt
         self.color = color or output_color(info)
-        sides = (info.height, info.height, info.width, info.width)
-        above, below, left, right = map(Fraction, info.bars, sides)
-        self.bars: Bars = (above, below, left, right)
+        self.bars = Bars.of(info)
         self._input = info.color
         self._reformatter = VideoReformatter()
 
@@ -111,24 +101,35 @@ class ColorConverter:
 
     def keep_bars(self, original: av.VideoFrame, pastiche: av.VideoFrame) -> av.VideoFrame:
         """Put the bars of a frame as it came back into its pastiche, which is in the output's
-        format, and return that; see `bars_in`."""
+        format, but where a scene is in their place, and return that."""
         original = self.to_output(original)
-        bits = original.format.components[0].bits
         below, above = (
             [plane_array(image, index) for index in range(len(image.planes))]
             for image in (original, pastiche)
         )
-        kept = bars_in(below, self.bars, bits, full_range=self.color.full_range)
-        for source, target in zip(below, above, strict=True):
-            for pair, are_bars in zip(edges(source.shape, self.bars), kept, strict=True):
-                for part in pair if are_bars else ():
-                    target[part] = source[part]
+        bits = original.format.components[0].bits
+        shapes = tuple((plane.shape[0], plane.shape[1]) for plane in below)
+        for scene in _barkeeper(self.bars, shapes, bits, self.color.full_range).scenes(below):
+            for index, part in enumerate(scene.parts if not scene.fills else ()):
+                source, target = below[index][part], above[index][part]
+                if scene.squares.any():
+                    change = scene.opacity(index) * (target.astype(np.float32) - source)
+                    target[...] = np.rint(source + change)
+                else:
+                    target[...] = source
         return pastiche
 
     def _color_of(self, image: av.VideoFrame) -> ColorSpec:
         if image.format.is_rgb or image.format.has_palette:
             return RGB
         return self.color if self._input.is_rgb else self._input
+
+
+@lru_cache(maxsize=4)
+def _barkeeper(
+    bars: Bars, planes: tuple[tuple[int, int], ...], bits: int, full_range: bool
+) -> Barkeeper:
+    return Barkeeper(bars, planes, bits, full_range=full_range)
 
 
 def convert(
@@ -232,62 +233,6 @@ def blend_planes(
     for index, opacity in enumerate((luma, chroma, chroma)):
         _blend(plane_array(original, index), plane_array(pastiche, index), opacity)
     return pastiche
-
-
-def inner(bars: Bars, size: Size) -> Part:
-    """The rows and columns of a frame of any size (height, width) that lie between its bars, whole
-    pixels only. bars: as a ColorConverter has them."""
-    height, width = size
-    above, below, left, right = map(math.ceil, _on(bars, size))
-    return slice(above, height - below), slice(left, width - right)
-
-
-def edges(size: Sequence[int], bars: Bars) -> tuple[list[Part], list[Part]]:
-    """The parts of a plane (height, width) that the bars above and below cover, and those left and
-    right."""
-    height, width = size
-    above, below, left, right = map(round, _on(bars, size))
-    every = slice(None)
-    return (
-        [(slice(above), every), (slice(height - below, height), every)],
-        [(every, slice(left)), (every, slice(width - right, width))],
-    )
-
-
-def bars_in(planes: Sequence[Any], bars: Bars, bits: int, *, full_range: bool) -> tuple[Any, Any]:
-    """Whether there are bars above and below in a frame, and left and right: where less than one
-    in _LIT_OF samples of each plane is lit there, but for the corners, which are of both.
-
-    planes: Y, U and V, or RGB, (..., H, W) each, in numpy or PyTorch. Returns two (...) of bool.
-    """
-    are_bars: list[Any] = [True, True]
-    for index, plane in enumerate(planes):
-        height, width = plane.shape[-2:]
-        above, below, left, right = map(round, _on(bars, (height, width)))
-        lines, columns = plane[..., left : width - right], plane[..., above : height - below, :]
-        pairs = (
-            (lines[..., :above, :], lines[..., height - below :, :]),
-            (columns[..., :left], columns[..., width - right :]),
-        )
-        for number, strips in enumerate(pairs):
-            lit = sum(is_lit(strip, index, bits, full_range).sum((-2, -1)) for strip in strips)
-            samples = sum(math.prod(strip.shape[-2:]) for strip in strips)
-            are_bars[number] &= lit * _LIT_OF < samples
-    return are_bars[0], are_bars[1]
-
-
-def is_lit(plane: Any, index: int, bits: int, full_range: bool) -> Any:
-    """Where samples of plane Y, U or V (0, 1 or 2), or of RGB (0), are lighter than black or
-    coloured."""
-    unit = 1 << (bits - 8)
-    if index == 0:
-        return plane > unit * (_BLACK if full_range else 16 + _BLACK * 219 // 255)
-    return (plane > unit * (128 + _GREY)) | (plane < unit * (128 - _GREY))
-
-
-def _on(bars: Bars, size: Sequence[int]) -> list[Fraction]:
-    height, width = size
-    return [bar * side for bar, side in zip(bars, (height, height, width, width), strict=True)]
 
 
 def _blend(below: Plane, above: Plane, opacity: float) -> None:

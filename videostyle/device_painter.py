@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videostyle.color import Bars, ColorConverter, bars_in, edges, inner
+from videostyle.bars import Barkeeper, Bars
+from videostyle.color import ColorConverter
 from videostyle.device_stabilizer import hold
 from videostyle.flatness import DARK, FLAT, grain, smooth
 from videostyle.look import Look
@@ -229,9 +230,14 @@ class _Course:
         dtype = torch.float16 if engine.device.type == "cuda" else torch.float32
         like = torch.empty(0, dtype=dtype, device=engine.device)
         self._engine, self._layout, self._stabilize = engine, layout, stabilize
-        self._bars = bars
-        self._part = inner(bars, working) if any(bars) else None
-        self._bars_in = partial(bars_in, bars=bars, bits=layout.bits, full_range=color.full_range)
+        self._part = bars.inner(working) if bars else None
+        self._barkeeper = Barkeeper(
+            bars,
+            layout.sizes,
+            layout.bits,
+            full_range=color.full_range,
+            place=lambda matrix: torch.from_numpy(matrix).to(like.device),
+        )
         self._layers = layers(working[0], layout.height)
         painted = (working[0] << len(self._layers), working[1] << len(self._layers))
         self._to_rgb = PlanesToRgb(layout, color, working, like)
@@ -278,17 +284,17 @@ class _Course:
         for weight in self._layers:
             pastiches = self._paint_over(pastiches, rows, weight)
         result = torch.zeros_like(samples)
-        are_bars = self._bars_in(originals) if any(self._bars) else ()
+        views = self._layout.split(result)
         for index, (original, above, view) in enumerate(
-            zip(originals, self._to_planes(pastiches), self._layout.split(result), strict=True)
+            zip(originals, self._to_planes(pastiches), views, strict=True)
         ):
             below = centred(original, self._layout.bits, above.dtype)
             blended = blend(below, above, opacities[:, min(index, 1)])
             view.copy_(to_samples(blended, self._layout))
-            for pair, kept in zip(edges(view.shape[1:], self._bars), are_bars, strict=False):
-                for part in pair:
-                    ours, theirs = view[:, *part], original[:, *part]
-                    ours.copy_(torch.where(kept[:, None, None], theirs, ours))
+        for scene in self._barkeeper.scenes(originals):
+            for index, part in enumerate(scene.parts):
+                ours, theirs = views[index][:, *part], originals[index][:, *part].float()
+                ours.copy_(torch.lerp(theirs, ours.float(), scene.opacity(index)).round_())
         return result
 
     def _paint(self, frames: Tensor, rows: Tensor) -> Tensor:

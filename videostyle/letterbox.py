@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+import math
+from collections.abc import Sequence, Sized
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
+import av
 import numpy as np
 import numpy.typing as npt
 
-from videostyle.color import ColorConverter, has_alpha, is_lit, plane_array
+from videostyle.bars import Bars, Squares, is_lit
+from videostyle.color import ColorConverter, has_alpha, plane_array
 from videostyle.decode import frames_near, measure_duration
 from videostyle.errors import MediaError
-from videostyle.media import Frame, MediaInfo
+from videostyle.media import MediaInfo, Part
 
 Lit = npt.NDArray[np.bool_]
 Shares = npt.NDArray[np.float64]
@@ -20,11 +24,13 @@ Shares = npt.NDArray[np.float64]
 _PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _LEAST_SEEN = 3
 # Bars are as wide as each other but for so much, and each at least and at most so much of a side.
-_UNEVEN, _NARROWEST, _WIDEST = 0.01, 0.02, 0.36
+_UNEVEN, _NARROWEST, _WIDEST = 0.01, 0.02, 0.39
 # A line of the picture is lit over so much of its length in some frame; one of a bar over no more
 # than a little, and only so near to the picture: as far as a block rings that lies on the edge.
 _STRAIGHT, _RINGING = 0.5, 0.2
 _BLOCK = 8
+# Of 255: so much lighter than in any of these frames bars are not, nor is a scene seen to be.
+_LIGHTER = 4
 
 
 def with_bars(info: MediaInfo) -> MediaInfo:
@@ -44,30 +50,111 @@ def with_bars(info: MediaInfo) -> MediaInfo:
         except MediaError:
             return info
     converter = ColorConverter(info, "yuv420p")
-    lit = np.zeros((info.height, info.width), bool)
-    seen = black = 0
+    size = (info.height, info.width)
+    squares = Squares((slice(0, info.height), slice(0, info.width)), size)
+    lit = np.zeros(size, bool)
+    seen = list[_Seen]()
+    black = 0
     with closing(frames_near(info, [place * length for place in _PLACES])) as frames:
         for frame in frames:
-            here = _lit(converter, frame)
-            if not here.any():
+            image = converter.to_output(frame.image)
+            here = _lit(image, full_range=converter.color.full_range)
+            middle = squares.extent(squares.lit(here))
+            if middle is None:
                 black += 1
                 continue
-            seen += 1
-            lit |= here
+            seen.append(_Seen.of(plane_array(image, 0), here, middle))
+            part = seen[-1].part
+            lit[part] |= here[part]
             if not any(_reaches_far(lit.max(axis)) for axis in (0, 1)):
                 return info
     # A short video has fewer frames.
-    enough = seen >= _LEAST_SEEN or (seen and not black)
-    return replace(info, bars=_bars(lit)) if enough else info
+    if len(seen) < _LEAST_SEEN and (black or not seen):
+        return info
+    common = list(map(_common, *(each.attached for each in seen)))
+    for each in seen:
+        rows, columns = map(_enclosing, each.part, common)
+        lit[rows, columns] |= each.lit[rows, columns]
+    found = replace(info, bars=_bars(lit))
+    return replace(found, bars_level=_level(found, seen, converter)) if any(found.bars) else info
 
 
-def _lit(converter: ColorConverter, frame: Frame) -> Lit:
+def describe_bars(info: MediaInfo) -> list[str]:
+    """What a user should know of the bars; nothing where there are none."""
+    above, below, left, right = info.bars
+    places = [
+        _place(above, below, "lines", "above", "below"),
+        _place(left, right, "columns", "left", "right"),
+    ]
+    found = ", ".join(filter(None, places))
+    return [f"black bars ({found}) are left as they are; --bars none paints them"] * bool(found)
+
+
+def _place(first: int, last: int, unit: str, *names: str) -> str:
+    if first == last:
+        return f"{first} {unit} {' and '.join(names)}" if first else ""
+    return f"{first} {unit} {names[0]}, {last} {names[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A frame: its luma, where it is lit, the part with what is large and lit, and that with the
+    light that hangs together with it. Outside of both there are but letters and logos, outside of
+    the first there may be."""
+
+    luma: npt.NDArray[Any]
+    lit: Lit
+    part: Part
+    attached: Part
+
+    @classmethod
+    def of(cls, luma: npt.NDArray[Any], lit: Lit, middle: Part) -> _Seen:
+        rows, columns = middle
+        dense_rows: Lit = lit[:, columns].mean(1) >= _STRAIGHT
+        dense_columns: Lit = lit[rows].mean(0) >= _STRAIGHT
+        part = _grown(rows, dense_rows), _grown(columns, dense_columns)
+        rows, columns = part
+        attached = _grown(rows, lit.max(1)), _grown(columns, lit.max(0))
+        return cls(luma, lit, part, attached)
+
+
+def _grown(lines: slice, lit: Lit) -> slice:
+    """The same with the lines next to it, up to one that is not lit."""
+    before, after = lit[: lines.start][::-1], lit[lines.stop :]
+    return slice(lines.start - _lit_at_first(before), lines.stop + _lit_at_first(after))
+
+
+def _lit_at_first(lit: Lit) -> int:
+    return len(lit) if lit.all() else int(lit.argmin())
+
+
+def _common(*parts: slice) -> slice:
+    return slice(max(part.start for part in parts), min(part.stop for part in parts))
+
+
+def _enclosing(one: slice, other: slice) -> slice:
+    return slice(min(one.start, other.start), max(one.stop, other.stop))
+
+
+def _lit(image: av.VideoFrame, *, full_range: bool) -> Lit:
     """(H, W): where a frame is not black."""
-    image, full_range = converter.to_output(frame.image), converter.color.full_range
     luma, *chroma = (is_lit(plane_array(image, index), index, 8, full_range) for index in range(3))
     colored = (chroma[0] | chroma[1]).repeat(2, 0).repeat(2, 1)
     lit: Lit = luma | colored[: image.height, : image.width]
     return lit
+
+
+def _level(info: MediaInfo, seen: Sequence[_Seen], converter: ColorConverter) -> int:
+    """Of 255, how light half of the bars' samples may be."""
+    strips = Bars.of(info).strips((info.height, info.width))
+    medians = [
+        float(np.median(np.concatenate([each.luma[part].ravel() for part in strips])))
+        for each in seen
+    ]
+    level = max(medians)
+    if not converter.color.full_range:
+        level = (level - 16) * 255 / 219
+    return max(0, math.ceil(level)) + _LIGHTER
 
 
 def _bars(lit: Lit) -> tuple[int, int, int, int]:

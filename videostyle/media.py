@@ -128,8 +128,9 @@ class MediaInfo:
     time_base. duration_seconds and frame_count: what the file says, or None; a picture is a video
     of length 0. hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
     above and below and black columns left and right (`letterbox`), which are not painted in frames
-    where they are black. pictures: the numbers of the numbered pictures (`numbered`) it is made of,
-    none of any other video. icc_profile: of a picture, or of the first numbered one.
+    where they are black. bars_level: of 255, how light half of their samples may be. pictures: the
+    numbers of the numbered pictures (`numbered`) it is made of, none of any other video.
+    icc_profile: of a picture, or of the first numbered one.
     """
 
     path: Path
@@ -150,6 +151,7 @@ class MediaInfo:
     other_streams: tuple[StreamInfo, ...] = ()
     hdr_color: ColorSpec | None = None
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)
+    bars_level: int = 24
     pictures: range = range(0)
     icc_profile: bytes | None = field(default=None, repr=False)
 
@@ -172,6 +174,10 @@ class MediaInfo:
         )
         above, below, left, right = (2 * int(bar * scale / 2) for bar in self.bars)
         return replace(self, width=width, height=height, bars=(above, below, left, right))
+
+    def bars_to_dict(self) -> dict[str, int]:
+        """For JSON: the bars by name."""
+        return dict(zip(("above", "below", "left", "right"), self.bars, strict=True))
 
     def streams(self, kind: str) -> tuple[StreamInfo, ...]:
         """The other streams of one kind."""

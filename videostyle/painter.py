@@ -103,6 +103,7 @@ class Assignment:
             **self.plan.to_dict(),
             "tone_mapped": info.hdr_color is not None,
             "size": [info.width, info.height],
+            "bars": info.bars,
             "fps": str(info.frame_rate),
             "cuts": f"{len(cuts)} from {cuts[0]} to {cuts[-1]}",
             "stabilize": self.stabilize,

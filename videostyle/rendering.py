@@ -22,7 +22,7 @@ from videostyle.encode import (
     plan_output,
 )
 from videostyle.errors import MediaError, UsageError
-from videostyle.letterbox import with_bars
+from videostyle.letterbox import describe_bars, with_bars
 from videostyle.look import Look
 from videostyle.media import Cut, MediaInfo
 from videostyle.model import load_model
@@ -44,6 +44,7 @@ from videostyle.workers import paint_in_processes
 
 HDR = ("refuse", "tonemap", "pass")
 HWACCEL = ("none", "cuda")
+BARS = ("auto", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def render(
     hdr: str = "refuse",
     fps: str | float | Fraction | None = None,
     hwaccel: str = "none",
+    bars: str = "auto",
     on_warning: Callable[[str], None] = lambda warning: None,
     on_progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
@@ -102,6 +104,7 @@ def render(
     first damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and
     HLG: refuse, tonemap or pass. fps: frames a second of numbered pictures, 25 if None, such as 24,
     23.976 or "30000/1001". hwaccel: cuda lets the GPU decode what it can, none the CPU.
+    bars: auto leaves the black bars of a film as they are, none paints them.
     on_warning is called with every warning of the timeline, before the first frame; they are also
     the first of the report's notes. on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
@@ -115,6 +118,7 @@ def render(
         raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
     _check(source, output, timeline, options, max_size, hdr)
     _check_choice("hwaccel", hwaccel, HWACCEL)
+    _check_choice("bars", bars, BARS)
     _check_whole("workers", workers)
     if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
         least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
@@ -136,7 +140,8 @@ def render(
     cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
     account = Account(info.frame_count, on_progress)
     with only_writer(output):
-        assignment = Assignment(with_bars(info), plan, looks, stabilize, strict, hwaccel)
+        info = with_bars(info) if bars == "auto" else info
+        assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel)
         job = _Job(assignment, stylizer, output, cut, account, interrupted)
         result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     if workers > 1 and len(cuts) == 1:
@@ -151,7 +156,7 @@ def render(
         limited_by=done.limited_by,
         complete=result.complete,
         goes_on=not result.complete and len(cuts) > 1,
-        notes=(*warnings, *notes),
+        notes=(*warnings, *describe_bars(info), *notes),
     )
 
 
@@ -336,6 +341,7 @@ def describe(
     end: str | float | None = None,
     hdr: str = "refuse",
     fps: Fraction | None = None,
+    bars: str = "auto",
     *,
     on_warning: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -362,6 +368,7 @@ def describe(
         "input": str(source),
         "output": str(output),
         **info.to_dict(),
+        "bars": (with_bars(info) if bars == "auto" else info).bars_to_dict(),
         **part,
         "encoding": plan.to_dict(),
         "looks": [{"at": at, **looks.look_at(at).to_dict()} for at in times],

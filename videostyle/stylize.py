@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from videostyle.color import ColorConverter, blend_planes, inner
+from videostyle.color import ColorConverter, blend_planes
 from videostyle.flatness import presence
 from videostyle.look import Look
 from videostyle.media import Frame
@@ -101,7 +101,7 @@ def paint(
         return partial(_untouched, frame, converter, stabilizer)
     size = (frame.image.height, frame.image.width)
     rgb = converter.to_rgb(frame.image, stylizer.working_size(*size, look.stroke))
-    part = inner(converter.bars, rgb.shape[:2]) if any(converter.bars) else None
+    part = converter.bars.inner(rgb.shape[:2]) if converter.bars else None
     opacity = look.opacity * presence(rgb if part is None else rgb[part])
     painting = stylizer.submit(rgb, look.painted)
 
@@ -117,7 +117,7 @@ def paint(
             original = converter.to_output(frame.image)
             chroma = opacity * (1 - look.keep_color)
             painted = blend_planes(original, painted, luma=opacity, chroma=chroma)
-        if any(converter.bars):
+        if converter.bars:
             painted = converter.keep_bars(frame.image, painted)
         return replace(frame, image=painted)
 

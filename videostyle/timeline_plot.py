@@ -12,6 +12,7 @@ from videostyle.timeline import Loop, Timeline, Track
 
 SAMPLES = 1200
 MAX_MARKS = 200
+NAME_HEIGHT = 0.25  # inches of a line of the legend
 PAPER, INK, ORIGINAL_COLOR = "#faf9f6", "#2a2a30", "#d9d8d4"
 STYLE_COLORS = (
     *("#33658a", "#e0a458", "#6a994e", "#bc4b51", "#7d6b91", "#2a9d8f"),
@@ -30,10 +31,12 @@ def plot_timeline(timeline: Timeline, duration: float, path: Path) -> None:
     times = [duration * index / (SAMPLES - 1) for index in range(SAMPLES)]
     looks = [timeline.look_at(time) for time in times]
     moving = [name for name in SCALARS if len({getattr(look, name) for look in looks}) > 1]
-    figure = Figure(figsize=(10, 3.2 + 0.9 * len(moving)), facecolor=PAPER, layout="constrained")
-    ratios = [3.0] + [0.9] * len(moving)
+    names = [ORIGINAL, *timeline.style_names]
+    names = [name for name in names if any(look.mix.get(name, 0) for look in looks)]
+    ratios = [max(3.0, NAME_HEIGHT * len(names))] + [0.9] * len(moving)
+    figure = Figure(figsize=(10, 0.2 + sum(ratios)), facecolor=PAPER, layout="constrained")
     rows = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
-    _draw_mixture(rows[0], timeline, times, looks)
+    _draw_mixture(rows[0], names, times, looks)
     for axes, name in zip(rows[1:], moving, strict=True):
         _draw_scalar(axes, name, times, looks)
     for axes, name in zip(rows, ["mix", *moving], strict=True):
@@ -52,9 +55,7 @@ def save_figure(figure: Any, path: Path) -> None:
         raise MediaError(f"{path}: cannot be written ({error})") from error
 
 
-def _draw_mixture(axes: Any, timeline: Timeline, times: list[float], looks: list[Look]) -> None:
-    names = [ORIGINAL, *timeline.style_names]
-    names = [name for name in names if any(look.mix.get(name, 0) for look in looks)]
+def _draw_mixture(axes: Any, names: list[str], times: list[float], looks: list[Look]) -> None:
     shades = cycle(STYLE_COLORS)
     colors = [ORIGINAL_COLOR if name == ORIGINAL else next(shades) for name in names]
     weights = [[look.mix.get(name, 0.0) for look in looks] for name in names]

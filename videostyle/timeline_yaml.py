@@ -68,6 +68,11 @@ class _Mistakes:
         self.name, self.lines = name, lines
         self.found: list[tuple[_Place, str]] = []
 
+    def copy(self) -> _Mistakes:
+        copied = _Mistakes(self.name, self.lines)
+        copied.found = list(self.found)
+        return copied
+
     def add(self, place: _Place, message: str) -> None:
         self.found.append((place, message))
 
@@ -78,12 +83,10 @@ class _Mistakes:
     def check(self) -> None:
         if self.found:
             self.found.sort(key=lambda mistake: mistake[0])
-            raise TimelineError("\n".join(self.describe_all(self.found)))
+            raise TimelineError("\n".join(first_of(self.describe_all(self.found))))
 
     def describe_all(self, found: Sequence[tuple[_Place, str]]) -> list[str]:
-        more = len(found) - MAX_MISTAKES
-        tail = [f"... and {more} more"] if more > 0 else []
-        return [self.describe(*mistake) for mistake in found[:MAX_MISTAKES]] + tail
+        return [self.describe(*mistake) for mistake in found]
 
     def describe(self, place: _Place, message: str) -> str:
         """The message with its place, the line it is about and a caret below."""
@@ -95,6 +98,13 @@ class _Mistakes:
         # A tab or a control character becomes one space, so that the caret stays in its column.
         shown = "".join(c if c.isprintable() else " " for c in line[start : start + EXCERPT])
         return f"{head}\n    {shown}\n    {' ' * (column - start)}^"
+
+
+def first_of(messages: Sequence[str]) -> list[str]:
+    """As many messages as can be read, and how many more there are."""
+    more = len(messages) - MAX_MISTAKES
+    tail = [f"... and {more} more"] if more > 0 else []
+    return [*messages[:MAX_MISTAKES], *tail]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,7 @@ class TimelineDocument:
     def resolve(
         self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
     ) -> tuple[Timeline, list[str]]:
-        """Settle every time; return the timeline and warnings.
+        """Settle every time; return the timeline and the first of its warnings.
 
         duration in seconds and rate in frames a second may be None when no time needs them. tick:
         of the video's clock in seconds, to meet frames whose times it rounds. A duration of 0 is a
@@ -131,10 +141,10 @@ class TimelineDocument:
         """
         tracks, loop, warnings = self._tracks_and_loop(duration, rate, tick)
         mix = tracks.pop("mix")
-        return Timeline(mix, tracks, loop), warnings
+        return Timeline(mix, tracks, loop), first_of(warnings)
 
     def check(self, duration: float | None, rate: Fraction | None) -> list[str]:
-        """As `resolve`, but times that need what is None are left out. Returns the warnings."""
+        """As `resolve`, but times that need what is None are left out. Returns all warnings."""
 
         def is_known(time: Time) -> bool:
             return not (
@@ -150,7 +160,7 @@ class TimelineDocument:
         self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
     ) -> tuple[dict[str, Track[Any]], Loop | None, list[str]]:
         duration, rate = _length_of(duration), _rate_of(rate)
-        report = _Mistakes(self.mistakes.name, self.mistakes.lines)
+        report = self.mistakes.copy()
         settled = [
             (_settle(key.at, key.place, duration, rate, report, tick), key) for key in self.keys
         ]
@@ -215,7 +225,8 @@ def parse_timeline(text: str, name: str, styles: ModelCard | Sequence[str]) -> T
     titles = styles.titles if isinstance(styles, ModelCard) else dict.fromkeys(styles, "")
     mistakes = _Mistakes(name, text.splitlines())
     document = _Reader(mistakes, titles).document(_compose(text, mistakes))
-    mistakes.check()
+    if mistakes.found:
+        document.check(None, None)  # for mistakes in times, to be told together with these
     return document
 
 

@@ -42,6 +42,7 @@ def _probe(arguments: argparse.Namespace) -> int:
     from videostyle.decode import inspect, paintable
     from videostyle.encoders import plan_encoding
     from videostyle.errors import MediaError
+    from videostyle.letterbox import describe_bars, with_bars
     from videostyle.options import EncodeOptions
 
     path = arguments.file
@@ -52,7 +53,9 @@ def _probe(arguments: argparse.Namespace) -> int:
         ending = "png" if info.is_image else arguments.to.lstrip(".")
         plan = plan_encoding(info, Path(f"{path.stem}.{ending}"), EncodeOptions())
         facts["render"] = plan.to_dict()
-        lines = [str(stream) for stream in plan.streams]
+        info = with_bars(info)
+        facts["bars"] = info.bars_to_dict()
+        lines = [str(stream) for stream in plan.streams] + describe_bars(info)
     except MediaError as error:
         facts["render"], lines = {"refused": str(error)}, [f"render refuses it: {error}"]
     if arguments.json:

@@ -119,6 +119,12 @@ def add_render(commands: Any) -> None:
         help="cuda: an NVIDIA GPU decodes what it can (default: %(default)s)",
     )
     parser.add_argument(
+        "--bars",
+        choices=("auto", "none"),
+        default="auto",
+        help="none: paint the black bars of a film too (default: %(default)s, leave them black)",
+    )
+    parser.add_argument(
         "--strict", action="store_true", help="stop at the first damage instead of skipping it"
     )
     parser.add_argument(
@@ -219,6 +225,7 @@ def _render_one(
             hdr=arguments.hdr,
             fps=_fps(source, arguments),
             hwaccel=arguments.hwaccel,
+            bars=arguments.bars,
             on_warning=warn,
             on_progress=on_progress,
             interrupted=stop.is_set,
@@ -334,9 +341,9 @@ def _dry_run(
     given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
     plans = []
     for source, output in jobs:
-        fps = _fps(source, arguments)
+        facts = (*given, _fps(source, arguments), arguments.bars)
         try:
-            plans.append(describe(source, output, timeline, options, *given, fps, on_warning=say))
+            plans.append(describe(source, output, timeline, options, *facts, on_warning=say))
         except VideoStyleError as error:
             if not several:
                 raise

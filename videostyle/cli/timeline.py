@@ -144,8 +144,10 @@ def _check_command(arguments: argparse.Namespace) -> int:
 
 
 def _verdict(document: TimelineDocument, duration: float | None, rate: Fraction | None) -> str:
+    from videostyle.timeline_yaml import first_of
+
     warnings = document.check(duration, rate)
-    for warning in warnings:
+    for warning in first_of(warnings):
         say(warning)
     unknown = _unknown(document, duration, rate)
     limit = f" as far as it can be told without {' and '.join(unknown)}" if unknown else ""
