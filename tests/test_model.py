@@ -115,6 +115,8 @@ def test_other_shapes_are_named(model_file: Path) -> None:
         {"expand": [{"kernel": 9, "stride": 2, "channels": 3}] * 3},
         {"unshuffle": None},
         {"residual_blocks": 2.5},
+        {"smooth_output": 10**9},
+        {"smooth_output": "yes"},
     ],
 )
 def test_a_broken_architecture_is_a_model_error(

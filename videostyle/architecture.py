@@ -187,6 +187,8 @@ class Architecture:
 
     def check(self) -> None:
         """Raise ValueError on numbers out of bounds: a model file is untrusted input."""
+        if not (isinstance(self.smooth_output, bool) and isinstance(self.normalize_output, bool)):
+            raise ValueError("smooth_output and normalize_output must be true or false")
         if not (1 <= len(self.contract) <= 8 and 1 <= len(self.expand) <= 8):
             raise ValueError("needs 1 to 8 contract and as many expand layers")
         if self.expand[-1].channels != 3:

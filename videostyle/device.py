@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import sys
 from functools import cache
 from importlib.util import find_spec
@@ -25,10 +26,12 @@ def cores() -> int:
 
 @cache
 def cpu_has(feature: str) -> bool:
-    """Whether this processor has an instruction set, by Linux's name for it (avx2, avx512bw)."""
+    """Whether this processor has an instruction set of x86, by Linux's name (avx2, avx512bw)."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:  # another system
+    except OSError:  # Windows, and a Mac of before 2020
         import torch
 
         return any(

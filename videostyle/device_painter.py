@@ -168,10 +168,6 @@ class DevicePainter:
     def _submit(
         self, batch: _Batch, writers: Sequence[Callable[[Tensor], object]], *, download: bool = True
     ) -> Callable[[], Tensor]:
-        lane = self._lane(batch.layout, batch.working)
-        course = lane.function
-        assert isinstance(course, _Course)
-        alike, keep = course.follow(batch.marks)
         looks = batch.looks
 
         def fill(host: list[Tensor]) -> None:
@@ -187,7 +183,12 @@ class DevicePainter:
             likeness[: len(looks)] = alike
             kept.copy_(keep)
 
-        return lane.submit(fill, writers, download=download)
+        with self._engine.lock:  # what a course follows is what it paints next
+            lane = self._lane(batch.layout, batch.working)
+            course = lane.function
+            assert isinstance(course, _Course)
+            alike, keep = course.follow(batch.marks)
+            return lane.submit(fill, writers, download=download)
 
     def _lane(self, layout: PlaneLayout, working: tuple[int, int]) -> Lane:
         size, converter = self.batch_size(layout), self._converter

@@ -655,6 +655,8 @@ def _reason(plan: EncodingPlan, info: MediaInfo) -> str:
     FFmpeg has one log. While it is listened to, its threads wait for Python's lock with every line,
     also those of a decoder that another thread closes with that lock in its hands.
     """
+    if not sys.executable:  # inside another program
+        return ""
     # Read-only mappings cannot be pickled; the muxer has no part in this.
     plan = replace(plan, container=replace(plan.container, options={}))
     try:
@@ -663,7 +665,7 @@ def _reason(plan: EncodingPlan, info: MediaInfo) -> str:
             input=pickle.dumps((plan, info)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))},
             timeout=_REASON_SECONDS,
             check=True,
         ).stdout.decode()

@@ -114,7 +114,7 @@ class Kernels(Protocol):
         """(N, H, W, C) uint8: the sigmoid of a map normalised as above."""
 
     def weighted_mean(self, pastiches: Tensor, shares: Tensor) -> Tensor:
-        """See `stabilizer.weighted_mean`."""
+        """See `device_stabilizer.weighted_mean`."""
 
 
 class _Layer:

@@ -104,7 +104,7 @@ def to_bytes(x: Map, affine: Tensor, moments: Tensor) -> Tensor:
 
 
 def weighted_mean(pastiches: Tensor, shares: Tensor) -> Tensor:
-    """See `stabilizer.weighted_mean`."""
+    """See `device_stabilizer.weighted_mean`."""
     count, columns = shares.shape[1], shares.shape[3]
     _, height, width, colors = pastiches.shape
     result = pastiches.new_empty((count, height, width, colors))

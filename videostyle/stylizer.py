@@ -37,7 +37,8 @@ MIN_SIDE = 64
 
 
 class Stylizer:
-    """Paints RGB frames with one model on one device. Threads may share one.
+    """Paints RGB frames with one model on one device. Threads may share one; but videos rendered at
+    the same time on a GPU would share the memory that holds them still, so give each its own.
 
     threads: of the CPU; None for as many as there are cores. Raises UsageError for a device or
     precision this machine lacks, for less than one thread, and for what is no model.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 
 import torch
@@ -81,6 +82,11 @@ class TorchEngine:
         self._painter = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
+    def lock(self) -> AbstractContextManager[object]:
+        """Held by the thread that begins a batch."""
+        return self._streams.lock
+
+    @property
     def gpu(self) -> int | None:
         return (self.device.index or 0) if self.device.type == "cuda" else None
 
@@ -102,7 +108,7 @@ class TorchEngine:
             for target, source in zip(host, batch, strict=True):
                 target.copy_(source)
 
-        with self._streams.lock:
+        with self.lock:
             taken = self.lane(frames.shape, lambda: (self.paint, batch)).submit(fill)
 
         def finish() -> Pictures:
@@ -116,7 +122,7 @@ class TorchEngine:
 
         make: gives the function, and tensors of the shapes and dtypes that a batch has.
         """
-        with self._streams.lock:
+        with self.lock:
             lane = self._lanes.pop(key, None)
             if lane is None:
                 if len(self._lanes) == MOST_LANES:

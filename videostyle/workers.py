@@ -187,12 +187,8 @@ def _paint(segments: Segments) -> list[Painted]:
 
 def _share(settings: dict[str, Any], worker: int, workers: int) -> dict[str, Any]:
     """A GPU of its own for each worker as far as there are enough, and a part of the threads."""
-    count = gpus()
-    turn = (
-        {"device": f"cuda:{worker % count}"}
-        if count and settings["device"] in ("auto", "cuda")
-        else {}
-    )
+    count = gpus() if settings["device"] in ("auto", "cuda") else 0
+    turn = {"device": f"cuda:{worker % count}"} if count else {}
     return {**settings, **turn, "threads": max(1, (settings["threads"] or cores()) // workers)}
 
 

@@ -43,7 +43,8 @@ def _add_quality(measures: Any) -> None:
         required=True,
         metavar="NAME|PATH",
         help="a shipped model's name or a model file; the first one's training weights measure "
-        "all. Repeat it to compare models, or one of many styles with models of one style each",
+        "all. Repeat it to compare models that smooth what they make, or such that do not, or one "
+        "of many styles with models of one style each",
     )
     _add_data(parser)
     parser.add_argument("--styles", type=_names, metavar="A,B", help="only these (default: all)")

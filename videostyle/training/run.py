@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +209,8 @@ def _start_from(
     """A model, and its rows of these styles; a style that the model has not learned begins as the
     mean of those it has."""
     model = load_model(name)
-    if model.architecture != architecture:
+    # Kernels fit, be what they make smoothed or not.
+    if replace(model.architecture, smooth_output=architecture.smooth_output) != architecture:
         raise TrainingError(
             f"start_from: {name} has another architecture; set architecture and width to its own"
         )
