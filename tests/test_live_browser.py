@@ -907,6 +907,7 @@ def test_a_tab_without_the_controls_keeps_what_it_can_undo(page: Any, server: Li
     wait_for(lambda: state(page, "look.mix") == {"original": 1})
     second = open_page(page.context, server)
     second.click("#take-controls")
+    page.bring_to_front()  # clicks in a tab behind another take seconds
     wait_for(lambda: page.is_visible("#take-controls"))
     page.click("#undo")
     page.click("#undo")
