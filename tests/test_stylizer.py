@@ -84,17 +84,18 @@ def test_a_frame_seen_backwards_is_painted(small_model: Model) -> None:
     assert np.array_equal(backwards, stylizer(frame[..., ::-1].copy(), look))
 
 
-def engines(model: Model) -> list[Engine]:
-    return [
-        OpenVinoEngine(model.architecture, model.weights, "fp32", 1),
-        TorchEngine(model.network, "cpu", "fp32"),
-    ]
+def engine_of(model: Model, name: str, device: str = "cpu") -> Engine:
+    """In fp32."""
+    if name == "openvino":
+        return OpenVinoEngine(model.architecture, model.weights, "fp32", 2)
+    return TorchEngine(model.network, device, "fp32")
 
 
 def test_the_engines_agree_on_batches(small_model: Model) -> None:
     frames = np.stack([photo(64, 80, seed) for seed in range(3)])
     rows = small_model.rows([{"red": 1.0}, {"green": 1.0}, {"red": 0.5, "blue": 0.5}])
-    first, second = (engine.submit(frames, rows)() for engine in engines(small_model))
+    engines = engine_of(small_model, "openvino"), engine_of(small_model, "torch")
+    first, second = (engine.submit(frames, rows)() for engine in engines)
     assert difference(first, second).max() <= 1
 
 
@@ -164,11 +165,7 @@ def test_the_number_of_threads_changes_no_pixel(precision: str) -> None:
 def test_frames_in_flight_keep_their_pictures_in_whatever_order_they_are_taken(
     small_model: Model, name: str, device: str
 ) -> None:
-    engine: Engine = (
-        OpenVinoEngine(small_model.architecture, small_model.weights, "fp32", 2)
-        if name == "openvino"
-        else TorchEngine(small_model.network, device, "fp32")
-    )
+    engine = engine_of(small_model, name, device)
     frames = [photo(64, 64, seed)[None] for seed in range(9)]
     rows = small_model.rows([{"green": 1.0}])
     expected = [engine.submit(frame, rows)() for frame in frames]
@@ -181,11 +178,7 @@ def test_frames_in_flight_keep_their_pictures_in_whatever_order_they_are_taken(
 def test_threads_that_share_an_engine_get_their_own_pictures(
     small_model: Model, name: str, device: str
 ) -> None:
-    engine: Engine = (
-        OpenVinoEngine(small_model.architecture, small_model.weights, "fp32", 2)
-        if name == "openvino"
-        else TorchEngine(small_model.network, device, "fp32")
-    )
+    engine = engine_of(small_model, name, device)
     frames = [photo(64, 64, seed)[None] for seed in range(9)]
     rows = small_model.rows([{"green": 1.0}])
     expected = [engine.submit(frame, rows)() for frame in frames]

@@ -187,6 +187,23 @@ def test_a_run_begins_with_a_model(studio: Path, loss_network_file: Path) -> Non
     assert not np.array_equal(trainer.rows[0].detach(), model.styles[0])
 
 
+def test_a_network_that_did_not_smooth_goes_on_smoothing(
+    studio: Path, loss_network_file: Path
+) -> None:
+    list(make(studio, loss_network_file, "first").steps())
+    before = load_model(studio / "first" / "tiny.safetensors")
+    rough = replace(before.architecture, smooth_output=False)
+    learned = studio / "rough.safetensors"
+    card = replace(before.card, architecture=rough.to_dict())
+    save_model(learned, replace(before, card=card, architecture=rough))
+    config = studio / "config.yaml"
+    config.write_text(f"{config.read_text()}start_from: {learned}\n")
+    list(make(studio, loss_network_file, "second").steps())
+    after = load_model(studio / "second" / "tiny.safetensors")
+    assert (load_model(learned).architecture, after.architecture) == (rough, before.architecture)
+    assert after.architecture.smooth_output
+
+
 def test_rows_alone_are_trained_on_request(studio: Path, loss_network_file: Path) -> None:
     list(make(studio, loss_network_file, "first").steps())
     learned = studio / "first" / "tiny.safetensors"

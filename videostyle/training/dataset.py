@@ -96,7 +96,7 @@ def crop_to_multiple(image: Image.Image, size: int, multiple: int) -> Image.Imag
 def painting_pixels(path: Path, size: int, *, smooth: bool = False) -> Tensor:
     """(3, H, W): a painting with its shorter side at `size` pixels. smooth: by SMOOTHING, as a
     network's output is that is compared with it; else the loss asks for what the network cannot
-    make, and gets a coarser weave in place of it."""
+    make, and the network learns a weave in place of it."""
     pixels = to_pixels(resize_shorter(open_picture(path), size))
     if not smooth:
         return pixels

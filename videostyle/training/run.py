@@ -206,11 +206,15 @@ class TrainingRun:
 def _start_from(
     name: str, architecture: Architecture, styles: Sequence[str]
 ) -> tuple[Model, Tensor]:
-    """A model, and its rows of these styles; a style that the model has not learned begins as the
-    mean of those it has."""
+    """A model, to make what `architecture` makes, and its rows of these styles; a style that the
+    model has not learned begins as the mean of those it has."""
     model = load_model(name)
     # Kernels fit, be what they make smoothed or not.
-    if replace(model.architecture, smooth_output=architecture.smooth_output) != architecture:
+    model = replace(
+        model,
+        architecture=replace(model.architecture, smooth_output=architecture.smooth_output),
+    )
+    if model.architecture != architecture:
         raise TrainingError(
             f"start_from: {name} has another architecture; set architecture and width to its own"
         )
