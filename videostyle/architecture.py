@@ -163,7 +163,7 @@ class Architecture:
     @property
     def multiple(self) -> int:
         """Frame sides the network takes are multiples of this many pixels."""
-        return self.unshuffle * math.prod(layer.stride for layer in self.contract)
+        return self.unshuffle * math.prod([layer.stride for layer in self.contract])
 
     @property
     def reach(self) -> int:

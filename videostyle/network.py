@@ -150,7 +150,7 @@ class StyleNetwork(nn.Module):
             used.append(these)
             return conditional_instance_norm(x, gamma, beta, these)
 
-        convs = iter(self.convs)
+        convs = iter(list(self.convs))  # `torch.compile` follows no iterator of a module
 
         def step(x: Tensor, *, relu: bool, add: Tensor | None = None) -> Tensor:
             x = normalize(next(convs)(x))

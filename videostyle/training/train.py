@@ -90,7 +90,9 @@ class Trainer:
         self._measure = objective.rounded().losses_of
         self._paint = self.network
         if config.steps >= COMPILE_FROM_STEPS and can_compile(self.device.type):
-            self._paint, self._measure = torch.compile(self._paint), torch.compile(self._measure)
+            self._paint, self._measure = (
+                torch.compile(each, fullgraph=True) for each in (self._paint, self._measure)
+            )
         self._streams = Streams(self.device)
         self.programs: dict[int, Program] = {}  # by how many tensors a step is given
 
