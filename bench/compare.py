@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from videostyle.evaluation.throughput import scaled_clip
-from videostyle.model import load_model
+from videostyle.network.model import load_model
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
 STYLE = "starry_night"

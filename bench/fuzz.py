@@ -249,10 +249,10 @@ def work() -> None:
 def make_small_model(path: Path) -> None:
     import torch
 
-    from videostyle.architecture import ARCHITECTURES
-    from videostyle.model import Model, save_model
-    from videostyle.model_card import ModelCard, Style
-    from videostyle.network import StyleNetwork
+    from videostyle.network.architecture import ARCHITECTURES
+    from videostyle.network.model import Model, save_model
+    from videostyle.network.model_card import ModelCard, Style
+    from videostyle.network.network import StyleNetwork
 
     torch.manual_seed(0)
     architecture = ARCHITECTURES["lean"].scaled(0.25)

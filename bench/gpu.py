@@ -27,21 +27,21 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from videostyle.architecture import ARCHITECTURES
-from videostyle.color import ColorConverter
-from videostyle.device_painter import DevicePainter
-from videostyle.engine import make_engine
 from videostyle.evaluation.floor import machine_floor
-from videostyle.fused_network import Map
 from videostyle.look import Look
-from videostyle.media import ColorSpec, MediaInfo
-from videostyle.model import Model
-from videostyle.model_card import ModelCard, Style
-from videostyle.network import StyleNetwork, conditional_instance_norm
-from videostyle.planes import PlaneLayout
-from videostyle.program import Program, Streams, record_graph
-from videostyle.stylizer import LOOK_LINES, Stylizer
-from videostyle.torch_engine import DTYPES, TorchEngine
+from videostyle.media.color import ColorConverter
+from videostyle.media.info import ColorSpec, MediaInfo
+from videostyle.network.architecture import ARCHITECTURES
+from videostyle.network.engine import make_engine
+from videostyle.network.fused_network import Map
+from videostyle.network.model import Model
+from videostyle.network.model_card import ModelCard, Style
+from videostyle.network.network import StyleNetwork, conditional_instance_norm
+from videostyle.network.program import Program, Streams, record_graph
+from videostyle.network.torch_engine import DTYPES, TorchEngine
+from videostyle.stylize.device_painter import DevicePainter
+from videostyle.stylize.planes import PlaneLayout
+from videostyle.stylize.stylizer import LOOK_LINES, Stylizer
 
 BT709 = ColorSpec(1, 1, 1, full_range=False)
 POOL = 3  # inputs shown in turn
@@ -182,14 +182,14 @@ def random_stylizer(name: str, device: str, precision: str) -> tuple[Stylizer, T
         else make_engine(model, device, precision)
     )
     assert isinstance(engine, TorchEngine)
-    with patch("videostyle.stylizer.make_engine", return_value=engine):
+    with patch("videostyle.stylize.stylizer.make_engine", return_value=engine):
         return Stylizer(model), engine
 
 
 def kernels(
     arguments: argparse.Namespace, device: torch.device, dtype: torch.dtype, copy: float
 ) -> list[dict[str, Any]]:
-    from videostyle import kernels as fused
+    from videostyle.network import kernels as fused
 
     rows = []
     for name in arguments.model or ["lean", "paper"]:

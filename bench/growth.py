@@ -20,18 +20,18 @@ from typing import Any
 import av
 from matplotlib.figure import Figure
 
-from videostyle.color import ColorConverter
-from videostyle.decode import decode, probe
-from videostyle.encode import plan_output
+from videostyle.decode.decode import decode, probe
+from videostyle.encode.encode import plan_output
+from videostyle.encode.options import EncodeOptions
 from videostyle.evaluation.throughput import measure_rates, render_in_new_process, scaled_clip
 from videostyle.look import Look
-from videostyle.model import Model, load_model
-from videostyle.model_card import DEFAULT_MODEL
-from videostyle.options import EncodeOptions
-from videostyle.stylize import stylize
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import Keyframe, Timeline, Track
-from videostyle.timeline_plot import INK, PAPER, STYLE_COLORS
+from videostyle.media.color import ColorConverter
+from videostyle.network.model import Model, load_model
+from videostyle.network.model_card import DEFAULT_MODEL
+from videostyle.stylize.stylize import stylize
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.plot import INK, PAPER, STYLE_COLORS
+from videostyle.timeline.timeline import Keyframe, Timeline, Track
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
 FRAMES, REPEATS = 40, 5

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import av
 
-from videostyle.segments import segment_folder
+from videostyle.encode.segments import segment_folder
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
 TIMELINE = Path(__file__).parents[1] / "timelines" / "demo.yaml"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from videostyle.architecture import ARCHITECTURES
-from videostyle.model import Model, save_model
-from videostyle.model_card import ModelCard, Style
-from videostyle.network import StyleNetwork
+from videostyle.network.architecture import ARCHITECTURES
+from videostyle.network.model import Model, save_model
+from videostyle.network.model_card import ModelCard, Style
+from videostyle.network.network import StyleNetwork
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from videostyle.evaluation.motion import NOISE
 from videostyle.evaluation.ruler import spread
-from videostyle.model import load_model
+from videostyle.network.model import load_model
 from videostyle.training.dataset import list_photos, open_picture, resize_shorter, to_pixels
 from videostyle.training.warp import flow_grid, warp
 

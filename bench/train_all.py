@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from videostyle.device import choose_device
-from videostyle.model import load_model, save_model
+from videostyle.network.model import load_model, save_model
 from videostyle.training.add_style import StyleTraining
 from videostyle.training.config import TrainConfig, read_train_config
 from videostyle.training.dataset import ContentCrops, list_paintings, list_photos

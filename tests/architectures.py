@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from videostyle.architecture import ARCHITECTURES, ConvLayer
+from videostyle.network.architecture import ARCHITECTURES, ConvLayer
 
 LEAN, PAPER = ARCHITECTURES["lean"].scaled(0.5), ARCHITECTURES["paper"].scaled(0.25)
 PLANS = {

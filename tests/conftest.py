@@ -22,12 +22,12 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from hypothesis import settings
 
-from videostyle.color import convert
-from videostyle.media import ColorSpec
+from videostyle.media.color import convert
+from videostyle.media.info import ColorSpec
 
 if TYPE_CHECKING:
-    from videostyle.model import Model
-    from videostyle.stylizer import Stylizer
+    from videostyle.network.model import Model
+    from videostyle.stylize.stylizer import Stylizer
 
 # Tests run side by side: PyTorch's threads must not spin while they wait. Read when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -89,10 +89,10 @@ def small_model() -> Model:
     """Three made-up styles in a network of a quarter of the lean width, with random weights."""
     import torch
 
-    from videostyle.architecture import ARCHITECTURES
-    from videostyle.model import Model
-    from videostyle.model_card import ModelCard, Style
-    from videostyle.network import StyleNetwork
+    from videostyle.network.architecture import ARCHITECTURES
+    from videostyle.network.model import Model
+    from videostyle.network.model_card import ModelCard, Style
+    from videostyle.network.network import StyleNetwork
 
     architecture = ARCHITECTURES["lean"].scaled(0.25)
     shape = (3, architecture.row_size)
@@ -108,7 +108,7 @@ def small_model() -> Model:
 
 @pytest.fixture(scope="session")
 def model_file(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> str:
-    from videostyle.model import save_model
+    from videostyle.network.model import save_model
 
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
     save_model(path, small_model)
@@ -117,7 +117,7 @@ def model_file(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def stylizer(small_model: Model) -> Stylizer:
-    from videostyle.stylizer import Stylizer
+    from videostyle.stylize.stylizer import Stylizer
 
     return Stylizer(small_model, device="cpu", precision="fp32", threads=1)
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from av.container import OutputContainer
 
-from videostyle.color import ColorConverter
-from videostyle.decode import decode, probe
-from videostyle.encode import EncodeReport, encode, plan_output
-from videostyle.encoders import EncodingPlan
-from videostyle.media import Frame, MediaInfo
-from videostyle.options import EncodeOptions
-from videostyle.verify import verify
+from videostyle.decode.decode import decode, probe
+from videostyle.encode.encode import EncodeReport, encode, plan_output
+from videostyle.encode.encoders import EncodingPlan
+from videostyle.encode.options import EncodeOptions
+from videostyle.media.color import ColorConverter
+from videostyle.media.frame import Frame
+from videostyle.media.info import MediaInfo
+from videostyle.rendering.verify import verify
 
 Clip = Callable[..., Path]
 FAST = EncodeOptions(preset="ultrafast")

@@ -15,9 +15,9 @@ from pipeline import Clip
 from videostyle.cli import main
 from videostyle.errors import UsageError
 from videostyle.look import Look
-from videostyle.model import Model, load_model
-from videostyle.model_card import Style
-from videostyle.stylizer import Stylizer
+from videostyle.network.model import Model, load_model
+from videostyle.network.model_card import Style
+from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.add_style import StyleTraining, content_pictures, loss_range
 from videostyle.training.config import PaintingConfig
 from videostyle.training.loss_network import load_loss_network

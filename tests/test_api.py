@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from pipeline import Clip
 
-from videostyle.decode import probe
+from videostyle.decode.decode import probe
+from videostyle.encode.options import EncodeOptions
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
-from videostyle.model import Model, load_model
-from videostyle.options import EncodeOptions
-from videostyle.rendering import describe, render
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import Loop
-from videostyle.timeline_yaml import read_timeline
+from videostyle.network.model import Model, load_model
+from videostyle.rendering.render import describe, render
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.reader import read_timeline
+from videostyle.timeline.timeline import Loop
 
 RED = Look({"red": 1})
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from videostyle.architecture import ARCHITECTURES
 from videostyle.cli import main
-from videostyle.color import plane_array
-from videostyle.decode import decode, probe
+from videostyle.decode.decode import decode, probe
 from videostyle.evaluation.floor import MachineFloor, network_floor
 from videostyle.evaluation.throughput import scaled_clip
-from videostyle.network import StyleNetwork
+from videostyle.media.color import plane_array
+from videostyle.network.architecture import ARCHITECTURES
+from videostyle.network.network import StyleNetwork
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
 CPU = torch.device("cpu")

@@ -22,8 +22,8 @@ from PIL import Image
 import videostyle
 from videostyle.cli import main
 from videostyle.cli.render import _say_interrupted
-from videostyle.timeline import Keyframe, Timeline, Track
-from videostyle.timeline_plot import plot_timeline
+from videostyle.timeline.plot import plot_timeline
+from videostyle.timeline.timeline import Keyframe, Timeline, Track
 
 TIMELINE = """version: 1
 keyframes:
@@ -325,7 +325,7 @@ def test_a_plot_without_a_length_shows_all_that_a_timeline_does(
     rest: str, seconds: float, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
-    monkeypatch.setattr("videostyle.timeline_plot.plot_timeline", lambda *it: drawn.append(it[1]))
+    monkeypatch.setattr("videostyle.timeline.plot.plot_timeline", lambda *it: drawn.append(it[1]))
     path = tmp_path / "t.yaml"
     path.write_text(f"version: 1\nkeyframes: [{{at: 0s, mix: red}}, {rest}\n")
     output = str(tmp_path / "plot.png")
@@ -352,7 +352,7 @@ def test_a_video_tells_its_length_and_rate(
         (0.48, {"green": 1}),
     ]
     drawn = []
-    monkeypatch.setattr("videostyle.timeline_plot.plot_timeline", lambda *it: drawn.append(it[1]))
+    monkeypatch.setattr("videostyle.timeline.plot.plot_timeline", lambda *it: drawn.append(it[1]))
     assert main(["timeline", "plot", *given, "-o", str(tmp_path / "plot.png")]) == 0
     assert drawn == [0.48]
     for option in (["--fps", "25"], ["--duration", "8"]):
@@ -602,7 +602,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(
 
     monkeypatch.chdir(picture.parent)
     Path("folder").mkdir()
-    monkeypatch.setattr("videostyle.model_card._read_header", work)
+    monkeypatch.setattr("videostyle.network.model_card._read_header", work)
     assert main(command.split()) == 2
     assert message in capsys.readouterr().err
 
@@ -837,7 +837,7 @@ def test_an_error_of_the_system_is_one_line(
     def full(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("videostyle.model_card.read_model_card", full)
+    monkeypatch.setattr("videostyle.network.model_card.read_model_card", full)
     assert main(["schema"]) == 1
     assert capsys.readouterr().err == "videostyle: No space left on device\n"
 

@@ -12,8 +12,8 @@ from conftest import SPECS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostyle.color import OUTPUT_PIX_FMTS, ColorConverter, blend_planes, plane_array
-from videostyle.media import ColorSpec, MediaInfo
+from videostyle.media.color import OUTPUT_PIX_FMTS, ColorConverter, blend_planes, plane_array
+from videostyle.media.info import ColorSpec, MediaInfo
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 EIGHT_BIT = ("yuv420p", "yuv422p", "yuv444p")

@@ -22,11 +22,19 @@ from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
 from pipeline import Clip, mux, seconds
 
-from videostyle import decode as decoder
-from videostyle.color import ColorConverter, plane_array
-from videostyle.decode import DecodeReport, _images, decode, frames_near, measure_duration, probe
+from videostyle.decode import decode as decoder
+from videostyle.decode.decode import (
+    DecodeReport,
+    _images,
+    decode,
+    frames_near,
+    measure_duration,
+    probe,
+)
 from videostyle.errors import MediaError, UsageError
-from videostyle.media import Cut, MediaInfo
+from videostyle.media.color import ColorConverter, plane_array
+from videostyle.media.frame import Cut
+from videostyle.media.info import MediaInfo
 
 # Red left above, green right above, blue left below, white right below.
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
@@ -116,7 +124,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[av.VideoFrame]:
             frames.append(image)
             yield image
 
-    monkeypatch.setattr("videostyle.decode._images", images)
+    monkeypatch.setattr("videostyle.decode.decode._images", images)
     return frames
 
 
@@ -212,7 +220,7 @@ def test_pixels_that_nothing_converts_are_refused(clip: Clip) -> None:
     path = clip("a.nut", codec="rawvideo", pts=range(2))
     info = replace(probe(path), pix_fmt="rgb4")
     with (
-        patch("videostyle.decode.inspect", return_value=info),
+        patch("videostyle.decode.decode.inspect", return_value=info),
         pytest.raises(MediaError, match="cannot convert pixels of rgb4 to RGB"),
     ):
         probe(path)

@@ -13,19 +13,20 @@ import pytest
 import torch
 from pipeline import Clip
 
-from videostyle.color import ColorConverter, plane_array
-from videostyle.decode import decode, probe
-from videostyle.device_painter import DevicePainter
+from videostyle.decode.decode import decode, probe
+from videostyle.encode.options import EncodeOptions
 from videostyle.look import ORIGINAL, Look
-from videostyle.media import Frame, MediaInfo
-from videostyle.model import Model
-from videostyle.options import EncodeOptions
-from videostyle.planes import PlaneLayout
-from videostyle.rendering import render
-from videostyle.stylize import stylize
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import Timeline
-from videostyle.torch_engine import TorchEngine
+from videostyle.media.color import ColorConverter, plane_array
+from videostyle.media.frame import Frame
+from videostyle.media.info import MediaInfo
+from videostyle.network.model import Model
+from videostyle.network.torch_engine import TorchEngine
+from videostyle.rendering.render import render
+from videostyle.stylize.device_painter import DevicePainter
+from videostyle.stylize.planes import PlaneLayout
+from videostyle.stylize.stylize import stylize
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.timeline import Timeline
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 RED = Look({"red": 1})
@@ -34,7 +35,7 @@ RED = Look({"red": 1})
 def torch_stylizer(model: Model, device: str) -> Stylizer:
     """fp32, so that what differs is not the precision; without OpenVINO on a CPU."""
     engine = TorchEngine(model.network, device, "fp32")
-    with patch("videostyle.stylizer.make_engine", return_value=engine):
+    with patch("videostyle.stylize.stylizer.make_engine", return_value=engine):
         return Stylizer(model)
 
 

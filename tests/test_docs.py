@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from videostyle.cli import make_parser
-from videostyle.model_card import read_model_card
-from videostyle.timeline_yaml import parse_timeline
+from videostyle.network.model_card import read_model_card
+from videostyle.timeline.reader import parse_timeline
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

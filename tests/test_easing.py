@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostyle.easing import EASINGS, CubicBezier, hold
+from videostyle.timeline.easing import EASINGS, CubicBezier, hold
 
 unit = st.floats(0, 1)
 

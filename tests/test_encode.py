@@ -18,13 +18,14 @@ from conftest import BT601, BT709, CLIPS, REFUSED
 from PIL import Image
 from pipeline import FAST, Clip, copy, faults, mux, seconds, untouched
 
-from videostyle.color import ColorConverter, output_color, plane_array
-from videostyle.decode import decode, probe
-from videostyle.encode import encode, exists, join_segments, plan_output
-from videostyle.encoders import EncodingPlan
+from videostyle.decode.decode import decode, probe
+from videostyle.encode.encode import encode, exists, join_segments, plan_output
+from videostyle.encode.encoders import EncodingPlan
+from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
-from videostyle.media import Cut, Frame, MediaInfo
-from videostyle.options import EncodeOptions
+from videostyle.media.color import ColorConverter, output_color, plane_array
+from videostyle.media.frame import Cut, Frame
+from videostyle.media.info import MediaInfo
 from videostyle.whole_file import part_path
 
 LOSSLESS = EncodeOptions(preset="ultrafast", crf=0)

@@ -18,16 +18,16 @@ from conftest import BT601, BT709
 from PIL import Image
 from pipeline import Clip, untouched
 
-from videostyle.color import ColorConverter, split_alpha
-from videostyle.decode import decode, probe
-from videostyle.encode import EncodeReport, encode, exists, plan_output
-from videostyle.encoders import CONTAINERS, ENCODERS, EncodingPlan, plan_encoding
+from videostyle.decode.decode import decode, probe
+from videostyle.encode.encode import EncodeReport, encode, exists, plan_output
+from videostyle.encode.encoders import CONTAINERS, ENCODERS, EncodingPlan, plan_encoding
+from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
-from videostyle.media import Frame
-from videostyle.options import EncodeOptions
-from videostyle.rendering import render
-from videostyle.stylizer import Stylizer
+from videostyle.media.color import ColorConverter, split_alpha
+from videostyle.media.frame import Frame
+from videostyle.rendering.render import render
+from videostyle.stylize.stylizer import Stylizer
 from videostyle.whole_file import part_path
 
 VARIABLE = [0, 40, 80, 250, 1000, 1040, 1200]  # ms
@@ -281,7 +281,7 @@ def test_a_bitrate_takes_the_place_of_the_crf(clip: Clip, tmp_path: Path, codec:
 def test_x264_goes_without_its_unrepeatable_avx512(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instructions: set[str], params: str
 ) -> None:
-    monkeypatch.setattr("videostyle.encoders.cpu_has", instructions.__contains__)
+    monkeypatch.setattr("videostyle.encode.encoders.cpu_has", instructions.__contains__)
     options = EncodeOptions(encoder_options={"x264-params": "weightp=0"})
     plan = plan_encoding(probe(clip()), tmp_path / "out.mp4", options)
     assert plan.encoder_options()["x264-params"] == params

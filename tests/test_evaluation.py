@@ -27,7 +27,7 @@ from videostyle.evaluation.quality import (
     summarize_gatys,
 )
 from videostyle.evaluation.ruler import make_ruler, spread
-from videostyle.model import Model, save_model
+from videostyle.network.model import Model, save_model
 from videostyle.training.dataset import list_paintings
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.objective import Objective

@@ -11,12 +11,12 @@ import pytest
 from av.video.reformatter import VideoReformatter
 from conftest import make_clip
 
-from videostyle.color import OUTPUT_PIX_FMTS, RGB, convert
+from videostyle.encode.options import EncodeOptions
 from videostyle.look import Look
-from videostyle.media import ColorSpec
-from videostyle.options import EncodeOptions
-from videostyle.rendering import render
-from videostyle.stylizer import Stylizer
+from videostyle.media.color import OUTPUT_PIX_FMTS, RGB, convert
+from videostyle.media.info import ColorSpec
+from videostyle.rendering.render import render
+from videostyle.stylize.stylizer import Stylizer
 
 SPECS = [
     ColorSpec(matrix, primaries, transfer, full_range=full)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from videostyle.device_painter import presences
-from videostyle.flatness import grain, grained, presence
 from videostyle.look import Look
-from videostyle.model import load_model
-from videostyle.stylizer import Stylizer
+from videostyle.network.model import load_model
+from videostyle.stylize.device_painter import presences
+from videostyle.stylize.flatness import grain, grained, presence
+from videostyle.stylize.stylizer import Stylizer
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PHOTOS = sorted(SAMPLES.glob("*.jpg"))

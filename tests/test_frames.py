@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 
 from videostyle.errors import ModelError, UsageError
-from videostyle.frames import paint_frames
 from videostyle.look import Look
-from videostyle.stylizer import Stylizer
+from videostyle.rendering.frames import paint_frames
+from videostyle.stylize.stylizer import Stylizer
 
 Frames = list[npt.NDArray[np.uint8]]
 

@@ -20,12 +20,12 @@ import torch.nn.functional as F
 from architectures import PLANS
 from torch import Tensor
 
-from videostyle.architecture import EPSILON, Architecture
-from videostyle.device_stabilizer import weighted_mean
-from videostyle.fused_network import FusedNetwork, Map
-from videostyle.fused_network import in_blocks as kernel_in_blocks
-from videostyle.network import StyleNetwork
-from videostyle.stabilizer import MEMORY
+from videostyle.network.architecture import EPSILON, Architecture
+from videostyle.network.fused_network import FusedNetwork, Map
+from videostyle.network.fused_network import in_blocks as kernel_in_blocks
+from videostyle.network.network import StyleNetwork
+from videostyle.stylize.device_stabilizer import weighted_mean
+from videostyle.stylize.stabilizer import MEMORY
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 
@@ -102,7 +102,7 @@ def kernels(request: pytest.FixtureRequest) -> ModuleType:
     if request.param == "cpu" and "TRITON_INTERPRET" not in os.environ:
         pytest.skip("needs TRITON_INTERPRET=1")
     pytest.importorskip("triton")
-    from videostyle import kernels
+    from videostyle.network import kernels
 
     return kernels
 
@@ -231,8 +231,9 @@ def test_pastiches_are_held_by_the_kernel_as_without_it(kernels: ModuleType) -> 
     pastiches = torch.from_numpy(random.integers(0, 256, (MEMORY + 2, 21, 35, 3), np.uint8))
     shares = torch.from_numpy(random.integers(0, 65, (MEMORY + 1, 2, 3, 5)))
     shares[0] = 256 - shares[1:].sum(0)
-    found = kernels.weighted_mean(pastiches.to(device()), shares.float().to(device()))
-    assert torch.equal(found.cpu(), weighted_mean(pastiches, shares.float()))
+    options = {"block": 8, "whole": 256}
+    found = kernels.weighted_mean(pastiches.to(device()), shares.float().to(device()), **options)
+    assert torch.equal(found.cpu(), weighted_mean(pastiches, shares.float(), **options))
 
 
 def test_a_convolution_of_blocks_is_the_convolution_of_pixels() -> None:
@@ -258,7 +259,7 @@ def test_the_kernels_compile_where_there_is_no_gpu(
     triton = pytest.importorskip("triton")
     if "TRITON_INTERPRET" in os.environ:
         pytest.skip("interpreted, not compiled")
-    from videostyle import kernels
+    from videostyle.network import kernels
 
     compiled = set()
 
@@ -292,7 +293,8 @@ def test_the_kernels_compile_where_there_is_no_gpu(
     frames = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
     fused(frames, torch.zeros(2, 2, plain.architecture.row_size))
     shares = torch.zeros(1 + MEMORY, 2, 8, 8)
-    kernels.weighted_mean(torch.zeros(MEMORY + 2, 64, 64, 3, dtype=torch.uint8), shares)
+    pastiches = torch.zeros(MEMORY + 2, 64, 64, 3, dtype=torch.uint8)
+    kernels.weighted_mean(pastiches, shares, block=8, whole=256)
     assert len(compiled) > 6
 
 

@@ -10,13 +10,13 @@ import pytest
 from av.video.reformatter import VideoReformatter
 from pipeline import Clip
 
-from videostyle.decode import decode, probe
+from videostyle.decode.decode import decode, probe
+from videostyle.decode.hdr import tone_map
 from videostyle.errors import MediaError
-from videostyle.hdr import tone_map
 from videostyle.look import Look
-from videostyle.media import ColorSpec
-from videostyle.rendering import render
-from videostyle.stylizer import Stylizer
+from videostyle.media.info import ColorSpec
+from videostyle.rendering.render import render
+from videostyle.stylize.stylizer import Stylizer
 
 PQ = ColorSpec(9, 9, 16, full_range=False)
 HLG = ColorSpec(9, 9, 18, full_range=False)

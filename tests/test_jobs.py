@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from videostyle.errors import MediaError, UsageError
-from videostyle.jobs import plan_jobs
+from videostyle.rendering.jobs import plan_jobs
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_template_tells_folders_apart(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_template_never_leads_to_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("videostyle.jobs.Path.exists", lambda path: True)
+    monkeypatch.setattr("videostyle.rendering.jobs.Path.exists", lambda path: True)
     ((_, output),) = plan_jobs([Path("/a.mp4")], "{folder}/{stem}_x.mp4", "dusk")
     assert output == Path("a_x.mp4")
 
@@ -171,7 +171,7 @@ def test_a_slash_makes_a_folder_of_a_name_with_a_dot(folder: Path) -> None:
 def test_on_windows_a_backslash_makes_a_folder_too(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("videostyle.jobs._SEPARATORS", ("\\", "/"))
+    monkeypatch.setattr("videostyle.rendering.jobs._SEPARATORS", ("\\", "/"))
     ((_, output),) = plan_jobs([folder / "a.mp4"], "results.v2\\", "dusk")
     assert output.name == "a_dusk.mp4"
 

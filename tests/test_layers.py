@@ -7,68 +7,55 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 PACKAGE = Path(__file__).parents[1] / "videostyle"
-# From the ground up; a module imports only from lines above its own.
-LAYERS = [
-    {"errors"},
-    {"whole_file"},
-    {"look", "timecode", "easing", "stages", "options", "media", "picture", "flatness"}
-    | {"device"},
-    {"numbered", "languages", "bars"},
-    {"timeline", "model_card", "architecture", "stabilizer", "color", "jobs", "palette"}
-    | {"passthrough", "segments", "program"},
-    {"network", "openvino_graph", "planes", "device_stabilizer"},
-    {"fused_network", "strips"},
-    {"kernels"},
-    {"model", "openvino_engine", "torch_engine"},
-    {"timeline_yaml", "timeline_plot", "engine", "hdr"},
-    {"decode"},
-    {"encoders", "letterbox", "still"},
-    {"timeline_schema", "encode", "stylizer", "verify"},
-    {"device_painter"},
-    {"stylize", "contact_sheet"},
-    {"painter"},
-    {"workers"},
-    {"rendering", "training"},
-    {"frames", "evaluation", "live"},
-    {"cli"},
-    {"__main__", "__init__"},
-]
-LIGHT = {"timeline", "timecode", "easing", "timeline_yaml", "timeline_schema"}
-LIGHT |= {"errors", "look", "options", "jobs", "model_card", "cli"}
-
-
-def imports(path: Path) -> set[str]:
-    """Names of videostyle's modules a file imports at any depth of its code."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("videostyle."):
-            found.add((node.module or "").split(".")[1])
-    return found
+# Folders and files of the package from the ground up: each imports from those before it alone.
+LAYERS = (
+    "errors", "whole_file", "device", "look", "timecode", "media", "network",
+    "decode", "timeline", "stylize", "encode", "rendering",
+    "training", "evaluation", "live", "cli", "__init__", "__main__",
+)  # fmt: skip
+LIGHT = {"errors", "look", "timecode", "cli", "network.model_card", "encode.options"}
+LIGHT |= {"timeline.easing", "timeline.timeline", "timeline.reader", "timeline.schema"}
+LIGHT |= {"rendering.jobs"}
 
 
 def modules() -> dict[str, set[str]]:
-    flat = {path.stem: imports(path) for path in PACKAGE.glob("*.py")}
-    for folder in ("training", "evaluation", "live", "cli"):
-        flat[folder] = set().union(*map(imports, (PACKAGE / folder).glob("*.py"))) - {folder}
-    return flat
+    """Every module of videostyle, and those it imports at any depth of its code."""
+    names = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    found = {}
+    for name, path in names.items():
+        imported = found[name] = set[str]()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("videostyle."):
+                module = (node.module or "").removeprefix("videostyle").lstrip(".")
+                submodules = {f"{module}.{each.name}".lstrip(".") for each in node.names}
+                imported |= submodules & set(names) or {module} & set(names)
+    return found
 
 
 def test_imports_point_down() -> None:
-    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-    assert set(level) == set(modules())
+    layers = {name.split(".")[0] for name in modules()}
+    assert layers == set(LAYERS)
     wrong = [
         f"{name} imports {other}"
         for name, others in modules().items()
         for other in others
-        if level[other] >= level[name]
+        if LAYERS.index(other.split(".")[0]) > LAYERS.index(name.split(".")[0])
     ]
     assert wrong == []
+
+
+def test_within_a_folder_imports_go_one_way() -> None:
+    TopologicalSorter(modules()).prepare()  # raises CycleError
 
 
 def test_the_light_modules_load_neither_torch_nor_av() -> None:

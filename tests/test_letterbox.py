@@ -12,15 +12,15 @@ import pytest
 from pipeline import Clip
 
 from videostyle.cli import main
-from videostyle.color import RGB, ColorConverter, plane_array
-from videostyle.decode import decode, probe
+from videostyle.decode.decode import decode, probe
+from videostyle.decode.letterbox import with_bars
+from videostyle.encode.options import EncodeOptions
 from videostyle.errors import UsageError
-from videostyle.letterbox import with_bars
 from videostyle.look import Look
-from videostyle.media import ColorSpec
-from videostyle.options import EncodeOptions
-from videostyle.rendering import render
-from videostyle.stylizer import Stylizer
+from videostyle.media.color import RGB, ColorConverter, plane_array
+from videostyle.media.info import ColorSpec
+from videostyle.rendering.render import render
+from videostyle.stylize.stylizer import Stylizer
 
 NONE = (0, 0, 0, 0)
 

@@ -24,10 +24,10 @@ from conftest import make_clip
 from live_server import LiveServer, live_server
 from PIL import Image
 
+from videostyle.encode.options import EncodeOptions
 from videostyle.live.library import Library
-from videostyle.options import EncodeOptions
-from videostyle.rendering import render
-from videostyle.timeline_yaml import read_timeline
+from videostyle.rendering.render import render
+from videostyle.timeline.reader import read_timeline
 
 pytest.importorskip("uvicorn")
 sync_api = pytest.importorskip("playwright.sync_api")

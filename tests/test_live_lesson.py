@@ -23,9 +23,9 @@ from videostyle.live.player import Player
 from videostyle.live.server import Server
 from videostyle.live.session import Session
 from videostyle.live.viewers import Viewers
-from videostyle.model import Model, load_model
-from videostyle.model_card import Style
-from videostyle.stylizer import Stylizer
+from videostyle.network.model import Model, load_model
+from videostyle.network.model_card import Style
+from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.config import TrainConfig
 from videostyle.training.dataset import open_picture
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostyle.easing import Easing
 from videostyle.live import performance
 from videostyle.live.performance import CUT, Sample, Values, from_start, to_timeline, unrolled
 from videostyle.look import Look
-from videostyle.timeline import Timeline
-from videostyle.timeline_yaml import dump_timeline, parse_timeline
+from videostyle.timeline.easing import Easing
+from videostyle.timeline.reader import dump_timeline, parse_timeline
+from videostyle.timeline.timeline import Timeline
 
 STYLES = ("a", "b", "c", "original")
 FPS = 25

@@ -16,7 +16,7 @@ import pytest
 from conftest import make_clip
 from PIL import Image
 
-from videostyle.decode import decode, probe
+from videostyle.decode.decode import decode, probe
 from videostyle.errors import VideoStyleError
 from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture
@@ -24,9 +24,10 @@ from videostyle.live.performance import Sample
 from videostyle.live.player import Player, _first
 from videostyle.live.preview_size import PreviewSize
 from videostyle.look import Look
-from videostyle.media import ColorSpec, Frame
-from videostyle.model import Model
-from videostyle.stylizer import Stylizer
+from videostyle.media.frame import Frame
+from videostyle.media.info import ColorSpec
+from videostyle.network.model import Model
+from videostyle.stylize.stylizer import Stylizer
 
 
 class Watched:
@@ -124,7 +125,7 @@ def test_an_error_nobody_expected_is_told(
 
     with monkeypatch.context() as patch:
         patch.setattr("videostyle.live.player.decode", failing)
-        patch.setattr("videostyle.still.decode", failing)
+        patch.setattr("videostyle.decode.still.decode", failing)
         watched.player.open(film)
         end = time.monotonic() + 10
         while not watched.failures and time.monotonic() < end:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from conftest import make_clip
 
-from videostyle.decode import probe
+from videostyle.decode.decode import probe
+from videostyle.encode.options import EncodeOptions
 from videostyle.live.rendering import Rendering
 from videostyle.look import Look
-from videostyle.media import ColorSpec
-from videostyle.model import Model
-from videostyle.options import EncodeOptions
+from videostyle.media.info import ColorSpec
+from videostyle.network.model import Model
 
 
 def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from videostyle.errors import ModelError
-from videostyle.model import Model, load_model, save_model
-from videostyle.model_card import Style, model_path, read_model_card, shipped_models
+from videostyle.network.model import Model, load_model, save_model
+from videostyle.network.model_card import Style, model_path, read_model_card, shipped_models
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from videostyle.architecture import (
+from videostyle.network.architecture import (
     ARCHITECTURES,
     SMOOTHING,
     Architecture,
     ConvLayer,
     Convolution,
 )
-from videostyle.network import (
+from videostyle.network.network import (
     StyleNetwork,
     UpsampleConv,
     conditional_instance_norm,

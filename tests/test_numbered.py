@@ -15,20 +15,20 @@ from PIL import Image, ImageCms
 from pipeline import copy, seconds
 
 from videostyle.cli import main
-from videostyle.decode import DecodeReport, decode, probe
-from videostyle.encode import plan_output
+from videostyle.decode.decode import DecodeReport, decode, probe
+from videostyle.encode.encode import plan_output
+from videostyle.encode.options import EncodeOptions
+from videostyle.encode.segments import file_identity
 from videostyle.errors import MediaError, UsageError
-from videostyle.jobs import plan_jobs
 from videostyle.look import Look
-from videostyle.media import Cut
-from videostyle.numbered import is_sequence, sequence_stem
-from videostyle.options import EncodeOptions
-from videostyle.picture import load_picture
-from videostyle.rendering import render
-from videostyle.segments import file_identity
-from videostyle.stylizer import Stylizer
+from videostyle.media.frame import Cut
+from videostyle.media.numbered import is_sequence, sequence_stem
+from videostyle.media.picture import load_picture
+from videostyle.rendering.jobs import plan_jobs
+from videostyle.rendering.render import render
+from videostyle.rendering.verify import verify
+from videostyle.stylize.stylizer import Stylizer
 from videostyle.timecode import parse_rate
-from videostyle.verify import verify
 
 SIZE = (72, 56)
 
@@ -245,7 +245,8 @@ def test_a_part_reads_its_pictures_alone(
 ) -> None:
     info, read = probe(pictures(range(30))), []
     monkeypatch.setattr(
-        "videostyle.decode.load_picture", lambda file: read.append(file.stem) or load_picture(file)
+        "videostyle.decode.decode.load_picture",
+        lambda file: read.append(file.stem) or load_picture(file),
     )
     found = [frame.pts for frame in decode(info, cut=Cut(0.8, 0.84), lead=3)]
     assert found == [17, 18, 19, 20]

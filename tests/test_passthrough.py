@@ -19,13 +19,13 @@ from av.video.stream import VideoStream
 from PIL import Image
 from pipeline import faults, mux
 
-from videostyle.decode import inspect
+from videostyle.decode.decode import inspect
+from videostyle.encode.options import EncodeOptions
+from videostyle.encode.passthrough import Holds, Passthrough, Span, StreamPlan, plan_streams
 from videostyle.look import ORIGINAL, Look
-from videostyle.media import StreamInfo
-from videostyle.options import EncodeOptions
-from videostyle.passthrough import Holds, Passthrough, Span, StreamPlan, plan_streams
-from videostyle.rendering import render
-from videostyle.stylizer import Stylizer
+from videostyle.media.info import StreamInfo
+from videostyle.rendering.render import render
+from videostyle.stylize.stylizer import Stylizer
 
 UNTOUCHED = Look({ORIGINAL: 1})
 

@@ -12,10 +12,10 @@ import torch
 from av.video.reformatter import VideoReformatter
 from conftest import SPECS
 
-from videostyle.color import OUTPUT_PIX_FMTS, RGB, convert, plane_array
-from videostyle.decode import decode, probe
-from videostyle.media import ColorSpec
-from videostyle.planes import (
+from videostyle.decode.decode import decode, probe
+from videostyle.media.color import OUTPUT_PIX_FMTS, RGB, convert, plane_array
+from videostyle.media.info import ColorSpec
+from videostyle.stylize.planes import (
     PlaneLayout,
     PlanesToRgb,
     RgbToPlanes,

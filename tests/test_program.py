@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from videostyle.model import Model
-from videostyle.program import Lane, Program, Streams, record_graph
-from videostyle.torch_engine import MOST_LANES, TorchEngine
+from videostyle.network.model import Model
+from videostyle.network.program import Lane, Program, Streams, record_graph
+from videostyle.network.torch_engine import MOST_LANES, TorchEngine
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 

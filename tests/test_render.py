@@ -18,13 +18,13 @@ from PIL import Image
 from pipeline import Clip, seconds
 
 from videostyle.cli import main
-from videostyle.decode import decode, probe
+from videostyle.decode.decode import decode, probe
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
-from videostyle.painter import Account
-from videostyle.rendering import Progress, Report, render
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import Keyframe, Timeline, Track
+from videostyle.rendering.painter import Account
+from videostyle.rendering.render import Progress, Report, render
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.timeline import Keyframe, Timeline, Track
 from videostyle.whole_file import only_writer
 
 
@@ -185,7 +185,7 @@ def test_the_first_error_stops_every_stage_and_keeps_the_old_output(
     monkeypatch: pytest.MonkeyPatch,
     stage: str,
 ) -> None:
-    monkeypatch.setattr(f"videostyle.color.ColorConverter.{stage}", failing)
+    monkeypatch.setattr(f"videostyle.media.color.ColorConverter.{stage}", failing)
     source, output = clip(pts=list(range(40))), tmp_path / "out.mp4"
     output.write_bytes(b"precious")
     with pytest.raises(RuntimeError, match="the stage broke"):
@@ -225,7 +225,7 @@ def test_too_little_memory_names_what_helps(
         raise error
 
     monkeypatch.setattr(stylizer.engine, "submit", exhausted)
-    monkeypatch.setattr("videostyle.strips.paint_in_strips", exhausted)
+    monkeypatch.setattr("videostyle.network.strips.paint_in_strips", exhausted)
     with pytest.raises(MediaError, match="not enough memory to paint 96x64; --max-size 48"):
         render(clip(), tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]

@@ -26,22 +26,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipeline import Clip
 
-from videostyle import encode
 from videostyle.cli import main
-from videostyle.decode import DecodeReport, decode, probe
-from videostyle.encode import SegmentWriter, plan_output
-from videostyle.encoders import EncodingPlan
+from videostyle.decode.decode import DecodeReport, decode, probe
+from videostyle.encode import encode
+from videostyle.encode.encode import SegmentWriter, plan_output
+from videostyle.encode.encoders import EncodingPlan
+from videostyle.encode.options import EncodeOptions
+from videostyle.encode.segments import segment_cuts, segment_folder
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
-from videostyle.media import ColorSpec, Cut, Frame, MediaInfo
-from videostyle.model import Model, load_model
-from videostyle.options import EncodeOptions
-from videostyle.painter import Assignment, Painter
-from videostyle.rendering import Progress, Report, render
-from videostyle.segments import segment_cuts, segment_folder
-from videostyle.stabilizer import MEMORY
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import Keyframe, Timeline, Track
+from videostyle.media.frame import Cut, Frame
+from videostyle.media.info import ColorSpec, MediaInfo
+from videostyle.network.model import Model, load_model
+from videostyle.rendering.painter import Assignment, Painter
+from videostyle.rendering.render import Progress, Report, render
+from videostyle.stylize.stabilizer import MEMORY
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.timeline import Keyframe, Timeline, Track
 from videostyle.whole_file import written_whole
 
 PIECE = 0.4
@@ -397,7 +398,7 @@ def test_no_worker_outlives_its_parent(clip: Clip, model_file: str, tmp_path: Pa
 def test_a_short_video_takes_the_direct_way(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("videostyle.rendering.SegmentFolder", None)
+    monkeypatch.setattr("videostyle.rendering.render.SegmentFolder", None)
     report, _ = paint(clip(pts=range(30)), tmp_path / "out.mp4", stylizer, piece=10)
     assert report.complete
 
@@ -416,7 +417,7 @@ def test_neighbouring_pieces_are_painted_as_one(
             report.damaged_frames += round(frame.seconds * 25) in (9, 10, 11, 47)
             yield frame
 
-    monkeypatch.setattr("videostyle.painter.decode", damaged)
+    monkeypatch.setattr("videostyle.rendering.painter.decode", damaged)
     plan = plan_output(info, tmp_path / "out.mp4", EncodeOptions())
     looks = Timeline.constant(Look({"red": 1}))
     assignment = Assignment(info, plan, looks, stabilize=True, strict=False, hwaccel="none")
@@ -451,8 +452,8 @@ def test_pieces_without_frames_open_no_encoder_and_write_no_manifest(
             written.append(path.name)
             super().__init__(info, path, plan)
 
-    monkeypatch.setattr("videostyle.segments.written_whole", noting)
-    monkeypatch.setattr("videostyle.painter.SegmentWriter", Noted)
+    monkeypatch.setattr("videostyle.encode.segments.written_whole", noting)
+    monkeypatch.setattr("videostyle.rendering.painter.SegmentWriter", Noted)
     report, _ = paint(source, output, stylizer, codec="ffv1")
     assert report.complete
     assert frames(output) == frames(whole)

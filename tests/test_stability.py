@@ -23,8 +23,8 @@ from videostyle.evaluation.motion import (
     warp_still,
 )
 from videostyle.evaluation.stability import StabilityReport, measure, warping_error
-from videostyle.model import Model, save_model
-from videostyle.stylizer import Stylizer
+from videostyle.network.model import Model, save_model
+from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.warp import flow_grid
 
 

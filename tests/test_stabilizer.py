@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videostyle.device_stabilizer import hold
-from videostyle.stabilizer import BLOCK, MEMORY, REACH, Stabilizer, similarity
+from videostyle.stylize.device_stabilizer import hold
+from videostyle.stylize.stabilizer import BLOCK, MEMORY, REACH, Stabilizer, similarity
 
 Picture = npt.NDArray[np.uint8]
 MIX = {"red": 1.0}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import stage_threads
 
-from videostyle.stages import Meter, prefetch
+from videostyle.rendering.stages import Meter, prefetch
 
 
 def test_items_come_in_order() -> None:

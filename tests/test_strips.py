@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from videostyle.architecture import ARCHITECTURES
-from videostyle.flatness import grained
+from videostyle.encode.options import EncodeOptions
 from videostyle.look import Look
-from videostyle.model import Model
-from videostyle.network import StyleNetwork
-from videostyle.options import EncodeOptions
-from videostyle.rendering import render
-from videostyle.strips import paint_in_strips
-from videostyle.stylizer import Stylizer
+from videostyle.network.architecture import ARCHITECTURES
+from videostyle.network.model import Model
+from videostyle.network.network import StyleNetwork
+from videostyle.network.strips import paint_in_strips
+from videostyle.rendering.render import render
+from videostyle.stylize.flatness import grained
+from videostyle.stylize.stylizer import Stylizer
 
 
 def busy(height: int, width: int) -> np.ndarray:
@@ -92,7 +92,7 @@ def test_strips_become_lower_until_they_fit(
         return arguments[1]
 
     monkeypatch.setattr(stylizer.engine, "submit", exhausted)
-    monkeypatch.setattr("videostyle.strips.paint_in_strips", small_memory)
+    monkeypatch.setattr("videostyle.network.strips.paint_in_strips", small_memory)
     for _ in range(2):
         assert np.array_equal(stylizer.submit(frame, {"red": 1})(), grained(frame))
     assert tried == [152, 80, 80]

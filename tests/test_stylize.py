@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from pipeline import Clip
 
-from videostyle.color import ColorConverter
-from videostyle.decode import decode, probe
-from videostyle.easing import hold
+from videostyle.decode.decode import decode, probe
 from videostyle.look import ORIGINAL, Look
-from videostyle.media import MediaInfo
-from videostyle.model import Model
-from videostyle.stabilizer import Stabilizer
-from videostyle.stylize import paint, stylize
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import Keyframe, Timeline, Track
+from videostyle.media.color import ColorConverter
+from videostyle.media.info import MediaInfo
+from videostyle.network.model import Model
+from videostyle.stylize.stabilizer import Stabilizer
+from videostyle.stylize.stylize import paint, stylize
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.easing import hold
+from videostyle.timeline.timeline import Keyframe, Timeline, Track
 
 
 @pytest.fixture

@@ -17,15 +17,15 @@ from architectures import PLANS
 from PIL import Image
 
 from videostyle.device import choose_precision
-from videostyle.engine import Engine, make_engine
 from videostyle.errors import ModelError, UsageError
-from videostyle.flatness import grained
 from videostyle.look import Look, normalize_mixture
-from videostyle.model import Model, load_model
-from videostyle.network import StyleNetwork
-from videostyle.openvino_engine import OpenVinoEngine
-from videostyle.stylizer import Stylizer, resize
-from videostyle.torch_engine import TorchEngine
+from videostyle.network.engine import Engine, make_engine
+from videostyle.network.model import Model, load_model
+from videostyle.network.network import StyleNetwork
+from videostyle.network.openvino_engine import OpenVinoEngine
+from videostyle.network.torch_engine import TorchEngine
+from videostyle.stylize.flatness import grained
+from videostyle.stylize.stylizer import Stylizer, resize
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 TORCH_CUDA = pytest.param("torch", "cuda", marks=pytest.mark.cuda)
@@ -354,7 +354,7 @@ def test_without_openvino_pytorch_paints_and_says_what_is_faster(
     small_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("engine", "torch_engine"):
-        monkeypatch.setattr(f"videostyle.{module}.find_spec", lambda name: None)
+        monkeypatch.setattr(f"videostyle.network.{module}.find_spec", lambda name: None)
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     assert "PyTorch" in stylizer.engine.description
     assert "openvino" in stylizer.engine.description

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostyle.easing import EASINGS, CubicBezier, Easing, hold, linear
 from videostyle.errors import MediaError
 from videostyle.look import ORIGINAL, Look, normalize_mixture
-from videostyle.timeline import Keyframe, Loop, Timeline, Track
-from videostyle.timeline_plot import _key_times, plot_timeline
+from videostyle.timeline.easing import EASINGS, CubicBezier, Easing, hold, linear
+from videostyle.timeline.plot import _key_times, plot_timeline
+from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
 
 weights = st.dictionaries(
     st.sampled_from(["a", "b", "c", ORIGINAL]), st.floats(1e-3, 10), min_size=1

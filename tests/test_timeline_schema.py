@@ -14,8 +14,8 @@ from jsonschema import Draft7Validator
 
 from videostyle.errors import TimelineError
 from videostyle.timecode import parse_time
-from videostyle.timeline_schema import TIME_PATTERN, timeline_schema
-from videostyle.timeline_yaml import DOCUMENT_KEYS, KEYFRAME_KEYS, LOOP_KEYS, parse_timeline
+from videostyle.timeline.reader import DOCUMENT_KEYS, KEYFRAME_KEYS, LOOP_KEYS, parse_timeline
+from videostyle.timeline.schema import TIME_PATTERN, timeline_schema
 
 STYLES = ("starry_night", "great_wave")
 SCHEMA = timeline_schema(STYLES)

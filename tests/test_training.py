@@ -19,7 +19,7 @@ from torch import nn
 
 from videostyle.cli import main
 from videostyle.errors import TrainingError, UsageError
-from videostyle.model import Model, load_model, save_model
+from videostyle.network.model import Model, load_model, save_model
 from videostyle.training import run, train
 from videostyle.training.config import read_train_config
 from videostyle.training.dataset import (

@@ -15,13 +15,13 @@ from PIL import Image
 from pipeline import FAST, Clip, copy, faults, mux
 
 from videostyle.cli import main
-from videostyle.decode import decode, probe
+from videostyle.decode.decode import decode, probe
+from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
-from videostyle.options import EncodeOptions
-from videostyle.rendering import render
-from videostyle.stylizer import Stylizer
-from videostyle.verify import verify
+from videostyle.rendering.render import render
+from videostyle.rendering.verify import verify
+from videostyle.stylize.stylizer import Stylizer
 
 
 def remux(

@@ -16,29 +16,29 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from videostyle.encode.options import EncodeOptions
     from videostyle.errors import VideoStyleError
-    from videostyle.frames import paint_frames
     from videostyle.look import Look
-    from videostyle.model import load_model
-    from videostyle.options import EncodeOptions
-    from videostyle.painter import Progress
-    from videostyle.rendering import Report, render
-    from videostyle.stylizer import Stylizer
-    from videostyle.timeline import Timeline
-    from videostyle.timeline_yaml import read_timeline
+    from videostyle.network.model import load_model
+    from videostyle.rendering.frames import paint_frames
+    from videostyle.rendering.painter import Progress
+    from videostyle.rendering.render import Report, render
+    from videostyle.stylize.stylizer import Stylizer
+    from videostyle.timeline.reader import read_timeline
+    from videostyle.timeline.timeline import Timeline
 
 _HOMES = {
-    "EncodeOptions": "options",
+    "EncodeOptions": "encode.options",
     "Look": "look",
-    "Progress": "painter",
-    "Report": "rendering",
-    "Stylizer": "stylizer",
-    "Timeline": "timeline",
+    "Progress": "rendering.painter",
+    "Report": "rendering.render",
+    "Stylizer": "stylize.stylizer",
+    "Timeline": "timeline.timeline",
     "VideoStyleError": "errors",
-    "load_model": "model",
-    "paint_frames": "frames",
-    "read_timeline": "timeline_yaml",
-    "render": "rendering",
+    "load_model": "network.model",
+    "paint_frames": "rendering.frames",
+    "read_timeline": "timeline.reader",
+    "render": "rendering.render",
 }
 __all__ = [
     "EncodeOptions",

@@ -74,9 +74,9 @@ def _add_style(arguments: argparse.Namespace) -> int:
 
     from videostyle.device import choose_device
     from videostyle.look import Look
-    from videostyle.model import load_model, save_model
-    from videostyle.model_card import Style, read_model_card
-    from videostyle.stylizer import Stylizer
+    from videostyle.network.model import load_model, save_model
+    from videostyle.network.model_card import Style, read_model_card
+    from videostyle.stylize.stylizer import Stylizer
     from videostyle.training import add_style
     from videostyle.training.config import PaintingConfig
     from videostyle.training.dataset import open_picture

@@ -55,13 +55,13 @@ def _bench(arguments: argparse.Namespace) -> int:
     could do at best."""
     from tempfile import TemporaryDirectory
 
-    from videostyle.decode import probe
+    from videostyle.decode.decode import probe
     from videostyle.device import choose_device, choose_precision, cores
     from videostyle.evaluation.floor import machine_floor
     from videostyle.evaluation.plots import plot_throughput
     from videostyle.evaluation.throughput import measure_throughput, scaled_clip
-    from videostyle.model import load_model
-    from videostyle.model_card import DEFAULT_MODEL
+    from videostyle.network.model import load_model
+    from videostyle.network.model_card import DEFAULT_MODEL
 
     models = arguments.model or [DEFAULT_MODEL]
     check_outputs(arguments.json, arguments.plot, inputs=[arguments.video, *map(Path, models)])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from videostyle.errors import TimelineError, UsageError, VideoStyleError
-from videostyle.model_card import DEFAULT_MODEL
+from videostyle.network.model_card import DEFAULT_MODEL
 
 MIX_FORM = "write NAME=WEIGHT,NAME=WEIGHT without spaces"
 
@@ -162,7 +162,7 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
 
 def _is_read(path: Path, given: Path) -> bool:
     """Whether a file is an input, or one of those in a folder that is."""
-    from videostyle.media import PICTURE_SUFFIXES
+    from videostyle.media.info import PICTURE_SUFFIXES
 
     if not given.is_dir():
         return given.exists() and path.samefile(given)
@@ -172,7 +172,7 @@ def _is_read(path: Path, given: Path) -> bool:
 
 def check_picture_ending(path: Path) -> None:
     """Raises UsageError for a name under which no picture can be written."""
-    from videostyle.media import PICTURE_SUFFIXES
+    from videostyle.media.info import PICTURE_SUFFIXES
 
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise UsageError(f"{path}: no ending of a picture; use .png, .jpg or .webp")
@@ -203,8 +203,8 @@ def make_stylizer(arguments: argparse.Namespace) -> Any:
     # tenth of their time, and goes on to take some of every frame's.
     gc.disable()
     try:
-        from videostyle.model import load_model
-        from videostyle.stylizer import Stylizer
+        from videostyle.network.model import load_model
+        from videostyle.stylize.stylizer import Stylizer
 
         stylizer = Stylizer(
             load_model(arguments.model),

@@ -246,7 +246,7 @@ def _interpolation(arguments: argparse.Namespace) -> int:
 
     from videostyle.evaluation.interpolation import STEPS, InterpolationReport, interpolate
     from videostyle.evaluation.plots import plot_interpolation
-    from videostyle.model import load_model
+    from videostyle.network.model import load_model
 
     _check_output(arguments, [arguments.model])
     model = load_model(arguments.model)
@@ -275,7 +275,7 @@ def _stability(arguments: argparse.Namespace) -> int:
 
     from videostyle.evaluation.plots import plot_stability
     from videostyle.evaluation.stability import StabilityReport, measure
-    from videostyle.stylizer import Stylizer
+    from videostyle.stylize.stylizer import Stylizer
 
     _check_output(arguments, arguments.model)
     models = _load_models(arguments.model)
@@ -315,7 +315,7 @@ def _new_style(arguments: argparse.Namespace) -> int:
     from videostyle.evaluation.new_style import NewStyleReport, read_curve
     from videostyle.evaluation.plots import plot_new_style
     from videostyle.evaluation.quality import measure_style
-    from videostyle.model import load_model
+    from videostyle.network.model import load_model
 
     paths = (arguments.added, arguments.from_scratch)
     _check_output(arguments, paths)
@@ -402,7 +402,7 @@ def _ruler_and_photos(arguments: argparse.Namespace, models: Any, styles: Any) -
 
 def _load_models(names: Any) -> dict[str, Any]:
     """By their names in reports."""
-    from videostyle.model import load_model
+    from videostyle.network.model import load_model
 
     models = {Path(name).stem: load_model(name) for name in names}
     if len(models) < len(names):

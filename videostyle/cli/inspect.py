@@ -39,11 +39,11 @@ def add_verify(commands: Any) -> None:
 
 def _probe(arguments: argparse.Namespace) -> int:
     """Size, times, colour and streams of a file, and what `render` would do with each stream."""
-    from videostyle.decode import inspect, paintable
-    from videostyle.encoders import plan_encoding
+    from videostyle.decode.decode import inspect, paintable
+    from videostyle.decode.letterbox import describe_bars, with_bars
+    from videostyle.encode.encoders import plan_encoding
+    from videostyle.encode.options import EncodeOptions
     from videostyle.errors import MediaError
-    from videostyle.letterbox import describe_bars, with_bars
-    from videostyle.options import EncodeOptions
 
     path = arguments.file
     info = inspect(path)
@@ -74,7 +74,7 @@ def _probe(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     """Compare frames, times, size, colour, streams, chapters and tags. Exit code 0 if all that was
     to be kept is there, 1 if not. What the container cannot hold is said, and is no fault."""
-    from videostyle.verify import verify
+    from videostyle.rendering.verify import verify
 
     differences = verify(arguments.input, arguments.output)
     faults = [item for item in differences if not item.expected]

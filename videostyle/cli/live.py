@@ -66,10 +66,10 @@ def _live(arguments: argparse.Namespace) -> int:
     import asyncio
 
     from videostyle.live.library import Library
-    from videostyle.media import missing
-    from videostyle.model_card import read_model_card
-    from videostyle.numbered import is_sequence_input
-    from videostyle.timeline_yaml import read_timeline
+    from videostyle.media.info import missing
+    from videostyle.media.numbered import is_sequence_input
+    from videostyle.network.model_card import read_model_card
+    from videostyle.timeline.reader import read_timeline
 
     if arguments.input in CAMERA_WORDS:
         root, name = Path(), "camera"

@@ -60,7 +60,7 @@ def _gatys(arguments: argparse.Namespace) -> int:
 
     from videostyle.device import choose_device
     from videostyle.evaluation.gatys import optimize
-    from videostyle.picture import save_picture
+    from videostyle.media.picture import save_picture
     from videostyle.training.dataset import (
         open_picture,
         painting_pixels,

@@ -28,16 +28,16 @@ from videostyle.cli.console import (
     say,
     say_error,
 )
+from videostyle.encode.options import LEAST_SEGMENT_SECONDS, add_encode_options, encode_options
+from videostyle.encode.segments import SEGMENT_SECONDS
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, SCALARS, Look
-from videostyle.numbered import is_sequence_input
-from videostyle.options import LEAST_SEGMENT_SECONDS, add_encode_options, encode_options
-from videostyle.segments import SEGMENT_SECONDS
+from videostyle.media.numbered import is_sequence_input
 
 if TYPE_CHECKING:
-    from videostyle.painter import Progress
-    from videostyle.rendering import Report
-    from videostyle.timeline_yaml import TimelineDocument
+    from videostyle.rendering.painter import Progress
+    from videostyle.rendering.render import Report
+    from videostyle.timeline.reader import TimelineDocument
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -153,7 +153,7 @@ def _output_name(text: str) -> str:
 
 def _render(arguments: argparse.Namespace) -> int:
     """Decode, stylize and encode; audio, subtitles and every frame's time are kept."""
-    from videostyle.jobs import plan_jobs
+    from videostyle.rendering.jobs import plan_jobs
 
     timeline = _read_looks(arguments)
     _check_times(arguments)
@@ -200,7 +200,7 @@ def _render_one(
     arguments: argparse.Namespace,
     stop: Event,
 ) -> Report:
-    from videostyle.rendering import render
+    from videostyle.rendering.render import render
 
     warnings: list[str] = []
 
@@ -251,7 +251,7 @@ def _frames(report: Report) -> str:
 
 
 def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
-    from videostyle.model_card import DEFAULT_MODEL, read_model_card
+    from videostyle.network.model_card import DEFAULT_MODEL, read_model_card
 
     card = read_model_card(arguments.model)
     tracks = {
@@ -263,7 +263,7 @@ def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
         if tracks:
             flag = next(iter(tracks)).replace("_", "-")
             raise UsageError(f"--{flag} goes with --style or --mix; a timeline has a track for it")
-        from videostyle.timeline_yaml import read_timeline
+        from videostyle.timeline.reader import read_timeline
 
         return read_timeline(arguments.timeline, card)
     mix = {arguments.style: 1.0} if arguments.mix is None else _parse_mix(arguments.mix)
@@ -311,7 +311,7 @@ def _piece_seconds(text: str) -> float:
 
 
 def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
-    from videostyle.encode import exists
+    from videostyle.encode.encode import exists
 
     if not exists(output) or arguments.yes:
         return True
@@ -334,7 +334,7 @@ def _dry_run(
     several: bool,
 ) -> int:
     from videostyle.device import choose_device, choose_precision
-    from videostyle.rendering import describe
+    from videostyle.rendering.render import describe
 
     choose_precision(arguments.precision, choose_device(arguments.device))
     options = encode_options(arguments)

@@ -40,10 +40,10 @@ def _styles(arguments: argparse.Namespace) -> int:
     """List names, titles, artists and credits of the styles a model has learned."""
     from dataclasses import asdict
 
-    from videostyle.model_card import read_model_card
+    from videostyle.network.model_card import read_model_card
 
     if arguments.sheet:
-        from videostyle.contact_sheet import draw_contact_sheet
+        from videostyle.rendering.contact_sheet import draw_contact_sheet
 
         output, image = arguments.sheet
         check_outputs(output, inputs=[image])

@@ -22,8 +22,8 @@ from videostyle.errors import UsageError, VideoStyleError
 from videostyle.timecode import Time, parse_time
 
 if TYPE_CHECKING:
-    from videostyle.timeline import Timeline
-    from videostyle.timeline_yaml import TimelineDocument
+    from videostyle.timeline.reader import TimelineDocument
+    from videostyle.timeline.timeline import Timeline
 
 
 def add_timeline(commands: Any) -> None:
@@ -91,7 +91,7 @@ def _facts(arguments: argparse.Namespace) -> tuple[float | None, Fraction | None
         return seconds, arguments.fps, None
     if length or arguments.fps:
         raise UsageError("--video tells length and frame rate; leave out --duration and --fps")
-    from videostyle.decode import inspect, measure_duration
+    from videostyle.decode.decode import inspect, measure_duration
 
     info = inspect(arguments.video)
     known = info.duration_seconds
@@ -110,8 +110,8 @@ def _unknown(
 
 
 def _resolve(arguments: argparse.Namespace, facts: Any) -> Timeline:
-    from videostyle.model_card import read_model_card
-    from videostyle.timeline_yaml import read_timeline
+    from videostyle.network.model_card import read_model_card
+    from videostyle.timeline.reader import read_timeline
 
     document = read_timeline(arguments.timeline, read_model_card(arguments.model))
     unknown = _unknown(document, *facts[:2])
@@ -128,8 +128,8 @@ def _resolve(arguments: argparse.Namespace, facts: Any) -> Timeline:
 
 
 def _check_command(arguments: argparse.Namespace) -> int:
-    from videostyle.model_card import read_model_card
-    from videostyle.timeline_yaml import read_timeline
+    from videostyle.network.model_card import read_model_card
+    from videostyle.timeline.reader import read_timeline
 
     card = read_model_card(arguments.model)
     duration, rate, _ = _facts(arguments)
@@ -144,7 +144,7 @@ def _check_command(arguments: argparse.Namespace) -> int:
 
 
 def _verdict(document: TimelineDocument, duration: float | None, rate: Fraction | None) -> str:
-    from videostyle.timeline_yaml import first_of
+    from videostyle.timeline.reader import first_of
 
     warnings = document.check(duration, rate)
     for warning in first_of(warnings):
@@ -175,7 +175,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _plot(arguments: argparse.Namespace) -> int:
-    from videostyle.timeline_plot import plot_timeline
+    from videostyle.timeline.plot import plot_timeline
 
     inputs = [path for path in (arguments.timeline, arguments.video) if path]
     check_outputs(arguments.output, inputs=inputs)
@@ -204,8 +204,8 @@ def add_schema(commands: Any) -> None:
 
 
 def _schema(arguments: argparse.Namespace) -> int:
-    from videostyle.model_card import read_model_card
-    from videostyle.timeline_schema import timeline_schema
+    from videostyle.network.model_card import read_model_card
+    from videostyle.timeline.schema import timeline_schema
 
     print(json.dumps(timeline_schema(read_model_card(arguments.model).style_names), indent=2))
     return 0

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videostyle.device import INT8, best_float
-from videostyle.network import Conv, StyleNetwork, UpsampleConv
-from videostyle.openvino_graph import import_openvino, integer_convolution
-from videostyle.torch_engine import DTYPES
+from videostyle.network.network import Conv, StyleNetwork, UpsampleConv
+from videostyle.network.openvino_graph import import_openvino, integer_convolution
+from videostyle.network.torch_engine import DTYPES
 
 _RUNS = 6
 

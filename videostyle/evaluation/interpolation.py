@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from videostyle.evaluation.ruler import Ruler
-from videostyle.model import Model
+from videostyle.network.model import Model
 from videostyle.training.losses import style_loss
 
 # Weights of the second style.

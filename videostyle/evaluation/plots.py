@@ -15,7 +15,7 @@ from videostyle.evaluation.new_style import NewStyleReport
 from videostyle.evaluation.quality import QualityReport, by_series
 from videostyle.evaluation.stability import StabilityReport
 from videostyle.evaluation.throughput import Throughput
-from videostyle.timeline_plot import INK, PAPER, STYLE_COLORS, save_figure
+from videostyle.timeline.plot import INK, PAPER, STYLE_COLORS, save_figure
 
 WIDTH = 9.0  # inches; 1080 pixels, the width a README shows
 FAINT = "#9a9aa2"

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from videostyle.evaluation.gatys import optimize
 from videostyle.evaluation.ruler import Ruler
-from videostyle.model import Model
+from videostyle.network.model import Model
 
 # What all models with one style are called together.
 SINGLE_STYLE = "one network a style"

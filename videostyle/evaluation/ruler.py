@@ -12,7 +12,7 @@ from torch import Tensor
 
 from videostyle.errors import TrainingError
 from videostyle.evaluation.lpips import Lpips
-from videostyle.model_card import ModelCard
+from videostyle.network.model_card import ModelCard
 from videostyle.training.config import PaintingConfig
 from videostyle.training.dataset import (
     Painting,

@@ -10,8 +10,8 @@ from statistics import fmean
 import torch
 
 from videostyle.evaluation.motion import Moving, Picture
-from videostyle.stabilizer import Stabilizer
-from videostyle.stylizer import Stylizer
+from videostyle.stylize.stabilizer import Stabilizer
+from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.warp import warp
 
 # A moving mixture goes from one style to the next in this many frames: two seconds of film.

@@ -26,19 +26,19 @@ import torch
 from av.container import InputContainer
 from torch import Tensor
 
-from videostyle.color import ColorConverter
-from videostyle.decode import decode, probe
+from videostyle.decode.decode import decode, probe
 from videostyle.device import choose_device, choose_precision, cores
-from videostyle.encode import encode, plan_output
+from videostyle.encode.encode import encode, plan_output
+from videostyle.encode.options import EncodeOptions
 from videostyle.evaluation.floor import MachineFloor, NetworkFloor, network_floor
 from videostyle.look import Look
-from videostyle.media import MediaInfo
-from videostyle.model import load_model
-from videostyle.options import EncodeOptions
-from videostyle.rendering import render
-from videostyle.stylize import stylize
-from videostyle.stylizer import Picture, Stylizer, resize
-from videostyle.timeline import Timeline
+from videostyle.media.color import ColorConverter
+from videostyle.media.info import MediaInfo
+from videostyle.network.model import load_model
+from videostyle.rendering.render import render
+from videostyle.stylize.stylize import stylize
+from videostyle.stylize.stylizer import Picture, Stylizer, resize
+from videostyle.timeline.timeline import Timeline
 
 PICTURES = 8  # shown to the network in turn
 # The stages a render is made of; the network is a part of stylize.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from videostyle.look import ORIGINAL, Look
-from videostyle.timeline import Timeline
+from videostyle.timeline.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,14 @@ import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from videostyle.color import RGB, ColorConverter, convert
 from videostyle.live.controls import Controls
 from videostyle.look import Look
-from videostyle.media import Frame, MediaInfo
-from videostyle.stabilizer import Stabilizer
-from videostyle.stylize import paint
-from videostyle.stylizer import Stylizer
+from videostyle.media.color import RGB, ColorConverter, convert
+from videostyle.media.frame import Frame
+from videostyle.media.info import MediaInfo
+from videostyle.stylize.stabilizer import Stabilizer
+from videostyle.stylize.stylize import paint
+from videostyle.stylize.stylizer import Stylizer
 
 Pixels = npt.NDArray[np.uint8]
 JPEG_QUALITY = 85

@@ -14,9 +14,9 @@ from PIL import Image, ImageOps
 from videostyle.device import choose_device
 from videostyle.errors import MediaError, ModelError
 from videostyle.live.job import Job
-from videostyle.model import Model, save_model
-from videostyle.model_card import Style
-from videostyle.picture import sizes_unwarned
+from videostyle.media.picture import sizes_unwarned
+from videostyle.network.model import Model, save_model
+from videostyle.network.model_card import Style
 
 STEPS = 400
 # The picture shows the row after each so many updates.

@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 
 from videostyle.errors import MediaError, UsageError
-from videostyle.jobs import VIDEO_INPUT_SUFFIXES
-from videostyle.media import PICTURE_SUFFIXES
+from videostyle.media.info import PICTURE_SUFFIXES
+from videostyle.rendering.jobs import VIDEO_INPUT_SUFFIXES
 
 MOST_FILES = 500
 MOST_LOOKED_AT = 20_000

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from videostyle.easing import EASINGS, CubicBezier, Easing, hold
 from videostyle.look import SCALARS, Look
-from videostyle.timeline import TRACKS, Keyframe, Loop, Timeline, Track
+from videostyle.timeline.easing import EASINGS, CubicBezier, Easing, hold
+from videostyle.timeline.timeline import TRACKS, Keyframe, Loop, Timeline, Track
 
 # Largest error of a weight or of another track's value at any frame, before rounding.
 TOLERANCE = 0.016

@@ -25,22 +25,23 @@ import av
 import numpy as np
 from PIL import Image
 
-from videostyle.color import RGB
-from videostyle.decode import decode, measure_duration, probe
+from videostyle.decode.decode import decode, measure_duration, probe
+from videostyle.decode.letterbox import with_bars
+from videostyle.decode.still import still
 from videostyle.errors import MediaError, VideoStyleError
-from videostyle.letterbox import with_bars
 from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
 from videostyle.live.performance import Sample
 from videostyle.live.preview_size import LINES, PreviewSize
 from videostyle.look import ORIGINAL, Look
-from videostyle.media import Cut, Frame, MediaInfo
-from videostyle.model import Model
-from videostyle.stabilizer import MEMORY
-from videostyle.stages import prefetch
-from videostyle.still import still
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import NEAR
+from videostyle.media.color import RGB
+from videostyle.media.frame import Cut, Frame
+from videostyle.media.info import MediaInfo
+from videostyle.network.model import Model
+from videostyle.rendering.stages import prefetch
+from videostyle.stylize.stabilizer import MEMORY
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.timeline import NEAR
 
 T = TypeVar("T")
 # After so long without a change a frame is painted as `render` does.

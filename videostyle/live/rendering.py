@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from videostyle.encode.options import EncodeOptions
 from videostyle.live.job import Job
 from videostyle.look import Look
-from videostyle.model import Model
-from videostyle.options import EncodeOptions
-from videostyle.painter import Progress
-from videostyle.rendering import render
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import Timeline
+from videostyle.network.model import Model
+from videostyle.rendering.painter import Progress
+from videostyle.rendering.render import render
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from videostyle.live.library import Library
 from videostyle.live.server import MAX_MESSAGE_BYTES, Server
 from videostyle.live.session import CAMERA, Session
 from videostyle.live.viewers import Viewers
-from videostyle.stylizer import Stylizer
+from videostyle.stylize.stylizer import Stylizer
 
 
 async def serve(

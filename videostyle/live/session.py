@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from videostyle.encoders import CONTAINERS
+from videostyle.encode.encoders import CONTAINERS
+from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, TimelineError, UsageError, VideoStyleError
 from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
@@ -30,13 +31,12 @@ from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
 from videostyle.live.timeline_view import describe_timeline, ease_at, places
 from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
-from videostyle.media import PICTURE_SUFFIXES
-from videostyle.model import Model
-from videostyle.model_card import Style
-from videostyle.options import EncodeOptions
-from videostyle.stylizer import Stylizer
-from videostyle.timeline import NEAR, TRACKS, Timeline, Track
-from videostyle.timeline_yaml import TimelineDocument, dump_timeline, parse_timeline
+from videostyle.media.info import PICTURE_SUFFIXES
+from videostyle.network.model import Model
+from videostyle.network.model_card import Style
+from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.reader import TimelineDocument, dump_timeline, parse_timeline
+from videostyle.timeline.timeline import NEAR, TRACKS, Timeline, Track
 from videostyle.whole_file import written_whole
 
 # Of a timeline that is saved; and of one that is read, which takes seconds for every megabyte.

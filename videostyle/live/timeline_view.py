@@ -6,9 +6,9 @@ import math
 import re
 from typing import Any
 
-from videostyle.easing import EASINGS, CubicBezier, Easing
 from videostyle.look import SCALARS
-from videostyle.timeline import NEAR, Timeline
+from videostyle.timeline.easing import EASINGS, CubicBezier, Easing
+from videostyle.timeline.timeline import NEAR, Timeline
 
 CURVE_POINTS = 240
 # With more keys in sight the points above show as much.

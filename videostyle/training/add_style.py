@@ -18,11 +18,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from videostyle.decode import decode, probe
+from videostyle.decode.decode import decode, probe
 from videostyle.errors import UsageError
-from videostyle.media import PICTURE_SUFFIXES
-from videostyle.model import Model
-from videostyle.model_card import Style
+from videostyle.media.info import PICTURE_SUFFIXES
+from videostyle.network.model import Model
+from videostyle.network.model_card import Style
 from videostyle.training.config import PaintingConfig, TrainConfig
 from videostyle.training.dataset import (
     list_photos,

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from videostyle.architecture import ARCHITECTURES
 from videostyle.errors import TrainingError, UsageError, VideoStyleError
+from videostyle.network.architecture import ARCHITECTURES
 from videostyle.training.loss_network import MIN_SIZE
 
 TYPES: Mapping[str, tuple[type, ...]] = {

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from videostyle.architecture import SMOOTHING
 from videostyle.errors import TrainingError
-from videostyle.model_card import Style
+from videostyle.network.architecture import SMOOTHING
+from videostyle.network.model_card import Style
 
 # Photographs are kept in memory at this shorter side, in pixels, and zoomed by up to MAX_ZOOM.
 PHOTO_SIDE = 360

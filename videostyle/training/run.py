@@ -15,12 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from videostyle.architecture import ARCHITECTURES, Architecture
 from videostyle.device import choose_device
 from videostyle.errors import TrainingError
-from videostyle.model import Model, load_model, save_model
-from videostyle.model_card import ModelCard
-from videostyle.network import StyleNetwork
+from videostyle.network.architecture import ARCHITECTURES, Architecture
+from videostyle.network.model import Model, load_model, save_model
+from videostyle.network.model_card import ModelCard
+from videostyle.network.network import StyleNetwork
 from videostyle.training.config import TrainConfig, read_train_config
 from videostyle.training.dataset import (
     Painting,

@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from videostyle.architecture import Architecture
 from videostyle.errors import TrainingError
-from videostyle.network import StyleNetwork
-from videostyle.program import Program, Streams, record_graph
+from videostyle.network.architecture import Architecture
+from videostyle.network.network import StyleNetwork
+from videostyle.network.program import Program, Streams, record_graph
 from videostyle.training.config import TrainConfig
 from videostyle.training.dataset import ContentCrops
 from videostyle.training.losses import Grams, temporal_loss

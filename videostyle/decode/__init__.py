@@ -1,0 +1,1 @@
+"""First stage: a file becomes frames, upright, at their times."""

@@ -1,0 +1,1 @@
+"""Last stage: painted frames become a file."""

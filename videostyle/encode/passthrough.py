@@ -1,0 +1,512 @@
+"""The streams beside the picture: sound and subtitles, from the input to the output.
+
+Knows nothing of frames or styles.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.error
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.stream import AttachmentStream, Stream
+
+from videostyle.encode.languages import held_language
+from videostyle.media.info import StreamInfo
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
+_INTERLEAVED_SECONDS = 10  # packets of one time are at most so far apart in a file
+_LONGEST_SUBTITLE_SECONDS = 60
+_SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
+_LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
+_SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
+_WARM_UP_SECONDS = 0.1  # of sound before its first sample; Opus wants the most, 0.08
+# Tags that describe the input's encoding and would be wrong of the output's.
+_STALE_TAGS = (
+    *("encoder", "duration", "bps", "number_of_", "_statistics", "alpha_mode"),
+    *("vendor_id", "major_brand", "minor_version", "compatible_brands"),
+)
+_ENCODERS = {"aac": "aac", "opus": "libopus"}
+_NAMES = {"aac": "AAC", "opus": "Opus"}
+_NAMES |= {"mov_text": "MP4 text", "subrip": "SubRip", "webvtt": "WebVTT"}
+# Text subtitles by the names of their decoders; in MP4 the text comes after its length.
+_TEXT = ("mov_text", "srt", "subrip", "text", "webvtt")
+# What stands in their text and is not shown; the group is what SubRip and WebVTT both know.
+_SUBRIP = re.compile(r"<(/?[biu])\b[^>]*>|</?(?:s|font)\b[^>]*>|\{\\[^}]*\}", re.IGNORECASE)
+_MARKUP = {"srt": _SUBRIP, "subrip": _SUBRIP}
+_MARKUP |= {"webvtt": re.compile(r"<(/?[biu])\b[^>]*>|<[^>]*>")}
+_COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
+_COVERS |= {"gif": ("cover.gif", "image/gif")}
+_NOT_HELD = "this container cannot hold it"
+_DONE = {
+    "copy": "copied",
+    "transcode": "transcoded",
+    "attach": "attached",
+    "leave out": "left out",
+}
+_LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # by channels; any other number becomes stereo
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of the input that is wanted, in seconds on the input's clock, and by how much its
+    times are less in the output."""
+
+    begin: float = -math.inf
+    end: float = math.inf
+    earlier: Fraction = Fraction(0)
+
+    @property
+    def is_whole(self) -> bool:
+        return (self.begin, self.end) == (-math.inf, math.inf)
+
+    def seek(self, source: InputContainer, subtitles: bool) -> None:
+        """Go to before the part; a subtitle still on show may have begun well before."""
+        if self.begin == -math.inf:
+            return
+        margin = _LONGEST_SUBTITLE_SECONDS if subtitles else _INTERLEAVED_SECONDS
+        # A file that cannot seek is read from its start.
+        with suppress(av.FFmpegError):
+            source.seek(int((self.begin - margin) * av.time_base))
+
+    def take(self, packet: av.Packet[Stream]) -> bool:
+        """Whether a packet begins in the part; subtitles are shortened to it."""
+        if packet.pts is None or packet.time_base is None:
+            return True
+        begin = float(packet.pts * packet.time_base)
+        end = begin + float((packet.duration or 0) * packet.time_base)
+        # What an edit list cuts off would be back where the output has no such list.
+        if packet.is_discard and end < -_WARM_UP_SECONDS:
+            return False
+        if self.is_whole:
+            return True
+        if packet.stream.type != "subtitle" or not packet.duration:
+            return self.begin <= begin < self.end
+        begin, end = max(begin, self.begin), min(end, self.end)
+        packet.pts = packet.dts = round(begin / packet.time_base)
+        packet.duration = max(0, round(end / packet.time_base) - packet.pts)
+        return begin < end
+
+    def shift(self, item: av.Packet[Stream] | AudioFrame) -> None:
+        """Move a packet or sound to its time in the output."""
+        if not self.earlier or not item.time_base:
+            return
+        ticks = round(self.earlier / item.time_base)
+        if item.pts is not None:
+            item.pts -= ticks
+        if isinstance(item, av.Packet) and item.dts is not None:
+            item.dts -= ticks
+
+    def chapters(self, source: InputContainer) -> list[Chapter]:
+        """The chapters of the part, at their times in the output."""
+        if self.is_whole and not self.earlier:
+            return source.chapters()
+        found = []
+        for chapter in source.chapters():
+            tick = chapter["time_base"] or Fraction(1, av.time_base)
+            begin = max(float(chapter["start"] * tick), self.begin)
+            end = min(float(chapter["end"] * tick), self.end)
+            if begin < end:
+                found.append(chapter)
+                chapter["start"] = round((begin - float(self.earlier)) / tick)
+                chapter["end"] = round((end - float(self.earlier)) / tick)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """What becomes of one stream beside the main video.
+
+    action: copy, transcode, attach (as a file) or leave out. codec: what it is transcoded to.
+    reason: why it is not copied, None where the user asked for that.
+    """
+
+    stream: StreamInfo
+    action: str
+    codec: str | None = None
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        facts = {"action": self.action, "codec_out": self.codec, "reason": self.reason}
+        return {**asdict(self.stream), **facts}
+
+    def __str__(self) -> str:
+        done = _DONE[self.action]
+        to = f" to {_NAMES[self.codec]}" if self.codec else ""
+        return f"{self.stream} {done}{to}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """What a container holds beside the picture.
+
+    codecs: names of those it takes. refused: indices of streams that it does not take all the same.
+    audio: what other sound is transcoded to, and text: what other text subtitles become; None
+    where it holds none. attachments: whether it holds files.
+    """
+
+    codecs: Container[str]
+    refused: Container[int]
+    audio: str | None
+    text: str | None
+    attachments: bool
+
+    def take(self, stream: StreamInfo) -> bool:
+        """Whether a stream can be copied."""
+        return stream.codec in self.codecs and stream.index not in self.refused
+
+
+def plan_streams(streams: Iterable[StreamInfo], audio: str, holds: Holds) -> tuple[StreamPlan, ...]:
+    """Decide what becomes of streams. audio: copy, none, or the codec to transcode to."""
+    plans = {"audio": _plan_audio, "subtitle": _plan_subtitle}
+    return tuple(plans.get(stream.kind, _plan_other)(stream, audio, holds) for stream in streams)
+
+
+def _plan_audio(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+    if audio == "none":
+        return StreamPlan(stream, "leave out")
+    if audio != "copy":
+        return StreamPlan(stream, "transcode", audio)
+    if holds.take(stream):
+        return StreamPlan(stream, "copy")
+    if holds.audio and stream.codec != "unknown":
+        return StreamPlan(stream, "transcode", holds.audio, _NOT_HELD)
+    return StreamPlan(stream, "leave out", reason=_NOT_HELD)
+
+
+def _plan_subtitle(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+    if holds.take(stream):
+        return StreamPlan(stream, "copy")
+    if holds.text and stream.codec in _TEXT:
+        return StreamPlan(stream, "transcode", holds.text, _NOT_HELD)
+    return StreamPlan(stream, "leave out", reason=_NOT_HELD)
+
+
+def _plan_other(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+    if stream.kind == "video":
+        return StreamPlan(stream, "leave out", reason="only the main video is painted")
+    if stream.kind in ("attachment", "cover"):
+        if holds.attachments and (stream.kind == "attachment" or stream.codec in _COVERS):
+            return StreamPlan(stream, "attach")
+        return StreamPlan(stream, "leave out", reason=_NOT_HELD)
+    if stream.kind == "data":
+        reason = "data is not copied; a timecode stands in the tags too"
+        return StreamPlan(stream, "leave out", reason=reason)
+    return StreamPlan(stream, "leave out", reason="its kind is unknown")
+
+
+@dataclass(slots=True)
+class _Cue:
+    """A text subtitle of the output, from begin to end on the input's clock, in ticks."""
+
+    text: str
+    begin: int
+    end: int
+    time_base: Fraction
+
+
+class Passthrough:
+    """Copies the streams of `source` beside its main video, in step with the pictures.
+
+    It reads the input by a handle of its own, so that the frames' stages hold frames only.
+    """
+
+    def __init__(
+        self,
+        source: InputContainer,
+        output: OutputContainer,
+        plans: Iterable[StreamPlan],
+        span: Span,
+    ) -> None:
+        self.notes: list[str] = []
+        self._lost_languages: list[str] = []
+        self._span = span
+        self._output = output
+        self._dropped = 0
+        self._source = source
+        self._targets: dict[int, Stream] = {}
+        self._texts: dict[int, tuple[str, str]] = {}
+        self._held: dict[int, _Cue] = {}  # the last of each MP4 text, which the next may cut short
+        self._overlaps = 0
+        self._transcoded: dict[int, AudioStream] = {}
+        self._resamplers: dict[int, tuple[Any, AudioResampler]] = {}  # with what they take
+        self._heard = set[int]()  # targets of sound that have some
+        self._pcm_ends: dict[int, Fraction | None] = {}  # in seconds, where MP4 and MOV count it
+        for plan in plans:
+            self._route(source.streams[plan.stream.index], plan)
+        if self._lost_languages:
+            lost = ", ".join(dict.fromkeys(self._lost_languages))
+            name = output.format.name.upper()
+            self.notes.append(f"languages that are lost, as {name} has no code for them: {lost}")
+        kept = [source.streams[index] for index in self._targets]
+        span.seek(source, any(stream.type == "subtitle" for stream in kept))
+        self._packets = source.demux(*kept) if kept else iter(())
+        self._next = self._read()
+
+    @property
+    def sounds(self) -> range:
+        """How many streams of sound the output may have: MP4 leaves out those without any."""
+        every = sum(target.type == "audio" for target in self._targets.values())
+        return range(len(self._heard), every + 1)
+
+    def until(self, seconds: float) -> None:
+        """Copy the packets up to a time on the input's clock."""
+        while self._next is not None and self._next[0] <= seconds:
+            self._copy(self._next[1])
+            self._next = self._read()
+        for index, cue in list(self._held.items()):
+            if cue.end * cue.time_base + _INTERLEAVED_SECONDS < seconds:  # no other overlaps it
+                self._show(index, self._held.pop(index))
+
+    def finish(self) -> None:
+        """Write what is held back, and note what was lost."""
+        for index, cue in self._held.items():
+            self._show(index, cue)
+        for index, source in self._transcoded.items():
+            target = self._targets[index]
+            assert isinstance(target, AudioStream)
+            for sound in _decoded(partial(source.decode, None)):
+                self._encode(target, sound)
+            self._flush(target)
+            self._mux(target.encode(None))
+        if self._dropped:
+            self.notes.append(
+                f"dropped {self._dropped} packets of sound or subtitles, damaged or out of order"
+            )
+        if self._overlaps:
+            self.notes.append(
+                f"{self._overlaps} subtitles cut short or joined: MP4 text shows one at a time"
+            )
+
+    def _route(self, stream: Stream, plan: StreamPlan) -> None:
+        if plan.reason:
+            self.notes.append(str(plan))
+        if plan.action == "leave out":
+            return
+        if plan.action == "attach":
+            self._attach(stream, plan)
+            return
+        target: Stream
+        if plan.action == "copy":
+            target = self._output.add_stream_from_template(stream)
+            if plan.stream.codec.startswith("pcm_") and self._output.format.name in ("mp4", "mov"):
+                self._pcm_ends[stream.index] = None
+        elif isinstance(stream, AudioStream):
+            target = self._add_audio(stream, _ENCODERS[plan.codec or ""])
+            self._transcoded[stream.index] = stream
+        else:
+            target = self._output.add_mux_stream(plan.codec or "")
+            target.time_base = stream.time_base or Fraction(1, 1000)
+            self._texts[stream.index] = (plan.stream.codec, plan.codec or "")
+        muxer = self._output.format.name
+        target.metadata.update(stream_tags(stream, muxer))
+        if stream.language and not held_language(stream.language, muxer):
+            self._lost_languages.append(stream.language)
+        if plan.stream.title and self._output.format.name in ("mp4", "mov"):
+            target.metadata["handler_name"] = plan.stream.title  # MP4 and MOV have no other place
+        target.disposition = stream.disposition
+        self._targets[stream.index] = target
+
+    def _attach(self, stream: Stream, plan: StreamPlan) -> None:
+        if isinstance(stream, AttachmentStream):
+            name = stream.name or f"attachment_{stream.index}"
+            mime = stream.mimetype or "application/octet-stream"
+            self._output.add_attachment(name, mime, stream.data or b"")
+            return
+        name, mime = _COVERS[stream.codec_context.name]
+        name = stream.metadata.get("filename", name)
+        # By another handle: from this one the sound that comes before could not be read any more.
+        with av.open(self._source.name, metadata_errors="replace") as source:
+            packets = source.demux(source.streams[stream.index])
+            picture = next((bytes(packet) for packet in packets if packet.size), None)
+        if picture is None:
+            self.notes.append(str(replace(plan, action="leave out", reason="it is empty")))
+            return
+        self._output.add_attachment(name, mime, picture)
+
+    def _add_audio(self, stream: AudioStream, encoder: str) -> AudioStream:
+        context = stream.codec_context
+        rates = av.Codec(encoder, "w").audio_rates or ()
+        rate = context.sample_rate if context.sample_rate in rates else 48_000
+        target = self._output.add_stream(encoder, rate=rate)
+        assert isinstance(target, AudioStream)
+        target.codec_context.layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
+        return target
+
+    def _read(self) -> tuple[float, av.Packet[Stream]] | None:
+        """The next packet and its time in seconds, both on the input's clock."""
+        try:
+            for packet in self._packets:
+                stamp = packet.pts if packet.dts is None else packet.dts
+                if not packet.size or stamp is None:
+                    continue
+                seconds = float(stamp * packet.time_base)
+                if seconds > self._span.end + _INTERLEAVED_SECONDS:
+                    return None
+                if self._span.take(packet):
+                    return seconds, packet
+        except av.FFmpegError:
+            self.notes.append("the input's sound or subtitles break off")
+        except IndexError:  # PyAV's, at the end of a file in which streams appeared on the way
+            pass
+        return None
+
+    def _copy(self, packet: av.Packet[Stream]) -> None:
+        index = packet.stream.index
+        target = self._targets[index]
+        if index in self._texts:
+            self._tell(packet, *self._texts[index])
+        elif index in self._transcoded:
+            assert isinstance(target, AudioStream)
+            for sound in _decoded(packet.decode):
+                self._encode(target, sound)
+        else:
+            if target.type == "audio":
+                self._heard.add(target.index)
+            place = self._place_samples if index in self._pcm_ends else self._place
+            place(packet, target)
+
+    def _place_samples(self, packet: av.Packet[Stream], target: Stream) -> None:
+        """Write PCM where its time is its number of samples, so that a gap must be silence."""
+        index, context = packet.stream.index, packet.stream.codec_context
+        assert isinstance(context, AudioCodecContext)
+        name, rate = context.name, context.sample_rate
+        silent = bytes([_SILENCE.get(name, 0)])
+        bits = int("".join(filter(str.isdigit, name)) or 8)
+        size = max(1, context.layout.nb_channels * bits // 8)
+        begin = ((packet.dts if packet.pts is None else packet.pts) or 0) * packet.time_base
+        end = self._pcm_ends[index]
+        if end is None:
+            end = begin
+        if begin - end >= _SHORTEST_GAP_SECONDS:
+            gap = round((begin - end) * rate) if begin - end <= _LONGEST_GAP_SECONDS else 0
+            for first in range(-gap, 0, rate):
+                count = min(rate, -first)
+                silence: av.Packet[Stream] = av.Packet(silent * size * count)
+                silence.time_base, silence.duration = Fraction(1, rate), count
+                silence.pts = silence.dts = round(begin * rate) + first
+                self._place(silence, target)
+            end = begin
+        end += Fraction(packet.size // size, rate)
+        dropped = self._dropped
+        self._place(packet, target)
+        if self._dropped == dropped:
+            self._pcm_ends[index] = end
+
+    def _place(self, packet: av.Packet[Stream], target: Stream) -> None:
+        self._span.shift(packet)
+        packet.stream = target
+        self._mux([packet])
+
+    def _tell(self, packet: av.Packet[Stream], source: str, target: str) -> None:
+        """Write text subtitles in another format."""
+        text, index = _retold(bytes(packet), source, target), packet.stream.index
+        if not text or packet.pts is None:
+            return
+        cue = _Cue(text, packet.pts, packet.pts + (packet.duration or 0), packet.time_base)
+        if target != "mov_text":
+            self._show(index, cue)
+            return
+        held = self._held.pop(index, None)
+        if held and held.begin == cue.begin:
+            cue.text, cue.end = f"{held.text}\n{cue.text}", max(held.end, cue.end)
+            self._overlaps += 1
+        elif held:
+            if held.begin < cue.begin < held.end:
+                held.end = cue.begin
+                self._overlaps += 1
+            self._show(index, held)
+        self._held[index] = cue
+
+    def _show(self, index: int, cue: _Cue) -> None:
+        """Write a text subtitle."""
+        text = cue.text.encode(errors="surrogateescape")
+        if self._texts[index][1] == "mov_text":
+            text = text[:0xFFFF]  # more than its length can say is no subtitle
+            text = len(text).to_bytes(2, "big") + text
+        packet: av.Packet[Stream] = av.Packet(text)
+        packet.pts = packet.dts = cue.begin
+        packet.duration, packet.time_base = cue.end - cue.begin, cue.time_base
+        self._place(packet, self._targets[index])
+
+    def _encode(self, target: AudioStream, sound: AudioFrame) -> None:
+        self._span.shift(sound)
+        self._heard.add(target.index)
+        takes = (sound.format.name, sound.layout.name, sound.sample_rate)
+        if self._resamplers.get(target.index, (None,))[0] != takes:  # it may change on the way
+            self._flush(target)
+            context = target.codec_context
+            resampler = AudioResampler(context.format, context.layout, context.sample_rate)
+            self._resamplers[target.index] = (takes, resampler)
+        for part in self._resamplers[target.index][1].resample(sound):
+            self._mux(target.encode(part))
+
+    def _flush(self, target: AudioStream) -> None:
+        """Encode what a resampler holds back."""
+        if target.index in self._resamplers:
+            for part in self._resamplers.pop(target.index)[1].resample(None):
+                self._mux(target.encode(part))
+
+    def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
+        # Its time is before that of the packet before, or its framing is damaged in either way.
+        refused = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
+        for packet in packets:
+            try:
+                self._output.mux(packet)
+            except refused:
+                self._dropped += 1
+
+
+def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:
+    """What `decode` gives; nothing where the sound is damaged."""
+    try:
+        return decode()
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        return ()
+
+
+def _retold(packet: bytes, source: str, target: str) -> str:
+    """A subtitle's text in another format's markup; none for MP4's packets of silence."""
+    if source == "mov_text":
+        packet = packet[2 : 2 + int.from_bytes(packet[:2], "big")]
+    text = packet.decode(errors="surrogateescape")
+    # Words, and between them the name of a tag that may stay, or None.
+    parts = _MARKUP[source].split(text) if source in _MARKUP else [text]
+    if source == "webvtt":
+        parts[::2] = map(html.unescape, parts[::2])
+    if target == "webvtt":
+        parts[::2] = [html.escape(words, quote=False) for words in parts[::2]]
+    keeps_tags = target in _MARKUP
+    parts[1::2] = [f"<{tag.lower()}>" if tag and keeps_tags else "" for tag in parts[1::2]]
+    return "".join(parts)
+
+
+def kept_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Metadata without what describes the input's own encoding."""
+    return {key: tags[key] for key in tags if not key.lower().startswith(_STALE_TAGS)}
+
+
+def stream_tags(stream: Stream, muxer: str) -> dict[str, str]:
+    """The metadata of a stream that a copy or painting of it keeps, in the container's words."""
+    tags = kept_tags(stream.metadata)
+    if stream.language:
+        tags["language"] = held_language(stream.language, muxer) or "und"
+    return tags

@@ -1,0 +1,1 @@
+"""What a file, a frame and its colours are."""

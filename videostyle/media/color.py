@@ -1,0 +1,260 @@
+"""Colour conversion between the input, the network's RGB and the output.
+
+Tags do not convert: every conversion names matrix and range on both sides. swscale does the
+arithmetic, with the flags that round correctly and interpolate chroma.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from videostyle.media.bars import Barkeeper, Bars
+from videostyle.media.info import ColorSpec, MediaInfo, guess_matrix
+
+Picture = npt.NDArray[np.uint8]
+Size = tuple[int, int]
+Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Alpha = npt.NDArray[np.uint16]
+OUTPUT_PIX_FMTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
+
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+RGB = ColorSpec(0, 1, 13, full_range=True)
+# swscale's numbers are H.273's, but it knows BT.601 only as 5.
+_SWSCALE_MATRIX = {6: 5}
+_LIMITED, _FULL = 1, 2
+_BAND_PIXELS = 80_000  # rows blended at a time, so that the sums stay in the cache
+
+
+def output_color(info: MediaInfo) -> ColorSpec:
+    """The colour of the output: the input's own, range included.
+
+    RGB video becomes limited-range YUV, with the matrix players assume at its height.
+    """
+    if info.is_image or not info.color.is_rgb:
+        return info.color
+    return replace(info.color, matrix=guess_matrix(info.height), full_range=False)
+
+
+def has_alpha(pix_fmt: str) -> bool:
+    """Whether a pixel format has an alpha channel; Pillow's modes of pictures count as none."""
+    try:
+        return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
+    except ValueError:
+        return False
+
+
+def working_pix_fmt(pix_fmt: str) -> str:
+    """The format frames have from `stylize` on, for an output of a format: without alpha, which
+    travels beside them, and RGB for all that is not YUV."""
+    return pix_fmt.replace("yuva", "yuv") if pix_fmt.startswith("yuv") else "rgb24"
+
+
+class ColorConverter:
+    """Converts frames of one input. One per thread; a frame is never in two converters at once,
+    because a conversion changes the source frame's tags while it runs."""
+
+    def __init__(self, info: MediaInfo, pix_fmt: str, color: ColorSpec | None = None) -> None:
+        """pix_fmt, color: of the frames it gives, the latter `output_color(info)` by default."""
+        self.pix_fmt = "rgb24" if info.is_image else pix_fmt
+        self.color = color or output_color(info)
+        self.bars = Bars.of(info)
+        self._input = info.color
+        self._reformatter = VideoReformatter()
+
+    def to_output(self, image: av.VideoFrame) -> av.VideoFrame:
+        """The frame in the output's format and colour; the frame itself where it already is."""
+        if image.format.name == self.pix_fmt and self.same_color(image):
+            return image
+        color = self._color_of(image)
+        return convert(self._reformatter, image, self.pix_fmt, color, self.color)
+
+    def same_color(self, image: av.VideoFrame) -> bool:
+        """Whether matrix and range are the output's already."""
+        color = self._color_of(image)
+        return (color.matrix, color.full_range) == (self.color.matrix, self.color.full_range)
+
+    def to_rgb(self, image: av.VideoFrame, size: Size | None = None) -> Picture:
+        """Full-range RGB (H, W, 3) uint8, C-contiguous, scaled to `size` (height, width)."""
+        color = self._color_of(image)
+        # swscale is twice as fast with planes, and gives the same values.
+        rgb = convert(self._reformatter, image, "gbrp", color, RGB, size)
+        pixels: Picture = np.empty((rgb.height, rgb.width, 3), np.uint8)
+        for channel, index in enumerate((2, 0, 1)):
+            pixels[..., channel] = plane_array(rgb, index)
+        return pixels
+
+    def from_rgb(self, pixels: Picture, size: Size | None = None) -> av.VideoFrame:
+        """A new frame in the output's format and colour from (H, W, 3) uint8 RGB, scaled to
+        `size` (height, width)."""
+        pixels = np.ascontiguousarray(pixels)
+        if self.pix_fmt == "rgb24" and size in (None, pixels.shape[:2]):
+            return av.VideoFrame.from_ndarray(pixels, "rgb24")
+        image = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
+        color = RGB if self.pix_fmt == "rgb24" else self.color
+        return convert(self._reformatter, image, self.pix_fmt, RGB, color, size)
+
+    def keep_bars(self, original: av.VideoFrame, pastiche: av.VideoFrame) -> av.VideoFrame:
+        """Put the bars of a frame as it came back into its pastiche, which is in the output's
+        format, but where a scene is in their place, and return that."""
+        original = self.to_output(original)
+        below, above = (
+            [plane_array(image, index) for index in range(len(image.planes))]
+            for image in (original, pastiche)
+        )
+        bits = original.format.components[0].bits
+        shapes = tuple((plane.shape[0], plane.shape[1]) for plane in below)
+        for scene in _barkeeper(self.bars, shapes, bits, self.color.full_range).scenes(below):
+            for index, part in enumerate(scene.parts if not scene.fills else ()):
+                source, target = below[index][part], above[index][part]
+                if scene.squares.any():
+                    change = scene.opacity(index) * (target.astype(np.float32) - source)
+                    target[...] = np.rint(source + change)
+                else:
+                    target[...] = source
+        return pastiche
+
+    def _color_of(self, image: av.VideoFrame) -> ColorSpec:
+        if image.format.is_rgb or image.format.has_palette:
+            return RGB
+        return self.color if self._input.is_rgb else self._input
+
+
+@lru_cache(maxsize=4)
+def _barkeeper(
+    bars: Bars, planes: tuple[tuple[int, int], ...], bits: int, full_range: bool
+) -> Barkeeper:
+    return Barkeeper(bars, planes, bits, full_range=full_range)
+
+
+def convert(
+    reformatter: VideoReformatter,
+    image: av.VideoFrame,
+    pix_fmt: str,
+    source: ColorSpec,
+    target: ColorSpec,
+    size: Size | None = None,
+) -> av.VideoFrame:
+    """Convert format, matrix and range, and scale to `size` (height, width) if that differs;
+    primaries and transfer stay as they are."""
+    height, width = size or (image.height, image.width)
+    scaled = (height, width) != (image.height, image.width)
+    return reformatter.reformat(
+        image,
+        width=width,
+        height=height,
+        format=pix_fmt,
+        src_colorspace=_SWSCALE_MATRIX.get(source.matrix, source.matrix),
+        dst_colorspace=_SWSCALE_MATRIX.get(target.matrix, target.matrix),
+        src_color_range=_FULL if source.full_range else _LIMITED,
+        dst_color_range=_FULL if target.full_range else _LIMITED,
+        interpolation=_EXACT | (Interpolation.BICUBIC if scaled else Interpolation.BILINEAR),
+        threads=1,
+    )
+
+
+def flatten(reformatter: VideoReformatter, image: av.VideoFrame, color: ColorSpec) -> av.VideoFrame:
+    """Lay a frame with alpha on black; without alpha it comes back as it is."""
+    if not has_alpha(image.format.name):
+        return image
+    pixels = convert(reformatter, image, "rgba", color, RGB).to_ndarray().astype(np.uint16)
+    flat = ((pixels[..., :3] * pixels[..., 3:] + 127) // 255).astype(np.uint8)
+    return av.VideoFrame.from_ndarray(flat, "rgb24")
+
+
+def split_alpha(
+    reformatter: VideoReformatter, image: av.VideoFrame, color: ColorSpec
+) -> tuple[av.VideoFrame, Alpha | None]:
+    """A frame's colours as they are, without alpha, and its alpha: (H, W) uint16, 65535 opaque.
+
+    YUV keeps its planes exactly; all else becomes rgb24.
+    """
+    name = image.format.name
+    if not has_alpha(name):
+        return image, None
+    if name.startswith("yuva"):
+        opaque = av.VideoFrame(image.width, image.height, working_pix_fmt(name))
+        _copy_planes(image, opaque)
+        return opaque, _spread(plane_array(image, 3), image.format.components[3].bits)
+    pixels = convert(reformatter, image, "rgba", color, RGB).to_ndarray().astype(np.uint8)
+    opaque = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[..., :3]), "rgb24")
+    return opaque, _spread(pixels[..., 3], 8)
+
+
+def join_alpha(image: av.VideoFrame, alpha: Alpha) -> av.VideoFrame:
+    """The reverse of `split_alpha` for planar YUV."""
+    joined = av.VideoFrame(image.width, image.height, image.format.name.replace("yuv", "yuva"))
+    _copy_planes(image, joined)
+    plane_array(joined, 3)[...] = alpha >> (16 - joined.format.components[3].bits)
+    return joined
+
+
+def _copy_planes(source: av.VideoFrame, target: av.VideoFrame) -> None:
+    for index in range(3):
+        plane_array(target, index)[...] = plane_array(source, index)
+
+
+def _spread(values: Plane, bits: int) -> Alpha:
+    """Values of so many bits (at least 8) to 16, the highest to the highest."""
+    wide = values.astype(np.uint16)
+    return (wide << np.uint16(16 - bits)) | (wide >> np.uint16(2 * bits - 16))
+
+
+def plane_array(image: av.VideoFrame, index: int) -> Plane:
+    """A view of one plane without the padding of its lines: (H, W), or (H, 3 W) for rgb24."""
+    plane = image.planes[index]
+    packed = len(image.format.components) if len(image.planes) == 1 else 1
+    if image.format.components[0].bits > 8:
+        words = np.frombuffer(memoryview(plane), np.uint16).reshape(-1, plane.line_size // 2)
+        return words[: plane.height, : plane.width * packed]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width * packed]
+
+
+def blend_planes(
+    original: av.VideoFrame, pastiche: av.VideoFrame, *, luma: float, chroma: float
+) -> av.VideoFrame:
+    """Lay the pastiche over the original, in the pastiche's own memory, and return it.
+
+    luma, chroma: opacity of the pastiche in [0, 1]: 0 gives the original's values exactly, 1 the
+    pastiche's. Both frames have the same size and format, one of OUTPUT_PIX_FMTS or rgb24.
+    """
+    facts = [(frame.format.name, frame.width, frame.height) for frame in (original, pastiche)]
+    if facts[0] != facts[1]:
+        raise ValueError(f"cannot blend frames of {facts[0]} and {facts[1]}")
+    if pastiche.format.is_rgb:
+        _blend_rgb(plane_array(original, 0), plane_array(pastiche, 0), luma, chroma)
+        return pastiche
+    for index, opacity in enumerate((luma, chroma, chroma)):
+        _blend(plane_array(original, index), plane_array(pastiche, index), opacity)
+    return pastiche
+
+
+def _blend(below: Plane, above: Plane, opacity: float) -> None:
+    """above = below + opacity * (above - below), in fixed point: 8 bits of fraction for bytes, 16
+    for words, so that the sum just fits the next type."""
+    wide, bits = (np.uint16, 8) if above.dtype == np.uint8 else (np.uint32, 16)
+    weight = round(opacity * (1 << bits))
+    band = max(1, _BAND_PIXELS // above.shape[1])
+    for row in range(0, above.shape[0], band):
+        low, high = below[row : row + band], above[row : row + band]
+        total = np.multiply(low, (1 << bits) - weight, dtype=wide)
+        total += np.multiply(high, weight, dtype=wide)
+        total += wide(1 << (bits - 1))
+        total >>= wide(bits)
+        high[...] = total
+
+
+def _blend_rgb(below: Plane, above: Plane, luma: float, chroma: float) -> None:
+    """The same on RGB: what the opacities differ by moves R, G and B together, as luma does."""
+    height = above.shape[0]
+    low = below.reshape(height, -1, 3).astype(np.float32)
+    change = above.reshape(height, -1, 3) - low
+    brightness = change @ np.array((0.299, 0.587, 0.114), np.float32)
+    mixed = low + chroma * change + (luma - chroma) * brightness[..., None]
+    above[...] = np.rint(mixed).clip(0, 255).astype(np.uint8).reshape(height, -1)

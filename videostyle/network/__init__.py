@@ -1,0 +1,1 @@
+"""The network that has learned the paintings, and the engines that run it."""

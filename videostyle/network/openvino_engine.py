@@ -1,0 +1,101 @@
+"""Runs the network compiled by OpenVINO for a CPU."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from videostyle.device import INT8, best_float
+from videostyle.network.architecture import Architecture, Numbers, Pictures
+from videostyle.network.openvino_graph import import_openvino, openvino_graph
+
+# Of the frame sizes kept compiled, at least two: a stroke track passes through many, and often back
+# again. They take some 200 bytes a pixel.
+PIXELS_KEPT = 3_000_000
+# Values in the first feature map, above which a frame counts as large: 1080 lines of `lean`, or 380
+# of the paper's network.
+LARGE_MAP = 1 << 23
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A request, and the memory that it reads and writes."""
+
+    request: Any  # openvino.InferRequest
+    shared: Any = None
+
+
+class OpenVinoEngine:
+    """Compiles the network for each size of frames that comes: in a tenth of a second, or, with
+    integers on a slow CPU, in the time of about four frames.
+
+    Two frames are painted at once, each on half of the threads, while two more wait: fewer
+    threads wait for each other, most of all while the decoder and the encoder want cores too
+    (42 frames a second instead of 38 on two cores). Large frames are painted one after another:
+    two would crowd each other out of the cache. Results do not depend on it.
+    """
+
+    gpu = None
+
+    def __init__(
+        self, plan: Architecture, weights: Mapping[str, Numbers], precision: str, threads: int
+    ) -> None:
+        """weights: of the architecture's `shapes`."""
+        openvino = import_openvino()
+        self._in_bytes = precision == INT8
+        float_format = best_float("cpu") if self._in_bytes else precision
+        self._plan, self._weights = plan, weights
+        self._core, self._tensor = openvino.Core(), openvino.Tensor
+        self._streams = min(2, threads)
+        self.depth = 2 * self._streams
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(float_format, float_format),
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        self._slots: OrderedDict[tuple[int, ...], cycle[_Slot]] = OrderedDict()
+        self._submitting = Lock()
+        self.arithmetic = f"OpenVINO {float_format}" + self._in_bytes * f" with {INT8}"
+        self.description = f"cpu, {self.arithmetic}, {threads} threads"
+
+    def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
+        # Of its own: a frame that is painted over (`Stylizer.refine`) comes in between others.
+        pastiches = np.empty(frames.shape, np.uint8)
+        with self._submitting:
+            slot = next(self._compiled(frames.shape))
+            slot.request.wait()  # for a frame that was given up, or has not been asked for yet
+            slot.shared = (frames, rows, pastiches)
+            slot.request.set_output_tensor(self._tensor(pastiches, shared_memory=True))
+            slot.request.start_async([frames, rows], share_inputs=True)
+
+        def finish() -> Pictures:
+            slot.request.wait()
+            return pastiches
+
+        return finish
+
+    def _compiled(self, shape: tuple[int, ...]) -> cycle[_Slot]:
+        if shape in self._slots:
+            self._slots.move_to_end(shape)
+            return self._slots[shape]
+        plan, (_, height, width, _) = self._plan, shape
+        largest = plan.contract[0].channels * height * width // plan.unshuffle**2
+        streams = 1 if largest > LARGE_MAP else self._streams
+        settings = {**self._settings, "NUM_STREAMS": streams}
+        graph = openvino_graph(plan, self._weights, shape, in_bytes=self._in_bytes)
+        compiled = self._core.compile_model(graph, "CPU", settings)
+        slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
+        self._slots[shape] = slots
+        while len(self._slots) > 2 and sum(map(_pixels, self._slots)) > PIXELS_KEPT:
+            self._slots.popitem(last=False)
+        return slots
+
+
+def _pixels(shape: tuple[int, ...]) -> int:
+    count, height, width, _ = shape
+    return count * height * width

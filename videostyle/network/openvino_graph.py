@@ -1,0 +1,299 @@
+"""The network as an OpenVINO graph, for frames of one size.
+
+The same numbers as `network.StyleNetwork`, in the operations OpenVINO has fast kernels for. The
+size is fixed because only then does OpenVINO keep every map channels-last: at 1280x720 that is
+20 ms instead of 45 on two AMX cores. Building and compiling a graph takes a tenth of a second.
+Does not load PyTorch, which would take ten times as long.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from videostyle.network.architecture import EPSILON, Architecture, Convolution, Numbers, walk
+
+Node = Any  # openvino.Node; OpenVINO comes without types
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its telemetry package, which would report the import to a server
+    and leave files in the home folder. OpenVINO has a stub for where that package is missing."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
+
+
+def openvino_graph(
+    plan: Architecture,
+    weights: Mapping[str, Numbers],
+    shape: tuple[int, ...],
+    *,
+    in_bytes: bool = False,
+) -> Any:
+    """An `openvino.Model` from frames of `shape` (N, H, W, 3) uint8 RGB and rows (N, 2, D) to
+    pastiches (N, H, W, 3) uint8. Gammas and betas are inputs, so a new mixture costs nothing.
+
+    weights: of the architecture's `shapes`. in_bytes: whether the convolutions of the residual
+    blocks multiply integers of 8 bits.
+    """
+    return _Builder(plan, weights, shape, in_bytes).model
+
+
+def integer_convolution(op: Any, x: Node, weight: Numbers, stride: int, margin: int = 0) -> Node:
+    """A convolution of values rounded to whole numbers from 0 to 255, by weights (O, I, k, k) of 7
+    bits, each output channel's with a scale of its own; reflected at the margin.
+
+    Not of 8 bits: a processor without VNNI adds products in pairs, and would lose what such a sum
+    has beyond 16 bits.
+    """
+    ends = [op.constant(np.float32(end)) for end in (0, 255, 0, 255)]
+    x = op.fake_quantize(x, *ends, 256)
+    if margin:
+        amounts = op.constant(np.array((0, 0, margin, margin), np.int64))
+        x = op.pad(x, amounts, amounts, "reflect")
+    scale = np.abs(weight).max((1, 2, 3), keepdims=True) / np.float32(63)
+    integers = op.constant(np.rint(weight / scale).astype(np.int8))
+    weights = op.multiply(op.convert(integers, "f32"), op.constant(scale))
+    return op.convolution(x, weights, [stride] * 2, [0, 0], [0, 0], [1, 1])
+
+
+class _Builder:
+    def __init__(
+        self,
+        plan: Architecture,
+        weights: Mapping[str, Numbers],
+        shape: tuple[int, ...],
+        in_bytes: bool,
+    ) -> None:
+        openvino = import_openvino()
+        self._op = importlib.import_module("openvino.opset15")
+        self._plan, self._weights, self._shape = plan, weights, shape
+        self._in_bytes = plan.body if in_bytes else ()
+        self._convs: Iterator[tuple[int, Convolution]] = iter(enumerate(plan.convolutions))
+        self._row = 0  # of the gammas and betas, the next to be used
+        frames = self._op.parameter(shape, openvino.Type.u8)
+        self._rows = self._op.parameter((shape[0], 2, plan.row_size), openvino.Type.f32)
+        pastiches = self._paint(frames)
+        self.model = openvino.Model([pastiches], [frames, self._rows])
+
+    def _next(self) -> tuple[int, Convolution, Numbers]:
+        """The next convolution: its place, what it is, its weights (O, I, k, k)."""
+        place, conv = next(self._convs)
+        return place, conv, self._weights[f"convs.{place}.weight"]
+
+    def _paint(self, frames: Node) -> Node:
+        op = self._op
+
+        def step(x: Node, *, relu: bool, add: Node = None) -> Node:
+            (place, conv, weight), unit = self._next(), None
+            if x is frames:
+                x = self._input_conv(x, weight, conv.layer.stride)
+            elif conv.enlarges:
+                x = self._upsample_conv(x, weight)
+            elif place in self._in_bytes:
+                # The second convolution of a block, after which there is no ReLU, follows one.
+                x, unit = self._byte_conv(x, weight, rectified=not relu)
+            else:
+                x = self._conv(x, weight, conv.layer.stride)
+            x = self._normalize(x, unit=unit)
+            x = op.relu(x) if relu else x
+            return x if add is None else op.add(add, x)
+
+        return self._paint_output(walk(self._plan, frames, step))
+
+    def _paint_output(self, x: Node) -> Node:
+        """The last layer, to frames of bytes. OpenVINO computes all after the last plain
+        convolution in fp32, so that is what this one is, and up-scaling moves bytes.
+
+        It gives several neighbouring pixels as channels, pixels first: the 2 x 2 that one was
+        scaled up to, or a few of a row.
+        """
+        op, (_, conv, weight) = self._op, self._next()
+        if conv.enlarges:
+            phases, pixels = _phases(conv, weight), 4
+            x = self._convolution(self._pad(x, conv.margin, "edge"), phases, [1, 1])
+        else:
+            # Three channels alone would waste most of a matrix unit.
+            x = self._pad(x, conv.margin, "reflect")
+            # Four of 16 or 24 channels come out wrong of OpenVINO 2026.4's bf16 kernel for AMX.
+            pixels = math.gcd(self._shape[2], 4 if conv.channels_in >= 32 else 2)
+            x = self._convolution(x, _widened(weight, pixels), [1, pixels])
+        if self._plan.normalize_output:
+            x = self._normalize(x, pixels)
+        else:
+            bias = np.tile(self._weights["output_bias"], pixels)
+            x = op.add(x, self._constant(bias[None, :, None, None]))
+        rounded = op.add(op.multiply(op.sigmoid(x), self._constant(255.0)), self._constant(0.5))
+        x = op.transpose(op.convert(rounded, "u8"), self._ints(0, 2, 3, 1))
+        if conv.enlarges:
+            return self._shuffle(x, conv.crop)
+        count, height, width, channels = x.shape
+        shape = self._ints(count, height, width * pixels, channels // pixels)
+        return op.reshape(x, shape, False)
+
+    def _shuffle(self, x: Node, margin: int) -> Node:
+        """(N, h, w, 2 x 2 x C), row and column of each block first, to (N, 2 h, 2 w, C) less a
+        margin."""
+        op = self._op
+        count, height, width, channels = x.shape
+        x = op.reshape(x, self._ints(count, height, width, 2, channels // 2), False)
+        x = op.transpose(x, self._ints(0, 1, 3, 2, 4))
+        x = op.reshape(x, self._ints(count, 2 * height, 2 * width, channels // 4), False)
+        if not margin:
+            return x
+        inner = (self._ints(margin, margin), self._ints(-margin, -margin))
+        return op.slice(x, *inner, self._ints(1, 1), self._ints(1, 2))
+
+    def _input_conv(self, frames: Node, weight: Numbers, stride: int) -> Node:
+        """The first layer, from bytes (N, H, W, 3). Blocks of pixels are folded into channels (row,
+        column, RGB) and reflected while they are bytes, channels last.
+
+        Less the frame's colour, as a few of its pixels have it: normalisation would take away what
+        that adds, and without it a bright, flat frame leaves bfloat16 few digits for the rest.
+        """
+        op, side = self._op, self._plan.unshuffle
+        count, height, width, _ = self._shape
+        ends, every, axes = self._ints(height, width), self._ints(15, 13), self._ints(1, 2)
+        some = op.convert(op.slice(frames, self._ints(0, 0), ends, every, axes), "f32")
+        # Rounded, so that a bfloat16 holds exactly what is left of a byte.
+        color = op.round(op.reduce_mean(some, axes, True), "half_to_even")
+        color = op.tile(color, self._ints(1, 1, 1, side**2))
+        height, width, margin = height // side, width // side, weight.shape[-1] // 2
+        if side > 1:
+            rows = op.reshape(frames, self._ints(count, height, side, width, 3 * side), False)
+            blocks = op.transpose(rows, self._ints(0, 1, 3, 2, 4))
+            frames = op.reshape(blocks, self._ints(count, height, width, 3 * side**2), False)
+        if margin:
+            amounts = self._ints(0, margin, margin, 0)
+            frames = op.pad(frames, amounts, amounts, "reflect")
+        x = op.subtract(op.convert(frames, "f32"), color)
+        x = op.transpose(x, self._ints(0, 3, 1, 2))
+        # Not divided: a bfloat16 does not hold the 255th part of a byte.
+        return self._convolution(x, self._folded_input(weight) / np.float32(255), [stride] * 2)
+
+    def _folded_input(self, weight: Numbers) -> Numbers:
+        """The first weights for channels in the order of `_input_conv`, not pixel_unshuffle's."""
+        side, kernel = self._plan.unshuffle, weight.shape[-1]
+        blocks = weight.reshape(-1, 3, side, side, kernel, kernel)
+        return blocks.transpose(0, 2, 3, 1, 4, 5).reshape(weight.shape)
+
+    def _conv(self, x: Node, weight: Numbers, stride: int) -> Node:
+        margin = weight.shape[-1] // 2
+        if margin:
+            x = self._pad(x, margin, "reflect")
+        return self._convolution(x, weight, [stride] * 2)
+
+    def _byte_conv(self, x: Node, weight: Numbers, *, rectified: bool) -> tuple[Node, Node]:
+        """Convolve a map of 256 steps, from a frame's least value in all channels, or from 0 if it
+        is `rectified`, to its greatest.
+
+        Returns the result in such steps, less what the least value adds to each channel, which
+        normalisation would take away again; and a step (N, 1, 1, 1).
+        """
+        op, everywhere = self._op, self._ints(1, 2, 3)
+        extent = op.reduce_max(x, everywhere, True)
+        if not rectified:
+            least = op.reduce_min(x, everywhere, True)
+            extent, x = op.subtract(extent, least), op.subtract(x, least)
+        unit = op.maximum(op.divide(extent, self._constant(255.0)), self._constant(1e-6))
+        x = op.multiply(x, op.divide(self._constant(1.0), unit))
+        return integer_convolution(op, x, weight, 1, weight.shape[-1] // 2), unit
+
+    def _convolution(self, x: Node, weight: Numbers, strides: list[int]) -> Node:
+        return self._op.convolution(x, self._constant(weight), strides, [0, 0], [0, 0], [1, 1])
+
+    def _upsample_conv(self, x: Node, weight: Numbers) -> Node:
+        """Nearest up-scaling and its convolution as one transposed convolution: a small pixel
+        reaches the two large ones it became and those within the kernel's margin of them."""
+        kernel = weight.shape[-1]
+        spread = np.zeros((kernel + 1, kernel), np.float32)
+        for tap in range(kernel):
+            spread[kernel - 1 - tap, tap] = spread[kernel - tap, tap] = 1
+        weight = np.einsum("yk,xl,oikl->ioyx", spread, spread, weight)
+        crop = [2 + kernel // 2] * 2  # the margin around two pixels of replicated border
+        return self._op.convolution_backprop_data(
+            self._pad(x, 1, "edge"), self._constant(weight), [2, 2], None, crop, crop, [1, 1]
+        )
+
+    def _normalize(self, x: Node, pixels: int = 1, unit: Node = None) -> Node:
+        """Conditional instance normalization (paper, equation 5) of a map whose channels are those
+        of so many neighbouring pixels, its values given as multiples of a unit (N, 1, 1, 1)."""
+        op, count, channels = self._op, self._shape[0], x.shape[1] // pixels
+
+        def average(values: Node) -> Node:
+            means = op.reduce_mean(values, self._ints(2, 3), False)
+            if pixels == 1:
+                return means
+            means = op.reshape(means, self._ints(count, pixels, channels), False)
+            return op.reduce_mean(means, self._ints(1), False)
+
+        def everywhere(values: Node) -> Node:
+            if pixels > 1:
+                values = op.tile(values, self._ints(1, pixels))
+            return op.reshape(values, self._ints(count, pixels * channels, 1, 1), False)
+
+        first, last = self._row, self._row + channels
+        self._row = last
+        gamma, beta = (
+            op.reshape(
+                op.slice(
+                    self._rows,
+                    self._ints(kind, first),
+                    self._ints(kind + 1, last),
+                    self._ints(1, 1),
+                    self._ints(1, 2),
+                ),
+                self._ints(count, channels),
+                False,
+            )
+            for kind in (0, 1)
+        )
+        # Not OpenVINO's MVN: it adds up in an order that depends on the number of threads, and a
+        # frame must not. Nor the norm of a map, which is read off it faster than squares are
+        # written out: rounded to bfloat16 it hides how little a map may vary (bench/NOTES.md). The
+        # reshapes keep what is computed for a channel out of the kernels that run for every pixel.
+        mean = everywhere(average(x))
+        variance = average(op.squared_difference(x, mean))
+        epsilon = self._constant(EPSILON)
+        if unit is not None:
+            epsilon = op.divide(epsilon, op.multiply(unit, unit))
+            epsilon = op.reshape(epsilon, self._ints(count, 1), False)
+        scale = op.divide(gamma, op.sqrt(op.add(variance, epsilon)))
+        # In this order: OpenVINO copies the map once more if it comes first.
+        centred = op.multiply(everywhere(scale), op.subtract(x, mean))
+        return op.add(everywhere(beta), centred)
+
+    def _pad(self, x: Node, margin: int, mode: str) -> Node:
+        amounts = self._ints(0, 0, margin, margin)
+        return self._op.pad(x, amounts, amounts, mode)
+
+    def _constant(self, value: Numbers | float) -> Node:
+        return self._op.constant(np.array(value, np.float32))
+
+    def _ints(self, *values: int) -> Node:
+        numbers: npt.NDArray[np.int64] = np.array(values, np.int64)
+        return self._op.constant(numbers)
+
+
+def _phases(conv: Convolution, weight: Numbers) -> Numbers:
+    """Weights (O, I, k, k) behind nearest up-scaling, on the small map: (2 x 2 x O, I, y, x), of
+    the four pixels that each of its own becomes."""
+    folded = conv.fold()
+    phases: Numbers = np.einsum("ryk,cxl,oikl->rcoiyx", folded, folded, weight)
+    return phases.reshape(-1, *phases.shape[3:])
+
+
+def _widened(weight: Numbers, pixels: int) -> Numbers:
+    """Weights (C, I, k, k) as (pixels x C, I, k, k + pixels - 1), for a stride of so many
+    columns."""
+    outputs, inputs, height, width = weight.shape
+    wide = np.zeros((pixels, outputs, inputs, height, width + pixels - 1), np.float32)
+    for column in range(pixels):
+        wide[column, ..., column : column + width] = weight
+    return wide.reshape(-1, *wide.shape[2:])

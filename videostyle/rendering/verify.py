@@ -1,0 +1,192 @@
+"""Holds a painted video against its input: what was to be kept, and what was not.
+
+A difference that the output's container or the settings make necessary is `expected`; any other
+is a fault of the render.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import zip_longest
+from pathlib import Path
+
+from av.stream import Stream
+
+from videostyle.decode.decode import DecodeReport, decode, inspect, open_input
+from videostyle.encode.encoders import CONTAINERS, Clock, Container, plan_encoding
+from videostyle.encode.languages import held_language, same_language
+from videostyle.encode.options import EncodeOptions
+from videostyle.encode.passthrough import StreamPlan, kept_tags
+from videostyle.errors import UsageError
+from videostyle.media.color import output_color
+from videostyle.media.info import MediaInfo
+
+# Containers round times to their clock; a frame may be off by so much in seconds.
+_CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
+_MP4_TAGS = ("artist", "album", "comment", "genre", "title", "copyright", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as in the input. what: frames, times, size, color, streams, chapters
+    or tags."""
+
+    what: str
+    message: str
+    expected: bool = False
+
+
+def verify(source: Path, output: Path) -> list[Difference]:
+    """Compare a video with what `render` made of all of it, at its own size.
+
+    Raises MediaError for a file that cannot be read, UsageError for one that is no video.
+    """
+    before, after = inspect(source), inspect(output)
+    for path, is_video in (
+        (source, not (before.is_image or before.pictures)),
+        (output, not after.is_image and output.suffix.lower() in CONTAINERS),
+    ):
+        if not is_video:
+            raise UsageError(f"{path}: is no video; only videos can be verified")
+    options = EncodeOptions()
+    plan = plan_encoding(before, output, options)
+    return [
+        *_times(before, after, plan.container),
+        *_picture(before, after, plan.container),
+        *_streams(before, after, plan.streams, plan.container.name.lower()),
+        *_container(before, after, plan.container),
+    ]
+
+
+def _times(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
+    faults = DecodeReport()
+    old, new = _times_of(before, faults), _times_of(after)
+    for note in faults.notes:
+        yield Difference("frames", f"the input is damaged: {note}", expected=True)
+    if tick := container.time_base:
+        clock = Clock(container)
+        held = [clock.place(begin, begin + duration) for begin, duration in old]
+        old = [(begin * tick, duration * tick) for begin, duration in filter(None, held)]
+        for note in clock.notes():
+            yield Difference("frames", note, expected=True)
+    if len(old) != len(new):
+        yield Difference("frames", f"{len(new)} frames, where the input has {len(old)}")
+        return
+    tolerance = (
+        _CLOCKS.get(container.name, 0.0) + float(before.time_base) / 2 + float(after.time_base) / 2
+    )
+    late = [
+        (number, float(b - a))
+        for number, ((a, _), (b, _)) in enumerate(zip(old, new, strict=True))
+        if abs(b - a) > tolerance
+    ]
+    if late:
+        number, by = max(late, key=lambda item: abs(item[1]))
+        yield Difference("times", f"frame {number} comes {by:+.4f} s off")
+    ends = [float(sum(items[-1])) for items in (old, new) if items[-1][1]]
+    if len(ends) == 2 and abs(ends[1] - ends[0]) > tolerance + 0.001:
+        yield Difference("times", f"ends at {ends[1]:.3f} s, where the input ends at {ends[0]:.3f}")
+
+
+def _times_of(
+    info: MediaInfo, report: DecodeReport | None = None
+) -> list[tuple[Fraction, Fraction]]:
+    """Every frame's time since the first and its duration, 0 where it is unknown, in seconds."""
+    return [
+        ((frame.pts - info.start_pts) * info.time_base, (frame.duration or 0) * info.time_base)
+        for frame in decode(info, report=report)
+    ]
+
+
+def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
+    sizes = [(info.width, info.height) for info in (before, after)]
+    if sizes[0] != sizes[1]:
+        padded = all(0 <= b - a <= 1 for a, b in zip(*sizes, strict=True))
+        text = " is ".join("{}x{}".format(*size) for size in sizes)
+        yield Difference("size", text + (", padded to even sides" if padded else ""), padded)
+    if after.rotation_degrees:
+        yield Difference("size", f"is still to be rotated by {after.rotation_degrees} degrees")
+    ratios = [info.sample_aspect_ratio or Fraction(1) for info in (before, after)]
+    if ratios[0] != ratios[1]:
+        with open_input(after.path) as file:
+            codec = file.streams[after.stream_index].codec_context.codec.canonical_name
+        is_lost = ratios[1] == 1 and not container.keeps_aspect(codec)
+        yield Difference("size", f"pixels of {ratios[0]} are {ratios[1]}", expected=is_lost)
+    wanted, found = output_color(before), after.color
+    names = ("matrix", "full_range", "primaries", "transfer")
+    for name in names:
+        values = getattr(wanted, name), getattr(found, name)
+        if values[0] != values[1] and not found.is_rgb:
+            tone_mapped = wanted.is_hdr and not found.is_hdr
+            yield Difference("color", f"{name} {values[0]} is {values[1]}", expected=tone_mapped)
+
+
+def _streams(
+    before: MediaInfo, after: MediaInfo, plans: Iterable[StreamPlan], muxer: str
+) -> Iterator[Difference]:
+    kept = [plan for plan in plans if plan.action != "leave out"]
+    for plan in plans:
+        if plan.reason:
+            yield Difference("streams", str(plan), expected=True)
+    with open_input(before.path) as one, open_input(after.path) as other:
+        found = {
+            kind: [other.streams[stream.index] for stream in after.streams(kind)]
+            for kind in ("audio", "subtitle", "cover", "attachment")
+        }
+        for plan in kept:
+            same_kind = found[plan.stream.kind]
+            if not same_kind:
+                yield Difference("streams", f"{plan.stream} is missing")
+                continue
+            yield from _facts(plan, one.streams[plan.stream.index], same_kind.pop(0), muxer)
+        for stream in (stream for streams in found.values() for stream in streams):
+            yield Difference("streams", f"stream {stream.index} ({stream.type}) is new")
+
+
+def _facts(plan: StreamPlan, old: Stream, new: Stream, muxer: str) -> Iterator[Difference]:
+    if plan.action == "attach":
+        return
+    title = old.metadata.get("title")
+    facts = [
+        ("language", old.language or "und", new.language or "und"),
+        # MP4 and MOV keep a stream's title as the name of its handler.
+        ("title", title, title if title in new.metadata.values() else new.metadata.get("title")),
+        ("disposition", str(int(old.disposition)), str(int(new.disposition))),
+    ]
+    for name, before, after in facts:
+        if before == after or (name == "language" and same_language(before, after)):
+            continue
+        # Matroska and MP4 mark the first stream of a kind as the default one by themselves.
+        is_default = name == "disposition" and {before, after} <= {"0", "1"}
+        is_unknown = name == "language" and held_language(before or "", muxer) is None
+        yield Difference(
+            "streams",
+            f"{name} of {plan.stream}: {before} is {after}",
+            expected=is_default or is_unknown,
+        )
+
+
+def _container(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
+    is_animation = container.time_base is not None  # which holds neither chapters nor tags
+    with open_input(before.path) as one, open_input(after.path) as other:
+        lists = [
+            [
+                (
+                    chapter["metadata"].get("title", ""),
+                    float(chapter["start"] * (chapter["time_base"] or 1)),
+                )
+                for chapter in file.chapters()
+            ]
+            for file in (one, other)
+        ]
+        for old, new in zip_longest(*lists):
+            if old is None or new is None or old[0] != new[0] or abs(old[1] - new[1]) > 0.05:
+                yield Difference("chapters", f"{old} is {new}", expected=is_animation)
+        new_tags = {key.lower(): text for key, text in other.metadata.items()}
+        for key, value in kept_tags(one.metadata).items():
+            held = container.name in ("Matroska", "WebM") or key.lower() in _MP4_TAGS
+            if new_tags.get(key.lower()) != value:
+                message = f"tag {key}: {value!r} is {new_tags.get(key.lower())!r}"
+                yield Difference("tags", message, expected=is_animation or not held)

@@ -1,0 +1,1 @@
+"""Third stage: a frame and its look become the painted frame."""

@@ -1,0 +1,1 @@
+"""Second stage: keyframes become the look of every moment."""
