@@ -20,7 +20,8 @@ from typing import Any
 import av
 from matplotlib.figure import Figure
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.encode.encode import plan_output
 from videostyle.encode.options import EncodeOptions
 from videostyle.evaluation.throughput import measure_rates, render_in_new_process, scaled_clip

@@ -10,7 +10,8 @@ from typing import Any
 
 from av.container import OutputContainer
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.encode.encode import EncodeReport, encode, plan_output
 from videostyle.encode.encoders import EncodingPlan
 from videostyle.encode.options import EncodeOptions

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pipeline import Clip
 
-from videostyle.decode.decode import probe
+from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import ORIGINAL, Look

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from videostyle.cli import main
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.evaluation.floor import MachineFloor, network_floor
 from videostyle.evaluation.throughput import scaled_clip
 from videostyle.media.color import plane_array

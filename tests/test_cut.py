@@ -15,7 +15,9 @@ from conftest import BT601, write_frames
 from PIL import Image
 from pipeline import Clip, copy, mux
 
-from videostyle.decode.decode import DecodeReport, decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
+from videostyle.decode.report import DecodeReport
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
@@ -116,7 +118,7 @@ def test_a_part_is_read_by_the_rules_of_the_x264_that_wrote_the_whole(
 ) -> None:
     path = write_x264(tmp_path / "clip.mkv", {"g": "1"}, "yuv444p")
     # Wrong rules make damage, and more threads than one do not conceal it in one way.
-    monkeypatch.setattr("videostyle.decode.decode.MAX_THREADS", 1)
+    monkeypatch.setattr("videostyle.decode.stream.MAX_THREADS", 1)
     path.write_bytes(re.sub(rb"x264 - core \d{3}", b"x264 - core 142", path.read_bytes()))
     report = DecodeReport()
     assert len(list(decode(probe(path), report=report))) == 100
@@ -164,7 +166,7 @@ def test_decoding_a_part_reads_little_of_what_comes_before(
     info = probe(clip(pts=range(2000), size=(32, 32), pixels=small))
     read = []
     monkeypatch.setattr(
-        "videostyle.decode.decode._packets",
+        "videostyle.decode.stream.read_packets",
         lambda stream, report: (
             read.append(packet) or packet
             for packet in stream.container.demux(stream)

@@ -22,15 +22,11 @@ from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
 from pipeline import Clip, mux, seconds
 
-from videostyle.decode import decode as decoder
-from videostyle.decode.decode import (
-    DecodeReport,
-    _images,
-    decode,
-    frames_near,
-    measure_duration,
-    probe,
-)
+from videostyle.decode.decode import decode, frames_near
+from videostyle.decode.probe import measure_duration, probe
+from videostyle.decode.report import DecodeReport
+from videostyle.decode.stream import _images
+from videostyle.decode.upright import upright_filters
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import ColorConverter, plane_array
 from videostyle.media.frame import Cut
@@ -124,7 +120,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[av.VideoFrame]:
             frames.append(image)
             yield image
 
-    monkeypatch.setattr("videostyle.decode.decode._images", images)
+    monkeypatch.setattr("videostyle.decode.stream._images", images)
     return frames
 
 
@@ -220,7 +216,7 @@ def test_pixels_that_nothing_converts_are_refused(clip: Clip) -> None:
     path = clip("a.nut", codec="rawvideo", pts=range(2))
     info = replace(probe(path), pix_fmt="rgb4")
     with (
-        patch("videostyle.decode.decode.inspect", return_value=info),
+        patch("videostyle.decode.probe.inspect", return_value=info),
         pytest.raises(MediaError, match="cannot convert pixels of rgb4 to RGB"),
     ):
         probe(path)
@@ -355,7 +351,7 @@ def test_side_data_that_pyav_does_not_know_leaves_a_frame_upright(tmp_path: Path
         image = next(container.decode(video=0))
         with pytest.raises(ValueError, match="not a valid Type"):
             image.side_data.get("DISPLAYMATRIX")
-        assert decoder._filters(image) == ("transpose=clock",)
+        assert upright_filters(image) == ("transpose=clock",)
 
 
 def test_a_picture_is_turned_by_its_exif(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 import torch
 from pipeline import Clip
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.look import ORIGINAL, Look
 from videostyle.media.color import ColorConverter, plane_array

@@ -18,7 +18,8 @@ from conftest import BT601, BT709, CLIPS, REFUSED
 from PIL import Image
 from pipeline import FAST, Clip, copy, faults, mux, seconds, untouched
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.encode.encode import encode, exists, join_segments, plan_output
 from videostyle.encode.encoders import EncodingPlan
 from videostyle.encode.options import EncodeOptions

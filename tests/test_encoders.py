@@ -18,7 +18,8 @@ from conftest import BT601, BT709
 from PIL import Image
 from pipeline import Clip, untouched
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.encode.encode import EncodeReport, encode, exists, plan_output
 from videostyle.encode.encoders import CONTAINERS, ENCODERS, EncodingPlan, plan_encoding
 from videostyle.encode.options import EncodeOptions

@@ -10,8 +10,9 @@ import pytest
 from av.video.reformatter import VideoReformatter
 from pipeline import Clip
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
 from videostyle.decode.hdr import tone_map
+from videostyle.decode.probe import probe
 from videostyle.errors import MediaError
 from videostyle.look import Look
 from videostyle.media.info import ColorSpec

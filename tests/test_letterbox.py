@@ -12,8 +12,9 @@ import pytest
 from pipeline import Clip
 
 from videostyle.cli import main
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
 from videostyle.decode.letterbox import with_bars
+from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import UsageError
 from videostyle.look import Look

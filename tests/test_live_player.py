@@ -16,7 +16,8 @@ import pytest
 from conftest import make_clip
 from PIL import Image
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.errors import VideoStyleError
 from videostyle.live.controls import Controls
 from videostyle.live.easel import Easel, Picture

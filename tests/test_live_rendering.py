@@ -6,7 +6,7 @@ from pathlib import Path
 
 from conftest import make_clip
 
-from videostyle.decode.decode import probe
+from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.live.rendering import Rendering
 from videostyle.look import Look

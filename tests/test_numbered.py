@@ -15,7 +15,9 @@ from PIL import Image, ImageCms
 from pipeline import copy, seconds
 
 from videostyle.cli import main
-from videostyle.decode.decode import DecodeReport, decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
+from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import plan_output
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.segments import file_identity

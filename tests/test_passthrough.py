@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 from pipeline import faults, mux
 
-from videostyle.decode.decode import inspect
+from videostyle.decode.probe import inspect
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.passthrough import Holds, Passthrough, Span, StreamPlan, plan_streams
 from videostyle.look import ORIGINAL, Look

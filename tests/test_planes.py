@@ -12,7 +12,8 @@ import torch
 from av.video.reformatter import VideoReformatter
 from conftest import SPECS
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.media.color import OUTPUT_PIX_FMTS, RGB, convert, plane_array
 from videostyle.media.info import ColorSpec
 from videostyle.stylize.planes import (

@@ -18,7 +18,8 @@ from PIL import Image
 from pipeline import Clip, seconds
 
 from videostyle.cli import main
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.rendering.painter import Account

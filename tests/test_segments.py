@@ -27,7 +27,9 @@ from hypothesis import strategies as st
 from pipeline import Clip
 
 from videostyle.cli import main
-from videostyle.decode.decode import DecodeReport, decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
+from videostyle.decode.report import DecodeReport
 from videostyle.encode import encode
 from videostyle.encode.encode import SegmentWriter, plan_output
 from videostyle.encode.encoders import EncodingPlan

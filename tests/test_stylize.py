@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pipeline import Clip
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.look import ORIGINAL, Look
 from videostyle.media.color import ColorConverter
 from videostyle.media.info import MediaInfo

@@ -15,7 +15,8 @@ from PIL import Image
 from pipeline import FAST, Clip, copy, faults, mux
 
 from videostyle.cli import main
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look

@@ -55,7 +55,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     could do at best."""
     from tempfile import TemporaryDirectory
 
-    from videostyle.decode.decode import probe
+    from videostyle.decode.probe import probe
     from videostyle.device import choose_device, choose_precision, cores
     from videostyle.evaluation.floor import machine_floor
     from videostyle.evaluation.plots import plot_throughput

@@ -91,7 +91,7 @@ def _facts(arguments: argparse.Namespace) -> tuple[float | None, Fraction | None
         return seconds, arguments.fps, None
     if length or arguments.fps:
         raise UsageError("--video tells length and frame rate; leave out --duration and --fps")
-    from videostyle.decode.decode import inspect, measure_duration
+    from videostyle.decode.probe import inspect, measure_duration
 
     info = inspect(arguments.video)
     known = info.duration_seconds

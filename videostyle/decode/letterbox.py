@@ -12,7 +12,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from videostyle.decode.decode import frames_near, measure_duration
+from videostyle.decode.decode import frames_near
+from videostyle.decode.probe import measure_duration
 from videostyle.errors import MediaError
 from videostyle.media.bars import Bars, Squares, is_lit
 from videostyle.media.color import ColorConverter, has_alpha, plane_array

@@ -24,7 +24,8 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 from PIL import Image
 
-from videostyle.decode.decode import decode, open_input
+from videostyle.decode.decode import decode
+from videostyle.decode.stream import open_input
 from videostyle.encode.encoders import Clock, EncodingPlan, open_encoder, plan_encoding
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.palette import PalettePicker

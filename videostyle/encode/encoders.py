@@ -33,7 +33,7 @@ from av.codec.context import Flags, ThreadType
 from av.stream import Discard, Stream
 from av.video.codeccontext import VideoCodecContext
 
-from videostyle.decode.decode import open_input
+from videostyle.decode.stream import open_input
 from videostyle.device import cpu_has
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.passthrough import Holds, StreamPlan, plan_streams

@@ -26,7 +26,8 @@ import torch
 from av.container import InputContainer
 from torch import Tensor
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.device import choose_device, choose_precision, cores
 from videostyle.encode.encode import encode, plan_output
 from videostyle.encode.options import EncodeOptions

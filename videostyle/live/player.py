@@ -25,8 +25,9 @@ import av
 import numpy as np
 from PIL import Image
 
-from videostyle.decode.decode import decode, measure_duration, probe
+from videostyle.decode.decode import decode
 from videostyle.decode.letterbox import with_bars
+from videostyle.decode.probe import measure_duration, probe
 from videostyle.decode.still import still
 from videostyle.errors import MediaError, VideoStyleError
 from videostyle.live.controls import Controls

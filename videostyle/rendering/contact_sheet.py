@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videostyle.decode.decode import probe
+from videostyle.decode.probe import probe
 from videostyle.decode.still import still
 from videostyle.look import Look
 from videostyle.stylize.stylizer import Stylizer

@@ -16,7 +16,8 @@ from pathlib import Path
 import av
 
 from videostyle import __version__
-from videostyle.decode.decode import DecodeReport, decode
+from videostyle.decode.decode import decode
+from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import SegmentWriter
 from videostyle.encode.encoders import EncodingPlan
 from videostyle.encode.segments import NO_FRAMES, SegmentRecord, file_identity

@@ -12,8 +12,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from videostyle.decode.decode import DecodeReport, measure_duration, probe
 from videostyle.decode.letterbox import describe_bars, with_bars
+from videostyle.decode.probe import measure_duration, probe
+from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import (
     EncodeReport,
     behind_link,

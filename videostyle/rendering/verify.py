@@ -14,7 +14,10 @@ from pathlib import Path
 
 from av.stream import Stream
 
-from videostyle.decode.decode import DecodeReport, decode, inspect, open_input
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import inspect
+from videostyle.decode.report import DecodeReport
+from videostyle.decode.stream import open_input
 from videostyle.encode.encoders import CONTAINERS, Clock, Container, plan_encoding
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions

@@ -18,7 +18,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from videostyle.decode.decode import decode, probe
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.errors import UsageError
 from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.network.model import Model

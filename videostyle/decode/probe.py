@@ -1,0 +1,283 @@
+"""What a file is."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from PIL import Image
+
+from videostyle.decode.report import DecodeReport
+from videostyle.decode.stream import (
+    MAX_PIXELS,
+    declared_rate,
+    decode_stream,
+    open_input,
+    read_packets,
+    ticks_per_frame,
+    time_base_of,
+)
+from videostyle.decode.upright import upright_filters
+from videostyle.errors import MediaError, UsageError
+from videostyle.media.info import HDR_TRANSFERS, MATRICES, ColorSpec, MediaInfo, StreamInfo, missing
+from videostyle.media.numbered import files_of, is_sequence_input, numbered, sequence_numbers
+from videostyle.media.picture import load_picture
+from videostyle.timecode import parse_time
+
+SEQUENCE_FPS = Fraction(25)  # of numbered pictures, if nothing else is said; FFmpeg's too
+_COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+_MOST_BELIEVED = 500  # frames a second; more are counted before they are believed
+
+
+def probe(path: Path, hdr: str = "refuse", fps: Fraction | None = None) -> MediaInfo:
+    """Say what a video or picture is, if it can be painted.
+
+    hdr: what becomes of PQ and HLG: refuse, tonemap (to SDR) or pass (as if it were SDR). fps: as
+    `inspect` takes it. Raises MediaError for what cannot be painted: missing, not a video, damaged,
+    HDR that is refused.
+    """
+    return paintable(inspect(path, fps), hdr)
+
+
+def paintable(info: MediaInfo, hdr: str = "refuse") -> MediaInfo:
+    """The facts as they are painted, or MediaError, as `probe` says."""
+    path = info.path
+    if info.color.is_hdr and hdr == "refuse":
+        raise MediaError(
+            f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
+            "colours; --hdr tonemap makes it SDR, --hdr pass paints its values as they are"
+        )
+    if info.color.matrix not in MATRICES:
+        raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
+    if not info.is_image:
+        try:
+            VideoReformatter().reformat(av.VideoFrame(16, 16, info.pix_fmt), format="rgb24")
+        except av.FFmpegError as error:
+            raise MediaError(f"{path}: cannot convert pixels of {info.pix_fmt} to RGB") from error
+    if info.color.is_hdr and hdr == "tonemap":
+        sdr = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=info.height)
+        info = replace(info, color=sdr, hdr_color=info.color)
+    return info
+
+
+def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
+    """Say what a video or picture is, whether or not it can be painted.
+
+    The main video is the first that is not cover art, and the default one if several are. fps: of
+    numbered pictures (`numbered`), which are a video of SEQUENCE_FPS where it is None. Raises
+    MediaError for what cannot be read, UsageError where fps is given for what has its own.
+    """
+    if is_sequence_input(path):
+        return _sequence_info(path, fps or SEQUENCE_FPS)
+    _check_file(path)
+    if fps is not None:
+        raise UsageError(f"{path}: fps is for numbered pictures, such as frame_%05d.png")
+    picture = load_picture(path)
+    return _probe_video(path) if picture is None else _picture_info(path, picture)
+
+
+def measure_duration(info: MediaInfo) -> float:
+    """Seconds from the first frame to the end of the last, found by reading the whole file.
+
+    For files that do not say. Where no frame has a time (raw H.264), frames are counted. Raises
+    MediaError if they have no rate either.
+    """
+    if info.is_image:
+        return 0.0
+    start, end, count = math.inf, -math.inf, 0
+    with open_input(info.path) as container:
+        stream = container.streams[info.stream_index]
+        assert isinstance(stream, VideoStream)
+        step = ticks_per_frame(stream) or 0
+        for packet in read_packets(stream, DecodeReport()):
+            count += 1
+            if packet.pts is not None:
+                start = min(start, packet.pts)
+                end = max(end, packet.pts + (packet.duration or step))
+    if start == math.inf:
+        if not count * step:
+            raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
+        start, end = 0, count * step
+    return float((end - start) * info.time_base)
+
+
+def _sequence_info(path: Path, fps: Fraction) -> MediaInfo:
+    """Facts about numbered pictures, of which the first decides about size and alpha."""
+    numbers = sequence_numbers(path)
+    if not numbers:
+        raise MediaError(f"{path}: there are no such pictures")
+    gaps = (number + 1 for number, after in pairwise(numbers) if after > number + 1)
+    if gap := next(gaps, None):
+        name = numbered(path, gap).name
+        raise MediaError(
+            f"{path}: {name} is missing among the pictures {numbers[0]} to {numbers[-1]}"
+        )
+    for file in files_of(path):
+        _check_file(file)
+    first = load_picture(file := numbered(path, numbers[0]))
+    if first is None:
+        raise MediaError(f"{file}: is no still picture")
+    return replace(
+        _picture_info(path, first),
+        is_image=False,
+        pix_fmt="rgba" if first.mode == "RGBA" else "rgb24",
+        time_base=1 / fps,
+        duration_seconds=float(len(numbers) / fps),
+        frame_count=len(numbers),
+        frame_rate=fps,
+        pictures=range(numbers[0], numbers[-1] + 1),
+    )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise missing(path)
+        if not path.is_file():
+            raise MediaError(f"{path}: is a folder or device, not a file")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path}: is empty")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _picture_info(path: Path, picture: Image.Image) -> MediaInfo:
+    width, height = picture.size
+    color = ColorSpec.resolve(2, 2, 2, full_range=True, is_rgb=True, height=height)
+    profile = picture.info.get("icc_profile")
+    return MediaInfo(path, True, 0, width, height, picture.mode.lower(), color, icc_profile=profile)
+
+
+def _probe_video(path: Path) -> MediaInfo:
+    with open_input(path) as container:
+        stream = _main_video(container, path)
+        if stream.width * stream.height > MAX_PIXELS:
+            raise MediaError(
+                f"{path}: says that it is {stream.width}x{stream.height}; frames of more than "
+                f"{MAX_PIXELS >> 20} million pixels are refused"
+            )
+        first = next(decode_stream(stream, 1, DecodeReport()), None)
+        if first is None and stream.codec_context.name == "webp":
+            raise MediaError(f"{path}: is an animated WebP, which FFmpeg cannot decode")
+        if first is None:
+            raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
+        image, start_pts = first
+        filters = upright_filters(image)
+        sideways = any("transpose" in name for name in filters)
+        aspect = stream.sample_aspect_ratio or None
+        return MediaInfo(
+            path=path,
+            is_image=False,
+            stream_index=stream.index,
+            width=image.height if sideways else image.width,
+            height=image.width if sideways else image.height,
+            pix_fmt=image.format.name,
+            color=_color(image),
+            time_base=time_base_of(stream),
+            start_pts=start_pts,
+            duration_seconds=_duration(container, stream, float(start_pts * time_base_of(stream))),
+            frame_count=stream.frames or None,
+            frame_rate=_frame_rate(container, stream, path),
+            rotation_degrees=image.rotation,
+            upright_filters=filters,
+            sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
+            other_streams=tuple(map(_describe, _others(container, stream))),
+        )
+
+
+def _main_video(container: InputContainer, path: Path) -> VideoStream:
+    videos = [item for item in container.streams.video if not item.disposition & _COVER]
+    videos = [item for item in videos if item.codec_context is not None]
+    if not videos:
+        kinds = ", ".join(sorted({item.type for item in container.streams}))
+        raise MediaError(
+            f"{path}: holds no video that can be decoded (it has: {kinds or 'nothing'})"
+        )
+    return next((item for item in videos if item.disposition & Disposition.default), videos[0])
+
+
+def _others(container: InputContainer, main: VideoStream) -> list[Stream]:
+    return [stream for stream in container.streams if stream.index != main.index]
+
+
+def _describe(stream: Stream) -> StreamInfo:
+    context = stream.codec_context
+    language = stream.language if stream.language != "und" else None
+    is_cover = stream.type == "video" and bool(stream.disposition & _COVER)
+    return StreamInfo(
+        index=stream.index,
+        kind="cover" if is_cover else stream.type,
+        codec=context.name if context else "unknown",
+        language=language,
+        title=stream.metadata.get("title"),
+    )
+
+
+def _color(image: av.VideoFrame) -> ColorSpec:
+    name = image.format.name
+    tagged = {1: False, 2: True}.get(image.color_range)
+    full_by_format = name.startswith(("yuvj", "gray"))
+    return ColorSpec.resolve(
+        image.colorspace,
+        image.color_primaries,
+        image.color_trc,
+        full_range=full_by_format if tagged is None else tagged,
+        is_rgb=image.format.is_rgb or image.format.has_palette,
+        height=image.height,
+    )
+
+
+def _duration(container: InputContainer, stream: VideoStream, start: float) -> float | None:
+    """Seconds from the first frame, which is at `start`, to the end of the stream."""
+    if stream.duration:
+        return float(stream.duration * time_base_of(stream))
+    if not container.duration:
+        return None
+    # Matroska says when its longest stream ends, and most writers tag each stream with its own end.
+    end = container.duration / av.time_base
+    with suppress(ValueError):
+        end = min(end, float(parse_time(stream.metadata.get("DURATION", "")).seconds) or end)
+    return max(0.0, end - start) or None
+
+
+def _frame_rate(container: InputContainer, stream: VideoStream, path: Path) -> Fraction | None:
+    """Frames a second on average: what the file says, or counted where that is no count."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    # Of a GIF FFmpeg looks at the first frames only.
+    if average and guessed and container.format.name != "gif":
+        if stream.frames:
+            # Times that came from Matroska were rounded, which the average shows.
+            is_rounded = abs(stream.frames / average - stream.frames / guessed) < 0.002
+            return guessed if is_rounded else average
+        # A copy of variable rate in Matroska has the ticks of its clock for a rate.
+        if 0.8 < average / guessed < 1.25 and average < _MOST_BELIEVED:
+            return average
+    return _count_rate(path, stream.index, guessed) or declared_rate(stream)
+
+
+def _count_rate(path: Path, index: int, guessed: Fraction | None) -> Fraction | None:
+    """Frames a second up to the last frame, which may stay for long, by reading the whole file."""
+    with open_input(path) as container:
+        stream = container.streams[index]
+        assert isinstance(stream, VideoStream)
+        tick = time_base_of(stream)
+        packets = read_packets(stream, DecodeReport())
+        stamps = {packet.pts for packet in packets if packet.pts is not None}
+    if len(stamps) < 2:
+        return None
+    steps, length = len(stamps) - 1, (max(stamps) - min(stamps)) * tick
+    # The guess is a rounder number; the length is one of whole ticks.
+    if guessed and abs(steps / guessed - length) <= tick:
+        return guessed
+    return (steps / length).limit_denominator(100_000)

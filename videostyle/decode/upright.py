@@ -1,0 +1,100 @@
+"""Frames turned upright, in pixels the pipeline takes, their alpha beside them."""
+
+from __future__ import annotations
+
+import av
+import av.filter
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.video.reformatter import VideoReformatter
+
+from videostyle.decode.hdr import tone_map
+from videostyle.media.color import Alpha, flatten, split_alpha
+from videostyle.media.info import MediaInfo
+
+# Signs of the display matrix (a, b, c, d), where x' = a x + c y and y' = b x + d y, to filters.
+_UPRIGHT = {
+    (-1, 0, 0, 1): ("hflip",),
+    (1, 0, 0, -1): ("vflip", "copy"),  # vflip alone only numbers the lines backwards
+    (-1, 0, 0, -1): ("vflip", "hflip"),
+    (0, -1, 1, 0): ("transpose=cclock",),
+    (0, 1, -1, 0): ("transpose=clock",),
+    (0, 1, 1, 0): ("transpose=cclock_flip",),
+    (0, -1, -1, 0): ("transpose=clock_flip",),
+}
+_TURNED = {90: _UPRIGHT[0, -1, 1, 0], 180: _UPRIGHT[-1, 0, 0, -1], 270: _UPRIGHT[0, 1, -1, 0]}
+
+
+def upright_filters(image: av.VideoFrame) -> tuple[str, ...]:
+    """FFmpeg filters that turn the picture upright."""
+    try:
+        data = image.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know every kind of side data, and then gives none
+        return _TURNED.get(image.rotation % 360, ())
+    if data is None:
+        return ()
+    assert isinstance(data, SideData)
+    matrix = np.frombuffer(memoryview(data), np.int32)[[0, 1, 3, 4]]  # 16.16 fixed point
+    signs = np.rint(matrix / max(1, np.abs(matrix).max())).astype(int)
+    return _UPRIGHT.get(tuple(signs.tolist()), ())
+
+
+class Upright:
+    """Turns frames upright, brings them to one size where a file changes it on the way, and lays
+    alpha on black or takes it out."""
+
+    def __init__(self, info: MediaInfo, keep_alpha: bool) -> None:
+        self._info = info
+        self._keep_alpha = keep_alpha
+        self._reformatter = VideoReformatter()
+        self._key: tuple[object, ...] = ()
+        self._graph: av.filter.Graph | None = None
+
+    def __call__(self, image: av.VideoFrame) -> tuple[av.VideoFrame, Alpha | None]:
+        key = (image.rotation, image.format.name, image.width, image.height)
+        if key != self._key:
+            # Side data and frame hold each other, and with the frame its decoder's memory, until
+            # the garbage collector comes round; so the display matrix is looked at only where it
+            # is another one than the first frame's.
+            turned = image.rotation != self._info.rotation_degrees
+            filters = upright_filters(image) if turned else self._info.upright_filters
+            self._key, self._graph = key, self._make_graph(image, filters)
+        if self._graph is not None:
+            if image.format.name == "cuda":
+                image = image.reformat(format=self._info.pix_fmt)
+            image.pts = None  # the pts travel beside the image
+            self._graph.push(image)
+            pulled = self._graph.pull()
+            assert isinstance(pulled, av.VideoFrame)
+            image = pulled
+        color, alpha = self._info.hdr_color or self._info.color, None
+        if self._keep_alpha:
+            image, alpha = split_alpha(self._reformatter, image, color)
+        else:
+            image = flatten(self._reformatter, image, color)
+        if self._info.hdr_color:
+            image = tone_map(self._reformatter, image, color)
+        return image, alpha
+
+    def _make_graph(self, image: av.VideoFrame, names: tuple[str, ...]) -> av.filter.Graph | None:
+        size = (image.width, image.height)
+        upright = size[::-1] if any("transpose" in name for name in names) else size
+        wanted = (self._info.width, self._info.height)
+        if upright != wanted:
+            names = (*names, f"scale={wanted[0]}:{wanted[1]}")
+        if not names:
+            return None
+        on_gpu = image.format.name == "cuda"
+        graph = av.filter.Graph()
+        nodes = [
+            graph.add_buffer(
+                width=image.width,
+                height=image.height,
+                format=av.VideoFormat(self._info.pix_fmt) if on_gpu else image.format,
+                time_base=self._info.time_base,
+            ),
+            *(graph.add(*name.split("=", 1)) for name in names),
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(*nodes).configure()
+        return graph
