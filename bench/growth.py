@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.encode.encode import plan_output
 from videostyle.encode.options import EncodeOptions
+from videostyle.encode.output_file import plan_output
 from videostyle.evaluation.throughput import measure_rates, render_in_new_process, scaled_clip
 from videostyle.look import Look
 from videostyle.media.color import ColorConverter

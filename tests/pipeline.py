@@ -12,9 +12,10 @@ from av.container import OutputContainer
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.encode.encode import EncodeReport, encode, plan_output
-from videostyle.encode.encoders import EncodingPlan
+from videostyle.encode.encode import EncodeReport, encode
 from videostyle.encode.options import EncodeOptions
+from videostyle.encode.output_file import plan_output
+from videostyle.encode.plan import EncodingPlan
 from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Frame
 from videostyle.media.info import MediaInfo

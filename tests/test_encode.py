@@ -20,9 +20,10 @@ from pipeline import FAST, Clip, copy, faults, mux, seconds, untouched
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.encode.encode import encode, exists, join_segments, plan_output
-from videostyle.encode.encoders import EncodingPlan
+from videostyle.encode.encode import encode, join_segments
 from videostyle.encode.options import EncodeOptions
+from videostyle.encode.output_file import exists, plan_output
+from videostyle.encode.plan import EncodingPlan
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import ColorConverter, output_color, plane_array
 from videostyle.media.frame import Cut, Frame

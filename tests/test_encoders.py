@@ -20,9 +20,12 @@ from pipeline import Clip, untouched
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.encode.encode import EncodeReport, encode, exists, plan_output
-from videostyle.encode.encoders import CONTAINERS, ENCODERS, EncodingPlan, plan_encoding
+from videostyle.encode.containers import CONTAINERS
+from videostyle.encode.encode import EncodeReport, encode
+from videostyle.encode.encoders import ENCODERS
 from videostyle.encode.options import EncodeOptions
+from videostyle.encode.output_file import exists, plan_output
+from videostyle.encode.plan import EncodingPlan, plan_encoding
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media.color import ColorConverter, split_alpha
@@ -282,7 +285,7 @@ def test_a_bitrate_takes_the_place_of_the_crf(clip: Clip, tmp_path: Path, codec:
 def test_x264_goes_without_its_unrepeatable_avx512(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instructions: set[str], params: str
 ) -> None:
-    monkeypatch.setattr("videostyle.encode.encoders.cpu_has", instructions.__contains__)
+    monkeypatch.setattr("videostyle.encode.plan.cpu_has", instructions.__contains__)
     options = EncodeOptions(encoder_options={"x264-params": "weightp=0"})
     plan = plan_encoding(probe(clip()), tmp_path / "out.mp4", options)
     assert plan.encoder_options()["x264-params"] == params

@@ -10,8 +10,9 @@ from videostyle.live import performance
 from videostyle.live.performance import CUT, Sample, Values, from_start, to_timeline, unrolled
 from videostyle.look import Look
 from videostyle.timeline.easing import Easing
-from videostyle.timeline.reader import dump_timeline, parse_timeline
+from videostyle.timeline.reader import parse_timeline
 from videostyle.timeline.timeline import Timeline
+from videostyle.timeline.writer import dump_timeline
 
 STYLES = ("a", "b", "c", "original")
 FPS = 25

@@ -18,8 +18,8 @@ from videostyle.cli import main
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.decode.report import DecodeReport
-from videostyle.encode.encode import plan_output
 from videostyle.encode.options import EncodeOptions
+from videostyle.encode.output_file import plan_output
 from videostyle.encode.segments import file_identity
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look

@@ -31,9 +31,11 @@ from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.decode.report import DecodeReport
 from videostyle.encode import encode
-from videostyle.encode.encode import SegmentWriter, plan_output
-from videostyle.encode.encoders import EncodingPlan
+from videostyle.encode.encode import SegmentWriter
 from videostyle.encode.options import EncodeOptions
+from videostyle.encode.output_file import plan_output
+from videostyle.encode.output_video import OutputVideo
+from videostyle.encode.plan import EncodingPlan
 from videostyle.encode.segments import segment_cuts, segment_folder
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
@@ -516,9 +518,9 @@ def test_a_full_disk_leaves_what_is_finished_and_the_old_output(
 ) -> None:
     source, output = clip(pts=range(40)), tmp_path / "out.mp4"
     output.write_bytes(b"precious")
-    written, write = 0, encode._Video.write
+    written, write = 0, OutputVideo.write
 
-    def until_full(video: encode._Video, frame: Frame) -> None:
+    def until_full(video: OutputVideo, frame: Frame) -> None:
         nonlocal written
         written += 1
         if written == 25:
@@ -526,7 +528,7 @@ def test_a_full_disk_leaves_what_is_finished_and_the_old_output(
         write(video, frame)
 
     with monkeypatch.context() as patch:
-        patch.setattr(encode._Video, "write", until_full)
+        patch.setattr(OutputVideo, "write", until_full)
         with pytest.raises(MediaError, match="No space left"):
             render(source, output, Look({"red": 1}), stylizer=stylizer, segment_seconds=PIECE)
     assert output.read_bytes() == b"precious"

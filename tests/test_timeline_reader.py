@@ -22,8 +22,9 @@ from videostyle.look import ORIGINAL, normalize_mixture
 from videostyle.network.model_card import read_model_card
 from videostyle.timeline import reader
 from videostyle.timeline.easing import EASINGS, CubicBezier
-from videostyle.timeline.reader import dump_timeline, parse_timeline, read_timeline
+from videostyle.timeline.reader import parse_timeline, read_timeline
 from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
+from videostyle.timeline.writer import dump_timeline
 
 ROOT = Path(__file__).parents[1]
 STYLES = ("starry_night", "great_wave", "the_scream")

@@ -41,8 +41,8 @@ def _probe(arguments: argparse.Namespace) -> int:
     """Size, times, colour and streams of a file, and what `render` would do with each stream."""
     from videostyle.decode.letterbox import describe_bars, with_bars
     from videostyle.decode.probe import inspect, paintable
-    from videostyle.encode.encoders import plan_encoding
     from videostyle.encode.options import EncodeOptions
+    from videostyle.encode.plan import plan_encoding
     from videostyle.errors import MediaError
 
     path = arguments.file

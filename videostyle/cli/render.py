@@ -37,7 +37,7 @@ from videostyle.media.numbered import is_sequence_input
 if TYPE_CHECKING:
     from videostyle.rendering.painter import Progress
     from videostyle.rendering.render import Report
-    from videostyle.timeline.reader import TimelineDocument
+    from videostyle.timeline.document import TimelineDocument
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -311,7 +311,7 @@ def _piece_seconds(text: str) -> float:
 
 
 def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
-    from videostyle.encode.encode import exists
+    from videostyle.encode.output_file import exists
 
     if not exists(output) or arguments.yes:
         return True

@@ -22,7 +22,7 @@ from videostyle.errors import UsageError, VideoStyleError
 from videostyle.timecode import Time, parse_time
 
 if TYPE_CHECKING:
-    from videostyle.timeline.reader import TimelineDocument
+    from videostyle.timeline.document import TimelineDocument
     from videostyle.timeline.timeline import Timeline
 
 
@@ -144,7 +144,7 @@ def _check_command(arguments: argparse.Namespace) -> int:
 
 
 def _verdict(document: TimelineDocument, duration: float | None, rate: Fraction | None) -> str:
-    from videostyle.timeline.reader import first_of
+    from videostyle.timeline.mistakes import first_of
 
     warnings = document.check(duration, rate)
     for warning in first_of(warnings):

@@ -29,8 +29,9 @@ from torch import Tensor
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.device import choose_device, choose_precision, cores
-from videostyle.encode.encode import encode, plan_output
+from videostyle.encode.encode import encode
 from videostyle.encode.options import EncodeOptions
+from videostyle.encode.output_file import plan_output
 from videostyle.evaluation.floor import MachineFloor, NetworkFloor, network_floor
 from videostyle.look import Look
 from videostyle.media.color import ColorConverter

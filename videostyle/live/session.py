@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from videostyle.encode.encoders import CONTAINERS
+from videostyle.encode.containers import CONTAINERS
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, TimelineError, UsageError, VideoStyleError
 from videostyle.live.easel import Picture
@@ -35,8 +35,10 @@ from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.network.model import Model
 from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timeline.reader import TimelineDocument, dump_timeline, parse_timeline
+from videostyle.timeline.document import TimelineDocument
+from videostyle.timeline.reader import parse_timeline
 from videostyle.timeline.timeline import NEAR, TRACKS, Timeline, Track
+from videostyle.timeline.writer import dump_timeline
 from videostyle.whole_file import written_whole
 
 # Of a timeline that is saved; and of one that is read, which takes seconds for every megabyte.

@@ -18,7 +18,7 @@ from videostyle.network.model import load_model
 from videostyle.rendering.render import parse_fps, timeline_file, timeline_for
 from videostyle.stylize.stylize import stylize
 from videostyle.stylize.stylizer import Picture, Stylizer, check_frame
-from videostyle.timeline.reader import TimelineDocument
+from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.timeline import Timeline
 
 

@@ -19,7 +19,7 @@ from videostyle import __version__
 from videostyle.decode.decode import decode
 from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import SegmentWriter
-from videostyle.encode.encoders import EncodingPlan
+from videostyle.encode.plan import EncodingPlan
 from videostyle.encode.segments import NO_FRAMES, SegmentRecord, file_identity
 from videostyle.errors import MediaError, ran_out_of_memory
 from videostyle.media.color import ColorConverter

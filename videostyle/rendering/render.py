@@ -15,15 +15,9 @@ from typing import Any
 from videostyle.decode.letterbox import describe_bars, with_bars
 from videostyle.decode.probe import measure_duration, probe
 from videostyle.decode.report import DecodeReport
-from videostyle.encode.encode import (
-    EncodeReport,
-    behind_link,
-    encode,
-    join_segments,
-    make_folder,
-    plan_output,
-)
+from videostyle.encode.encode import EncodeReport, encode, join_segments
 from videostyle.encode.options import LEAST_SEGMENT_SECONDS, EncodeOptions
+from videostyle.encode.output_file import behind_link, make_folder, plan_output
 from videostyle.encode.segments import (
     SEGMENT_SECONDS,
     SegmentFolder,
@@ -40,7 +34,8 @@ from videostyle.rendering.painter import Account, Assignment, Painted, Painter, 
 from videostyle.rendering.workers import paint_in_processes
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timecode import FORMS, Time, check_order, format_seconds, parse_rate, parse_time
-from videostyle.timeline.reader import TimelineDocument, read_timeline
+from videostyle.timeline.document import TimelineDocument
+from videostyle.timeline.reader import read_timeline
 from videostyle.timeline.timeline import NEAR, Timeline
 from videostyle.whole_file import only_writer
 

@@ -18,10 +18,11 @@ from videostyle.decode.decode import decode
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import open_input
-from videostyle.encode.encoders import CONTAINERS, Clock, Container, plan_encoding
+from videostyle.encode.containers import CONTAINERS, Clock, Container
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.passthrough import StreamPlan, kept_tags
+from videostyle.encode.plan import plan_encoding
 from videostyle.errors import UsageError
 from videostyle.media.color import output_color
 from videostyle.media.info import MediaInfo

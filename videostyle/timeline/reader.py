@@ -1,4 +1,4 @@
-"""Reads and writes timelines as YAML, version 1.
+"""Reads timelines in YAML, version 1.
 
 The reader walks YAML's node tree and never builds objects from it, so scalars keep the text a
 person wrote (1:30 is a time, not 90) and every mistake has its line and column. All mistakes are
@@ -10,180 +10,42 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from fractions import Fraction
-from numbers import Rational, Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
-from videostyle.timecode import Time, format_seconds, parse_rate, parse_time
+from videostyle.timecode import Time, parse_time
+from videostyle.timeline.document import VERSION, ReadKey, TimelineDocument
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing
-from videostyle.timeline.timeline import NEAR, TRACKS, Keyframe, Loop, Mixture, Timeline, Track
+from videostyle.timeline.mistakes import Mistakes, Place
+from videostyle.timeline.timeline import TRACKS, Mixture
 
-VERSION = 1
 MAX_BYTES = 16 << 20
+
 MAX_DEPTH = 16
-MAX_MISTAKES = 20
-EXCERPT = 160
+
 # Far past any curve one can see, and far from overflow.
 MAX_EASE = 1000.0
+
 DOCUMENT_KEYS = ("version", "keyframes", "loop")
+
 KEYFRAME_KEYS = ("at", *TRACKS, "ease")
+
 LOOP_KEYS = ("period", "mode")
+
 LOOP_MODES = ("repeat", "bounce")
+
 _NUMBER = re.compile(r"[-+]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,3})?", re.ASCII)
+
 _CSS_CURVE = "cubic-bezier("
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Place:
-    """Where a node begins, counted from 1."""
-
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """One item of `keyframes`, read but with its time not yet settled."""
-
-    at: Time
-    values: Mapping[str, Any]
-    ease: Easing
-    place: _Place
-
-
-class _Mistakes:
-    """Collects mistakes and raises them together."""
-
-    def __init__(self, name: str, lines: Sequence[str]) -> None:
-        self.name, self.lines = name, lines
-        self.found: list[tuple[_Place, str]] = []
-
-    def copy(self) -> _Mistakes:
-        copied = _Mistakes(self.name, self.lines)
-        copied.found = list(self.found)
-        return copied
-
-    def add(self, place: _Place, message: str) -> None:
-        self.found.append((place, message))
-
-    def stop(self, place: _Place, message: str) -> NoReturn:
-        """Raise a mistake after which nothing more can be read."""
-        raise TimelineError(self.describe(place, message))
-
-    def check(self) -> None:
-        if self.found:
-            self.found.sort(key=lambda mistake: mistake[0])
-            raise TimelineError("\n".join(first_of(self.describe_all(self.found))))
-
-    def describe_all(self, found: Sequence[tuple[_Place, str]]) -> list[str]:
-        return [self.describe(*mistake) for mistake in found]
-
-    def describe(self, place: _Place, message: str) -> str:
-        """The message with its place, the line it is about and a caret below."""
-        head = f"{self.name}:{place.line}:{place.column}: {message}"
-        if place.line > len(self.lines):
-            return head
-        line, column = self.lines[place.line - 1], place.column - 1
-        start = max(0, column - EXCERPT // 2) if len(line) > EXCERPT else 0
-        # A tab or a control character becomes one space, so that the caret stays in its column.
-        shown = "".join(c if c.isprintable() else " " for c in line[start : start + EXCERPT])
-        return f"{head}\n    {shown}\n    {' ' * (column - start)}^"
-
-
-def first_of(messages: Sequence[str]) -> list[str]:
-    """As many messages as can be read, and how many more there are."""
-    more = len(messages) - MAX_MISTAKES
-    tail = [f"... and {more} more"] if more > 0 else []
-    return [*messages[:MAX_MISTAKES], *tail]
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineDocument:
-    """A timeline that has been read; its times wait for the video's length and rate."""
-
-    keys: tuple[_Key, ...]
-    loop: tuple[Time, bool, _Place] | None
-    mistakes: _Mistakes
-
-    @property
-    def needs_duration(self) -> bool:
-        """Whether some time counts in percent or from the end."""
-        return any(time.needs_duration for time in self._times)
-
-    @property
-    def needs_rate(self) -> bool:
-        """Whether some time counts in frames."""
-        return any(time.needs_rate for time in self._times)
-
-    @property
-    def _times(self) -> list[Time]:
-        return [key.at for key in self.keys] + ([self.loop[0]] if self.loop else [])
-
-    def resolve(
-        self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
-    ) -> tuple[Timeline, list[str]]:
-        """Settle every time; return the timeline and the first of its warnings.
-
-        duration in seconds and rate in frames a second may be None when no time needs them. tick:
-        of the video's clock in seconds, to meet frames whose times it rounds. A duration of 0 is a
-        picture: it has the first of the keys that fall together at 0, and no warnings. Raises
-        TimelineError, and UsageError for a duration or rate no video has.
-        """
-        tracks, loop, warnings = self._tracks_and_loop(duration, rate, tick)
-        mix = tracks.pop("mix")
-        return Timeline(mix, tracks, loop), first_of(warnings)
-
-    def check(self, duration: float | None, rate: Fraction | None) -> list[str]:
-        """As `resolve`, but times that need what is None are left out. Returns all warnings."""
-
-        def is_known(time: Time) -> bool:
-            return not (
-                (time.needs_duration and duration is None) or (time.needs_rate and rate is None)
-            )
-
-        keys = tuple(key for key in self.keys if is_known(key.at))
-        loop = self.loop if self.loop and is_known(self.loop[0]) else None
-        _, _, warnings = replace(self, keys=keys, loop=loop)._tracks_and_loop(duration, rate)
-        return warnings
-
-    def _tracks_and_loop(
-        self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
-    ) -> tuple[dict[str, Track[Any]], Loop | None, list[str]]:
-        duration, rate = _length_of(duration), _rate_of(rate)
-        report = self.mistakes.copy()
-        settled = [
-            (_settle(key.at, key.place, duration, rate, report, tick), key) for key in self.keys
-        ]
-        timed = [(seconds, key) for seconds, key in settled if seconds is not None]
-        loop = self._loop(duration, rate, report)
-        warnings = _warnings(timed, duration, loop, report) if duration != 0 else []
-        timed.sort(key=lambda item: item[0])
-        tracks = _tracks(timed, duration == 0, report)
-        report.check()
-        return tracks, loop, warnings
-
-    def _loop(
-        self, duration: float | None, rate: Fraction | None, report: _Mistakes
-    ) -> Loop | None:
-        if self.loop is None:
-            return None
-        time, bounce, place = self.loop
-        period = _settle(time, place, duration, rate, report)
-        if period is not None and period > 0:
-            return Loop(period, bounce)
-        if period is not None and duration != 0:
-            report.add(place, f"the period {time} is {period:g} s; it must be above 0")
-        return None
 
 
 def read_timeline(
@@ -223,44 +85,44 @@ def parse_timeline(text: str, name: str, styles: ModelCard | Sequence[str]) -> T
     Raises TimelineError.
     """
     titles = styles.titles if isinstance(styles, ModelCard) else dict.fromkeys(styles, "")
-    mistakes = _Mistakes(name, text.splitlines())
+    mistakes = Mistakes(name, text.splitlines())
     document = _Reader(mistakes, titles).document(_compose(text, mistakes))
     if mistakes.found:
         document.check(None, None)  # for mistakes in times, to be told together with these
     return document
 
 
-def _compose(text: str, mistakes: _Mistakes) -> yaml.Node:
+def _compose(text: str, mistakes: Mistakes) -> yaml.Node:
     """YAML's node tree, with anchors, tags and deep nesting refused before anything is built."""
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
         lines = (text[: bad.start()] + "^").splitlines()
-        place = _Place(len(lines), len(lines[-1]))
+        place = Place(len(lines), len(lines[-1]))
         mistakes.stop(place, f"not YAML: the character {bad[0]!a} is not text; delete it")
     try:
         _check_events(text, mistakes)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = _Place(mark.line + 1, mark.column + 1) if mark else _Place(1, 1)
+        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
         if colon := _unspaced_colon(mistakes.lines[: place.line - 1]):
             mistakes.stop(colon, "not YAML: a colon needs a space after it")
         mistakes.stop(place, f"not YAML: {_syntax_message(error, mistakes.lines, place)}")
     except (yaml.YAMLError, ValueError) as error:
-        mistakes.stop(_Place(1, 1), f"not YAML: {str(error).splitlines()[0]}")
+        mistakes.stop(Place(1, 1), f"not YAML: {str(error).splitlines()[0]}")
     if root is None:
-        mistakes.stop(_Place(1, 1), "empty; a timeline has 'version: 1' and 'keyframes:'")
+        mistakes.stop(Place(1, 1), "empty; a timeline has 'version: 1' and 'keyframes:'")
     return root
 
 
-def _unspaced_colon(lines: Sequence[str]) -> _Place | None:
+def _unspaced_colon(lines: Sequence[str]) -> Place | None:
     """Where the last line with text has a key without a space after its colon. To YAML that is
     text which goes on, so it finds the mistake on the line below."""
     texts = [(n, line) for n, line in enumerate(lines, 1) if line.split("#")[0].strip()]
     colon = re.match(r"[\s-]*[A-Za-z_]+(?=:\S)", texts[-1][1]) if texts else None
-    return _Place(texts[-1][0], colon.end() + 1) if colon else None
+    return Place(texts[-1][0], colon.end() + 1) if colon else None
 
 
-def _syntax_message(error: yaml.MarkedYAMLError, lines: Sequence[str], place: _Place) -> str:
+def _syntax_message(error: yaml.MarkedYAMLError, lines: Sequence[str], place: Place) -> str:
     problem = str(error.problem or error.context)
     if "cannot start any token" in problem:
         return f"{problem}; indent with spaces, not tabs, and quote text with @, ` or %"
@@ -271,7 +133,7 @@ def _syntax_message(error: yaml.MarkedYAMLError, lines: Sequence[str], place: _P
     return problem
 
 
-def _check_events(text: str, mistakes: _Mistakes) -> None:
+def _check_events(text: str, mistakes: Mistakes) -> None:
     depth = documents = 0
     for event in yaml.parse(text, Loader=_Loader):
         problem = _refused(event)
@@ -299,7 +161,7 @@ def _refused(event: Any) -> str | None:
 class _Reader:
     """Turns nodes into keys, noting every mistake and going on."""
 
-    def __init__(self, mistakes: _Mistakes, titles: Mapping[str, str]) -> None:
+    def __init__(self, mistakes: Mistakes, titles: Mapping[str, str]) -> None:
         self.mistakes = mistakes
         self.titles = titles
 
@@ -315,14 +177,14 @@ class _Reader:
             self.wrong(root, "no keyframe has a 'mix'; at least one must")
         return TimelineDocument(tuple(keys), loop, self.mistakes)
 
-    def keyframes(self, node: yaml.Node) -> list[_Key]:
+    def keyframes(self, node: yaml.Node) -> list[ReadKey]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self.wrong(node, "keyframes must be a list with at least one item")
             return []
         keys = [self.keyframe(item) for item in node.value]
         return [key for key in keys if key]
 
-    def keyframe(self, node: yaml.Node) -> _Key | None:
+    def keyframe(self, node: yaml.Node) -> ReadKey | None:
         before = len(self.mistakes.found)
         fields = self.mapping(node, KEYFRAME_KEYS, "a keyframe", {"at": "a time such as 1.5s"})
         if not set(fields) & set(TRACKS) and len(self.mistakes.found) == before:
@@ -337,7 +199,7 @@ class _Reader:
         ease = self.ease(fields["ease"]) if "ease" in fields else EASINGS["linear"]
         if time is None or ease is None or len(self.mistakes.found) > before:
             return None
-        return _Key(time, values, ease, _place(node))
+        return ReadKey(time, values, ease, _place(node))
 
     def mapping(
         self, node: yaml.Node, known: Sequence[str], what: str, required: Mapping[str, str]
@@ -455,7 +317,7 @@ class _Reader:
         self.wrong(node, f"ease must be one of {', '.join(names)} or four numbers{hint}")
         return None
 
-    def loop(self, node: yaml.Node) -> tuple[Time, bool, _Place] | None:
+    def loop(self, node: yaml.Node) -> tuple[Time, bool, Place] | None:
         fields = self.mapping(node, LOOP_KEYS, "loop", {"period": "a time such as 8s"})
         time = self.time(fields["period"]) if "period" in fields else None
         mode = self.text(fields["mode"]) if "mode" in fields else LOOP_MODES[0]
@@ -475,134 +337,8 @@ class _Reader:
         self.mistakes.add(_place(node), message)
 
 
-def dump_timeline(timeline: Timeline) -> str:
-    """YAML that reads back as the same timeline, its times to the nanosecond.
-
-    Raises ValueError for what YAML cannot say: a key before 0 s, an easing of one's own.
-    """
-    merged: dict[tuple[float, str], dict[str, Any]] = {}
-    for name, track in timeline.tracks.items():
-        for keyframe in track.keyframes:
-            ease = _ease_text(keyframe.ease)
-            merged.setdefault((keyframe.seconds, ease), {})[name] = keyframe.value
-    lines = [f"version: {VERSION}", "keyframes:"]
-    for (seconds, ease), values in sorted(merged.items()):
-        parts = [f"at: {format_seconds(seconds)}"]
-        parts += [f"{track}: {_value_text(value)}" for track, value in values.items()]
-        parts += [f"ease: {ease}"] if ease != "linear" else []
-        lines.append(f"  - {{{', '.join(parts)}}}")
-    if timeline.loop:
-        mode = "bounce" if timeline.loop.bounce else "repeat"
-        period = format_seconds(timeline.loop.period)
-        lines.append(f"loop: {{period: {period}, mode: {mode}}}")
-    return "\n".join(lines) + "\n"
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, (int, float)):
-        return repr(float(value))
-    if len(value) == 1:
-        return str(next(iter(value)))
-    return "{" + ", ".join(f"{name}: {weight!r}" for name, weight in value.items()) + "}"
-
-
-def _ease_text(ease: Easing) -> str:
-    for name, known in EASINGS.items():
-        if known == ease:
-            return name
-    if isinstance(ease, CubicBezier):
-        return f"[{ease.x1!r}, {ease.y1!r}, {ease.x2!r}, {ease.y2!r}]"
-    raise ValueError(f"{ease} is not an easing a timeline can hold")
-
-
-def _length_of(duration: Any) -> float | None:
-    if duration is None:
-        return None
-    if not isinstance(duration, Real):
-        raise UsageError(f"the duration is {duration!r}; it must be a number of seconds")
-    seconds = float(duration)
-    if not 0 <= seconds < math.inf:
-        raise UsageError(f"the duration is {seconds} s; it must be finite and not negative")
-    return seconds
-
-
-def _rate_of(rate: Any) -> Fraction | None:
-    if rate is None:
-        return None
-    if not isinstance(rate, Real):
-        raise UsageError(f"the frame rate is {rate!r}; it must be a number, such as 25")
-    if rate < 0:
-        raise UsageError(f"the frame rate is {rate}; it must not be negative")
-    if isinstance(rate, Rational):
-        return Fraction(int(rate.numerator), int(rate.denominator))
-    try:
-        return parse_rate(f"{rate:.6f}")
-    except ValueError as error:
-        raise UsageError(f"the frame rate is {rate}; {error}") from error
-
-
-def _settle(
-    time: Time,
-    place: _Place,
-    duration: float | None,
-    rate: Fraction | None,
-    report: _Mistakes,
-    tick: Fraction | None = None,
-) -> float | None:
-    if time.needs_duration and duration is None:
-        report.add(place, f"{time} needs the video's length; write seconds, or give the duration")
-        return None
-    if time.needs_rate and not rate and duration != 0:
-        report.add(place, f"{time} needs the frame rate; write seconds, or give the rate")
-        return None
-    try:
-        return time.resolve(duration, rate, tick)
-    except UsageError as error:
-        report.add(place, str(error))
-        return None
-
-
-def _warnings(
-    timed: list[tuple[float, _Key]], duration: float | None, loop: Loop | None, report: _Mistakes
-) -> list[str]:
-    """At most one for a key: one that is nowhere in the video is out of order for that reason."""
-    found = []
-    latest = -math.inf
-    for seconds, key in timed:
-        if duration is not None and seconds > duration:
-            why = f"lies past the end ({duration:.3f} s)"
-        elif seconds < 0:
-            why = "lies before the start"
-        elif loop and seconds > loop.period + NEAR:
-            why = f"is never reached: the timeline repeats every {loop.period:g} s"
-        elif seconds < latest:
-            why = "comes after a later one; sorted"
-        else:
-            latest = seconds
-            continue
-        found.append((key.place, f"warning: the key at {key.at} {why}"))
-    return report.describe_all(found)
-
-
-def _tracks(
-    timed: list[tuple[float, _Key]], picture: bool, report: _Mistakes
-) -> dict[str, Track[Any]]:
-    keyframes: dict[str, list[Keyframe[Any]]] = {}
-    lines: dict[str, int] = {}
-    for seconds, key in timed:
-        for track, value in key.values.items():
-            keys = keyframes.setdefault(track, [])
-            if not keys or keys[-1].seconds != seconds:
-                keys.append(Keyframe(seconds, value, key.ease))
-                lines[track] = key.place.line
-            elif not picture:  # where every percentage is 0
-                message = f"two keys of {track} at {seconds:g} s (also line {lines[track]})"
-                report.add(key.place, f"{message}; keep one")
-    return {track: Track(keys) for track, keys in keyframes.items()}
-
-
-def _place(node: yaml.Node | yaml.Event) -> _Place:
-    return _Place(node.start_mark.line + 1, node.start_mark.column + 1)
+def _place(node: yaml.Node | yaml.Event) -> Place:
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from videostyle.look import ORIGINAL, SCALARS
 from videostyle.timecode import FORMS
+from videostyle.timeline.document import VERSION
 from videostyle.timeline.easing import EASINGS
-from videostyle.timeline.reader import LOOP_MODES, MAX_EASE, VERSION
+from videostyle.timeline.reader import LOOP_MODES, MAX_EASE
 from videostyle.timeline.timeline import TRACKS
 
 # Every form `parse_time` reads and nothing else; [0-9], because some engines' \d is any digit.

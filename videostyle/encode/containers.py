@@ -1,0 +1,109 @@
+"""The containers: what each holds, and the clock of a GIF or WebP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from videostyle.encode.encoders import frozen
+
+_H26 = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "h264_qsv", "hevc_qsv")
+_AV1 = ("libsvtav1", "av1_nvenc", "av1_qsv")
+
+# What people call a format, and the encoder that makes it.
+FORMATS: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("h264", "h.264", "x264", "avc"), ("H.264", "libx264")),
+    **dict.fromkeys(("h265", "h.265", "x265", "hevc"), ("H.265", "libx265")),
+    "av1": ("AV1", "libsvtav1"),
+    **dict.fromkeys(("vp9", "vp8", "libvpx"), ("VP9", "libvpx-vp9")),
+    "prores": ("ProRes", "prores_ks"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Facts about one kind of output file.
+
+    name: in small letters it is that of FFmpeg's muxer. codecs: encoders whose streams it holds,
+    the default first. audio: what sound is transcoded to, the default first; none where it holds no
+    sound. text: what text subtitles become, None where it holds none. time_base: the only one it
+    has, in seconds; such a container has square pixels only, no chapters and no tags. longest: how
+    many ticks it can show a frame for. options: of the muxer.
+    """
+
+    name: str
+    codecs: tuple[str, ...]
+    audio: tuple[str, ...] = ()
+    text: str | None = None
+    alpha: bool = True
+    time_base: Fraction | None = None
+    longest: int = 0
+    options: Mapping[str, str] = field(default_factory=frozen)
+
+    def keeps_aspect(self, codec: str) -> bool:
+        """Whether pixels stay as wide as they are, by FFmpeg's name of the codec. Matroska's own
+        field for it is not to be reached; the bitstream of H.264 and H.265 has one."""
+        if self.name in ("Matroska", "WebM"):
+            return codec in ("h264", "hevc")
+        return self.time_base is None
+
+
+class Clock:
+    """The times of frames in a container that has a clock of its own, from 0 on."""
+
+    def __init__(self, container: Container) -> None:
+        self._name, self._tick = container.name, container.time_base or Fraction(1)
+        self._longest = container.longest
+        self._last = -1
+        self._moved = 0
+        self._left_out = 0
+        self._shortened = False
+
+    def place(self, begin: Fraction, end: Fraction) -> tuple[int, int] | None:
+        """Time and duration in ticks of a frame, by its times in seconds since the first one; None
+        if its tick is that of the frame before."""
+        first, after = round(begin / self._tick), round(end / self._tick)
+        if first <= self._last:
+            self._left_out += 1
+            return None
+        # What comes after a frame that is cut short comes earlier.
+        excess = max(0, first - self._last - self._longest)
+        duration = max(1, after - first)
+        self._shortened |= excess > 0 or duration > self._longest
+        self._moved += excess
+        self._last = first
+        return first - self._moved, min(duration, self._longest)
+
+    def notes(self) -> Iterator[str]:
+        """What the clock had no room for."""
+        name, tick = self._name, self._tick
+        if self._left_out:
+            yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
+        if self._shortened:
+            longest = float(self._longest * tick)
+            yield f"frames cut short to {longest:g} s: {name} cannot show one for longer"
+
+
+CONTAINERS: Mapping[str, Container] = {
+    ".mp4": Container(
+        "MP4", (*_H26, *_AV1, "libvpx-vp9"), ("aac", "opus"), "mov_text", alpha=False
+    ),
+    ".mov": Container("MOV", (*_H26, "prores_ks"), ("aac",), "mov_text"),
+    ".mkv": Container(
+        "Matroska", (*_H26, *_AV1, "libvpx-vp9", "prores_ks", "ffv1"), ("aac", "opus"), "subrip"
+    ),
+    ".webm": Container("WebM", ("libvpx-vp9", *_AV1), ("opus",), "webvtt"),
+    ".gif": Container("GIF", ("gif",), alpha=False, time_base=Fraction(1, 100), longest=0xFFFF),
+    ".webp": Container(
+        "WebP",
+        ("libwebp_anim",),
+        time_base=Fraction(1, 1000),
+        longest=0xFFFFFF,
+        options=frozen(loop="0"),
+    ),
+}
+
+PICTURES = Container("a picture", ())
+
+LONGEST_SIDES = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500, ".gif": 65_535}
