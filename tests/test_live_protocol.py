@@ -98,14 +98,20 @@ class Tab:
 def tab(server: LiveServer) -> Iterator[Tab]:
     tab = Tab(server)
     with tab.socket:
-        tab.until(lambda: {"hello", "source", "state", "role", "lesson"} <= set(tab.newest))
+        first = {"hello", "source", "state", "role", "lesson", "timeline"}
+        tab.until(lambda: first <= set(tab.newest))
         tab.send({"type": "take_controls"})
         tab.until(lambda: tab.newest["role"]["conducts"])
         if tab.newest["source"]["name"] != "film.mp4":
             tab.ask({"type": "open", "name": "film.mp4"}, "source")
-        tab.ask({"type": "timeline", "text": ""}, "timeline")
+        # What the test before has left, a recording too.
+        tab.send({"type": "record", "recording": False})
         tab.send({"type": "play", "playing": False})
         tab.send({"type": "seek", "seconds": 0})
+        tab.until(lambda: not tab.newest["state"]["recording"])
+        tab.newest.pop("timeline")
+        tab.send({"type": "timeline", "text": ""})
+        tab.until(lambda: tab.newest.get("timeline", {}).get("yaml") == "")
         yield tab
 
 
@@ -337,6 +343,13 @@ def test_what_a_timeline_says_at_a_time_can_be_asked(tab: Tab, server: LiveServe
         assert said["strength"] == 1
     for at in ("", "nan", "-1", "soon"):
         assert request(server, "GET", f"{path}{at}")[0] == 400
+    path = f"/curve?token={server.token}&start="
+    curve = json.loads(request(server, "GET", f"{path}1.2&end=1.4")[1])
+    assert (curve["times"][0], curve["times"][-1]) == (1.2, 1.4)
+    assert len(curve["times"]) > 100
+    assert curve["mix"]["blue"][0] > curve["mix"]["blue"][-1] > 0.5
+    for span in ("1&end=1", "2&end=1", "1", "1&end=nan"):
+        assert request(server, "GET", f"{path}{span}")[0] == 400
 
 
 def test_a_key_no_loop_reaches_is_refused(tab: Tab) -> None:

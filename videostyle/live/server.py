@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,7 @@ class Server:
             WebSocketRoute("/socket", self.socket),
             Route("/thumbnails/{style}", self.thumbnail),
             Route("/look", self.look),
+            Route("/curve", self.curve),
             Route("/timelines/{name:path}", self.read_timeline, methods=["GET"]),
             Route("/timelines/{name}", self.save_timeline, methods=["PUT"]),
             Route("/results/{name}", self.result),
@@ -144,11 +145,16 @@ class Server:
 
     async def look(self, request: Request) -> Response:
         self.check(request)
-        try:
-            seconds = number({"at": float(request.query_params.get("at", ""))}, "at", 0, 1e7)
-            return JSONResponse(self.session.look_at(seconds))
-        except (UsageError, ValueError) as error:
-            raise HTTPException(400, str(error)) from error
+        with _refused():
+            return JSONResponse(self.session.look_at(_seconds(request, "at")))
+
+    async def curve(self, request: Request) -> Response:
+        self.check(request)
+        with _refused():
+            start, end = _seconds(request, "start"), _seconds(request, "end")
+            if end <= start:
+                raise UsageError(f"{end=} is not after {start=}")
+            return JSONResponse(self.session.curve_between(start, end))
 
     async def read_timeline(self, request: Request) -> Response:
         self.check(request)
@@ -297,6 +303,19 @@ async def _body(request: Request, most: int) -> bytes:
     except ClientDisconnect as error:
         raise HTTPException(400, "the upload broke off") from error
     return bytes(data)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What is wrong with a question is its answer."""
+    try:
+        yield
+    except (UsageError, ValueError) as error:
+        raise HTTPException(400, str(error)) from error
+
+
+def _seconds(request: Request, name: str) -> float:
+    return number({name: float(request.query_params.get(name, ""))}, name, 0, 1e7)
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from videostyle.live.performance import from_start, to_timeline, unrolled
 from videostyle.live.player import MOST_STEPS, Player
 from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
-from videostyle.live.timeline_view import describe_timeline, ease_at, places
+from videostyle.live.timeline_view import curve_between, describe_timeline, ease_at, places
 from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.network.model import Model
@@ -270,12 +270,20 @@ class Session:
         for each in (self._source_message(), self._timeline_message(), self.state()):
             self._tell(each)
 
+    def curve_between(self, start: float, end: float) -> Message:
+        """What to draw of the timeline between two times. Raises UsageError without one."""
+        return curve_between(self._need_timeline(), start, end)
+
+    def _need_timeline(self) -> Timeline:
+        timeline = self._timeline  # another thread may take it away
+        if timeline is None:
+            raise UsageError("there is no timeline")
+        return timeline
+
     def look_at(self, seconds: float) -> Message:
         """What the timeline says at a time, and the curves that its tracks follow there. Raises
         UsageError without one."""
-        timeline = self._timeline
-        if timeline is None:
-            raise UsageError("there is no timeline")
+        timeline = self._need_timeline()
         eases = {name: ease_at(timeline, name, seconds) for name in TRACKS}
         return {**timeline.look_at(seconds).to_dict(), "eases": eases}
 

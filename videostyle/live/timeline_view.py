@@ -17,11 +17,7 @@ _PLACE = re.compile(r"^timeline:(\d+):(\d+): (.*)$", re.MULTILINE)
 
 
 def describe_timeline(timeline: Timeline, duration: float) -> dict[str, Any]:
-    """Keys by track, and the mixture and scalars at times from 0 to `duration` s between which
-    they can be drawn as lines."""
-    times = _times(timeline, duration)
-    looks = [timeline.look_at(time) for time in times]
-    names = list(dict.fromkeys(name for look in looks for name in look.mix))
+    """Keys by track, and the curve from 0 to `duration` s."""
     return {
         "tracks": {
             name: [
@@ -31,15 +27,23 @@ def describe_timeline(timeline: Timeline, duration: float) -> dict[str, Any]:
             for name, track in timeline.tracks.items()
         },
         "loop": timeline.loop and {"period": timeline.loop.period, "bounce": timeline.loop.bounce},
-        "curve": {
-            "duration": duration,
-            "times": times,
-            "mix": {name: [round(look.mix.get(name, 0.0), 4) for look in looks] for name in names},
-            **{
-                name: [round(getattr(look, name), 4) for look in looks]
-                for name in SCALARS
-                if name in timeline.scalars
-            },
+        "curve": {"duration": duration, **curve_between(timeline, 0.0, duration)},
+    }
+
+
+def curve_between(timeline: Timeline, start: float, end: float) -> dict[str, Any]:
+    """The mixture and scalars at times from `start` to `end` s between which they can be drawn as
+    lines."""
+    times = _times(timeline, start, end)
+    looks = [timeline.look_at(time) for time in times]
+    names = list(dict.fromkeys(name for look in looks for name in look.mix))
+    return {
+        "times": times,
+        "mix": {name: [round(look.mix.get(name, 0.0), 4) for look in looks] for name in names},
+        **{
+            name: [round(getattr(look, name), 4) for look in looks]
+            for name in SCALARS
+            if name in timeline.scalars
         },
     }
 
@@ -51,20 +55,23 @@ def ease_at(timeline: Timeline, track: str, seconds: float) -> str | list[float]
     return _ease(before[-1].ease) if before else "linear"
 
 
-def _times(timeline: Timeline, duration: float) -> list[float]:
+def _times(timeline: Timeline, start: float, end: float) -> list[float]:
     """CURVE_POINTS of them, and those at and just before every key, where a value may jump."""
-    times = {duration * point / (CURVE_POINTS - 1) for point in range(CURVE_POINTS)}
+    span = end - start
+    times = {start + span * point / (CURVE_POINTS - 1) for point in range(CURVE_POINTS)}
     keys = {key.seconds for track in timeline.tracks.values() for key in track.keyframes}
     loop = timeline.loop
-    period = loop.period if loop else max(duration, timeline.end_seconds)
-    rounds = math.ceil(duration / period)
-    if rounds * len(keys) <= MOST_KEYS_DRAWN:
-        for number in range(rounds):
+    period = loop.period if loop else max(end, timeline.end_seconds)
+    rounds = range(math.floor(start / period), math.ceil(end / period))
+    if loop is None:
+        keys = {key for key in keys if start <= key <= end + 2 * NEAR}
+    if len(rounds) * len(keys) <= MOST_KEYS_DRAWN:
+        for number in rounds:
             for key in keys:
                 is_back = loop and loop.bounce and number % 2
                 at = number * period + (period - key if is_back else key)
                 times |= {at - 2 * NEAR, at, at + 2 * NEAR} if is_back else {at - 2 * NEAR, at}
-    return sorted(round(time, 5) for time in times if 0 <= time <= duration)
+    return sorted(round(time, 5) for time in times if start <= time <= end)
 
 
 def places(message: str) -> list[dict[str, Any]]:
