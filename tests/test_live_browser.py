@@ -16,6 +16,7 @@ from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import av
 import numpy as np
@@ -515,6 +516,44 @@ def test_keys_are_moved_copied_deleted_and_undone(page: Any) -> None:
     page.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + 8)
     strokes = page.locator('.lane[data-track="stroke"] .key')
     wait_for(lambda: strokes.count() == 1 and keys.count() == 2)
+
+
+def test_the_strip_is_zoomed_and_scrolls_with_the_hand_and_the_video(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.select_option("#timeline-file", "two.yaml")
+    wait_for(lambda: state(page, "timeline?.tracks.mix[0].at") == 1)
+    x, y = middle(page, '.lane.mix .key[data-at="3"]')
+    page.mouse.move(x, y)
+    # The curve is as fine as if the video had a second.
+    with page.expect_response(lambda response: "/curve" in response.url) as curve:
+        page.keyboard.down("Control")
+        page.mouse.wheel(0, -2000)
+        page.keyboard.up("Control")
+    times = curve.value.json()["times"]
+    assert len(times) > 200
+    assert times[-1] - times[0] == pytest.approx(3, abs=0.1)
+    wait_for(lambda: page.locator("#zoom-in").is_disabled())
+    assert middle(page, '.lane.mix .key[data-at="3"]') == pytest.approx((x, y), abs=2)
+    assert page.locator(".lane.mix .key").count() == 1
+
+    box = page.locator("#sight").bounding_box()
+    x, y = middle(page, '.lane.mix .key[data-at="3"]')
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 2, y, steps=4)
+    wait_for(lambda: page.evaluate("document.getElementById('sight').scrollLeft") == 0)
+    page.mouse.up()
+    ats = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
+    wait_for(lambda: page.evaluate(ats)[0] < 0.1)
+
+    seek(page, 0.2)
+    page.click("#play")
+    wait_for(lambda: page.evaluate("document.getElementById('sight').scrollLeft") > 0)
+    page.click("#play")
+    for _ in range(3):
+        page.keyboard.press("-")
+    assert page.locator("#zoom-out").is_disabled()
+    assert page.locator("#lanes").bounding_box() == box | {"height": ANY}
 
 
 def test_keys_move_and_come_back_faster_than_the_server_answers(page: Any) -> None:

@@ -161,7 +161,8 @@ function characterOf({ key, code }) {
 const press = (id) => () => $(id).click();
 const shortcuts = {
   " ": press("play"), r: press("record"), l: press("loop"), t: press("follow"), k: press("add-key"), v: nextView,
-  f: press("full-screen"), ",": press("back"), ".": press("forward"), "?": press("open-help"),
+  f: press("full-screen"), "+": press("zoom-in"), "=": press("zoom-in"), "-": press("zoom-out"),
+  ",": press("back"), ".": press("forward"), "?": press("open-help"),
 };
 [..."1234567890"].forEach((digit, place) => {
   shortcuts[digit] = () => { if (mixer.chosen[place]) toggleSolo(mixer.chosen[place]); };

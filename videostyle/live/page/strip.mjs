@@ -10,6 +10,11 @@ const SAME_MOMENT_SECONDS = 0.0005;
 const MARK_REM = 6.4;
 const MARK_TEXT_REM = 4.4;
 const NEAREST_PIXELS = 4;  // of two keys that can be told apart
+const LEAST_SECONDS = 1;  // in sight
+const MOST_ZOOM = 10_000;
+const WHEEL_ZOOM = 1.002;  // a pixel
+const DETAIL_WAIT_MS = 100;
+const EDGE_PIXELS = 12;  // of what is in sight; a drag there scrolls
 const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
 // Timelines, each as the message that brings it back, and what was typed over it; and mixtures.
 const history = { undo: [], redo: [] };
@@ -22,6 +27,9 @@ let selected = null;  // { track, at }
 let heldBy = null;  // the pointer that has a key
 let dropped = [];  // of what could be redone, by an edit that is not yet answered
 let isLate = false;  // what should be shown
+let zoom = 1;  // how many times as long as what is in sight of it the strip is
+let detail = null;  // the curve of what is in sight, finer: { start, end, curve }
+let asksDetail = 0;  // the timer that will
 let warned = "";
 
 // YAML takes JSON's strings and numbers, so a key is written as JSON in flow style.
@@ -122,7 +130,7 @@ function answered() {
 }
 
 on("source", ({ name }) => {
-  if (name !== source) { history.undo.length = history.redo.length = 0; now = selected = null; state.typed = ""; }
+  if (name !== source) { zoomTo(1); history.undo.length = history.redo.length = 0; now = selected = null; state.typed = ""; }
   source = name;
   show();
 });
@@ -216,10 +224,66 @@ function show() {
   $("no-keys").hidden = Boolean(tracks);
   $("undo").disabled = !history.undo.length;
   $("redo").disabled = !history.redo.length;
+  showSight();
+  showKeyTools();
+}
+
+function showSight() {
   for (const track of TRACKS) showLane(track);
   drawCurves();
   drawRuler();
-  showKeyTools();
+  $("zoom-out").disabled = zoom === 1;
+  $("zoom-in").disabled = zoom >= mostZoom();
+}
+
+const mostZoom = () => Math.min(MOST_ZOOM, Math.max(1, duration() / LEAST_SECONDS));
+
+// The stretch of time in sight.
+function sight() {
+  const begin = duration() * $("sight").scrollLeft / ($("lanes").clientWidth || 1);
+  return { begin, end: begin + duration() / zoom };
+}
+
+function isSeen() {
+  const { begin, end } = sight();
+  return state.seconds >= begin && state.seconds <= end;
+}
+
+// Around what lies at a place of the screen, or around the playhead, if it is in sight.
+function zoomTo(times, x = null) {
+  const { left, width } = $("sight").getBoundingClientRect();
+  const { begin, end } = sight();
+  const at = x !== null ? timeAt(x) : isSeen() ? state.seconds : (begin + end) / 2;
+  const place = (at - begin) / (end - begin) * width;
+  zoom = Math.min(mostZoom(), Math.max(1, times));
+  $("lanes").style.width = `${100 * zoom}%`;
+  $("sight").scrollLeft = at / duration() * $("lanes").clientWidth - place;
+  showSight();
+}
+
+$("zoom-in").onclick = () => zoomTo(2 * zoom);
+$("zoom-out").onclick = () => zoomTo(zoom / 2);
+$("sight").addEventListener("wheel", (event) => {
+  if (!event.ctrlKey && !event.metaKey) return;
+  event.preventDefault();  // the page would be zoomed
+  const lines = event.deltaMode ? 20 : 1;
+  zoomTo(zoom * WHEEL_ZOOM ** (-event.deltaY * lines), event.clientX);
+}, { passive: false });
+$("sight").onscroll = () => {
+  wasSeen = isSeen();
+  showSight();
+};
+
+async function askDetail() {
+  const asked = state.timeline;
+  if (zoom === 1 || !asked) return;
+  const { begin, end } = sight();
+  const start = Math.max(0, begin - (end - begin));
+  const stop = Math.min(duration(), end + (end - begin));
+  const response = await request(`/curve?start=${start}&end=${stop}`);
+  if (!response.ok || state.timeline !== asked) return;
+  detail = { timeline: asked, start, end: stop, curve: await response.json() };
+  drawCurves();
 }
 
 const laneOf = (track) => document.querySelector(`.lane[data-track="${track}"]`);
@@ -228,12 +292,17 @@ function showLane(track) {
   const lane = laneOf(track);
   const focused = document.activeElement?.classList.contains("key")
     ? [document.activeElement.dataset.track, document.activeElement.dataset.at] : null;
-  for (const old of lane.querySelectorAll(".key")) old.remove();
+  // A new button would not be held.
+  const held = heldBy === null ? null : lane.querySelector('.key[aria-pressed="true"]');
+  for (const old of lane.querySelectorAll(".key")) if (old !== held) old.remove();
   const nearest = duration() * NEAREST_PIXELS / lane.clientWidth;
+  const { begin, end } = sight();
   let last = -Infinity;
   for (const key of tracks?.[track] ?? []) {
     const isSelected = selected?.track === track && isAt(key, selected.at);
-    if (key.at - last < nearest && !isSelected) continue;
+    if (isSelected ? held : key.at - last < nearest) continue;
+    // Those a sight away may be reached by Tab, and scroll it.
+    if ((key.at < 2 * begin - end || key.at > 2 * end - begin) && !isSelected) continue;
     last = key.at;
     const name = typeof key.value === "number" ? key.value.toFixed(2)
       : Object.keys(key.value).map(titleOf).join(", ");
@@ -247,7 +316,7 @@ function showLane(track) {
     button.setAttribute("aria-pressed", isSelected);
     makeDraggable(button, track, key);
     lane.append(button);
-    if (focused && focused[0] === track && isSelected) button.focus();
+    if (focused && focused[0] === track && isSelected) button.focus({ preventScroll: true });
   }
 }
 
@@ -274,8 +343,10 @@ function makeDraggable(button, track, key) {
   button.onpointermove = (event) => {
     if (event.pointerId !== heldBy) return;
     if (moved === null && Math.abs(event.clientX - begin) <= JITTER_PIXELS) return;
-    moved = timeAt(event.clientX - aside);
-    button.style.left = `${100 * moved / duration()}%`;
+    dragTo(event, () => {
+      moved = timeAt(event.clientX - aside);
+      button.style.left = `${100 * moved / duration()}%`;
+    });
   };
   button.onpointerup = ({ pointerId }) => {
     if (pointerId !== heldBy) return;
@@ -352,15 +423,21 @@ $("redo").onclick = () => step(history.redo, history.undo);
 $("follow").onclick = () => send({ type: "set", follow: !state.follow });
 
 function drawCurves() {
-  const curve = state.timeline?.curve;
+  const { begin, end } = sight();
+  const covers = detail && detail.timeline === state.timeline && detail.start <= begin + 1e-6 && detail.end >= Math.min(end, duration()) - 1e-6;
+  const curve = covers ? detail.curve : state.timeline?.curve;
+  if (zoom > 1 && !covers) {
+    clearTimeout(asksDetail);
+    asksDetail = setTimeout(askDetail, DETAIL_WAIT_MS);
+  }
   for (const track of TRACKS) {
     const canvas = laneOf(track).querySelector("canvas");
     const { width, height } = canvas.getBoundingClientRect();
     canvas.width = Math.max(1, width * devicePixelRatio);
     canvas.height = Math.max(1, height * devicePixelRatio);
     if (!curve?.[track]) continue;
-    // Its end holds to the end of the strip.
-    const across = curve.times.map((time) => (time < curve.times.at(-1) ? time / duration() : 1) * canvas.width);
+    const across = curve.times.map((time) => (time - begin) / (end - begin) * canvas.width);
+    across.push(Math.max(across.pop(), canvas.width));  // its end holds to the end of the strip
     if (track === "mix") drawArea(canvas, curve.mix, across);
     else drawLine(canvas, curve[track], SCALARS[track], across);
   }
@@ -397,10 +474,14 @@ function drawRuler() {
   const length = duration();
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
   const width = $("ruler").clientWidth;
-  const gap = steps.find((each) => length / each <= width / pixels(MARK_REM)) ?? 7200;
+  const { begin, end } = sight();
+  const gap = steps.find((each) => (end - begin) / each <= $("sight").clientWidth / pixels(MARK_REM)) ?? 7200;
+  const last = Math.min(end, length * (1 - pixels(MARK_TEXT_REM) / width));
+  const decimals = gap < 1 ? 1 : 0;
   const marks = [];
-  for (let at = 0; at * width < length * (width - pixels(MARK_TEXT_REM)); at += gap) {
-    const mark = element("span", { textContent: gap < 1 ? at.toFixed(1) : clock(at) });
+  for (let number = Math.floor(begin / gap); number * gap < last; number += 1) {
+    const at = number * gap;
+    const mark = element("span", { textContent: decimals && length < 60 ? at.toFixed(1) : clock(at, decimals) });
     mark.style.left = `${100 * at / length}%`;
     marks.push(mark);
   }
@@ -410,9 +491,31 @@ function drawRuler() {
 }
 
 function timeAt(x) {
+  const seen = $("sight").getBoundingClientRect();
   const box = $("lanes").getBoundingClientRect();
-  return duration() * Math.min(1, Math.max(0, (x - box.left) / box.width));
+  const place = Math.min(seen.right, Math.max(seen.left, x));
+  return duration() * Math.min(1, Math.max(0, (place - box.left) / box.width));
 }
+
+// A hand that drags along the edge of what is in sight scrolls it, and drags on.
+let edge = null;  // what to do with the last event of a drag: { event, drag }
+function dragTo(event, drag) {
+  const isNew = edge === null;
+  edge = { event, drag };
+  drag(event);
+  if (isNew) requestAnimationFrame(scrollOn);
+}
+function scrollOn() {
+  if (edge === null) return;
+  const { left, right, width } = $("sight").getBoundingClientRect();
+  const { clientX } = edge.event;
+  const way = clientX > right - EDGE_PIXELS ? 1 : clientX < left + EDGE_PIXELS ? -1 : 0;
+  const before = $("sight").scrollLeft;
+  $("sight").scrollLeft += way * width / 60;
+  if ($("sight").scrollLeft !== before) edge.drag(edge.event);
+  requestAnimationFrame(scrollOn);
+}
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { edge = null; }, true);
 
 let finger = null;  // that may yet scroll the page
 function scrub({ clientX }) {
@@ -428,7 +531,7 @@ $("lanes").onpointerdown = (event) => {
 };
 $("lanes").onpointermove = (event) => {
   if (!$("lanes").hasPointerCapture(event.pointerId)) return;
-  if (!finger || Math.abs(event.clientX - finger.clientX) > JITTER_PIXELS) scrub(event);
+  if (!finger || Math.abs(event.clientX - finger.clientX) > JITTER_PIXELS) dragTo(event, scrub);
 };
 $("lanes").onpointerup = (event) => { if (finger) scrub(event); };
 $("lanes").onpointercancel = () => { finger = null; };
@@ -447,10 +550,20 @@ $("ruler").onkeydown = (event) => {
 };
 
 let shownDuration = 0;
+let wasSeen = true;  // the playhead
 on("picture", () => {
   if (duration() !== shownDuration) show();
   $("playhead").style.left = `${100 * Math.min(1, state.seconds / duration())}%`;
+  if (zoom > 1) followPlayhead();
   $("ruler").setAttribute("aria-valuenow", state.seconds.toFixed(2));
 });
+// What is in sight turns like a page, if the playhead has left it by itself.
+function followPlayhead() {
+  if (isSeen()) wasSeen = true;
+  else if (wasSeen && !edge) {
+    const first = state.seconds - 0.1 * duration() / zoom;
+    $("sight").scrollLeft = first / duration() * $("lanes").clientWidth;
+  }
+}
 on("state", () => $("follow").setAttribute("aria-pressed", state.follow));
 new ResizeObserver(show).observe($("lanes"));
