@@ -497,6 +497,14 @@ def test_keys_are_moved_copied_deleted_and_undone(page: Any) -> None:
     drag(page, (x, y), (box["x"] + box["width"] * 2 / 5.28, y))
     times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
     wait_for(lambda: abs(page.evaluate(times)[0] - 2) < 0.05)
+    page.fill("#key-at", "2.01")
+    page.keyboard.press("Enter")
+    wait_for(lambda: page.evaluate(times)[0] == 2.01)
+    for _ in range(3):  # from between two frames to the next
+        keys.first.press("ArrowRight")
+    wait_for(lambda: page.evaluate(times)[0] == 2.12)
+    keys.first.press("Shift+ArrowLeft")
+    wait_for(lambda: page.evaluate(times)[0] == 1.72)
     assert page.locator("#picture").bounding_box() == picture_before
     seek(page, 4.0)
     keys.first.focus()
@@ -897,6 +905,25 @@ def test_a_curve_is_picked_by_name_or_drawn(page: Any) -> None:
     page.click("#key-ease")
     screenshot(page, "live_timeline")
     assert f"ease: [{x1}, {y1}, 0.38, 1.0]" in page.input_value("#yaml")
+    page.click("#eases >> text=hold")
+    wait_for(lambda: page.evaluate(ease) == "hold")
+    page.mouse.click(*middle(page, "#square button"))  # it is not moved
+    x, y = middle(page, "#square button")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y, steps=4)
+    page.keyboard.press("Escape")  # given up
+    page.mouse.up()
+    page.fill("#yaml", TWO_KEYS.replace("the_kiss}", "the_kiss, ease: [0.2, 8, 0.8, -7]}"))
+    page.click("#apply")
+    wait_for(lambda: page.evaluate(ease) == [0.2, 8, 0.8, -7])
+    page.locator(".lane.mix .key").first.focus()
+    page.click("#key-ease")
+    square = page.locator("#square").bounding_box()
+    for handle in page.locator("#square button").all():
+        assert square["y"] - 10 < handle.bounding_box()["y"] < square["y"] + square["height"]
+    page.locator("#square button").first.press("ArrowRight")
+    wait_for(lambda: page.evaluate(ease) == [0.22, 8, 0.8, -7])
 
 
 def test_a_broken_timeline_is_refused_at_its_line(page: Any) -> None:

@@ -8,6 +8,7 @@ export const SCALARS = {
   stroke: { label: "Stroke", low: 0.25, high: 8, initial: 1, step: 0.05 },
 };
 export const ORIGINAL = "original";
+export const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
 
 export const state = {
   styles: [], media: [], timelines: [], source: null, conducts: true,

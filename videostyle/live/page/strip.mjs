@@ -1,7 +1,7 @@
 // The timeline strip: a lane a track, keys to drag, the mixture as a stacked area, undo and redo.
 
 import { isOpen, on, request, send } from "./connection.mjs";
-import { $, SCALARS, clock, colorOf, duration, element, notice, pixels, seek, state, stepFrames, titleOf } from "./state.mjs";
+import { $, JITTER_PIXELS, SCALARS, clock, colorOf, duration, element, notice, pixels, seek, state, stepFrames, titleOf } from "./state.mjs";
 import { exchangeMixture, look, normalised } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
 
@@ -15,7 +15,6 @@ const MOST_ZOOM = 10_000;
 const WHEEL_ZOOM = 1.002;  // a pixel
 const DETAIL_WAIT_MS = 100;
 const EDGE_PIXELS = 12;  // of what is in sight; a drag there scrolls
-const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
 // Timelines, each as the message that brings it back, and what was typed over it; and mixtures.
 const history = { undo: [], redo: [] };
 let now = null;  // the one shown; null until the server has said
@@ -188,7 +187,7 @@ async function askLook(at) {
   return {};
 }
 
-const focusSelected = () => document.querySelector('.key[aria-pressed="true"]')?.focus();
+const focusSelected = () => (document.querySelector('.key[aria-pressed="true"]') ?? $("add-key")).focus();
 
 // Its neighbour is then in focus.
 function deleteKey() {
@@ -221,7 +220,7 @@ function moveKey(to) {
 function show() {
   isLate = heldBy !== null;  // a new button would not be held
   if (isLate) return;
-  $("no-keys").hidden = Boolean(tracks);
+  $("no-keys").hidden = Boolean(tracks) || state.recording;
   $("undo").disabled = !history.undo.length;
   $("redo").disabled = !history.redo.length;
   showSight();
@@ -367,11 +366,14 @@ function makeDraggable(button, track, key) {
   button.onclick = () => { if (moved === null && !state.recording) seek(key.at); };
   button.onkeydown = (event) => {
     const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const interval = 1 / (state.source?.fps || 25);
     if (sign) {
-      let to = key.at;
-      do to += sign * interval * (event.shiftKey ? 10 : 1); while (isTaken(to));  // past other keys
-      moveKey(to);
+      const fps = state.source?.fps || 25;
+      const nearest = Math.round(key.at * fps);
+      const isOn = Math.abs(nearest / fps - key.at) < SAME_MOMENT_SECONDS;
+      // From between two frames it goes to the next.
+      let frame = isOn ? nearest : Math.floor(key.at * fps) + (sign < 0 ? 1 : 0);
+      do frame += sign * (event.shiftKey ? 10 : 1); while (isTaken(frame / fps));  // past other keys
+      moveKey(frame / fps);
     } else if (event.key === "Delete" || event.key === "Backspace") deleteKey();
     else if (event.key === "Escape" && heldBy !== null) letGo();
     else return;
@@ -390,7 +392,7 @@ function markSelected() {
 function showKeyTools() {
   const key = selectedKey();
   $("key-tools").disabled = !key;
-  $("key-at").value = key ? key.at.toFixed(3) : "";
+  $("key-at").value = !key ? "" : key.at < 60 ? key.at.toFixed(3) : clock(key.at, 3);
   showEase(key?.ease ?? "linear", (ease) => editKey((each) => { each.ease = ease; }));
 }
 
@@ -565,5 +567,8 @@ function followPlayhead() {
     $("sight").scrollLeft = first / duration() * $("lanes").clientWidth;
   }
 }
-on("state", () => $("follow").setAttribute("aria-pressed", state.follow));
+on("state", () => {
+  $("follow").setAttribute("aria-pressed", state.follow);
+  $("no-keys").hidden = Boolean(tracks) || state.recording;
+});
 new ResizeObserver(show).observe($("lanes"));
