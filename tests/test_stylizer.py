@@ -273,6 +273,15 @@ def test_a_picture_looks_the_same_at_twice_the_resolution(small_model: Model) ->
     assert difference(large_pastiche, resize(small_pastiche, 1024, 1040)).mean() < 2
 
 
+def painted_over(model: Model, coarse: np.ndarray) -> np.ndarray:
+    """The pastiche doubled, with what is finer than it could show in a painting of that."""
+    height, width = coarse.shape[:2]
+    doubled = resize(coarse, 2 * height, 2 * width)
+    layer = reference(model, doubled, {"red": 1})
+    below = resize(resize(layer, height, width), 2 * height, 2 * width)
+    return (doubled + (layer.astype(float) - below)).clip(0, 255)
+
+
 def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(small_model: Model) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     coarse = stylizer(photo(64, 80), Look({"red": 1}))
@@ -280,8 +289,7 @@ def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(small_model:
     assert enough is coarse
     refined = stylizer.refine(coarse, {"red": 1}, 250)()
     assert refined.shape == (128, 160, 3)
-    expected = reference(small_model, resize(coarse, 128, 160), {"red": 1})
-    assert difference(refined, expected).max() <= 1
+    assert difference(refined, painted_over(small_model, coarse)).max() <= 3
     assert stylizer.refine(coarse, {"red": 1}, 640)().shape == (512, 640, 3)
 
 
@@ -294,8 +302,35 @@ def test_painting_over_fades_in(small_model: Model) -> None:
     amounts = [difference(each, doubled).mean() for each in refined]
     assert amounts == sorted(amounts)
     assert amounts[0] < 0.1 * amounts[-1]
-    expected = reference(small_model, doubled, {"red": 1})
-    assert difference(refined[-1], expected).max() <= 1
+    assert difference(refined[-1], painted_over(small_model, coarse)).max() <= 3
+
+
+def test_stones_are_as_large_as_asked_for_at_any_size() -> None:
+    """Painted over with fine ones or not."""
+    stylizer = Stylizer(load_model("lean"), device="cpu")
+    photo = Image.open(SAMPLES / "coffee.jpg").convert("RGB")
+
+    def stones(height: int, stroke: float) -> float:
+        frame = np.array(photo.resize((height * 3 // 2, height)))
+        pastiche = stylizer(frame, Look({"duck_mosaic": 1}, stroke=stroke))
+        return stroke_size(resize(pastiche, 360, 540))
+
+    sizes = [stones(720, stroke) for stroke in (1, 1.5, 2, 2.5, 3, 4)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 2 * sizes[0]
+    assert stones(1440, 1) == pytest.approx(sizes[0], rel=0.1)
+
+
+def stroke_size(pastiche: np.ndarray) -> float:
+    """Of the frame's height: one through the mean frequency of luma, by power."""
+    luma = pastiche.mean(2) - pastiche.mean()
+    height, width = luma.shape
+    window = np.outer(np.hanning(height), np.hanning(width))
+    power = np.abs(np.fft.rfft2(luma * window)) ** 2
+    down = np.fft.fftfreq(height)[:, None] * height
+    frequency = np.hypot(down, np.fft.rfftfreq(width) * height)
+    power[(frequency < 6) | (frequency > 160)] = 0
+    return float(power.sum() / (power * frequency).sum())
 
 
 def test_padding_leaves_the_rest_of_the_picture_alone(small_model: Model) -> None:

@@ -306,15 +306,18 @@ class _Course:
 
     def _paint_over(self, pastiches: Tensor, rows: Tensor, weight: float) -> Tensor:
         """See `Stylizer.refine`."""
-        doubled = F.interpolate(
-            pastiches.permute(0, 3, 1, 2).float(), scale_factor=2, mode="bicubic", antialias=True
-        )
-        doubled = doubled.round_().clamp_(0, 255).permute(0, 2, 3, 1)
-        frames = doubled.to(torch.uint8).contiguous()
-        painted = self._engine.paint(frames, rows)
-        if weight == 1:
-            return painted
-        return torch.lerp(doubled, painted.float(), weight).round_().to(torch.uint8)
+        doubled = _scaled(pastiches.permute(0, 3, 1, 2).float(), 2)
+        frames = doubled.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
+        layers = self._engine.paint(frames, rows).permute(0, 3, 1, 2).float()
+        fine = layers - _scaled(_scaled(layers, 0.5), 2)
+        painted = doubled.add_(fine.mul_(weight).round_()).clamp_(0, 255)
+        return painted.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
+
+
+def _scaled(pictures: Tensor, factor: float) -> Tensor:
+    """(N, 3, H, W) from 0 to 255, as `stylizer.resize` scales them."""
+    scaled = F.interpolate(pictures, scale_factor=factor, mode="bicubic", antialias=True)
+    return scaled.round_().clamp_(0, 255)
 
 
 def presences(frames: Tensor) -> Tensor:

@@ -184,9 +184,11 @@ class Stylizer:
         function returned waits for the last layer.
 
         Enlarged strokes are blurred ones. So a pastiche that would be enlarged more than
-        MAX_ENLARGEMENT times is doubled and painted again, which gives its strokes fine ones of
-        their own, until it is large enough (coarse to fine, after Gatys et al., "Controlling
-        Perceptual Factors in Neural Style Transfer", CVPR 2017, section 6).
+        MAX_ENLARGEMENT times is doubled and painted again, until it is large enough (coarse to
+        fine, after Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer",
+        CVPR 2017, section 6). Of such a layer only what is too fine for the one below is taken, a
+        band of Burt and Adelson's pyramid ("The Laplacian Pyramid as a Compact Image Code", 1983):
+        strokes stay as large as they are, and get fine ones of their own.
         """
         weights = layers(len(pastiche), height)
         if not weights:
@@ -199,15 +201,17 @@ class Stylizer:
         self, pastiche: Picture, mixture: Mapping[str, float], weight: float
     ) -> Callable[[], Picture]:
         """Begin the layer twice as large as a pastiche, laid over it with a weight in (0, 1]."""
-        doubled = resize(pastiche, 2 * pastiche.shape[0], 2 * pastiche.shape[1])
+        height, width = pastiche.shape[:2]
+        doubled = resize(pastiche, 2 * height, 2 * width)
         painting = self._submit(doubled, mixture)
-        if weight == 1:
-            return painting
 
         def finish() -> Picture:
-            change = painting() - doubled.astype(np.float32)
-            layer: Picture = np.rint(doubled + weight * change).astype(np.uint8)
-            return layer
+            layer = painting()
+            coarse = resize(resize(layer, height, width), 2 * height, 2 * width)
+            fine = np.subtract(layer, coarse, dtype=np.int16)
+            if weight < 1:
+                fine = np.rint(weight * fine.astype(np.float32)).astype(np.int16)
+            return np.add(doubled, fine, out=fine).clip(0, 255).astype(np.uint8)
 
         return finish
 
