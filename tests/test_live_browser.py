@@ -1350,6 +1350,30 @@ def test_a_render_takes_no_size_out_of_bounds(page: Any) -> None:
     assert page.evaluate("document.activeElement.id") == "render-size"  # with the browser's words
 
 
+def test_the_sound_goes_with_the_pictures(browser: Any, folder: Path) -> None:
+    with live_server(folder / "sample.mp4") as server:
+        page = open_page(browser.new_context(), server)
+        heard = "videostyle.audio.currentTime"
+        assert page.get_attribute("#sound", "aria-pressed") == "true"
+        seek(page, 2.0)
+        page.click("#play")
+        wait_for(lambda: page.evaluate(heard) > 2.3)
+        off = f"Math.abs({heard} - videostyle.state.seconds)"
+        wait_for(lambda: page.evaluate(off) < 0.2)
+        page.click("#sound")
+        wait_for(lambda: page.evaluate("videostyle.audio.paused"))
+        page.keyboard.press("s")
+        wait_for(lambda: not page.evaluate("videostyle.audio.paused"))
+        page.click("#play")
+        wait_for(lambda: page.evaluate("videostyle.audio.paused"))
+        second = open_page(browser.new_context(), server)  # two would be an echo
+        assert second.get_attribute("#sound", "aria-pressed") == "false"
+        page.select_option("#source", "film.mp4")
+        wait_for(lambda: page.locator("#sound").is_disabled())  # it has none
+        for each in (page, second):
+            each.context.close()
+
+
 def test_the_camera_is_painted(page: Any) -> None:
     slide(page, "the_scream", 1)
     page.select_option("#source", "camera")

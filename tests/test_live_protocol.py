@@ -360,6 +360,13 @@ def test_a_key_no_loop_reaches_is_refused(tab: Tab) -> None:
     tab.ask({"type": "timeline", "text": moved.replace("1.5s", "0.5s")}, "timeline")
 
 
+def test_only_the_sound_of_the_open_source_is_given(tab: Tab, server: LiveServer) -> None:
+    for source in ("film.mp4", "secret.yaml", "../film.mp4", ""):  # the film is silent
+        path = f"/sound?token={server.token}&source={source}"
+        assert request(server, "GET", path)[0] == 404
+    assert request(server, "GET", "/sound?source=film.mp4")[0] == 403
+
+
 def test_a_take_in_a_timeline_that_loops_is_shown_where_it_was_recorded(tab: Tab) -> None:
     text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\nloop: {period: 0.1s}\n"
     tab.ask({"type": "timeline", "text": text}, "timeline")

@@ -104,6 +104,7 @@ class Server:
             Route("/thumbnails/{style}", self.thumbnail),
             Route("/look", self.look),
             Route("/curve", self.curve),
+            Route("/sound", self.sound),
             Route("/timelines/{name:path}", self.read_timeline, methods=["GET"]),
             Route("/timelines/{name}", self.save_timeline, methods=["PUT"]),
             Route("/results/{name}", self.result),
@@ -155,6 +156,14 @@ class Server:
             if end <= start:
                 raise UsageError(f"{end=} is not after {start=}")
             return JSONResponse(self.session.curve_between(start, end))
+
+    async def sound(self, request: Request) -> Response:
+        """The file of a source, whose sound the browser plays."""
+        self.check(request)
+        path = self.session.sound_of(request.query_params.get("source", ""))
+        if path is None:
+            raise HTTPException(404)
+        return FileResponse(path)
 
     async def read_timeline(self, request: Request) -> Response:
         self.check(request)

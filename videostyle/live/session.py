@@ -270,6 +270,12 @@ class Session:
         for each in (self._source_message(), self._timeline_message(), self.state()):
             self._tell(each)
 
+    def sound_of(self, source: str) -> Path | None:
+        """The file with the sound of a source, if that is the one that is open and has some."""
+        info = self.player.info
+        has_sound = info is not None and source == self._source and info.streams("audio")
+        return info.path if info and has_sound else None
+
     def curve_between(self, start: float, end: float) -> Message:
         """What to draw of the timeline between two times. Raises UsageError without one."""
         return curve_between(self._need_timeline(), start, end)
@@ -475,6 +481,7 @@ class Session:
                 "duration": info.duration_seconds,
                 "fps": float(info.frame_rate) if info.frame_rate else None,
                 "pixel_aspect": float(info.sample_aspect_ratio or 1),
+                "has_sound": bool(info.streams("audio")),
             }
         return facts
 

@@ -10,6 +10,7 @@ import { loadFile, mayLeave } from "./editor.mjs";
 import "./output.mjs";
 import { teach } from "./paintings.mjs";
 import "./camera.mjs";
+import { audio } from "./sound.mjs";
 
 let noticeTimer = 0;
 const say = (text, seconds = 8) => {
@@ -160,7 +161,7 @@ function characterOf({ key, code }) {
 // A button that is disabled stays so.
 const press = (id) => () => $(id).click();
 const shortcuts = {
-  " ": press("play"), r: press("record"), l: press("loop"), t: press("follow"), k: press("add-key"), v: nextView,
+  " ": press("play"), r: press("record"), l: press("loop"), s: press("sound"), t: press("follow"), k: press("add-key"), v: nextView,
   f: press("full-screen"), "+": press("zoom-in"), "=": press("zoom-in"), "-": press("zoom-out"),
   ",": press("back"), ".": press("forward"), "?": press("open-help"),
 };
@@ -186,5 +187,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 // For tests and the curious.
-window.videostyle = { state, measured, drop, lastSerial, on };
+window.videostyle = { state, measured, audio, drop, lastSerial, on };
 connect();

@@ -1,0 +1,62 @@
+// The sound of the source: the browser plays the file's own, by the clock of the pictures.
+
+import { on, withToken } from "./connection.mjs";
+import { $, state } from "./state.mjs";
+import { keep, kept } from "./keeping.mjs";
+
+const KEPT = "sound";
+const MOST_DRIFT_SECONDS = 0.08;  // in the mean
+const MOST_JUMP_SECONDS = 0.4;
+const NEWEST_SHARE = 0.1;  // of a picture in the mean
+const audio = new Audio();
+audio.preload = "auto";
+let source = "";
+let wanted = { on: true, off: false }[kept(KEPT)];  // by hand; else the tab with the controls is heard
+let drift = 0;
+
+const isHeard = () => Boolean(source) && (wanted ?? state.conducts);
+
+on("source", ({ name, has_sound }) => {
+  const next = has_sound ? name : "";
+  if (next !== source) {
+    source = next;
+    if (source) audio.src = withToken(`/sound?source=${encodeURIComponent(source)}`);
+    else audio.removeAttribute("src");
+    $("sound").title = source ? "Sound  S" : "The source has no sound";
+  }
+  show();
+});
+audio.onerror = () => {
+  if (!source) return;
+  source = "";
+  $("sound").title = "This browser cannot play the sound of the source";
+  show();
+};
+
+function show() {
+  $("sound").disabled = !source;
+  $("sound").setAttribute("aria-pressed", isHeard());
+  if (!isHeard() || !state.playing) audio.pause();
+}
+for (const what of ["state", "role"]) on(what, show);
+
+$("sound").onclick = () => {
+  wanted = !isHeard();
+  keep(KEPT, wanted ? "on" : "off");
+  show();
+};
+
+on("picture", ({ seconds }) => {
+  if (!isHeard() || !state.playing || seconds >= audio.duration) return;
+  const off = audio.currentTime - seconds;
+  drift += NEWEST_SHARE * (off - drift);
+  if (audio.paused || Math.abs(off) > MOST_JUMP_SECONDS || Math.abs(drift) > MOST_DRIFT_SECONDS) {
+    audio.currentTime = seconds;
+    drift = 0;
+  }
+  // Refused, before the first click or key in this tab, it is tried again with the next picture.
+  if (audio.paused) audio.play().catch(() => {});
+});
+
+// For tests.
+export { audio };
