@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from videostyle.live import performance
 from videostyle.live.performance import CUT, Sample, Values, from_start, to_timeline, unrolled
 from videostyle.look import Look
-from videostyle.timeline.easing import Easing
+from videostyle.timeline.easing import Easing, hold, linear
 from videostyle.timeline.reader import parse_timeline
 from videostyle.timeline.timeline import Timeline
 from videostyle.timeline.writer import dump_timeline
@@ -72,6 +72,70 @@ def test_ten_seconds_of_moves_fit_on_a_screen() -> None:
 def test_what_does_not_move_is_one_key() -> None:
     samples = [Sample(number / FPS, Look({"a": 1})) for number in range(250)]
     assert len(to_timeline(samples).mix.keyframes) == 1
+
+
+def filmed(*mixes: dict[str, float]) -> list[Sample]:
+    """A sample a frame."""
+    return [Sample(number / FPS, Look(mix)) for number, mix in enumerate(mixes)]
+
+
+def keys_of(timeline: Timeline) -> list[tuple[float, dict[str, float], Easing]]:
+    return [(key.seconds, dict(key.value), key.ease) for key in timeline.mix.keyframes]
+
+
+def test_a_cut_is_one_key_and_the_key_before_it_holds() -> None:
+    cut = [{"a": 1.0}] * 128 + [{"b": 1.0}] * 60
+    assert keys_of(to_timeline(filmed(*cut))) == [(0, {"a": 1}, hold), (5.12, {"b": 1}, linear)]
+    flash = [{"a": 1.0}] * 50 + [{"b": 1.0}] + [{"a": 1.0}] * 50
+    assert keys_of(to_timeline(filmed(*flash))) == [
+        (0, {"a": 1}, hold),
+        (2, {"b": 1}, hold),
+        (2.04, {"a": 1}, linear),
+    ]
+
+
+def test_a_fade_that_ends_in_a_cut_has_a_key_before_it() -> None:
+    fade = [{"a": 1 - number / 100, "b": number / 100} for number in range(51)]
+    keys = keys_of(to_timeline(filmed(*fade, *[{"c": 1.0}] * 30)))
+    assert keys == [
+        (0, {"a": 1}, linear),
+        (2, {"a": 0.5, "b": 0.5}, hold),
+        (2.04, {"c": 1}, linear),
+    ]
+
+
+def test_a_quick_move_is_no_cut() -> None:
+    move = [{"a": 1 - part, "b": part} for part in (0.2, 0.4, 0.6, 0.8)]
+    timeline = to_timeline(filmed(*[{"a": 1.0}] * 50, *move, *[{"b": 1.0}] * 50))
+    assert hold not in [key.ease for key in timeline.mix.keyframes]
+
+
+@given(st.lists(st.tuples(weights, st.integers(2, 60)), min_size=1, max_size=8))
+def test_a_performance_of_cuts_has_no_more_keys_than_cuts(
+    parts: list[tuple[dict[str, float], int]],
+) -> None:
+    samples = filmed(*(mix for mix, frames in parts for _ in range(frames)))
+    timeline = to_timeline(samples)
+    assert len(timeline.mix.keyframes) <= len(parts)
+    for sample in samples:
+        assert difference(timeline.look_at(sample.seconds), sample.look) <= ALLOWED
+
+
+def test_a_take_in_a_timeline_begins_and_ends_with_a_cut() -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: a}]\n"
+    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    take = [Sample(4 + number / FPS, Look({"b": 1})) for number in range(FPS + 1)]
+    assert keys_of(to_timeline(take, old)) == [
+        (0, {"a": 1}, hold),
+        (4, {"b": 1}, hold),
+        (5 + CUT, {"a": 1}, linear),
+    ]
+
+
+@given(st.lists(weights, min_size=2, max_size=5))
+def test_what_was_recorded_reads_the_same_after_an_edit(looks: list[dict[str, float]]) -> None:
+    text = dump_timeline(to_timeline(moves(looks, 20)))
+    assert dump_timeline(parse_timeline(text, "t", STYLES).resolve(None, None)[0]) == text
 
 
 def test_other_sliders_get_tracks_of_their_own() -> None:

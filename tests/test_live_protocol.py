@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -209,7 +213,7 @@ def test_a_performance_becomes_the_timeline_that_was_shown(tab: Tab) -> None:
     tab.pictures.clear()
     tab.newest.pop("timeline", None)
     tab.send({"type": "record", "recording": True})
-    for step in range(9):  # each may last for several frames, which takes two keys
+    for step in range(9):
         tab.picture_of(mix={"red": 8 - step, "blue": step})
     tab.send({"type": "record", "recording": False})
     tab.until(lambda: "timeline" in tab.newest)
@@ -752,6 +756,43 @@ def test_a_recording_that_the_end_of_the_command_ends_is_kept(
     assert timeline.look_at(0.1).mix == {"red": 1}
     assert str(kept) in "".join(server.log)
     assert "green" in earlier.read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX terminals")
+def test_a_recording_that_the_closing_of_the_terminal_ends_is_kept(
+    tmp_path: Path, model_file: str
+) -> None:
+    import fcntl
+    import termios
+
+    make_clip(tmp_path / "film.mp4", pts=range(700))
+    window, terminal = os.openpty()
+    words = ["live", tmp_path, "--model", model_file, "--no-browser"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "videostyle", *words],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0),
+    )
+    try:
+        os.close(terminal)
+        said = ""
+        while not (address := re.search(r"(http://\S+)\s", said)):
+            said += os.read(window, 1000).decode()
+        tab = Tab(LiveServer(process, address[1]))
+        with tab.socket:
+            tab.picture_of(mix={"red": 1})
+            tab.send({"type": "record", "recording": True})
+            tab.until(lambda: tab.pictures[-1]["seconds"] > 0.2)
+            os.close(window)  # the process is told, and what it writes there fails
+            process.wait(20)
+    finally:
+        process.kill()
+        process.wait()
+    kept = read_timeline(tmp_path / "performance.yaml", ["red", "green", "blue"])
+    assert kept.resolve(None, None)[0].look_at(0.1).mix == {"red": 1}
 
 
 def test_the_file_of_the_command_line_can_be_opened_whatever_it_is_called(tmp_path: Path) -> None:

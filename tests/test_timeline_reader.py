@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -370,6 +371,15 @@ def test_a_written_timeline_reads_back(a: list[int], b: list[int], data: st.Data
         assert twin.ease == key.ease
         assert dict(twin.value) == pytest.approx(dict(key.value))
     assert again.scalars["stroke"].keyframes == timeline.scalars["stroke"].keyframes
+
+
+@given(st.sets(st.integers(1, 999), min_size=2, max_size=2))
+def test_weights_that_a_person_wrote_are_written_as_they_were(between: set[int]) -> None:
+    cuts = (0, *sorted(between), 1000)
+    weights = [(after - before) / 1000 for before, after in pairwise(cuts)]
+    mix = ", ".join(f"{style}: {weight}" for style, weight in zip(STYLES, weights, strict=True))
+    text = keys(f"{{at: 0s, mix: {{{mix}}}}}")
+    assert dump_timeline(parse(text)[0]) == text
 
 
 @settings(max_examples=300)

@@ -3,12 +3,14 @@
 The samples are cut into stretches that one eased curve follows within TOLERANCE, each as long as
 can be; the ends of the stretches are the keyframes. This is the sliding window of Keogh et al.,
 "An Online Algorithm for Segmenting Time Series" (ICDM 2001, section 2.1), with eased curves
-instead of lines alone.
+instead of lines alone. A stretch may also rest and end in a jump, as where a painting is soloed:
+its key then holds.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,10 +27,15 @@ from videostyle.timeline.timeline import TRACKS, Keyframe, Loop, Timeline, Track
 # Largest error of a weight or of another track's value at any frame, before rounding.
 TOLERANCE = 0.016
 DECIMALS = 3
-# Where a performance is laid into a timeline, the timeline is cut so many seconds from it.
-CUT = 0.001
+# Where a performance is laid into a timeline, the timeline is cut so many seconds from it: more
+# than NEAR, or its last frame would be taken for one after it.
+CUT = 0.002
 _CURVES: tuple[Easing, ...] = tuple(EASINGS[name] for name in ("linear", "smooth", "ease-out"))
 _GROWTH = 1.2
+# A step is part of a move where the one before or after it has so much of its speed.
+_SHARE_OF_A_MOVE = 0.25
+# A stretch is looked for in so many times the length that was found, not to look at all for each.
+_REACH = 8
 _SAMPLES_OF_A_CURVE = 48
 _PARTS = np.linspace(0, 1, 1025)
 
@@ -59,11 +66,8 @@ def to_timeline(samples: Sequence[Sample], before: Timeline | None = None) -> Ti
             continue
         keys = _keys(name, samples)
         if before is not None:
-            keys = [
-                *_until(before, name, times[0] - CUT),
-                *keys,
-                *_from(before, name, times[-1] + CUT),
-            ]
+            keys = _cut(_until(before, name, times[0] - CUT), keys)
+            keys = _cut(keys, _from(before, name, times[-1] + CUT))
         while len(keys) > 1 and keys[-1].value == keys[-2].value:
             keys.pop()
         keys[-1] = Keyframe(keys[-1].seconds, keys[-1].value)
@@ -129,7 +133,7 @@ def _there_and_back(timeline: Timeline, name: str, loop: Loop) -> list[Keyframe[
         seconds = 2 * loop.period - after.seconds
         if before.ease is hold:  # backwards, it jumps as it begins
             jump = seconds + min(CUT, (after.seconds - before.seconds) / 2)
-            keys += [Keyframe(seconds, after.value), Keyframe(jump, before.value)]
+            keys += [Keyframe(seconds, after.value, hold), Keyframe(jump, before.value)]
         else:
             keys.append(Keyframe(seconds, after.value, _backwards(before.ease)))
     return keys
@@ -148,14 +152,23 @@ def _is_used(name: str, samples: Sequence[Sample], before: Timeline | None) -> b
     return any(getattr(sample.look, name) != default for sample in samples)
 
 
+def _cut(first: list[Keyframe[Any]], second: list[Keyframe[Any]]) -> list[Keyframe[Any]]:
+    """The keys of one track and then of another, with a cut between them."""
+    if len(first) > 1 and first[-1].value == first[-2].value:
+        first = first[:-1]
+    if first and second and first[-1].value != second[0].value:
+        first = [*first[:-1], replace(first[-1], ease=hold)]
+    return [*first, *second]
+
+
 def _until(before: Timeline, name: str, end: float) -> list[Keyframe[Any]]:
     """A track's keys up to a time, with its value there as the last key."""
     if end < 0:
         return []
     keys = [key for key in _own_keys(before, name) if key.seconds < end]
     if keys and keys[-1].ease is hold:  # it jumps at the end, and would be drawn as a slope
-        return [*keys, *_keys(name, _sampled(before, end, end))]
-    return [*keys[:-1], *_keys(name, _sampled(before, keys[-1].seconds if keys else end, end))]
+        return [*keys, *_traced(before, name, end, end)]
+    return [*keys[:-1], *_traced(before, name, keys[-1].seconds if keys else end, end)]
 
 
 def _from(before: Timeline, name: str, begin: float) -> list[Keyframe[Any]]:
@@ -165,7 +178,7 @@ def _from(before: Timeline, name: str, begin: float) -> list[Keyframe[Any]]:
     last = own[len(own) - len(keys) - 1] if len(keys) < len(own) else None
     if keys and last and (last.ease is hold or last.seconds == begin):
         return [replace(last, seconds=begin), *keys]
-    lead = _keys(name, _sampled(before, begin, keys[0].seconds if keys else begin))
+    lead = _traced(before, name, begin, keys[0].seconds if keys else begin)
     return [*lead[:-1], *keys] if keys else lead
 
 
@@ -173,19 +186,27 @@ def _own_keys(timeline: Timeline, name: str) -> Sequence[Keyframe[Any]]:
     return timeline.tracks[name].keyframes if name in timeline.tracks else ()
 
 
-def _sampled(timeline: Timeline, begin: float, end: float) -> list[Sample]:
+def _traced(timeline: Timeline, name: str, begin: float, end: float) -> list[Keyframe[Any]]:
+    """Keyframes that follow a track from one time to another, along a part of one of its curves."""
     once = replace(timeline, loop=None)
     times = np.unique(np.linspace(begin, end, _SAMPLES_OF_A_CURVE if end > begin else 1))
-    return [Sample(float(time), once.look_at(float(time))) for time in times]
+    samples = [Sample(float(time), once.look_at(float(time))) for time in times]
+    return _keys(name, samples, may_jump=False)
 
 
-def _keys(name: str, samples: Sequence[Sample]) -> list[Keyframe[Any]]:
-    """Keyframes of one track whose curves stay near the samples."""
+def _keys(name: str, samples: Sequence[Sample], *, may_jump: bool = True) -> list[Keyframe[Any]]:
+    """Keyframes of one track whose curves stay near the samples. may_jump: from one to the next."""
     values, read = _values(name, [sample.look for sample in samples])
     times = np.array([sample.seconds for sample in samples])
+    jumps = deque(_jumps(times, values) if may_jump else ())
     keys, start, last = [], 0, len(times) - 1
     while start < last:
         end, ease = _longest(times, values, start)
+        while jumps and jumps[0] <= start:
+            jumps.popleft()
+        farthest = start + _REACH * (end - start)
+        if jumps and end <= jumps[0] <= farthest and _rests(values[start : jumps[0]]):
+            end, ease = jumps[0], hold
         keys.append(Keyframe(float(times[start]), read(values[start]), ease))
         start = end
     return [*keys, Keyframe(float(times[last]), read(values[last]))]
@@ -200,17 +221,35 @@ def _values(name: str, looks: Sequence[Look]) -> tuple[Values, Callable[[Values]
     weights = np.array([[look.mix.get(style, 0.0) for style in names] for look in looks])
 
     def read(row: Values) -> Mapping[str, float]:
-        rounded = (round(float(weight), DECIMALS) for weight in row)
+        # Of sums that are rounded, the differences sum to 1: reading the YAML alters no weight.
+        sums = np.round(np.cumsum(row), DECIMALS)
+        rounded = (round(float(weight), DECIMALS) for weight in np.diff(sums, prepend=0))
         return {style: weight for style, weight in zip(names, rounded, strict=True) if weight > 0}
 
     return weights, read
+
+
+def _jumps(times: Values, values: Values) -> list[int]:
+    """The samples that differ from the one before without being on the way of a move."""
+    steps = np.diff(values, axis=0)
+    speeds = steps / np.diff(times)[:, None]
+    along = (speeds[1:] * speeds[:-1]).sum(1)
+    most = np.maximum(np.append(0, along), np.append(along, 0))
+    is_alone = most < _SHARE_OF_A_MOVE * (speeds**2).sum(1)
+    found: list[int] = np.flatnonzero(is_alone & (np.abs(steps).max(1) > TOLERANCE)).tolist()
+    return [step + 1 for step in found]
+
+
+def _rests(values: Values) -> bool:
+    """Whether all of them are near the first."""
+    return bool((np.abs(values - values[0]) <= TOLERANCE).all())
 
 
 def _longest(times: Values, values: Values, start: int) -> tuple[int, Easing]:
     """The end of a stretch that one curve follows, and the curve. Lengths grow geometrically up
     to one that none follows; the end is then searched for between."""
     best, ease, length, beyond = start + 1, _CURVES[0], 2, len(times)
-    while start + length < len(times) and length <= 8 * (best - start):
+    while start + length < len(times) and length <= _REACH * (best - start):
         if found := _curve(times, values, start, start + length):
             best, ease, beyond = start + length, found, len(times)
         else:

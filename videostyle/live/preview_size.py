@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 LINES = (180, 270, 360, 540, 720)
 _FIRST = 360
 # Frames a second: with fewer, motion stutters more than smaller pictures would be missed.
 _ENOUGH = 15.0
 _WINDOW_SECONDS = 2.0
+# After so long without a size that was too slow the last one is tried again; after twice as long
+# where it is still too slow, and so on.
+_WAIT_SECONDS = 10.0
 # Above this share of the time painting is what limits; a larger size must stay below the other.
 _BUSY, _EASY = 0.8, 0.6
 
@@ -15,7 +20,9 @@ class PreviewSize:
     """Chooses the lines of one source's preview from how its frames are followed.
 
     It begins with 360 lines, goes down where fewer than 15 frames a second are painted, and up
-    where painting has time left. A size that was too large is not tried again, so it settles.
+    where painting has time left. A size that was too large is tried again after a while, as the
+    machine may have had something else to do; each time that is in vain, the next while is twice
+    as long, so it settles.
 
     source_lines: of the source's shorter side. frame_rate: of the source, in frames/s.
     """
@@ -23,9 +30,11 @@ class PreviewSize:
     def __init__(self, source_lines: int, frame_rate: float) -> None:
         # What is larger than the source shows nothing more.
         fitting = sum(lines < source_lines for lines in LINES) + 1
-        self._sizes = list(LINES[:fitting])
+        self._sizes = LINES[:fitting]
         self._frame_rate = frame_rate
         self.lines = min(_FIRST, self._sizes[-1])
+        self._calm_seconds = 0.0  # since a size was too large
+        self._waits: dict[int, float] = {}  # for how long it must be calm, of what was too large
         self.rest()
 
     def rest(self) -> None:
@@ -46,6 +55,7 @@ class PreviewSize:
         if seconds < _WINDOW_SECONDS:
             return False
         before = self.lines
+        self._calm_seconds += seconds
         self._choose(self._painted / seconds, (busy_seconds - self._began[1]) / seconds)
         self.rest()
         return self.lines != before
@@ -55,9 +65,31 @@ class PreviewSize:
         Both go with the number of pixels."""
         wanted = min(_ENOUGH, 0.9 * self._frame_rate)
         if rate < wanted and busy > _BUSY:
-            self._sizes = [size for size in self._sizes if size < self.lines] or self._sizes[:1]
-            fast = [size for size in self._sizes if rate * (self.lines / size) ** 2 >= wanted]
-            self.lines = max(fast, default=self._sizes[0])
-        elif rate >= 0.95 * self._frame_rate:
-            easy = [size for size in self._sizes if busy * (size / self.lines) ** 2 < _EASY]
-            self.lines = max([self.lines, *easy])
+            self._go_down(rate, wanted)
+        else:
+            self._go_up(rate, busy, wanted)
+
+    def _go_down(self, rate: float, wanted: float) -> None:
+        before, self._calm_seconds = self.lines, 0.0
+        smaller = [size for size in self._sizes if size < before]
+        fast = [size for size in smaller if rate * (before / size) ** 2 >= wanted]
+        self.lines = max(fast, default=self._sizes[0])
+        for size in smaller:
+            if size > self.lines:  # it seems too large as well
+                self._waits.setdefault(size, _WAIT_SECONDS)
+        if smaller:
+            self._waits[before] = 2 * self._waits.get(before, _WAIT_SECONDS / 2)
+
+    def _go_up(self, rate: float, busy: float, wanted: float) -> None:
+        for size, wait in list(self._waits.items()):
+            if size <= self.lines and self._calm_seconds >= 2 * wait:  # it was a hiccup
+                del self._waits[size]
+        before = self.lines
+        barred = min((size for size in self._waits if size > before), default=LINES[-1] + 1)
+        if rate >= 0.95 * self._frame_rate:
+            easy = [size for size in self._sizes if busy * (size / before) ** 2 < _EASY]
+            self.lines = max([before, *(size for size in easy if size < barred)])
+        # The size it begins with need not be easy; nor need one that it comes back to.
+        is_fast = rate * (before / barred) ** 2 >= wanted * busy
+        if is_fast and self._calm_seconds >= self._waits.get(barred, math.inf):
+            self.lines = barred

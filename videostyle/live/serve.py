@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,10 @@ async def serve(
     on_warning: Callable[[str], None],
     on_address: Callable[[str, str], None],
 ) -> None:
-    """Serve until interrupted. name: what to show first, in the library, or 'camera', or '' for
-    the first file that can be shown; on_warning gets what cannot be, each of the timeline's
-    warnings, and where a timeline is that was not saved; on_address the page's address once it can
-    be opened, and another that opens it one time.
+    """Serve until interrupted, or the terminal is closed. name: what to show first, in the
+    library, or 'camera', or '' for the first file that can be shown; on_warning gets what cannot
+    be, each of the timeline's warnings, and where a timeline is that was not saved; on_address the
+    page's address once it can be opened, and another that opens it one time.
 
     Raises UsageError if it cannot listen there, and what opening the source or timeline raises.
     """
@@ -49,10 +51,13 @@ async def serve(
 
     def end() -> None:
         try:
-            if path := session.keep_unsaved():
-                on_warning(f"The timeline that was not saved is in {path}")
+            path = session.keep_unsaved()
+            kept = path and f"The timeline that was not saved is in {path}"
         except OSError as error:
-            on_warning(f"the timeline that was not saved is lost: {error}")
+            kept = f"the timeline that was not saved is lost: {error}"
+        with suppress(OSError):  # the terminal may be gone
+            if kept:
+                on_warning(kept)
         session.close()
 
     listening = _listen(host, port)
@@ -105,6 +110,13 @@ class _Listener(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
         self._before_shutdown = before_shutdown
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        hangup = getattr(signal, "SIGHUP", None)  # the terminal is closed; Windows has none
+        if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup asks for
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(hangup, setattr, self, "should_exit", True)
+        await super().serve(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.to_thread(self._before_shutdown)

@@ -11,7 +11,8 @@ from videostyle.timeline.timeline import Timeline
 
 
 def dump_timeline(timeline: Timeline) -> str:
-    """YAML that reads back as the same timeline, its times to the nanosecond.
+    """YAML that reads back as the same timeline: its times to the nanosecond, each weight to a
+    millionth of itself.
 
     Raises ValueError for what YAML cannot say: a key before 0 s, an easing of one's own.
     """
@@ -38,7 +39,8 @@ def _value_text(value: Any) -> str:
         return repr(float(value))
     if len(value) == 1:
         return str(next(iter(value)))
-    return "{" + ", ".join(f"{name}: {weight!r}" for name, weight in value.items()) + "}"
+    # All digits would show what dividing by the sum leaves, 0.34199999999999997.
+    return "{" + ", ".join(f"{name}: {weight:.7g}" for name, weight in value.items()) + "}"
 
 
 def _ease_text(ease: Easing) -> str:
