@@ -26,7 +26,7 @@ def frames() -> Frames:
 
 
 def test_every_frame_is_painted_in_order(frames: Frames, stylizer: Stylizer) -> None:
-    look = Look({"red": 1}, strength=0.8)
+    look = Look({"red": 1}, strength=0.8, keep_color=0.6)
     painted = list(paint_frames(iter(frames), look, stylizer=stylizer, stabilize=False))
     assert len(painted) == len(frames)
     for frame, pastiche in zip(frames, painted, strict=True):

@@ -264,6 +264,15 @@ def test_a_moving_stroke_passes_through_few_sizes(small_model: Model) -> None:
     assert (sizes[0], sizes[-1]) == ((512, 912), (256, 456))
 
 
+@pytest.mark.parametrize("size", [(270, 480), (480, 270), (256, 1024), (64, 256), (40, 90)])
+def test_large_strokes_in_small_frames_are_not_stretched(
+    small_model: Model, size: tuple[int, int]
+) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    height, width = stylizer.working_size(*size, stroke=8)
+    assert height / width == pytest.approx(size[0] / size[1], rel=0.15)
+
+
 def test_a_picture_looks_the_same_at_twice_the_resolution(small_model: Model) -> None:
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     small = photo(512, 520)

@@ -228,7 +228,10 @@ def blend_planes(
     if facts[0] != facts[1]:
         raise ValueError(f"cannot blend frames of {facts[0]} and {facts[1]}")
     if pastiche.format.is_rgb:
-        _blend_rgb(plane_array(original, 0), plane_array(pastiche, 0), luma, chroma)
+        below, above = (
+            plane_array(each, 0).reshape(each.height, -1, 3) for each in (original, pastiche)
+        )
+        above[...] = blend_rgb(below, above, luma, chroma)
         return pastiche
     for index, opacity in enumerate((luma, chroma, chroma)):
         _blend(plane_array(original, index), plane_array(pastiche, index), opacity)
@@ -250,11 +253,11 @@ def _blend(below: Plane, above: Plane, opacity: float) -> None:
         high[...] = total
 
 
-def _blend_rgb(below: Plane, above: Plane, luma: float, chroma: float) -> None:
-    """The same on RGB: what the opacities differ by moves R, G and B together, as luma does."""
-    height = above.shape[0]
-    low = below.reshape(height, -1, 3).astype(np.float32)
-    change = above.reshape(height, -1, 3) - low
+def blend_rgb(below: Plane, above: Plane, luma: float, chroma: float) -> Picture:
+    """A picture (H, W, 3) uint8 RGB over another, with an opacity in luma (BT.601, JPEG's) and one
+    in colour: what they differ by moves R, G and B together."""
+    change = above - below.astype(np.float32)
     brightness = change @ np.array((0.299, 0.587, 0.114), np.float32)
-    mixed = low + chroma * change + (luma - chroma) * brightness[..., None]
-    above[...] = np.rint(mixed).clip(0, 255).astype(np.uint8).reshape(height, -1)
+    mixed = below + chroma * change + (luma - chroma) * brightness[..., None]
+    blended: Picture = np.rint(mixed).clip(0, 255).astype(np.uint8)
+    return blended

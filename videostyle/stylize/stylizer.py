@@ -19,6 +19,7 @@ from PIL import Image
 
 from videostyle.errors import ModelError, UsageError, ran_out_of_memory
 from videostyle.look import Look
+from videostyle.media.color import blend_rgb
 from videostyle.network.architecture import Numbers, Pictures
 from videostyle.network.engine import make_engine
 from videostyle.network.model import Model
@@ -104,12 +105,13 @@ class Stylizer:
 
         Strokes are so many pixels wide as they were trained, so the frame is brought to
         LOOK_LINES / stroke lines (its shorter side), and the pastiche back to the frame. A frame
-        of fewer lines is painted at its own size / stroke. Strokes grow by steps, of which
-        STROKES_TO_DOUBLE make them twice as large: an engine may have to get ready for a new size.
+        of fewer lines is painted at its own size / stroke, down to MIN_SIDE. Strokes grow by steps,
+        of which STROKES_TO_DOUBLE make them twice as large: an engine may have to get ready for a
+        new size.
         """
         shorter = min(height, width)
         stroke = 2 ** (round(STROKES_TO_DOUBLE * math.log2(stroke)) / STROKES_TO_DOUBLE)
-        scale = min(shorter, LOOK_LINES) / shorter / stroke
+        scale = max(min(shorter, LOOK_LINES) / stroke, min(shorter, MIN_SIDE)) / shorter
         if scale == 1:
             return height, width
         multiple = self.model.architecture.multiple
@@ -250,16 +252,11 @@ def layers(lines: int, height: int) -> list[float]:
 
 
 def _blend(frame: Picture, pastiche: Picture, look: Look) -> Picture:
-    """What `stylize` does on planes, on RGB, with the luma of BT.709."""
+    """As `stylize` lays a pastiche over a picture."""
     opacity = look.opacity * presence(frame)
     if opacity == 1 and look.keep_color == 0:
         return pastiche
-    luma = np.array([0.2126, 0.7152, 0.0722], np.float32)
-    change = pastiche.astype(np.float32) - frame
-    gray = (change @ luma)[..., None]
-    color = (change - gray) * (1 - look.keep_color)
-    blended = np.rint(frame + opacity * (gray + color)).clip(0, 255)
-    return blended.astype(np.uint8)
+    return blend_rgb(frame, pastiche, opacity, opacity * (1 - look.keep_color))
 
 
 def _if_memory_suffices(work: Callable[[], T]) -> T | None:
