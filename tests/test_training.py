@@ -440,6 +440,27 @@ def test_a_picture_too_large_to_open_is_named(
         open_picture(studio / "photos" / "a.png")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "white"),
+    [("deep.png", np.uint16, 65535), ("deep.tif", np.uint16, 65535), ("float.tif", np.float32, 1)],
+)
+def test_grey_of_more_than_8_bits_keeps_its_shades(
+    tmp_path: Path, name: str, kind: type, white: int
+) -> None:
+    ramp = np.tile(np.linspace(0, 1, 64), (64, 1))
+    Image.fromarray((white * ramp).astype(kind)).save(tmp_path / name)
+    seen = np.asarray(open_picture(tmp_path / name))
+    assert seen.shape == (64, 64, 3)
+    assert np.abs(seen - 255 * ramp[..., None]).max() <= 1
+
+
+def test_a_painting_may_be_of_any_kind_pillow_opens(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (64, 64), color) for color in ("red", "blue")]
+    for name in ("moving.gif", "moving.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        assert open_picture(tmp_path / name).getpixel((9, 9)) == (255, 0, 0)
+
+
 def test_torchvisions_vgg16_is_read_with_its_own_normalisation(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     tensors, cin = {}, 3

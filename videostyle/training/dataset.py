@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from videostyle.errors import TrainingError
+from videostyle.errors import MediaError, TrainingError
+from videostyle.media.picture import load_picture, sizes_unwarned
 from videostyle.network.architecture import SMOOTHING
 from videostyle.network.model_card import Style
 
@@ -66,10 +67,15 @@ def _style(row: dict[str, str]) -> Style:
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Open as upright RGB. Raises TrainingError."""
+    """Open as upright RGB, as a render does, but also what Pillow alone reads, and the first
+    picture of an animation. Raises TrainingError."""
     try:
-        with Image.open(path) as image:
+        if picture := load_picture(path):
+            return picture.convert("RGB")
+        with sizes_unwarned(), Image.open(path) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
+    except MediaError as error:
+        raise TrainingError(str(error)) from error
     except Exception as error:  # Pillow's readers raise almost anything on damaged files
         raise TrainingError(f"{path}: cannot be read as a picture ({error})") from error
 
