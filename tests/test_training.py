@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,6 +189,48 @@ def test_a_run_begins_with_a_model(studio: Path, loss_network_file: Path) -> Non
     assert not np.array_equal(trainer.rows[0].detach(), model.styles[0])
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("start_from", r"mine/tiny\.safetensors: is an input that would be overwritten"),
+        ("loss_network", r"mine/checkpoint\.safetensors: is an input that would be overwritten"),
+        ("samples", r"mine/samples: is where the run's sheets go, and holds an input"),
+        ("photos", "mine: holds the photographs; name another folder for the run"),
+        ("paintings", "mine: holds the paintings; name another folder for the run"),
+        ("sheets", r"mine/samples: is where the run's sheets go, and holds an input"),
+    ],
+)
+def test_a_run_does_not_write_over_its_input(
+    studio: Path, loss_network_file: Path, small_model: Model, place: str, message: str
+) -> None:
+    folder = studio / "mine"
+    (folder / "samples").mkdir(parents=True)
+    given: dict[str, Any] = {
+        "photos": studio / "photos",
+        "paintings": studio / "paintings",
+        "loss_network": loss_network_file,
+    }
+    if place == "paintings":
+        shutil.copytree(studio / "paintings", folder, dirs_exist_ok=True)
+    if place in given:
+        given[place] = folder
+    if place == "start_from":
+        save_model(folder / "tiny.safetensors", small_model)
+        given["changes"] = [f"start_from={folder / 'tiny.safetensors'}"]
+    if place == "loss_network":
+        given[place] = folder / "checkpoint.safetensors"
+        shutil.copy(loss_network_file, given[place])
+    if place == "samples":
+        given[place] = [folder / "samples" / "000003.png"]
+        shutil.copy(studio / "photos" / "a.png", given[place][0])
+    if place == "sheets":
+        given["photos"] = folder / "samples"
+    before = sorted(studio.rglob("*"))
+    with pytest.raises(UsageError, match=message):
+        make_run(studio / "config.yaml", folder=folder, device="cpu", **given)
+    assert sorted(studio.rglob("*")) == before
+
+
 def test_a_network_that_did_not_smooth_goes_on_smoothing(
     studio: Path, loss_network_file: Path
 ) -> None:
@@ -350,6 +394,10 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
         ("width: 20", "width 20"),
         ("width: .inf", "width inf"),
         ("name: ..", "must do as a file's name"),
+        ("name: ''", "must do as a file's name"),
+        (f"name: {'x' * 300}", "must do as a file's name"),
+        ("name: Checkpoint", "name 'Checkpoint' is that of the run's checkpoint; choose another"),
+        ("name: checkpoint.part", "is that of the run's checkpoint"),
         ("crop: 100", "crop is 100; lean takes multiples of 8"),
         ("gradient_clip: 0", "gradient_clip of 0"),
         ("sample_every: 0", "sample_every must be at least 1, not 0"),

@@ -13,6 +13,7 @@ import yaml
 from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network.architecture import ARCHITECTURES
 from videostyle.training.loss_network import MIN_SIZE
+from videostyle.whole_file import part_path
 
 TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
@@ -25,6 +26,8 @@ LEAST: Mapping[str, int] = {
     **dict.fromkeys(("steps", "batch_size", "checkpoint_every", "sample_every"), 1),
     **dict.fromkeys(("crop", "size"), MIN_SIZE),
 }
+# Where a run can be resumed from, in its folder.
+CHECKPOINT = Path("checkpoint.safetensors")
 Wrong = Callable[[str, str], VideoStyleError]  # of a key and what is wrong with its value
 
 
@@ -149,8 +152,10 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         )
     if not config.gradient_clip:
         raise wrong("gradient_clip", "gradient_clip of 0 leaves every weight as it is")
-    if config.name == ".." or Path(config.name).name != config.name:
+    if config.name in ("", "..") or Path(config.name).name != config.name or _is_long(config.name):
         raise wrong("name", f"name {config.name!r} must do as a file's name")
+    if config.name.lower() in (CHECKPOINT.stem, part_path(CHECKPOINT).stem):
+        raise wrong("name", f"name {config.name!r} is that of the run's checkpoint; choose another")
     if config.rows_only and not config.start_from:
         raise wrong("rows_only", "rows_only needs a network: say which by start_from")
     return config
@@ -180,6 +185,11 @@ def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str
         if isinstance(value, int) and value < LEAST.get(key, 0):
             raise wrong(culprit, f"{where}{key} must be at least {LEAST[key]}, not {value}")
     return cls(**settings)
+
+
+def _is_long(name: str) -> bool:
+    """Whether a disk may not take it, with an ending (255 bytes)."""
+    return len(name.encode("utf-8", "replace")) > 200
 
 
 def _number(text: str) -> float | str:

@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videostyle.device import choose_device
-from videostyle.errors import TrainingError
+from videostyle.errors import TrainingError, UsageError
 from videostyle.network.architecture import ARCHITECTURES, Architecture
 from videostyle.network.model import Model, load_model, save_model
-from videostyle.network.model_card import ModelCard
+from videostyle.network.model_card import ModelCard, model_path
 from videostyle.network.network import StyleNetwork
-from videostyle.training.config import TrainConfig, read_train_config
+from videostyle.training.config import CHECKPOINT, TrainConfig, read_train_config
 from videostyle.training.dataset import (
     Painting,
     crop_to_multiple,
@@ -35,10 +35,12 @@ from videostyle.training.loss_network import LossNetwork, load_loss_network
 from videostyle.training.objective import Objective, training_dtype
 from videostyle.training.records import append_losses, plot_losses, save_sheet
 from videostyle.training.train import Step, Trainer, initial_rows
-from videostyle.whole_file import written_whole
+from videostyle.whole_file import part_path, written_whole
 
 # What a run may be resumed with another value of.
 _MAY_CHANGE = {"steps", "checkpoint_every", "sample_every"}
+# What a run writes into its folder, beside its checkpoint and the model.
+LOSSES, CURVES, SHEETS = "losses.csv", "losses.png", "samples"
 
 
 class TrainingRun:
@@ -97,11 +99,11 @@ class TrainingRun:
                 recent.append(step)
                 yield step
                 if self._due(step.step):
-                    append_losses(self.folder / "losses.csv", [asdict(step) for step in recent])
+                    append_losses(self.folder / LOSSES, [asdict(step) for step in recent])
                     recent = []
                     self._checkpoint()
                 if self._shown(step.step):
-                    plot_losses(self.folder / "losses.csv", self.folder / "losses.png")
+                    plot_losses(self.folder / LOSSES, self.folder / CURVES)
                     if self.samples:
                         self._sample_sheet()
             take = begun
@@ -145,7 +147,7 @@ class TrainingRun:
         tensors = {f"value.{name}": value.detach() for name, value in trainer.parameters.items()}
         tensors |= trainer.optimizer.state()
         metadata = {"step": str(trainer.step), "config": json.dumps(self._settings())}
-        with written_whole(self.folder / "checkpoint.safetensors") as part:
+        with written_whole(self.folder / CHECKPOINT) as part:
             save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
 
     def _settings(self) -> dict[str, Any]:
@@ -161,7 +163,7 @@ class TrainingRun:
         }
 
     def _restore(self) -> None:
-        path = self.folder / "checkpoint.safetensors"
+        path = self.folder / CHECKPOINT
         if not path.exists():
             return
         trainer = self.trainer
@@ -198,7 +200,7 @@ class TrainingRun:
                     [trainer.network(pixels, row[None])[0][0].float() for row in trainer.rows]
                 )
         labels = [painting.style.name for painting in self.paintings]
-        folder = self.folder / "samples"
+        folder = self.folder / SHEETS
         folder.mkdir(exist_ok=True)
         save_sheet(folder / f"{trainer.step:06d}.png", pictures, columns, labels)
 
@@ -237,7 +239,8 @@ def make_run(
     device: str = "auto",
 ) -> TrainingRun:
     """Read the configuration, with `changes` on top, and the data it names. Raises
-    TrainingError, UsageError for a change that is wrong."""
+    TrainingError or ModelError, UsageError for a change that is wrong and for a folder in which the
+    run would write over what it reads."""
     config = read_train_config(config_path, changes)
     for path in samples:
         open_picture(path)
@@ -248,12 +251,41 @@ def make_run(
                 f"{config_path}: painting {name!r} is not in {paintings / 'styles.csv'} "
                 f"(have: {', '.join(sorted(known))}); edit 'paintings:' or styles.csv"
             )
+    learned = [known[name] for name in config.paintings]
+    start = [model_path(config.start_from)] if config.start_from else []
+    inputs = [config_path, loss_network, *samples, *start, *(each.path for each in learned)]
+    _check_folder(folder, f"{config.name}.safetensors", photos, paintings, inputs)
     return TrainingRun(
         config,
-        [known[name] for name in config.paintings],
+        learned,
         list_photos(photos),
         load_loss_network(loss_network),
         folder,
         samples=samples,
         device=choose_device(device),
     )
+
+
+def _check_folder(
+    folder: Path, model: str, photos: Path, paintings: Path, inputs: Sequence[Path]
+) -> None:
+    """Raise UsageError where a run would write over what it reads. inputs: files."""
+    for what, given in (("photographs", photos), ("paintings", paintings)):
+        if _are_one(folder, given):
+            raise UsageError(f"{folder}: holds the {what}; name another folder for the run")
+    files = [folder / name for name in (CHECKPOINT, LOSSES, CURVES, model)]
+    for path in (*files, *map(part_path, files)):
+        if any(_are_one(path, given) for given in inputs):
+            raise UsageError(
+                f"{path}: is an input that would be overwritten; name another folder for the run"
+            )
+    sheets = folder / SHEETS
+    if any(_are_one(sheets, read) for read in (photos, paintings, *(p.parent for p in inputs))):
+        raise UsageError(
+            f"{sheets}: is where the run's sheets go, and holds an input; name another folder "
+            "for the run"
+        )
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
