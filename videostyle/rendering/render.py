@@ -387,8 +387,8 @@ def _probe(
 
 def parse_fps(fps: str | float | Fraction) -> Fraction:
     """Frames a second, as `render` takes them. Raises UsageError."""
-    if isinstance(fps, Fraction) and fps > 0:
-        return fps.limit_denominator(100_000)
+    if isinstance(fps, Fraction) and 0 < (rate := fps.limit_denominator(100_000)) < 10**6:
+        return rate
     try:
         return parse_rate(f"{fps:.6f}" if isinstance(fps, float) else str(fps))
     except ValueError as error:
