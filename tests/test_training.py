@@ -42,6 +42,7 @@ from videostyle.training.optimizer import Optimizer
 from videostyle.training.run import TrainingRun, make_run
 
 VGG16_CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
+COLUMNS = "step,style,content,total_variation,temporal"
 VGG16_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
 
 
@@ -158,6 +159,20 @@ def test_a_run_without_a_name_is_told_so(studio: Path) -> None:
     config.write_text(config.read_text().replace("name: tiny\n", ""))
     with pytest.raises(TrainingError, match="needs 'name:'"):
         read_train_config(config)
+
+
+@pytest.mark.parametrize(
+    "text", ["date,price\n2024,3\n", f"{COLUMNS}\nx,1,1,1,1\n", f"{COLUMNS}\n1,1\n", "\0"]
+)
+def test_losses_of_something_else_are_left_alone(
+    studio: Path, loss_network_file: Path, text: str
+) -> None:
+    table = studio / "run" / "losses.csv"
+    table.parent.mkdir()
+    table.write_text(text)
+    with pytest.raises(TrainingError, match=r"losses\.csv: is no table of a run's losses"):
+        next(make(studio, loss_network_file).steps())
+    assert table.read_text() == text
 
 
 def test_a_finished_run_says_so_and_can_be_made_longer(
@@ -400,6 +415,10 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
         ("name: checkpoint.part", "is that of the run's checkpoint"),
         ("crop: 100", "crop is 100; lean takes multiples of 8"),
         ("gradient_clip: 0", "gradient_clip of 0"),
+        (f"seed: {2**64}", f"seed must be at most {2**64 - 1}, not {2**64}"),
+        ("style_weight: .inf", "style_weight inf: write a finite number"),
+        ("style_weight: .nan", "style_weight nan: write a finite number"),
+        (f"tv_weight: 1{400 * '0'}", "write a finite number"),
         ("sample_every: 0", "sample_every must be at least 1, not 0"),
         ("crop: 8", "crop must be at least 64, not 8"),
         ("paintings: {sea: {size: 3}}", "paintings: sea: size must be at least 64, not 3"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
@@ -26,6 +27,7 @@ LEAST: Mapping[str, int] = {
     **dict.fromkeys(("steps", "batch_size", "checkpoint_every", "sample_every"), 1),
     **dict.fromkeys(("crop", "size"), MIN_SIZE),
 }
+MOST: Mapping[str, int] = {"seed": 2**64 - 1}  # as PyTorch takes it
 # Where a run can be resumed from, in its folder.
 CHECKPOINT = Path("checkpoint.safetensors")
 Wrong = Callable[[str, str], VideoStyleError]  # of a key and what is wrong with its value
@@ -132,7 +134,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
             "paintings: {irises: {}}",
         )
     data["paintings"] = {
-        name: _build(PaintingConfig, settings or {}, wrong, "paintings", f"paintings: {name}: ")
+        name: read_painting_config(settings or {}, wrong, f"paintings: {name}: ")
         for name, settings in paintings.items()
     }
     config: TrainConfig = _build(TrainConfig, data, wrong)
@@ -161,6 +163,13 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     return config
 
 
+def read_painting_config(settings: Any, wrong: Wrong, where: str) -> PaintingConfig:
+    """How a painting is learned, from what a configuration or a model's recipe says. Raises what
+    `wrong` makes of the key `paintings` and of what is wrong, which begins with `where`."""
+    config: PaintingConfig = _build(PaintingConfig, settings, wrong, "paintings", where)
+    return config
+
+
 def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str = "") -> Any:
     """parent: the key under which the settings stand, if they are not the file's own."""
     known = {field.name: field for field in fields(cls)}
@@ -180,10 +189,15 @@ def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str
         kinds = TYPES.get(kind, (object,))
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise wrong(culprit, f"{where}{key} must be of type {kind}, not {value!r}")
-        if isinstance(value, (int, float)) and (value < 0 or value != value):
-            raise wrong(culprit, f"{where}{key} must not be negative")
+        if isinstance(value, (int, float)):
+            if value < 0:
+                raise wrong(culprit, f"{where}{key} must not be negative")
+            if kind == "float" and not value <= sys.float_info.max:  # nor is NaN
+                raise wrong(culprit, f"{where}{key} {value}: write a finite number")
         if isinstance(value, int) and value < LEAST.get(key, 0):
             raise wrong(culprit, f"{where}{key} must be at least {LEAST[key]}, not {value}")
+        if isinstance(value, int) and value > MOST.get(key, value):
+            raise wrong(culprit, f"{where}{key} must be at most {MOST[key]}, not {value}")
     return cls(**settings)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from videostyle.training.dataset import (
 )
 from videostyle.training.loss_network import LossNetwork, load_loss_network
 from videostyle.training.objective import Objective, training_dtype
-from videostyle.training.records import append_losses, plot_losses, save_sheet
+from videostyle.training.records import append_losses, plot_losses, read_losses, save_sheet
 from videostyle.training.train import Step, Trainer, initial_rows
 from videostyle.whole_file import part_path, written_whole
 
@@ -84,8 +84,10 @@ class TrainingRun:
         self.trainer = Trainer(config, photos, objective, grams, network, rows)
 
     def steps(self) -> Iterator[Step]:
-        """Train to `config.steps`, resuming from the folder's checkpoint if there is one."""
+        """Train to `config.steps`, resuming from the folder's checkpoint if there is one. Raises
+        TrainingError for a folder that holds another run, or its losses something else."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        read_losses(self.folder / LOSSES, (field.name for field in fields(Step)))
         self._restore()
         config, trainer = self.config, self.trainer
         recent: list[Step] = []
