@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -166,6 +168,12 @@ def test_a_timeline_is_read_by_its_name(tmp_path: Path) -> None:
     assert read_timeline("timelines/demo.yaml").keys
     with pytest.raises(UsageError, match="cannot be read"):
         read_timeline(str(tmp_path / "gone.yaml"), ())
+
+
+def test_the_errors_are_there_once_videostyle_is_imported() -> None:
+    code = "import videostyle; print(videostyle.errors.MediaError.exit_code)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
 
 
 @pytest.mark.parametrize("styles", ["red", 5, [1], "model"])
