@@ -154,6 +154,47 @@ def test_a_checkpoint_of_another_run_is_refused(
         next(make(studio, loss_network_file).steps())
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("photos/a.png", "photographs: not the same as before"),
+        ("photos/new.png", "photographs: not the same as before"),
+        ("paintings/c.png", "pictures of the paintings: not the same as before"),
+    ],
+)
+def test_a_checkpoint_of_other_pictures_is_refused(
+    studio: Path, loss_network_file: Path, path: str, message: str
+) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 3))
+    Image.new("RGB", (96, 72), "red").save(studio / path)
+    with pytest.raises(TrainingError, match=message):
+        next(make(studio, loss_network_file).steps())
+
+
+def test_a_checkpoint_goes_on_where_its_pictures_have_moved(
+    studio: Path, loss_network_file: Path
+) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 3))
+    shutil.copytree(studio / "photos", studio / "elsewhere")
+    shutil.rmtree(studio / "photos")
+    (studio / "elsewhere").rename(studio / "photos")
+    assert next(make(studio, loss_network_file).steps()).step == 3
+
+
+def test_a_damaged_checkpoint_is_called_so(studio: Path, loss_network_file: Path) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 3))
+    checkpoint = studio / "run" / "checkpoint.safetensors"
+    whole = checkpoint.read_bytes()
+    for damaged in (whole[:-100], whole[:1000], b"", b"not at all" * 9):
+        checkpoint.write_bytes(damaged)
+        with pytest.raises(TrainingError, match="damaged") as refused:
+            next(make(studio, loss_network_file).steps())
+        assert "configuration" not in str(refused.value)
+    save_file({"weight": torch.zeros(1)}, checkpoint)
+    with pytest.raises(TrainingError, match="holds no checkpoint of a run"):
+        next(make(studio, loss_network_file).steps())
+
+
 def test_a_run_without_a_name_is_told_so(studio: Path) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("name: tiny\n", ""))

@@ -116,7 +116,8 @@ def painting_pixels(path: Path, size: int, *, smooth: bool = False) -> Tensor:
 class ContentCrops:
     """What photographs give a training: squares of `crop` pixels, `batch_size` a step.
 
-    A function of seed and step alone, so that a resumed run sees what an unbroken one would.
+    A function of photographs, seed and step alone, so that a run resumed with the same ones sees
+    what an unbroken one would.
     Equal ones may be shared by networks that train side by side.
     """
 

@@ -39,6 +39,8 @@ from videostyle.whole_file import part_path, written_whole
 
 # What a run may be resumed with another value of.
 _MAY_CHANGE = {"steps", "checkpoint_every", "sample_every"}
+# What is compared by its digest, of the settings of a checkpoint.
+_DIGESTS = {"network left as it is", "photographs", "pictures of the paintings"}
 # What a run writes into its folder, beside its checkpoint and the model.
 LOSSES, CURVES, SHEETS = "losses.csv", "losses.png", "samples"
 
@@ -69,6 +71,10 @@ class TrainingRun:
             painting_pixels(p.path, config.paintings[p.style.name].size, smooth=smooth)
             for p in paintings
         ]
+        self._pictures = {
+            "photographs": _digest(repr([(photo.name, _size(photo)) for photo in photos]).encode()),
+            "pictures of the paintings": [_digest(p.path.read_bytes()) for p in paintings],
+        }
         # On the CPU: for paintings of as many sizes a GPU would load as many sets of kernels.
         grams = Objective(loss_network).painting_grams(pictures)
         precision = training_dtype(torch.device(device))
@@ -162,6 +168,7 @@ class TrainingRun:
             **self.config.to_dict(),
             "loss network": trainer.objective.network.name,
             "network left as it is": digest.hexdigest(),
+            **self._pictures,
         }
 
     def _restore(self) -> None:
@@ -171,23 +178,38 @@ class TrainingRun:
         trainer = self.trainer
         try:
             with safe_open(path, framework="pt", device=str(trainer.device)) as file:
-                before, now = json.loads(file.metadata()["config"]), self._settings()
-                for key in now:
-                    was, wanted = before.get(key, now[key]), now[key]
-                    # The order of the paintings is that of the rows.
-                    same = was == wanted and (key != "paintings" or [*was] == [*wanted])
-                    if key not in _MAY_CHANGE and not same:
-                        raise ValueError(f"{key} was {was!r}, not {wanted!r}")
-                trainer.step = int(file.metadata()["step"])
-                if trainer.step > self.config.steps:
-                    raise ValueError(f"{trainer.step} steps are done, not {self.config.steps}")
+                metadata = file.metadata() or {}
+                step = int(metadata["step"])
+                if misfit := self._misfit(json.loads(metadata["config"]), step):
+                    raise TrainingError(
+                        f"{path}: does not fit this run ({misfit}); choose another folder"
+                    )
+                trainer.step = step
                 for name, parameter in trainer.parameters.items():
                     parameter.data.copy_(file.get_tensor(f"value.{name}"))
                 trainer.optimizer.restore(file.get_tensor)
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        except (OSError, SafetensorError) as error:
             raise TrainingError(
-                f"{path}: does not fit this configuration ({error}); choose another folder"
+                f"{path}: truncated or damaged ({error}); delete it to begin anew"
             ) from error
+        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+            raise TrainingError(
+                f"{path}: holds no checkpoint of a run ({error}); choose another folder"
+            ) from error
+
+    def _misfit(self, before: dict[str, Any], step: int) -> str:
+        """What keeps a run with these settings, after so many steps, from going on as this one."""
+        for key, wanted in self._settings().items():
+            was = before.get(key, wanted)
+            # The order of the paintings is that of the rows.
+            same = was == wanted and (key != "paintings" or [*was] == [*wanted])
+            if key in _MAY_CHANGE or same:
+                continue
+            if key in _DIGESTS:
+                return f"{key}: not the same as before"
+            return f"{key} was {was!r}, not {wanted!r}"
+        done = f"{step} steps are done, not {self.config.steps}"
+        return done if step > self.config.steps else ""
 
     @torch.no_grad()
     def _sample_sheet(self) -> None:
@@ -227,6 +249,18 @@ def _start_from(
     mean = styles_of_model.mean(0)
     rows = torch.stack([known.get(style, mean) for style in styles])
     return model, rows.clone()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _size(photo: Path) -> int:
+    """In bytes. To read all of a hundred thousand photographs would take too long."""
+    try:
+        return photo.stat().st_size
+    except OSError as error:
+        raise TrainingError(f"{photo}: cannot be read ({error.strerror})") from error
 
 
 def make_run(
