@@ -253,6 +253,13 @@ def test_a_recipe_that_is_none_is_refused(model_file: Path) -> None:
         read_model_card(model_file)
 
 
+@pytest.mark.parametrize(
+    ("year", "caption"), [("1889", "Irises, V. van Gogh, 1889"), ("", "Irises, V. van Gogh")]
+)
+def test_a_caption_has_what_is_known_of_a_painting(year: str, caption: str) -> None:
+    assert Style("irises", "Irises", "V. van Gogh", year, "").caption == caption
+
+
 def test_a_model_says_what_it_is_in_a_line(small_model: Model) -> None:
     assert repr(small_model) == "<Model 'small', 3 styles>"
 

@@ -512,6 +512,14 @@ def test_the_temporal_loss_begins_where_it_is_told(studio: Path, loss_network_fi
     assert [step.temporal > 0 for step in run.steps()] == [False, False, True, True, True, True]
 
 
+def test_a_painting_without_a_year_is_credited_without_one(tmp_path: Path) -> None:
+    (tmp_path / "styles.csv").write_text(
+        "file,name,title,artist,year,found_in\na.png,sea,The Sea,A. Painter,,Commons\n"
+    )
+    style = list_paintings(tmp_path)["sea"].style
+    assert style.credit == "A. Painter, The Sea; picture from Commons"
+
+
 def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_file: Path) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("sea:", "see:"))

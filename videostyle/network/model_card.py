@@ -45,6 +45,11 @@ class Style:
                 f"and not {ORIGINAL!r}"
             )
 
+    @property
+    def caption(self) -> str:
+        """Title, artist and year, as far as they are known."""
+        return ", ".join(part for part in (self.title, self.artist, self.year) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:

@@ -62,7 +62,8 @@ def list_paintings(folder: Path) -> dict[str, Painting]:
 
 def _style(row: dict[str, str]) -> Style:
     source = f"; picture from {row['found_in']}" if row.get("found_in") else ""
-    credit = f"{row['artist']}, {row['title']}, {row['year']}{source}"
+    known = (row[key] for key in ("artist", "title", "year") if row[key])
+    credit = ", ".join(known) + source
     return Style(row["name"], row["title"], row["artist"], row["year"], credit)
 
 
