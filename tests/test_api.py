@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from videostyle.look import ORIGINAL, Look
 from videostyle.network.model import Model, load_model
 from videostyle.rendering.render import describe, render
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timeline.reader import read_timeline
+from videostyle.timeline.reader import parse_timeline, read_timeline
 from videostyle.timeline.timeline import Loop
 
 RED = Look({"red": 1})
@@ -64,6 +67,8 @@ RED = Look({"red": 1})
         ({"output": "a\0b.mp4"}, "NUL"),
         ({"fps": 0}, "fps: '0': write frames a second, 25 or 30000/1001"),
         ({"fps": math.inf}, "fps: 'inf': write frames a second"),
+        ({"fps": Fraction(1, 10**6)}, "fps: '1/1000000': write frames a second"),
+        ({"fps": Fraction(10**9)}, "fps: '1000000000': write frames a second"),
         ({"start": -1}, "start: -1 s is before the start"),
         ({"start": ["1s"]}, r"start: \['1s'\] is not a time"),
         ({"end": math.nan}, "end: 'nans' is not a time"),
@@ -138,6 +143,18 @@ def test_a_stylizer_takes_a_model_a_look_and_threads(
             Stylizer(small_model, threads=threads)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("device", [None, 0, b"cpu", "gpu", "cuda:x", f"cuda:{'9' * 5000}"])
+def test_a_device_that_is_none_is_named(small_model: Model, device: Any) -> None:
+    with pytest.raises(UsageError, match=r"device .*: use auto, cpu, cuda or cuda:N"):
+        Stylizer(small_model, device=device)
+
+
+def test_a_model_of_an_impossible_name_is_refused_in_a_line() -> None:
+    with pytest.raises(ModelError, match=r"too long|no such model file") as refused:
+        load_model("x" * 5000)
+    assert len(str(refused.value)) < 400
+
+
 @pytest.mark.parametrize("period", [0, -1, math.inf, math.nan])
 def test_a_loop_without_a_period_is_refused(period: float) -> None:
     with pytest.raises(ValueError, match="it must be above 0"):
@@ -151,3 +168,19 @@ def test_a_timeline_is_read_by_its_name(tmp_path: Path) -> None:
     assert read_timeline("timelines/demo.yaml").keys
     with pytest.raises(UsageError, match="cannot be read"):
         read_timeline(str(tmp_path / "gone.yaml"), ())
+
+
+def test_the_errors_are_there_once_videostyle_is_imported() -> None:
+    code = "import videostyle; print(videostyle.errors.MediaError.exit_code)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("styles", ["red", 5, [1], "model"])
+def test_a_timeline_is_read_with_a_card_or_names(styles: Any, small_model: Model) -> None:
+    given = small_model if styles == "model" else styles
+    message = r"styles is .*; give model\.card, or a list of names"
+    with pytest.raises(UsageError, match=message):
+        read_timeline("timelines/demo.yaml", given)
+    with pytest.raises(UsageError, match=message):
+        parse_timeline("version: 1", "text", given)

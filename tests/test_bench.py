@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pipeline import Clip
 
 from videostyle.cli import main
+from videostyle.cli.bench import print_row
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.evaluation.floor import MachineFloor, network_floor
-from videostyle.evaluation.throughput import scaled_clip
+from videostyle.evaluation.floor import MachineFloor, NetworkFloor, network_floor
+from videostyle.evaluation.throughput import STAGES, Rate, Throughput, scaled_clip
 from videostyle.media.color import plane_array
+from videostyle.media.info import ColorSpec
 from videostyle.network.architecture import ARCHITECTURES
 from videostyle.network.network import StyleNetwork
 
@@ -64,6 +67,35 @@ def test_a_model_that_is_none_is_named_before_the_machine_is_measured(
     said = capsys.readouterr().err
     assert "no shipped model of that name" in said
     assert "TFLOP/s" not in said
+
+
+def test_an_hdr_video_is_measured_by_its_values(
+    clip: Clip, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = clip(color=ColorSpec(9, 9, 16, full_range=False), pix_fmt="yuv420p10le")
+    arguments = ["bench", str(video), "--lines", "64", "--frames", "2", "--precision", "fp32"]
+    assert main([*arguments, "--model", "nothing"]) == 1
+    said = capsys.readouterr().err
+    assert "--hdr" not in said
+    assert "no shipped model of that name" in said  # what comes after its clip
+
+
+@pytest.mark.parametrize(
+    ("conv_ms", "said"),
+    [
+        (8.0, "alone 8.0 ms at full size: it reaches 80% of that floor"),
+        (260.0, "alone 260.0 ms at full size: no floor for its 10.0 ms, "),
+    ],
+)
+def test_a_floor_that_is_none_is_not_held_against_the_network(
+    conv_ms: float, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rate = Rate(median=100, slowest=100, fastest=100, cpu_ms=10)
+    stages = (*STAGES, "network", "network at full size", "end to end")
+    floor = NetworkFloor(gflop=1, conv_ms=conv_ms, compute_ms=1, bytes_ms=1)
+    size, rates = (64, 96), dict.fromkeys(stages, rate)
+    print_row(Throughput("lean", "cpu", size, size, rates, floor, "decode", 1.0, None))
+    assert said in capsys.readouterr().out
 
 
 def test_a_number_of_lines_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -329,3 +329,21 @@ def test_mistakes_are_named_in_one_line(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert message in line
     assert not (gallery / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("painting", "message"),
+    [
+        ({"siz": 3}, "red: unknown key 'siz'; did you mean size?"),
+        (5, "red: expected a mapping, found 5"),
+        ({"size": 3}, "red: size must be at least"),
+        ({"weight": "much"}, "red: weight must be of type float"),
+    ],
+)
+def test_a_card_with_broken_settings_of_a_painting_is_named(
+    gallery: Path, loss_network_file: Path, small_model: Model, painting: object, message: str
+) -> None:
+    card = replace(small_model.card, recipe={"paintings": {"red": painting}})
+    paintings = list_paintings(gallery / "paintings")
+    with pytest.raises(TrainingError, match=rf"small: its recipe's paintings: {message}"):
+        make_ruler([card], paintings, ("red",), load_loss_network(loss_network_file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,9 @@ def test_what_cannot_be_painted_is_named(
     timeline.write_text("version: 1\nkeyframes:\n  - {at: 50%, mix: red}\n")
     with pytest.raises(UsageError, match="give frames that have one, as a list"):
         paint_frames(iter(frames), timeline, stylizer=stylizer)
-    with pytest.raises(UsageError, match="fps"):
-        paint_frames(frames, timeline, fps=0, stylizer=stylizer)
+    for fps in (0, Fraction(1, 10**6)):
+        with pytest.raises(UsageError, match="fps"):
+            paint_frames(frames, timeline, fps=fps, stylizer=stylizer)
     for wrong, message in (({"stylizer": "lean"}, "stylizer is"), ({"frames": None}, "frames is")):
         given: dict[str, Any] = {"frames": frames, "timeline": timeline, "stylizer": stylizer}
         with pytest.raises(UsageError, match=message):

@@ -251,3 +251,19 @@ def test_a_recipe_that_is_none_is_refused(model_file: Path) -> None:
     rewrite(model_file, metadata={"recipe": "flour"})
     with pytest.raises(ModelError, match="recipe must be a mapping"):
         read_model_card(model_file)
+
+
+@pytest.mark.parametrize(
+    ("year", "caption"), [("1889", "Irises, V. van Gogh, 1889"), ("", "Irises, V. van Gogh")]
+)
+def test_a_caption_has_what_is_known_of_a_painting(year: str, caption: str) -> None:
+    assert Style("irises", "Irises", "V. van Gogh", year, "").caption == caption
+
+
+def test_a_model_says_what_it_is_in_a_line(small_model: Model) -> None:
+    assert repr(small_model) == "<Model 'small', 3 styles>"
+
+
+def test_a_model_is_itself_alone(small_model: Model) -> None:
+    assert small_model != replace(small_model)
+    assert len({small_model, small_model, replace(small_model)}) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import multiprocessing
 import os
@@ -46,6 +47,7 @@ from videostyle.rendering.painter import Assignment, Painter
 from videostyle.rendering.render import Progress, Report, render
 from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.easing import CubicBezier, Easing, hold
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
 from videostyle.whole_file import written_whole
 
@@ -206,6 +208,66 @@ def test_a_change_is_noticed_and_said(
     report, painted = paint(source, output, stylizer, **change)  # type: ignore[arg-type]
     assert painted == 40
     assert any(f"started over: the {name} changed" in note for note in report.notes)
+
+
+def by_hand(ease: Easing) -> Timeline:
+    red: Mapping[str, float] = {"red": 1.0}
+    return Timeline(Track([Keyframe(0.0, red, ease), Keyframe(1.6, {"green": 1.0})]))
+
+
+def test_no_piece_is_kept_of_an_easing_that_is_a_function_of_the_callers(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    """Two functions cannot be told apart: each is `<lambda>`, and may do today what it did not
+    yesterday."""
+    source, whole, output = clip(pts=range(40)), tmp_path / "whole.mp4", tmp_path / "out.mp4"
+    settings: dict[str, Any] = {"stylizer": stylizer, "segment_seconds": PIECE}
+    render(source, whole, by_hand(lambda part: part**3), **settings)
+    done = list[Progress]()
+    report = render(
+        source,
+        output,
+        by_hand(lambda part: part),
+        on_progress=done.append,
+        interrupted=lambda: len(done) >= 25,
+        **settings,
+    )
+    assert not report.complete
+    assert not report.goes_on
+    assert not segment_folder(output).exists()
+
+    def fail(progress: Progress) -> None:
+        if progress.frame == 25:
+            raise ValueError("as if the machine went down")
+
+    with pytest.raises(ValueError, match="as if the machine went down"):
+        render(source, output, by_hand(lambda part: part), on_progress=fail, **settings)
+    assert list(segment_folder(output).glob("*.nut"))
+    report = render(source, output, by_hand(lambda part: part**3), **settings)
+    assert report.complete
+    assert any("an easing that is a function of yours" in note for note in report.notes)
+    assert frames(output) == frames(whole)
+
+
+@pytest.mark.parametrize("ease", [hold, CubicBezier(0.1, 0, 0.4, 1)])
+def test_a_timeline_of_named_easings_and_curves_goes_on(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, ease: Easing
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    done = list[Progress]()
+    report = render(
+        source,
+        output,
+        by_hand(ease),
+        stylizer=stylizer,
+        segment_seconds=PIECE,
+        on_progress=done.append,
+        interrupted=lambda: len(done) >= 25,
+    )
+    assert report.goes_on
+    again = by_hand(copy.deepcopy(ease))
+    report = render(source, output, again, stylizer=stylizer, segment_seconds=PIECE)
+    assert any("went on after" in note for note in report.notes)
 
 
 def test_another_input_or_model_is_noticed(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +42,7 @@ from videostyle.training.optimizer import Optimizer
 from videostyle.training.run import TrainingRun, make_run
 
 VGG16_CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
+COLUMNS = "step,style,content,total_variation,temporal"
 VGG16_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
 
 
@@ -151,11 +154,66 @@ def test_a_checkpoint_of_another_run_is_refused(
         next(make(studio, loss_network_file).steps())
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("photos/a.png", "photographs: not the same as before"),
+        ("photos/new.png", "photographs: not the same as before"),
+        ("paintings/c.png", "pictures of the paintings: not the same as before"),
+    ],
+)
+def test_a_checkpoint_of_other_pictures_is_refused(
+    studio: Path, loss_network_file: Path, path: str, message: str
+) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 3))
+    Image.new("RGB", (96, 72), "red").save(studio / path)
+    with pytest.raises(TrainingError, match=message):
+        next(make(studio, loss_network_file).steps())
+
+
+def test_a_checkpoint_goes_on_where_its_pictures_have_moved(
+    studio: Path, loss_network_file: Path
+) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 3))
+    shutil.copytree(studio / "photos", studio / "elsewhere")
+    shutil.rmtree(studio / "photos")
+    (studio / "elsewhere").rename(studio / "photos")
+    assert next(make(studio, loss_network_file).steps()).step == 3
+
+
+def test_a_damaged_checkpoint_is_called_so(studio: Path, loss_network_file: Path) -> None:
+    list(islice(make(studio, loss_network_file).steps(), 3))
+    checkpoint = studio / "run" / "checkpoint.safetensors"
+    whole = checkpoint.read_bytes()
+    for damaged in (whole[:-100], whole[:1000], b"", b"not at all" * 9):
+        checkpoint.write_bytes(damaged)
+        with pytest.raises(TrainingError, match="damaged") as refused:
+            next(make(studio, loss_network_file).steps())
+        assert "configuration" not in str(refused.value)
+    save_file({"weight": torch.zeros(1)}, checkpoint)
+    with pytest.raises(TrainingError, match="holds no checkpoint of a run"):
+        next(make(studio, loss_network_file).steps())
+
+
 def test_a_run_without_a_name_is_told_so(studio: Path) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("name: tiny\n", ""))
     with pytest.raises(TrainingError, match="needs 'name:'"):
         read_train_config(config)
+
+
+@pytest.mark.parametrize(
+    "text", ["date,price\n2024,3\n", f"{COLUMNS}\nx,1,1,1,1\n", f"{COLUMNS}\n1,1\n", "\0"]
+)
+def test_losses_of_something_else_are_left_alone(
+    studio: Path, loss_network_file: Path, text: str
+) -> None:
+    table = studio / "run" / "losses.csv"
+    table.parent.mkdir()
+    table.write_text(text)
+    with pytest.raises(TrainingError, match=r"losses\.csv: is no table of a run's losses"):
+        next(make(studio, loss_network_file).steps())
+    assert table.read_text() == text
 
 
 def test_a_finished_run_says_so_and_can_be_made_longer(
@@ -185,6 +243,48 @@ def test_a_run_begins_with_a_model(studio: Path, loss_network_file: Path) -> Non
         assert torch.equal(trainer.parameters[f"network.{name}"], value), name
     trainer.update()
     assert not np.array_equal(trainer.rows[0].detach(), model.styles[0])
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("start_from", r"mine/tiny\.safetensors: is an input that would be overwritten"),
+        ("loss_network", r"mine/checkpoint\.safetensors: is an input that would be overwritten"),
+        ("samples", r"mine/samples: is where the run's sheets go, and holds an input"),
+        ("photos", "mine: holds the photographs; name another folder for the run"),
+        ("paintings", "mine: holds the paintings; name another folder for the run"),
+        ("sheets", r"mine/samples: is where the run's sheets go, and holds an input"),
+    ],
+)
+def test_a_run_does_not_write_over_its_input(
+    studio: Path, loss_network_file: Path, small_model: Model, place: str, message: str
+) -> None:
+    folder = studio / "mine"
+    (folder / "samples").mkdir(parents=True)
+    given: dict[str, Any] = {
+        "photos": studio / "photos",
+        "paintings": studio / "paintings",
+        "loss_network": loss_network_file,
+    }
+    if place == "paintings":
+        shutil.copytree(studio / "paintings", folder, dirs_exist_ok=True)
+    if place in given:
+        given[place] = folder
+    if place == "start_from":
+        save_model(folder / "tiny.safetensors", small_model)
+        given["changes"] = [f"start_from={folder / 'tiny.safetensors'}"]
+    if place == "loss_network":
+        given[place] = folder / "checkpoint.safetensors"
+        shutil.copy(loss_network_file, given[place])
+    if place == "samples":
+        given[place] = [folder / "samples" / "000003.png"]
+        shutil.copy(studio / "photos" / "a.png", given[place][0])
+    if place == "sheets":
+        given["photos"] = folder / "samples"
+    before = sorted(studio.rglob("*"))
+    with pytest.raises(UsageError, match=message):
+        make_run(studio / "config.yaml", folder=folder, device="cpu", **given)
+    assert sorted(studio.rglob("*")) == before
 
 
 def test_a_network_that_did_not_smooth_goes_on_smoothing(
@@ -350,8 +450,16 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
         ("width: 20", "width 20"),
         ("width: .inf", "width inf"),
         ("name: ..", "must do as a file's name"),
+        ("name: ''", "must do as a file's name"),
+        (f"name: {'x' * 300}", "must do as a file's name"),
+        ("name: Checkpoint", "name 'Checkpoint' is that of the run's checkpoint; choose another"),
+        ("name: checkpoint.part", "is that of the run's checkpoint"),
         ("crop: 100", "crop is 100; lean takes multiples of 8"),
         ("gradient_clip: 0", "gradient_clip of 0"),
+        (f"seed: {2**64}", f"seed must be at most {2**64 - 1}, not {2**64}"),
+        ("style_weight: .inf", "style_weight inf: write a finite number"),
+        ("style_weight: .nan", "style_weight nan: write a finite number"),
+        (f"tv_weight: 1{400 * '0'}", "write a finite number"),
         ("sample_every: 0", "sample_every must be at least 1, not 0"),
         ("crop: 8", "crop must be at least 64, not 8"),
         ("paintings: {sea: {size: 3}}", "paintings: sea: size must be at least 64, not 3"),
@@ -404,6 +512,14 @@ def test_the_temporal_loss_begins_where_it_is_told(studio: Path, loss_network_fi
     assert [step.temporal > 0 for step in run.steps()] == [False, False, True, True, True, True]
 
 
+def test_a_painting_without_a_year_is_credited_without_one(tmp_path: Path) -> None:
+    (tmp_path / "styles.csv").write_text(
+        "file,name,title,artist,year,found_in\na.png,sea,The Sea,A. Painter,,Commons\n"
+    )
+    style = list_paintings(tmp_path)["sea"].style
+    assert style.credit == "A. Painter, The Sea; picture from Commons"
+
+
 def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_file: Path) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("sea:", "see:"))
@@ -438,6 +554,27 @@ def test_a_picture_too_large_to_open_is_named(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(TrainingError, match=r"a\.png: cannot be read as a picture"):
         open_picture(studio / "photos" / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "white"),
+    [("deep.png", np.uint16, 65535), ("deep.tif", np.uint16, 65535), ("float.tif", np.float32, 1)],
+)
+def test_grey_of_more_than_8_bits_keeps_its_shades(
+    tmp_path: Path, name: str, kind: type, white: int
+) -> None:
+    ramp = np.tile(np.linspace(0, 1, 64), (64, 1))
+    Image.fromarray((white * ramp).astype(kind)).save(tmp_path / name)
+    seen = np.asarray(open_picture(tmp_path / name))
+    assert seen.shape == (64, 64, 3)
+    assert np.abs(seen - 255 * ramp[..., None]).max() <= 1
+
+
+def test_a_painting_may_be_of_any_kind_pillow_opens(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (64, 64), color) for color in ("red", "blue")]
+    for name in ("moving.gif", "moving.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        assert open_picture(tmp_path / name).getpixel((9, 9)) == (255, 0, 0)
 
 
 def test_torchvisions_vgg16_is_read_with_its_own_normalisation(tmp_path: Path) -> None:

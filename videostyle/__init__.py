@@ -7,11 +7,13 @@
     read_timeline, Timeline         keyframes
     VideoStyleError                 the base of all errors; `videostyle.errors` has the others
 
-They load on first use, so that importing videostyle costs nothing.
+All but the errors load on first use, so that importing videostyle costs nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from videostyle import errors
 
 __version__ = "0.1.0"
 
@@ -48,6 +50,7 @@ __all__ = [
     "Stylizer",
     "Timeline",
     "VideoStyleError",
+    "errors",
     "load_model",
     "paint_frames",
     "read_timeline",

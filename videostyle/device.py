@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
 from functools import cache
 from importlib.util import find_spec
@@ -85,11 +86,11 @@ def gpus() -> int:
 def choose_device(name: str) -> str:
     """Resolve auto, cpu, cuda or cuda:N to cpu or cuda:N. Raises UsageError for what this machine
     lacks."""
-    if name in ("cpu", "auto") and not (name == "auto" and gpus()):
+    if not (isinstance(name, str) and re.fullmatch("auto|cpu|cuda(:[0-9]{1,4})?", name)):
+        raise UsageError(f"device {name!r:.80}: use auto, cpu, cuda or cuda:N")
+    if name == "cpu" or (name == "auto" and not gpus()):
         return "cpu"
-    number = "0" if name in ("auto", "cuda") else name.removeprefix("cuda:")
-    if number == name or not (number.isascii() and number.isdecimal()):
-        raise UsageError(f"device {name!r}: use auto, cpu, cuda or cuda:N")
-    if int(number) >= gpus():
+    number = int(name.partition(":")[2] or 0)
+    if number >= gpus():
         raise UsageError(f"device {name!r}: this machine has {gpus()} GPUs")
-    return f"cuda:{int(number)}"
+    return f"cuda:{number}"

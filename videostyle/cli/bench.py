@@ -15,6 +15,9 @@ from videostyle.errors import UsageError
 if TYPE_CHECKING:
     from videostyle.evaluation.throughput import Throughput
 
+# What noise makes of the network's share of its floor, and no more.
+MOST_SHARE = 1.5
+
 
 def add_bench(commands: Any) -> None:
     """Declare the command and its options."""
@@ -68,7 +71,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     check_plot_ending(arguments.plot)
     device = choose_device(arguments.device)
     precision = choose_precision(arguments.precision, device)
-    if probe(arguments.video).is_image:
+    if probe(arguments.video, "pass").is_image:
         raise UsageError(f"{arguments.video}: is a picture; a video is measured")
     rows = []
     with TemporaryDirectory() as folder:
@@ -97,7 +100,7 @@ def _bench(arguments: argparse.Namespace) -> int:
                     frames=arguments.frames, repeats=arguments.repeats,
                 )  # fmt: skip
                 rows.append(row)
-                _print(row)
+                print_row(row)
     if arguments.json:
         figures = {
             "video": arguments.video.name,
@@ -113,7 +116,8 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print(row: Throughput) -> None:
+def print_row(row: Throughput) -> None:
+    """Print what was measured of one model on one size of video."""
     (height, width), (painted_height, painted_width) = row.size, row.painted_size
     print(
         f"{row.model} on {row.engine}: {width}x{height}, painted {painted_width}x{painted_height}"
@@ -123,12 +127,16 @@ def _print(row: Throughput) -> None:
         figures = (rate.median, rate.slowest, rate.fastest)
         print(f"  {name:<22}" + "".join(f"{figure:>9.1f}" for figure in figures))
     floor, whole = row.floor, row.rates["end to end"]
+    # Of frames of a few pixels a convolution alone may take longer than the network.
+    reached = f"it reaches {row.network_share:.0%} of that floor"
+    if row.network_share > MOST_SHARE:
+        network_ms = 1000 / row.rates["network at full size"].median
+        reached = f"no floor for its {network_ms:.1f} ms, as frames are so small"
     memory = f"; peak memory {row.peak_mb:.0f} MB" if row.peak_mb else ""
     print(
         f"  {row.limited_by} limits; end to end {1000 / whole.median:.1f} ms a frame, its stages' "
         f"CPU time over the cores {row.shared_ms:.1f}\n"
-        f"  the network's convolutions alone {floor.conv_ms:.1f} ms at full size: it reaches "
-        f"{row.network_share:.0%} of that floor\n"
+        f"  the network's convolutions alone {floor.conv_ms:.1f} ms at full size: {reached}\n"
         f"  ({floor.gflop:.1f} GFLOP at the machine's rate {floor.compute_ms:.1f} ms, every map "
         f"written and read once {floor.bytes_ms:.1f} ms)\n"
         f"  first encoded frame {row.start_seconds:.1f} s after the start{memory}",

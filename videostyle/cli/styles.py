@@ -59,5 +59,5 @@ def _styles(arguments: argparse.Namespace) -> int:
         return 0
     width = max(len(style.name) for style in styles)
     for style in styles:
-        print(f"{style.name:<{width}}  {style.title}, {style.artist}, {style.year}")
+        print(f"{style.name:<{width}}  {style.caption}")
     return 0

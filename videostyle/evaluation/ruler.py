@@ -13,7 +13,7 @@ from torch import Tensor
 from videostyle.errors import TrainingError
 from videostyle.evaluation.lpips import Lpips
 from videostyle.network.model_card import ModelCard
-from videostyle.training.config import PaintingConfig
+from videostyle.training.config import PaintingConfig, read_painting_config
 from videostyle.training.dataset import (
     Painting,
     crop_to_multiple,
@@ -53,7 +53,8 @@ def make_ruler(
     size and weight its painting had in the first model that learned it.
 
     One ruler serves all models: totals under different weights could not be compared. Raises
-    TrainingError if a style has no painting, or if only some of the models smooth what they make.
+    TrainingError if a style has no painting, if a card's recipe is broken, or if only some of the
+    models smooth what they make.
     """
     if missing := [style for style in styles if style not in paintings]:
         raise TrainingError(
@@ -68,8 +69,7 @@ def make_ruler(
             f"one of {cards[0].name} and {odd.name} smooths what it makes: measure them apart"
         )
     objective = Objective.from_recipe(loss_network.to(device), cards[0].recipe)
-    learned = {k: v for card in cards[::-1] for k, v in card.recipe.get("paintings", {}).items()}
-    configs = {style: PaintingConfig(**learned.get(style, {})) for style in styles}
+    configs = {style: _learned_by(cards, style) for style in styles}
     pictures = {
         style: painting_pixels(paintings[style].path, config.size, smooth=smooth)
         for style, config in configs.items()
@@ -77,6 +77,18 @@ def make_ruler(
     grams = {style: objective.painting_grams([pixels]) for style, pixels in pictures.items()}
     painting_weights = {style: config.weight for style, config in configs.items()}
     return Ruler(objective, grams, painting_weights, lpips.to(device) if lpips else None)
+
+
+def _learned_by(cards: Sequence[ModelCard], style: str) -> PaintingConfig:
+    """How the first model that learned a style learned it."""
+    for card in cards:
+        if settings := card.recipe.get("paintings", {}).get(style):
+
+            def wrong(_: str, message: str, name: str = card.name) -> TrainingError:
+                return TrainingError(f"{name}: its recipe's paintings: {message}")
+
+            return read_painting_config(settings, wrong, f"{style}: ")
+    return PaintingConfig()
 
 
 def read_photos(

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 _FLOATS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """One network and the styles it has learned.
+    """One network and the styles it has learned. Equal to itself alone.
 
     weights: those of the network, {name: fp32 array}, of the architecture's `shapes`. styles:
     (S, 2, D) fp32, gamma and beta of every normalised channel; row i is card.styles[i].
@@ -42,6 +42,10 @@ class Model:
     architecture: Architecture
     weights: Mapping[str, Numbers]
     styles: Numbers
+
+    def __repr__(self) -> str:
+        count = len(self.card.styles)
+        return f"<Model {self.card.name!r:.80}, {count} style{'s' * (count > 1)}>"
 
     @classmethod
     def of(cls, card: ModelCard, network: StyleNetwork, styles: Tensor) -> Model:

@@ -45,6 +45,11 @@ class Style:
                 f"and not {ORIGINAL!r}"
             )
 
+    @property
+    def caption(self) -> str:
+        """Title, artist and year, as far as they are known."""
+        return ", ".join(part for part in (self.title, self.artist, self.year) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -150,10 +155,14 @@ def model_path(model: str | Path) -> Path:
     if not isinstance(model, str | PathLike):
         raise ModelError(f"model is {model!r}; give a shipped model's name or a file's")
     shipped = Path(str(resources.files("videostyle") / "weights" / f"{model}.safetensors"))
-    if "/" not in str(model) and shipped.is_file():
-        return shipped
     path = Path(model)
-    if not path.is_file():
+    try:
+        if "/" not in str(model) and shipped.is_file():
+            return shipped
+        is_file = path.is_file()
+    except OSError as error:  # its name may be too long
+        raise ModelError(f"{path!s:.80}: cannot be read ({error.strerror})") from error
+    if not is_file:
         raise ModelError(
             f"{path}: no such model file, and no shipped model of that name "
             f"(have: {', '.join(shipped_models())})"

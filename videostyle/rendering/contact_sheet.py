@@ -30,7 +30,7 @@ def draw_contact_sheet(output: Path, source: Path, stylizer: Stylizer) -> None:
     cells = [(image, "original", source.name)]
     for style in stylizer.model.card.styles:
         pastiche = Image.fromarray(stylizer(np.asarray(image), Look({style.name: 1.0})))
-        cells.append((pastiche, style.name, f"{style.title}, {style.artist}, {style.year}"))
+        cells.append((pastiche, style.name, style.caption))
     sheet = _lay_out(cells, height)
     with written_whole(output) as part:
         sheet.save(part)

@@ -96,10 +96,11 @@ def render(
     a part looks as it does in the whole. A picture has one moment and ignores them. stabilize: hold
     the pastiche where the picture stands still. segment_seconds: a longer video is painted in
     pieces of this length (math.inf: in one), and the next call with the same arguments goes on
-    after the last piece that an interrupted one finished. workers: processes that paint pieces at
-    the same time, each on a GPU of its own or with its part of the threads. strict: stop at the
-    first damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and
-    HLG: refuse, tonemap or pass. fps: frames a second of numbered pictures, 25 if None, such as 24,
+    after the last piece that an interrupted one finished, unless an easing of the timeline is a
+    function of yours, which may be another by then. workers: processes that paint pieces at the
+    same time, each on a GPU of its own or with its part of the threads. strict: stop at the first
+    damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and HLG:
+    refuse, tonemap or pass. fps: frames a second of numbered pictures, 25 if None, such as 24,
     23.976 or "30000/1001". hwaccel: cuda lets the GPU decode what it can, none the CPU.
     bars: auto leaves the black bars of a film as they are, none paints them.
     on_warning is called with every warning of the timeline, before the first frame; they are also
@@ -152,7 +153,7 @@ def render(
         fps=done.fps,
         limited_by=done.limited_by,
         complete=result.complete,
-        goes_on=not result.complete and len(cuts) > 1,
+        goes_on=not result.complete and len(cuts) > 1 and assignment.is_repeatable,
         notes=(*warnings, *describe_bars(info), *notes),
     )
 
@@ -185,6 +186,8 @@ def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> tuple[EncodeReport, 
     assignment = job.assignment
     folder = SegmentFolder(job.output, assignment.identity(cuts, job.stylizer))
     notes = folder.open()
+    if notes and not assignment.is_repeatable:
+        notes = ["started over: an easing that is a function of yours may have changed"]
     missing = {
         number: (cut, folder.file(number))
         for number, cut in enumerate(cuts[: folder.count(len(cuts))])
@@ -207,7 +210,10 @@ def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> tuple[EncodeReport, 
     notes += dict.fromkeys(note for record in records for note in record.notes)
     info, plan = assignment.info, assignment.plan
     result = join_segments(segments, info, job.output, plan, cut=job.cut, complete=complete)
-    folder.remove() if complete else folder.remove_unfinished()
+    if complete or not assignment.is_repeatable:
+        folder.remove()
+    else:
+        folder.remove_unfinished()
     return result, [*notes, *result.notes]
 
 
@@ -381,8 +387,8 @@ def _probe(
 
 def parse_fps(fps: str | float | Fraction) -> Fraction:
     """Frames a second, as `render` takes them. Raises UsageError."""
-    if isinstance(fps, Fraction) and fps > 0:
-        return fps.limit_denominator(100_000)
+    if isinstance(fps, Fraction) and 0 < (rate := fps.limit_denominator(100_000)) < 10**6:
+        return rate
     try:
         return parse_rate(f"{fps:.6f}" if isinstance(fps, float) else str(fps))
     except ValueError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
@@ -55,10 +55,9 @@ def read_timeline(
     what a title means, too); None for the default model's.
 
     Raises TimelineError: one line a mistake, starting with file:line:column. Raises UsageError for
-    what is no file that can be read.
+    what is no file that can be read, and for styles that are neither a card nor names.
     """
-    if styles is None:
-        styles = read_model_card(DEFAULT_MODEL)
+    titles = _titles(read_model_card(DEFAULT_MODEL) if styles is None else styles)
     if not isinstance(path, str | PathLike):
         raise UsageError(f"path is {path!r}; give the name of a YAML file")
     try:
@@ -75,16 +74,29 @@ def read_timeline(
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise TimelineError(f"{path}:{line}:1: not UTF-8 text; save the file as UTF-8") from error
-    return parse_timeline(text, str(path), styles)
+    return _parse(text, str(path), titles)
 
 
 def parse_timeline(text: str, name: str, styles: ModelCard | Sequence[str]) -> TimelineDocument:
     """Read a timeline from text; `name` stands in messages where a file's name would. styles: as in
     `read_timeline`.
 
-    Raises TimelineError.
+    Raises TimelineError, UsageError for styles that are neither a card nor names.
     """
-    titles = styles.titles if isinstance(styles, ModelCard) else dict.fromkeys(styles, "")
+    return _parse(text, name, _titles(styles))
+
+
+def _titles(styles: ModelCard | Sequence[str]) -> Mapping[str, str]:
+    """Of the styles, by name; empty for those of which the name alone is given."""
+    if isinstance(styles, ModelCard):
+        return styles.titles
+    names = tuple(styles) if isinstance(styles, Iterable) else (None,)
+    if isinstance(styles, str) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"styles is {styles!r:.80}; give model.card, or a list of names")
+    return dict.fromkeys(names, "")
+
+
+def _parse(text: str, name: str, titles: Mapping[str, str]) -> TimelineDocument:
     mistakes = Mistakes(name, text.splitlines())
     document = _Reader(mistakes, titles).document(_compose(text, mistakes))
     if mistakes.found:

@@ -46,8 +46,8 @@ class StyleTraining:
 
     painting: the picture. settings: the size it is shown to the loss at, and its weight. photos:
     content pictures, or their paths. An update sees batch_size squares of `crop` pixels. Losses are
-    weighted as the model's own recipe says. Raises TrainingError if the model already has a style
-    of that name.
+    weighted as the model's own recipe says. Raises UsageError if the model already has a style of
+    that name, TrainingError for pictures and weights that cannot be used.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ import yaml
 from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network.architecture import ARCHITECTURES
 from videostyle.training.loss_network import MIN_SIZE
+from videostyle.whole_file import part_path
 
 TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
@@ -25,6 +27,9 @@ LEAST: Mapping[str, int] = {
     **dict.fromkeys(("steps", "batch_size", "checkpoint_every", "sample_every"), 1),
     **dict.fromkeys(("crop", "size"), MIN_SIZE),
 }
+MOST: Mapping[str, int] = {"seed": 2**64 - 1}  # as PyTorch takes it
+# Where a run can be resumed from, in its folder.
+CHECKPOINT = Path("checkpoint.safetensors")
 Wrong = Callable[[str, str], VideoStyleError]  # of a key and what is wrong with its value
 
 
@@ -129,7 +134,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
             "paintings: {irises: {}}",
         )
     data["paintings"] = {
-        name: _build(PaintingConfig, settings or {}, wrong, "paintings", f"paintings: {name}: ")
+        name: read_painting_config(settings or {}, wrong, f"paintings: {name}: ")
         for name, settings in paintings.items()
     }
     config: TrainConfig = _build(TrainConfig, data, wrong)
@@ -149,10 +154,19 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         )
     if not config.gradient_clip:
         raise wrong("gradient_clip", "gradient_clip of 0 leaves every weight as it is")
-    if config.name == ".." or Path(config.name).name != config.name:
+    if config.name in ("", "..") or Path(config.name).name != config.name or _is_long(config.name):
         raise wrong("name", f"name {config.name!r} must do as a file's name")
+    if config.name.lower() in (CHECKPOINT.stem, part_path(CHECKPOINT).stem):
+        raise wrong("name", f"name {config.name!r} is that of the run's checkpoint; choose another")
     if config.rows_only and not config.start_from:
         raise wrong("rows_only", "rows_only needs a network: say which by start_from")
+    return config
+
+
+def read_painting_config(settings: Any, wrong: Wrong, where: str) -> PaintingConfig:
+    """How a painting is learned, from what a configuration or a model's recipe says. Raises what
+    `wrong` makes of the key `paintings` and of what is wrong, which begins with `where`."""
+    config: PaintingConfig = _build(PaintingConfig, settings, wrong, "paintings", where)
     return config
 
 
@@ -175,11 +189,21 @@ def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str
         kinds = TYPES.get(kind, (object,))
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise wrong(culprit, f"{where}{key} must be of type {kind}, not {value!r}")
-        if isinstance(value, (int, float)) and (value < 0 or value != value):
-            raise wrong(culprit, f"{where}{key} must not be negative")
+        if isinstance(value, (int, float)):
+            if value < 0:
+                raise wrong(culprit, f"{where}{key} must not be negative")
+            if kind == "float" and not value <= sys.float_info.max:  # nor is NaN
+                raise wrong(culprit, f"{where}{key} {value}: write a finite number")
         if isinstance(value, int) and value < LEAST.get(key, 0):
             raise wrong(culprit, f"{where}{key} must be at least {LEAST[key]}, not {value}")
+        if isinstance(value, int) and value > MOST.get(key, value):
+            raise wrong(culprit, f"{where}{key} must be at most {MOST[key]}, not {value}")
     return cls(**settings)
+
+
+def _is_long(name: str) -> bool:
+    """Whether a disk may not take it, with an ending (255 bytes)."""
+    return len(name.encode("utf-8", "replace")) > 200
 
 
 def _number(text: str) -> float | str:

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from videostyle.errors import TrainingError
+from videostyle.errors import MediaError, TrainingError
+from videostyle.media.picture import load_picture, sizes_unwarned
 from videostyle.network.architecture import SMOOTHING
 from videostyle.network.model_card import Style
 
@@ -61,15 +62,21 @@ def list_paintings(folder: Path) -> dict[str, Painting]:
 
 def _style(row: dict[str, str]) -> Style:
     source = f"; picture from {row['found_in']}" if row.get("found_in") else ""
-    credit = f"{row['artist']}, {row['title']}, {row['year']}{source}"
+    known = (row[key] for key in ("artist", "title", "year") if row[key])
+    credit = ", ".join(known) + source
     return Style(row["name"], row["title"], row["artist"], row["year"], credit)
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Open as upright RGB. Raises TrainingError."""
+    """Open as upright RGB, as a render does, but also what Pillow alone reads, and the first
+    picture of an animation. Raises TrainingError."""
     try:
-        with Image.open(path) as image:
+        if picture := load_picture(path):
+            return picture.convert("RGB")
+        with sizes_unwarned(), Image.open(path) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
+    except MediaError as error:
+        raise TrainingError(str(error)) from error
     except Exception as error:  # Pillow's readers raise almost anything on damaged files
         raise TrainingError(f"{path}: cannot be read as a picture ({error})") from error
 
@@ -110,7 +117,8 @@ def painting_pixels(path: Path, size: int, *, smooth: bool = False) -> Tensor:
 class ContentCrops:
     """What photographs give a training: squares of `crop` pixels, `batch_size` a step.
 
-    A function of seed and step alone, so that a resumed run sees what an unbroken one would.
+    A function of photographs, seed and step alone, so that a run resumed with the same ones sees
+    what an unbroken one would.
     Equal ones may be shared by networks that train side by side.
     """
 

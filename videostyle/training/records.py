@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from videostyle.errors import TrainingError
 from videostyle.whole_file import written_whole
 
 LABEL_HEIGHT = 16
 
 
 def append_losses(path: Path, steps: Sequence[dict[str, float]]) -> None:
-    """Append steps to a CSV file, dropping any it already holds (a run resumed from before)."""
-    kept: list[dict[str, float | str]] = []
-    if path.exists():
-        with path.open(newline="") as file:
-            kept = [row for row in csv.DictReader(file) if int(row["step"]) < steps[0]["step"]]
+    """Append steps to a CSV file, dropping any it already holds (a run resumed from before).
+    Raises TrainingError as `read_losses` does."""
+    kept = [row for row in read_losses(path, steps[0]) if int(row["step"]) < steps[0]["step"]]
     write_losses(path, [*kept, *steps])
+
+
+def read_losses(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    """The steps of a CSV file, none if there is no such file. Raises TrainingError for a file that
+    holds something else."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if list(rows.fieldnames or ()) != list(columns):
+                raise ValueError("other columns")
+            steps = [{**row, "step": str(int(row["step"]))} for row in rows]
+            if any(None in (*row, *row.values()) for row in steps):
+                raise ValueError("lines of another length")
+            return steps
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise TrainingError(
+            f"{path}: is no table of a run's losses ({error}); choose another folder"
+        ) from error
 
 
 def write_losses(path: Path, steps: Sequence[Mapping[str, float | str]]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videostyle.device import choose_device
-from videostyle.errors import TrainingError
+from videostyle.errors import TrainingError, UsageError
 from videostyle.network.architecture import ARCHITECTURES, Architecture
 from videostyle.network.model import Model, load_model, save_model
-from videostyle.network.model_card import ModelCard
+from videostyle.network.model_card import ModelCard, model_path
 from videostyle.network.network import StyleNetwork
-from videostyle.training.config import TrainConfig, read_train_config
+from videostyle.training.config import CHECKPOINT, TrainConfig, read_train_config
 from videostyle.training.dataset import (
     Painting,
     crop_to_multiple,
@@ -33,12 +33,16 @@ from videostyle.training.dataset import (
 )
 from videostyle.training.loss_network import LossNetwork, load_loss_network
 from videostyle.training.objective import Objective, training_dtype
-from videostyle.training.records import append_losses, plot_losses, save_sheet
+from videostyle.training.records import append_losses, plot_losses, read_losses, save_sheet
 from videostyle.training.train import Step, Trainer, initial_rows
-from videostyle.whole_file import written_whole
+from videostyle.whole_file import part_path, written_whole
 
 # What a run may be resumed with another value of.
 _MAY_CHANGE = {"steps", "checkpoint_every", "sample_every"}
+# What is compared by its digest, of the settings of a checkpoint.
+_DIGESTS = {"network left as it is", "photographs", "pictures of the paintings"}
+# What a run writes into its folder, beside its checkpoint and the model.
+LOSSES, CURVES, SHEETS = "losses.csv", "losses.png", "samples"
 
 
 class TrainingRun:
@@ -67,6 +71,10 @@ class TrainingRun:
             painting_pixels(p.path, config.paintings[p.style.name].size, smooth=smooth)
             for p in paintings
         ]
+        self._pictures = {
+            "photographs": _digest(repr([(photo.name, _size(photo)) for photo in photos]).encode()),
+            "pictures of the paintings": [_digest(p.path.read_bytes()) for p in paintings],
+        }
         # On the CPU: for paintings of as many sizes a GPU would load as many sets of kernels.
         grams = Objective(loss_network).painting_grams(pictures)
         precision = training_dtype(torch.device(device))
@@ -82,8 +90,10 @@ class TrainingRun:
         self.trainer = Trainer(config, photos, objective, grams, network, rows)
 
     def steps(self) -> Iterator[Step]:
-        """Train to `config.steps`, resuming from the folder's checkpoint if there is one."""
+        """Train to `config.steps`, resuming from the folder's checkpoint if there is one. Raises
+        TrainingError for a folder that holds another run, or its losses something else."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        read_losses(self.folder / LOSSES, (field.name for field in fields(Step)))
         self._restore()
         config, trainer = self.config, self.trainer
         recent: list[Step] = []
@@ -97,11 +107,11 @@ class TrainingRun:
                 recent.append(step)
                 yield step
                 if self._due(step.step):
-                    append_losses(self.folder / "losses.csv", [asdict(step) for step in recent])
+                    append_losses(self.folder / LOSSES, [asdict(step) for step in recent])
                     recent = []
                     self._checkpoint()
                 if self._shown(step.step):
-                    plot_losses(self.folder / "losses.csv", self.folder / "losses.png")
+                    plot_losses(self.folder / LOSSES, self.folder / CURVES)
                     if self.samples:
                         self._sample_sheet()
             take = begun
@@ -145,7 +155,7 @@ class TrainingRun:
         tensors = {f"value.{name}": value.detach() for name, value in trainer.parameters.items()}
         tensors |= trainer.optimizer.state()
         metadata = {"step": str(trainer.step), "config": json.dumps(self._settings())}
-        with written_whole(self.folder / "checkpoint.safetensors") as part:
+        with written_whole(self.folder / CHECKPOINT) as part:
             save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
 
     def _settings(self) -> dict[str, Any]:
@@ -158,32 +168,48 @@ class TrainingRun:
             **self.config.to_dict(),
             "loss network": trainer.objective.network.name,
             "network left as it is": digest.hexdigest(),
+            **self._pictures,
         }
 
     def _restore(self) -> None:
-        path = self.folder / "checkpoint.safetensors"
+        path = self.folder / CHECKPOINT
         if not path.exists():
             return
         trainer = self.trainer
         try:
             with safe_open(path, framework="pt", device=str(trainer.device)) as file:
-                before, now = json.loads(file.metadata()["config"]), self._settings()
-                for key in now:
-                    was, wanted = before.get(key, now[key]), now[key]
-                    # The order of the paintings is that of the rows.
-                    same = was == wanted and (key != "paintings" or [*was] == [*wanted])
-                    if key not in _MAY_CHANGE and not same:
-                        raise ValueError(f"{key} was {was!r}, not {wanted!r}")
-                trainer.step = int(file.metadata()["step"])
-                if trainer.step > self.config.steps:
-                    raise ValueError(f"{trainer.step} steps are done, not {self.config.steps}")
+                metadata = file.metadata() or {}
+                step = int(metadata["step"])
+                if misfit := self._misfit(json.loads(metadata["config"]), step):
+                    raise TrainingError(
+                        f"{path}: does not fit this run ({misfit}); choose another folder"
+                    )
+                trainer.step = step
                 for name, parameter in trainer.parameters.items():
                     parameter.data.copy_(file.get_tensor(f"value.{name}"))
                 trainer.optimizer.restore(file.get_tensor)
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        except (OSError, SafetensorError) as error:
             raise TrainingError(
-                f"{path}: does not fit this configuration ({error}); choose another folder"
+                f"{path}: truncated or damaged ({error}); delete it to begin anew"
             ) from error
+        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+            raise TrainingError(
+                f"{path}: holds no checkpoint of a run ({error}); choose another folder"
+            ) from error
+
+    def _misfit(self, before: dict[str, Any], step: int) -> str:
+        """What keeps a run with these settings, after so many steps, from going on as this one."""
+        for key, wanted in self._settings().items():
+            was = before.get(key, wanted)
+            # The order of the paintings is that of the rows.
+            same = was == wanted and (key != "paintings" or [*was] == [*wanted])
+            if key in _MAY_CHANGE or same:
+                continue
+            if key in _DIGESTS:
+                return f"{key}: not the same as before"
+            return f"{key} was {was!r}, not {wanted!r}"
+        done = f"{step} steps are done, not {self.config.steps}"
+        return done if step > self.config.steps else ""
 
     @torch.no_grad()
     def _sample_sheet(self) -> None:
@@ -198,7 +224,7 @@ class TrainingRun:
                     [trainer.network(pixels, row[None])[0][0].float() for row in trainer.rows]
                 )
         labels = [painting.style.name for painting in self.paintings]
-        folder = self.folder / "samples"
+        folder = self.folder / SHEETS
         folder.mkdir(exist_ok=True)
         save_sheet(folder / f"{trainer.step:06d}.png", pictures, columns, labels)
 
@@ -225,6 +251,18 @@ def _start_from(
     return model, rows.clone()
 
 
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _size(photo: Path) -> int:
+    """In bytes. To read all of a hundred thousand photographs would take too long."""
+    try:
+        return photo.stat().st_size
+    except OSError as error:
+        raise TrainingError(f"{photo}: cannot be read ({error.strerror})") from error
+
+
 def make_run(
     config_path: Path,
     *,
@@ -237,7 +275,8 @@ def make_run(
     device: str = "auto",
 ) -> TrainingRun:
     """Read the configuration, with `changes` on top, and the data it names. Raises
-    TrainingError, UsageError for a change that is wrong."""
+    TrainingError or ModelError, UsageError for a change that is wrong and for a folder in which the
+    run would write over what it reads."""
     config = read_train_config(config_path, changes)
     for path in samples:
         open_picture(path)
@@ -248,12 +287,41 @@ def make_run(
                 f"{config_path}: painting {name!r} is not in {paintings / 'styles.csv'} "
                 f"(have: {', '.join(sorted(known))}); edit 'paintings:' or styles.csv"
             )
+    learned = [known[name] for name in config.paintings]
+    start = [model_path(config.start_from)] if config.start_from else []
+    inputs = [config_path, loss_network, *samples, *start, *(each.path for each in learned)]
+    _check_folder(folder, f"{config.name}.safetensors", photos, paintings, inputs)
     return TrainingRun(
         config,
-        [known[name] for name in config.paintings],
+        learned,
         list_photos(photos),
         load_loss_network(loss_network),
         folder,
         samples=samples,
         device=choose_device(device),
     )
+
+
+def _check_folder(
+    folder: Path, model: str, photos: Path, paintings: Path, inputs: Sequence[Path]
+) -> None:
+    """Raise UsageError where a run would write over what it reads. inputs: files."""
+    for what, given in (("photographs", photos), ("paintings", paintings)):
+        if _are_one(folder, given):
+            raise UsageError(f"{folder}: holds the {what}; name another folder for the run")
+    files = [folder / name for name in (CHECKPOINT, LOSSES, CURVES, model)]
+    for path in (*files, *map(part_path, files)):
+        if any(_are_one(path, given) for given in inputs):
+            raise UsageError(
+                f"{path}: is an input that would be overwritten; name another folder for the run"
+            )
+    sheets = folder / SHEETS
+    if any(_are_one(sheets, read) for read in (photos, paintings, *(p.parent for p in inputs))):
+        raise UsageError(
+            f"{sheets}: is where the run's sheets go, and holds an input; name another folder "
+            "for the run"
+        )
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
