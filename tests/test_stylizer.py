@@ -287,7 +287,7 @@ def painted_over(model: Model, coarse: np.ndarray) -> np.ndarray:
     height, width = coarse.shape[:2]
     doubled = resize(coarse, 2 * height, 2 * width)
     layer = reference(model, doubled, {"red": 1})
-    below = resize(resize(layer, height, width), 2 * height, 2 * width)
+    below = resize(np.asarray(Image.fromarray(layer).reduce(2)), 2 * height, 2 * width)
     return (doubled + (layer.astype(float) - below)).clip(0, 255)
 
 

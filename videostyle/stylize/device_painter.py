@@ -306,18 +306,18 @@ class _Course:
 
     def _paint_over(self, pastiches: Tensor, rows: Tensor, weight: float) -> Tensor:
         """See `Stylizer.refine`."""
-        doubled = _scaled(pastiches.permute(0, 3, 1, 2).float(), 2)
+        doubled = _doubled(pastiches.permute(0, 3, 1, 2).float())
         frames = doubled.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
         layers = self._engine.paint(frames, rows).permute(0, 3, 1, 2).float()
-        fine = layers - _scaled(_scaled(layers, 0.5), 2)
+        fine = layers - _doubled(F.avg_pool2d(layers, 2).add_(0.5).floor_())
         painted = doubled.add_(fine.mul_(weight).round_()).clamp_(0, 255)
         return painted.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
 
 
-def _scaled(pictures: Tensor, factor: float) -> Tensor:
-    """(N, 3, H, W) from 0 to 255, as `stylizer.resize` scales them."""
-    scaled = F.interpolate(pictures, scale_factor=factor, mode="bicubic", antialias=True)
-    return scaled.round_().clamp_(0, 255)
+def _doubled(pictures: Tensor) -> Tensor:
+    """(N, 3, H, W) from 0 to 255, as `stylizer.resize` doubles them."""
+    doubled = F.interpolate(pictures, scale_factor=2, mode="bicubic", antialias=True)
+    return doubled.round_().clamp_(0, 255)
 
 
 def presences(frames: Tensor) -> Tensor:

@@ -209,11 +209,12 @@ class Stylizer:
 
         def finish() -> Picture:
             layer = painting()
-            coarse = resize(resize(layer, height, width), 2 * height, 2 * width)
-            fine = np.subtract(layer, coarse, dtype=np.int16)
+            halved = np.asarray(Image.fromarray(np.ascontiguousarray(layer)).reduce(2))
+            fine = np.subtract(layer, resize(halved, 2 * height, 2 * width), dtype=np.int16)
             if weight < 1:
                 fine = np.rint(weight * fine.astype(np.float32)).astype(np.int16)
-            return np.add(doubled, fine, out=fine).clip(0, 255).astype(np.uint8)
+            np.add(doubled, fine, out=fine)
+            return np.clip(fine, 0, 255, out=fine).astype(np.uint8)
 
         return finish
 
