@@ -62,6 +62,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(SAMPLE, folder / "sample.mp4")
     shutil.copy(ROOT / "timelines" / "demo.yaml", folder)
     (folder / "two.yaml").write_text(TWO_KEYS)
+    (folder / "acts").mkdir()
+    for name in ("acts/show.yml", "show.yaml"):
+        (folder / name).write_text(TWO_KEYS.replace("the_kiss", "the_scream"))
     (folder / "broken.mp4").write_text("no video")
     make_clip(folder / "wide.mp4", size=(96, 64), sample_aspect_ratio=Fraction(2))
     Image.new("RGB", (96, 64), "teal").save(folder / "still.png")
@@ -136,6 +139,12 @@ def answer(page: Any, dialog: Any) -> None:
         dialog.accept()
     else:
         dialog.dismiss()
+
+
+def last_asked(page: Any) -> str:
+    page.title()  # a question is heard of only while something is asked of the page
+    question: str = page.asked[-1] if page.asked else ""
+    return question
 
 
 def state(page: Any, name: str) -> Any:
@@ -757,6 +766,50 @@ def test_a_timeline_that_is_not_saved_is_asked_about(page: Any, folder: Path) ->
     leave()
     wait_for(lambda: state(page, "source.name") == "sample.mp4")
     assert len(page.asked) == before
+
+
+def test_save_goes_to_the_file_that_is_edited(page: Any, folder: Path) -> None:
+    def edit(at: str) -> None:
+        page.fill("#yaml", TWO_KEYS.replace("3s", at))
+        page.click("#save")
+
+    def is_saved(name: str, at: str) -> bool:
+        is_applied = at in state(page, "timeline.yaml") and state(page, "timeline.saved")
+        return bool(is_applied) and at in (folder / name).read_text()
+
+    own, name = folder / "acts" / "show.yml", "document.getElementById('timeline-name').value"
+    root = (folder / "show.yaml").read_text()
+    page.click("#tab-yaml")
+    page.select_option("#timeline-file", "acts/show.yml")
+    wait_for(lambda: state(page, "timeline?.name") == "acts/show.yml")
+    edit("3.1s")
+    wait_for(lambda: is_saved("acts/show.yml", "3.1s"))
+    page.reload()
+    wait_for(lambda: page.evaluate(name) == "acts/show.yml")
+    page.click("#tab-yaml")
+    edit("3.2s")
+    wait_for(lambda: is_saved("acts/show.yml", "3.2s"))
+    assert page.asked == []
+    own.write_text("# of another program")
+    page.agrees = False
+    edit("3.3s")
+    wait_for(lambda: "changed by another program. Overwrite it?" in last_asked(page))
+    page.fill("#timeline-name", "show.yaml")
+    page.click("#save")
+    wait_for(lambda: last_asked(page) == "show.yaml exists. Overwrite it?")
+    assert (own.read_text(), (folder / "show.yaml").read_text()) == ("# of another program", root)
+    page.agrees = True
+    page.fill("#timeline-name", "copy.yml")
+    page.click("#save")
+    wait_for((folder / "copy.yml").exists)
+    wait_for(lambda: state(page, "timeline.name") == "copy.yml")
+    page.click("#undo")
+    wait_for(lambda: "3.2s" in state(page, "timeline.yaml"))
+    assert page.evaluate(name) == "copy.yml"
+    page.select_option("#timeline-file", "two.yaml")  # agreed to
+    wait_for(lambda: page.evaluate(name) == "two.yaml" and state(page, "timeline.saved"))
+    page.click("#undo")
+    wait_for(lambda: page.evaluate(name) == "copy.yml")
 
 
 def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path) -> None:

@@ -305,6 +305,60 @@ def test_a_timeline_is_saved_and_never_lost(tab: Tab, server: LiveServer, folder
     assert request(server, "GET", f"/timelines/old.yaml?token={server.token}")[0] == 200
 
 
+def opened(server: LiveServer, name: str) -> tuple[str, int]:
+    """A timeline's text, and the number that its file has from then on."""
+    connection = http.client.HTTPConnection(server.host, timeout=20)
+    connection.request("GET", f"/timelines/{name}?token={server.token}")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    found = answer.read().decode(), int(answer.headers["X-File"])
+    connection.close()
+    return found
+
+
+def test_a_timeline_is_saved_over_its_own_file_alone_without_a_question(
+    tab: Tab, server: LiveServer, folder: Path
+) -> None:
+    def saved(name: str, text: str, file: int) -> int:
+        path = f"/timelines/{name}?token={server.token}&file={file}"
+        return request(server, "PUT", path, text.encode())[0]
+
+    def name_of(source: Tab) -> str:
+        name: str = source.newest["timeline"]["name"]
+        return name
+
+    show = folder / "acts" / "show.yml"
+    show.parent.mkdir()
+    show.write_text("version: 1\nkeyframes: [{at: 0s, mix: green}]\n")
+    text, file = opened(server, "acts/show.yml")
+    tab.ask({"type": "timeline", "text": text, "keep_text": True, "file": file}, "timeline")
+    assert (name_of(tab), tab.newest["timeline"]["saved"]) == ("acts/show.yml", True)
+    tab.ask({"type": "timeline", "text": text.replace("green", "blue")}, "timeline")
+    text = tab.newest["timeline"]["yaml"]
+    assert (name_of(tab), tab.newest["timeline"]["saved"]) == ("acts/show.yml", False)
+    assert saved("acts/show.yml", text, file) == 200
+    assert show.read_text() == text
+    tab.until(lambda: tab.newest["timeline"]["saved"])
+    assert saved("acts/show.yml", text, file) == 200  # over what was saved from here
+    assert saved("old.yaml", text, file) == 409
+    assert saved("acts/new.yml", text, file) == 400
+    show.write_text("# of another program\n")
+    assert saved("acts/show.yml", text, file) == 409
+    assert saved("new.yml", text, file) == 200
+    tab.until(lambda: name_of(tab) == "new.yml")
+    reloaded = Tab(server)
+    with reloaded.socket:
+        reloaded.until(lambda: "timeline" in reloaded.newest)
+        assert name_of(reloaded) == "new.yml"
+    tab.ask({"type": "timeline", "text": text, "name": "old.yaml"}, "timeline")  # from elsewhere
+    assert name_of(tab) == "old.yaml"
+    assert saved("old.yaml", text, tab.newest["timeline"]["file"]) == 409
+    tab.ask({"type": "timeline", "text": text, "file": file}, "timeline")
+    assert (name_of(tab), tab.newest["timeline"]["saved"]) == ("new.yml", True)
+    tab.ask({"type": "timeline", "text": ""}, "timeline")
+    assert name_of(tab) == ""
+
+
 def test_a_timeline_that_would_take_long_to_read_is_refused_and_can_be_saved(
     tab: Tab, server: LiveServer
 ) -> None:
@@ -387,13 +441,13 @@ def test_keys_before_the_start_do_not_lose_a_take(tab: Tab) -> None:
 def test_a_timeline_counts_as_saved_while_a_file_has_its_text(
     tab: Tab, server: LiveServer, folder: Path
 ) -> None:
-    def sent(text: str) -> bool:
-        message = {"type": "timeline", "text": text, "keep_text": True}
+    def sent(text: str, **of: int) -> bool:
+        message = {"type": "timeline", "text": text, "keep_text": True, **of}
         return tab.ask(message, "timeline")["saved"]
 
     assert tab.newest["timeline"]["saved"]
-    old = request(server, "GET", f"/timelines/old.yaml?token={server.token}")[1].decode()
-    assert sent(old)
+    old, file = opened(server, "old.yaml")
+    assert sent(old, file=file)
     edited = old.replace("red", "blue")
     assert not sent(edited)
     reloaded = Tab(server)

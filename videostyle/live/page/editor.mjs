@@ -6,6 +6,9 @@ import { sendText } from "./strip.mjs";
 
 const MOST_BYTES = 1_000_000;
 const text = $("yaml");
+const UNNAMED = $("timeline-name").defaultValue;
+let opened = null;  // where what is typed is from, as the server knows it, until it is applied
+let ownName = "";  // of the file that is edited, in the folder
 
 // Whether something is written that is not the timeline that is shown.
 export function isDraft() {
@@ -26,15 +29,25 @@ text.onkeydown = (event) => {
 function apply() {
   $("mistakes").replaceChildren();
   if (new TextEncoder().encode(text.value).length > MOST_BYTES) notice("That is too long for a timeline: it may have 1 MB.");
-  else sendText(text.value);
+  else sendText(text.value, opened);
 }
 $("apply").onclick = apply;
 
-on("timeline", ({ yaml }) => {
+// What somebody has written as the name of a copy stays until another file is edited.
+function showName(name) {
+  if (name !== ownName) $("timeline-name").value = name || UNNAMED;
+  ownName = name;
+}
+
+on("timeline", ({ yaml, name }) => {
   if (state.typed === yaml) state.typed = "";
   // What somebody has typed is not taken away by another tab or a new connection.
   text.value = state.typed || yaml;
-  if (!state.typed) $("mistakes").replaceChildren();
+  if (!state.typed) {
+    $("mistakes").replaceChildren();
+    opened = null;
+  }
+  showName(opened?.name ?? name);
   showDraft();
 });
 addEventListener("beforeunload", (event) => { if (state.typed) event.preventDefault(); });
@@ -60,13 +73,17 @@ function goTo({ line, column }) {
   text.scrollTop = Math.max(0, (line - 4) * pixels(1.8));
 }
 
-function load(source, name) {
-  $("timeline-name").value = name.split("/").pop().replace(/\.ya?ml$/i, ".yaml");
+function load(source, from) {
+  opened = from;
+  ownName = "";
+  showName(from.name);
   text.value = source;
   state.typed = text.value;
   showDraft();
   apply();
 }
+
+const addressOf = (name) => `/timelines/${name.split("/").map(encodeURIComponent).join("/")}`;
 
 // Whether what is there may be replaced; asks if it is not saved.
 export function mayLeave() {
@@ -79,28 +96,30 @@ $("timeline-file").onchange = async ({ target }) => {
   const name = target.value;
   target.selectedIndex = 0;
   if (!mayLeave()) return;
-  const response = await request(`/timelines/${name.split("/").map(encodeURIComponent).join("/")}`);
+  const response = await request(addressOf(name));
   if (!response.ok) { notice(await response.text()); return; }
-  load(await response.text(), name);
+  load(await response.text(), { name, file: Number(response.headers.get("X-File")) });
 };
 
-$("save").onclick = () => save(false);
+$("save").onclick = save;
 
-async function save(overwrite) {
+async function save() {
   if (!text.value.trim()) {
     notice(state.timeline ? "Nothing is written here. Apply takes the timeline away."
       : "There is no timeline to save yet.");
     return;
   }
   const name = $("timeline-name").value;
-  if (!/^[^./\\][^/\\]*\.yaml$/i.test(name)) { notice("Write a plain file name that ends in .yaml."); return; }
-  if (isDraft() && state.conducts && !overwrite) apply();  // what is saved is what is shown
-  const path = `/timelines/${encodeURIComponent(name)}${overwrite ? "?overwrite=yes" : ""}`;
+  const isKnown = [ownName, ...state.timelines].includes(name);
+  if (!isKnown && !/^[^./\\][^/\\]*\.ya?ml$/i.test(name)) { notice("Write a plain file name that ends in .yaml."); return; }
+  if (isDraft() && state.conducts) apply();  // what is saved is what is shown
+  const { file } = opened ?? state.timeline ?? {};
+  const path = addressOf(name) + (file === undefined ? "" : `?file=${file}`);
   const body = text.value;
-  const response = await request(path, { method: "PUT", body });
-  if (response.status === 409 && !overwrite) {
-    if (confirm(`${name} exists. Overwrite it?`)) save(true);
-    return;
+  let response = await request(path, { method: "PUT", body });
+  if (response.status === 409) {
+    if (!confirm(`${await response.text()}. Overwrite it?`)) return;
+    response = await request(`${path}${path.includes("?") ? "&" : "?"}overwrite=yes`, { method: "PUT", body });
   }
   if (response.ok && text.value === body) state.typed = "";
   notice(response.ok ? `Saved as ${(await response.json()).path}` : await response.text());
@@ -115,5 +134,5 @@ export async function loadFile(file) {
   if (file.size > MOST_BYTES) { notice("That file is too large for a timeline: it may have 1 MB."); return; }
   if (!mayLeave()) return;
   $("tab-yaml").click();
-  load(await file.text(), file.name);
+  load(await file.text(), { name: file.name.replace(/\.ya?ml$/i, ".yaml") });
 }
