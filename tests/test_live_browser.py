@@ -812,6 +812,32 @@ def test_save_goes_to_the_file_that_is_edited(page: Any, folder: Path) -> None:
     wait_for(lambda: page.evaluate(name) == "copy.yml")
 
 
+def test_mistakes_are_saved_only_when_wanted_and_stay_in_the_text(page: Any, folder: Path) -> None:
+    kept, broken = folder / "mistakes.yaml", TWO_KEYS.replace("the_kiss", "the_kis")
+    page.click("#tab-yaml")
+    page.fill("#yaml", TWO_KEYS)
+    page.fill("#timeline-name", kept.name)
+    page.click("#save")
+    wait_for(lambda: state(page, "timeline?.saved") and kept.exists())
+    page.agrees = False
+    page.fill("#yaml", broken.replace("original", "orignal"))
+    page.click("#save")
+    wait_for(lambda: last_asked(page) == "It has 2 mistakes; save it anyway?")
+    assert kept.read_text() == TWO_KEYS
+    page.agrees = True
+    page.fill("#yaml", broken)
+    page.click("#save")
+    wait_for(lambda: last_asked(page) == "It has a mistake; save it anyway?")
+    wait_for(lambda: kept.read_text() == broken)
+    page.click("#add-key")
+    wait_for(lambda: "the_kis}" not in page.input_value("#yaml"))
+    page.click("#undo")
+    wait_for(lambda: page.input_value("#yaml") == broken)
+    asked = len(page.asked)
+    page.reload()  # what is typed is in the file
+    assert len(page.asked) == asked
+
+
 def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", TWO_KEYS)

@@ -1,6 +1,6 @@
 // The timeline as text: edit, mistakes at their line, load and save.
 
-import { emit, on, request } from "./connection.mjs";
+import { emit, isOpen, on, request } from "./connection.mjs";
 import { $, element, notice, pixels, state } from "./state.mjs";
 import { sendText } from "./strip.mjs";
 
@@ -9,6 +9,8 @@ const text = $("yaml");
 const UNNAMED = $("timeline-name").defaultValue;
 let opened = null;  // where what is typed is from, as the server knows it, until it is applied
 let ownName = "";  // of the file that is edited, in the folder
+let written = "";  // by Save, also what has mistakes
+let judged = { text: "", tell() {} };  // what Save waits for: mistakes, or null where nobody looked
 
 // Whether something is written that is not the timeline that is shown.
 export function isDraft() {
@@ -26,9 +28,11 @@ text.onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
 };
 
+const isTooLong = () => new TextEncoder().encode(text.value).length > MOST_BYTES;
+
 function apply() {
   $("mistakes").replaceChildren();
-  if (new TextEncoder().encode(text.value).length > MOST_BYTES) notice("That is too long for a timeline: it may have 1 MB.");
+  if (isTooLong()) notice("That is too long for a timeline: it may have 1 MB.");
   else sendText(text.value, opened);
 }
 $("apply").onclick = apply;
@@ -49,8 +53,11 @@ on("timeline", ({ yaml, name }) => {
   }
   showName(opened?.name ?? name);
   showDraft();
+  if (yaml === judged.text) judged.tell([]);
 });
-addEventListener("beforeunload", (event) => { if (state.typed) event.preventDefault(); });
+const isTypedKept = () => !state.typed || state.typed === written;
+addEventListener("beforeunload", (event) => { if (!isTypedKept()) event.preventDefault(); });
+for (const refusal of ["failure", "disconnected"]) on(refusal, () => judged.tell(null));
 
 on("timeline_error", ({ mistakes, message }) => {
   $("tab-yaml").click();
@@ -61,6 +68,7 @@ on("timeline_error", ({ mistakes, message }) => {
     return element("li", {}, button);
   }));
   goTo(items[0]);
+  judged.tell(items);
 });
 
 function goTo({ line, column }) {
@@ -87,7 +95,7 @@ const addressOf = (name) => `/timelines/${name.split("/").map(encodeURIComponent
 
 // Whether what is there may be replaced; asks if it is not saved.
 export function mayLeave() {
-  const isSaved = !state.typed && (!state.timeline || state.timeline.saved);
+  const isSaved = isTypedKept() && (!state.timeline || state.timeline.saved);
   if (isSaved && !state.recording) return true;
   return confirm(`${state.recording ? "A recording is running" : "The timeline is not saved"}. Leave it?`);
 }
@@ -103,6 +111,16 @@ $("timeline-file").onchange = async ({ target }) => {
 
 $("save").onclick = save;
 
+// Applies what is written, as what is saved is what is shown; asks where it has mistakes.
+async function maySave() {
+  if (!isDraft() || !state.conducts) return true;
+  if (isTooLong()) { apply(); return true; }
+  if (!isOpen()) return false;
+  const mistakes = await new Promise((tell) => { judged = { text: text.value, tell }; apply(); });
+  if (!mistakes?.length) return Boolean(mistakes);
+  return confirm(`It has ${mistakes.length > 1 ? `${mistakes.length} mistakes` : "a mistake"}; save it anyway?`);
+}
+
 async function save() {
   if (!text.value.trim()) {
     notice(state.timeline ? "Nothing is written here. Apply takes the timeline away."
@@ -112,17 +130,20 @@ async function save() {
   const name = $("timeline-name").value;
   const isKnown = [ownName, ...state.timelines].includes(name);
   if (!isKnown && !/^[^./\\][^/\\]*\.ya?ml$/i.test(name)) { notice("Write a plain file name that ends in .yaml."); return; }
-  if (isDraft() && state.conducts) apply();  // what is saved is what is shown
+  const body = text.value;
+  if (!await maySave()) return;
   const { file } = opened ?? state.timeline ?? {};
   const path = addressOf(name) + (file === undefined ? "" : `?file=${file}`);
-  const body = text.value;
   let response = await request(path, { method: "PUT", body });
   if (response.status === 409) {
     if (!confirm(`${await response.text()}. Overwrite it?`)) return;
     response = await request(`${path}${path.includes("?") ? "&" : "?"}overwrite=yes`, { method: "PUT", body });
   }
-  if (response.ok && text.value === body) state.typed = "";
-  notice(response.ok ? `Saved as ${(await response.json()).path}` : await response.text());
+  if (!response.ok) { notice(await response.text()); return; }
+  const saved = await response.json();
+  written = body;
+  if (state.typed === body) opened = { name, file: saved.file };
+  notice(`Saved as ${saved.path}`);
 }
 
 on("hello", () => {
