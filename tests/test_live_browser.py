@@ -1351,6 +1351,7 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     wait_for(lambda: state(page, "source.name") == "sample.mp4")
     page.click("#tab-render")
     page.fill("#render-name", "from_page.mp4")
+    page.fill("#render-crf", "30")
     page.click("#render-start")
     status = page.locator("#render-status")
     wait_for(lambda: "frames/s" in status.inner_text() and "left" in status.inner_text())
@@ -1361,14 +1362,17 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     assert (page.inner_text("#tab-render"), page.title()) == ("Render", "videostyle live")
     assert "from_page.part.mp4" in page.inner_text("#render-status a")
     assert page.inner_text("#render-start") == "Resume"
+    assert "Resume keeps" in page.inner_text("#pane-render")
     page.fill("#render-name", "another.mp4")
     assert page.inner_text("#render-start") == "Render"
+    assert "Resume" not in page.inner_text("#pane-render")
     page.fill("#render-name", "from_page.mp4")
     assert page.inner_text("#render-start") == "Resume"
     page.reload()
     page.click("#tab-render")
-    page.fill("#render-name", "from_page.mp4")
-    assert page.inner_text("#render-start") == "Resume"
+    wait_for(lambda: page.inner_text("#render-start") == "Resume")
+    values = [page.input_value(f"#render-{field}") for field in ("name", "crf", "size")]
+    assert values == ["from_page.mp4", "30", ""]
     strength = page.locator('input[data-scalar="strength"]')
     strength.press("ArrowLeft")
     wait_for(lambda: page.inner_text("#render-start") == "Render")

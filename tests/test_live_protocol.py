@@ -474,6 +474,8 @@ def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder
     tab.picture_of(mix={"red": 1})
     answer = tab.ask({"type": "render", "output": "out.mp4", "crf": 30, "max_size": 48}, "render")
     assert answer["status"] == "running"
+    options = {"source": "film.mp4", "name": "out.mp4", "crf": 30, "max_size": 48}
+    assert options.items() <= answer.items()
     tab.until(lambda: tab.newest["render"]["status"] != "running")
     assert tab.newest["render"]["status"] == "done", tab.newest["render"]
     assert tab.newest["render"]["frame"] == 50

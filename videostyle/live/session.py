@@ -91,6 +91,7 @@ class Session:
         self.warnings: Sequence[str] = ()
         self._files = [TimelineFile()]  # opened so far; undoing leads back to the one of before
         self._file = 0
+        self._rendered = ""  # the source of the last render
         self._camera_began = 0.0
         self._lock = Lock()
         self.player = Player(
@@ -496,6 +497,7 @@ class Session:
         controls = self.player.controls
         follows = controls.follow and self._timeline is not None
         self.player.update(playing=False)
+        self._rendered = self._source
         self.rendering.start(
             info.path,
             output,
@@ -516,7 +518,7 @@ class Session:
         self._tell(failure_message(error))
 
     def _rendering_message(self) -> Message:
-        return {"type": "render", **self.rendering.state.to_dict()}
+        return {"type": "render", "source": self._rendered, **self.rendering.state.to_dict()}
 
     def _lesson_message(self) -> Message:
         return {"type": "lesson", **self.lesson.state.to_dict()}
