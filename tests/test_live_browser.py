@@ -484,6 +484,39 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
     wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
+def test_a_hand_that_holds_on_as_a_recording_ends_does_not_leave_its_timeline(page: Any) -> None:
+    scream = 'input[data-style="the_scream"]'
+    page.click("#tab-pad")
+    x, y = middle(page, "#field")
+    for selector, tab in ((scream, "#tab-mix"), ("#field", "#tab-pad")):
+        page.click(tab)
+        seek(page, 4.9)
+        x, y = middle(page, selector)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.keyboard.press("r")
+        wait_for(lambda: state(page, "recording"))
+        for step in range(2000):  # and it never rests
+            page.mouse.move(x + step % 20, y)
+            if not state(page, "recording"):
+                break
+        page.mouse.move(x - 30, y)
+        page.mouse.move(x + 30, y)
+        wait_for(lambda: state(page, "follow"))
+        page.mouse.up()
+        settled(page)
+        assert state(page, "follow")
+    page.click("#tab-render")
+    assert "the timeline" in page.inner_text("#render-what")
+    page.click("#tab-mix")
+    value = float(page.input_value(scream))
+    assert value == pytest.approx(
+        page.evaluate("videostyle.state.look.mix.the_scream ?? 0"), abs=0.006
+    )
+    page.mouse.click(*middle(page, scream))
+    wait_for(lambda: not state(page, "follow"))
+
+
 def frame_rendered(timeline: Path, folder: Path, seconds: float) -> np.ndarray:
     """One frame as `videostyle render` gives it."""
     output = folder / "frame.mkv"
@@ -848,6 +881,7 @@ def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path
     page.click("#tab-render")
     assert "not applied" in page.inner_text("#render-what")
     page.click("#tab-yaml")
+    seek(page, 0)
     page.click("#record")
     wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.3)
     page.click("#record")

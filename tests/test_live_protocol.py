@@ -274,6 +274,20 @@ def test_a_recording_that_something_else_ends_is_kept(
     tab.until(lambda: tab.newest["state"]["playing"] == playing)
 
 
+def test_a_move_that_was_made_in_a_take_and_comes_after_it_leaves_the_timeline_followed(
+    tab: Tab,
+) -> None:
+    recorded(tab, {"type": "record", "recording": False})
+    tab.until(lambda: tab.newest["state"]["follow"])
+    tab.picture_of(mix={"green": 1}, recording=True)
+    tab.newest.pop("state")
+    tab.send({"type": "set", "loop": True})
+    tab.until(lambda: "state" in tab.newest)
+    assert tab.newest["state"]["follow"]
+    tab.picture_of(mix={"green": 1}, recording=False)
+    tab.until(lambda: not tab.newest["state"]["follow"])
+
+
 def test_a_recording_that_a_render_ends_is_rendered(tab: Tab) -> None:
     keys = recorded(tab, {"type": "render", "output": "take.mp4", "max_size": 48})
     assert [keys[0]["value"], keys[-1]["value"]] == [{"red": 1}, {"blue": 1}]

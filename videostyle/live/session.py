@@ -347,10 +347,13 @@ class Session:
         scalars = {name: number(message, name, low, high) for name, (low, high, _) in limits}
         look = Look(weights, **scalars)
         self.player.stylizer.check(look.painted)
-        followed = self.player.controls.follow
+        before = self.player.controls
         serial = integer(message, "serial", 0, 1 << 52)
+        if before.follow and not before.recording and message.get("recording") is True:
+            self.player.update(serial=serial)  # of the take, and too late: that is followed now
+            return
         self.player.update(look=look, follow=False, serial=serial)
-        if followed:
+        if before.follow:
             self._tell(self.state())
 
     def _play(self, message: Message) -> None:

@@ -2,7 +2,7 @@
 
 import { on } from "./connection.mjs";
 import { $, element, state, titleOf, weightIn } from "./state.mjs";
-import { commit, hasThumbnails, replaceMix, setMix, shares, thumbnail } from "./mixer.mjs";
+import { commit, hasThumbnails, hold, isLate, replaceMix, setMix, shares, thumbnail } from "./mixer.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
@@ -61,14 +61,18 @@ function showThumbnails() {
 }
 
 function move(event) {
-  if (event.type === "pointermove" && !event.buttons) return;
+  if (isLate($("field")) || (event.type === "pointermove" && !event.buttons)) return;
   const box = $("field").getBoundingClientRect();
   at.x = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   at.y = Math.min(1, Math.max(0, (event.clientY - box.top) / box.height));
   apply();
 }
 
-$("field").onpointerdown = (event) => { $("field").setPointerCapture(event.pointerId); move(event); };
+$("field").onpointerdown = (event) => {
+  $("field").setPointerCapture(event.pointerId);
+  hold($("field"), event.pointerId);
+  move(event);
+};
 $("field").onpointermove = move;
 $("field").onkeydown = (event) => {
   const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
