@@ -1347,6 +1347,29 @@ def test_a_corner_of_the_pad_changes_what_is_painted_only_while_the_pad_leads(pa
     assert "the_kiss" not in state(page, "look.mix")
 
 
+def test_a_reload_leaves_the_pad_and_the_view_as_they_are(page: Any) -> None:
+    page.click("#tab-pad")
+    page.select_option('[data-corner="3"]', "senecio")
+    field = page.locator("#field")
+    box = field.bounding_box()
+    field.click(position={"x": 0.9 * box["width"], "y": 0.8 * box["height"]})
+    page.select_option("#view", "wipe")
+    page.locator("#picture").press("Shift+ArrowLeft")
+    settled(page)
+    place, mix = page.get_attribute("#dot", "style"), state(page, "look.mix")
+    page.reload()
+    page.click("#tab-pad")
+    wait_for(lambda: page.get_attribute("#dot", "style") == place)
+    assert not page.locator("#dot.pale").count()
+    assert page.input_value("#view") == "wipe"
+    assert page.get_attribute("#picture", "aria-valuenow") == "30"
+    page.select_option("#view", "painted")
+    field.press("ArrowRight")
+    wait_for(lambda: state(page, "look.mix") != mix)
+    assert {*state(page, "look.mix")} == {*mix}
+    assert max(state(page, "look.mix"), key=mix.get) == "senecio"
+
+
 def test_all_paintings_have_a_card(page: Any) -> None:
     page.click("#open-paintings")
     assert page.locator("#cards li").count() == 32

@@ -1,13 +1,12 @@
 // The sliders: a weight for every chosen painting, solo and mute, and what goes with the mixture.
 
 import { emit, isOpen, on, send, withToken } from "./connection.mjs";
-import { keep, kept } from "./keeping.mjs";
+import { keptOver } from "./keeping.mjs";
 import { $, ORIGINAL, SCALARS, colorOf, element, notice, state, titleOf, weightIn } from "./state.mjs";
 import { noteSent } from "./viewer.mjs";
 
 const CHOSEN_AT_FIRST = 13;
 const STEP = 0.01;
-const KEPT = "mixer";  // of a reload
 const INTERVAL_MS = 20;
 const SCROLL_MS = 100;  // after which a finger on a slider has scrolled the page, or will not
 export const mixer = { chosen: [], values: new Map(), muted: new Set(), solo: null, scalars: {} };
@@ -342,10 +341,7 @@ $("random").onclick = () => {
 };
 
 // What a reload would lose: the server knows the mixture alone.
-addEventListener("pagehide", () => keep(KEPT, JSON.stringify({
-  ...mixer, values: [...mixer.values], muted: [...mixer.muted],
-})));
-const before = JSON.parse(kept(KEPT));
+const before = keptOver("mixer", () => ({ ...mixer, values: [...mixer.values], muted: [...mixer.muted] }));
 
 const isHere = (mix) => {
   const own = normalised(look().mix);

@@ -1,12 +1,14 @@
 // The pad: a point between four corners is a mixture of four paintings (bilinear weights).
 
 import { on } from "./connection.mjs";
+import { keptOver } from "./keeping.mjs";
 import { $, element, state, titleOf, weightIn } from "./state.mjs";
 import { commit, hasThumbnails, hold, isLate, replaceMix, setMix, shares, thumbnail } from "./mixer.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
-const at = { x: 0.5, y: 0.5 };
+const past = keptOver("pad", () => ({ at, names: corners.map(({ value }) => value) }));
+const at = past?.at ?? { x: 0.5, y: 0.5 };
 
 function weights() {
   const { x, y } = at;
@@ -95,7 +97,7 @@ on("hello", () => {
   corners.forEach((select, corner) => {
     const before = select.value;
     select.replaceChildren(...state.styles.map(({ name, title }) => element("option", { value: name, textContent: title })));
-    select.value = before;
+    select.value = before || past?.names[corner];
     if (!select.value) select.selectedIndex = Math.min(corner, state.styles.length - 1);
   });
 });
