@@ -1082,6 +1082,27 @@ MOVE_WHILE_LOST = """() => {
 }"""
 
 
+def test_a_tab_without_the_controls_is_not_asked_what_it_may_not_do(
+    page: Any, server: LiveServer
+) -> None:
+    drop(page, "unsaved.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.saved") is False)
+    second = open_page(page.context, server)
+    second.click("#tab-yaml")
+    for choose in (
+        lambda: second.select_option("#source", "sample.mp4"),
+        lambda: second.select_option("#timeline-file", "two.yaml"),
+        lambda: drop(second, "two.yaml", TWO_KEYS.encode()),
+    ):
+        second.evaluate("document.getElementById('notice').textContent = ''")
+        choose()
+        second.locator("#notice", has_text="take over first").wait_for()
+    assert second.input_value("#source") == "film.mp4"
+    assert second.input_value("#yaml") == TWO_KEYS
+    assert second.asked == []
+    second.close()
+
+
 def test_a_dead_connection_comes_back(page: Any) -> None:
     page.evaluate("videostyle.drop()")
     page.locator('body[data-connection="lost"]').wait_for()

@@ -95,6 +95,7 @@ const addressOf = (name) => `/timelines/${name.split("/").map(encodeURIComponent
 
 // Whether what is there may be replaced; asks if it is not saved.
 export function mayLeave() {
+  if (!state.conducts) { notice("Another tab has the controls; take over first."); return false; }
   const isSaved = isTypedKept() && (!state.timeline || state.timeline.saved);
   if (isSaved && !state.recording) return true;
   return confirm(`${state.recording ? "A recording is running" : "The timeline is not saved"}. Leave it?`);
