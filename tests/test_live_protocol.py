@@ -817,6 +817,26 @@ def test_a_recording_that_the_end_of_the_command_ends_is_kept(
     assert "green" in earlier.read_text()
 
 
+def test_a_timeline_of_another_folder_is_not_saved_over_one_of_its_name(
+    tmp_path: Path, model_file: str
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    make_clip(films / "film.mp4")
+    timeline = "version: 1\nkeyframes: [{at: 0s, mix: green}]\n"
+    for folder in (films, tmp_path):
+        (folder / "dusk.yaml").write_text(timeline)
+    options = ("-t", tmp_path / "dusk.yaml", "--model", model_file)
+    with live_server(films / "film.mp4", *options) as server:
+        tab = Tab(server)
+        with tab.socket:
+            tab.until(lambda: "timeline" in tab.newest)
+        own = tab.newest["timeline"]
+        assert (own["name"], own["saved"]) == ("", True)
+        path = f"/timelines/dusk.yaml?token={server.token}&file={own['file']}"
+        assert request(server, "PUT", path, b"#")[0] == 409
+
+
 def test_the_file_of_the_command_line_can_be_opened_whatever_it_is_called(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.mp4"
     elsewhere.touch()

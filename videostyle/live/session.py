@@ -132,7 +132,7 @@ class Session:
             path = folder / f"{name}.yaml"
             with written_whole(path) as part:
                 part.write_bytes(self._yaml.encode())
-            self.note_file(self._yaml, path.name)
+            self.note_file(self._yaml, path)
             return path
 
     def close(self) -> None:
@@ -218,8 +218,14 @@ class Session:
             self._keep(replace(self._timeline, mix=Track(keys)))
         self._tell(self.state())
 
-    def note_file(self, text: str, name: str = "") -> None:
-        """Note the file that the timeline is of, and what it holds."""
+    def note_file(self, text: str, path: Path | None = None) -> None:
+        """Note the file that the timeline is of, and what it holds. path: None, or a file outside
+        the folder, for one that the page does not save to."""
+        try:
+            name = path.resolve().relative_to(self.library.root).as_posix() if path else ""
+            self.library.find(name)
+        except (ValueError, MediaError):
+            name = ""
         self._file = self.opened(name, text)
 
     def opened(self, name: str, text: str) -> int:
