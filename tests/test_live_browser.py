@@ -62,6 +62,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(SAMPLE, folder / "sample.mp4")
     shutil.copy(ROOT / "timelines" / "demo.yaml", folder)
     (folder / "two.yaml").write_text(TWO_KEYS)
+    (folder / "acts").mkdir()
+    for name in ("acts/show.yml", "show.yaml"):
+        (folder / name).write_text(TWO_KEYS.replace("the_kiss", "the_scream"))
     (folder / "broken.mp4").write_text("no video")
     make_clip(folder / "wide.mp4", size=(96, 64), sample_aspect_ratio=Fraction(2))
     Image.new("RGB", (96, 64), "teal").save(folder / "still.png")
@@ -136,6 +139,12 @@ def answer(page: Any, dialog: Any) -> None:
         dialog.accept()
     else:
         dialog.dismiss()
+
+
+def last_asked(page: Any) -> str:
+    page.title()  # a question is heard of only while something is asked of the page
+    question: str = page.asked[-1] if page.asked else ""
+    return question
 
 
 def state(page: Any, name: str) -> Any:
@@ -475,6 +484,39 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
     wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
+def test_a_hand_that_holds_on_as_a_recording_ends_does_not_leave_its_timeline(page: Any) -> None:
+    scream = 'input[data-style="the_scream"]'
+    page.click("#tab-pad")
+    x, y = middle(page, "#field")
+    for selector, tab in ((scream, "#tab-mix"), ("#field", "#tab-pad")):
+        page.click(tab)
+        seek(page, 4.9)
+        x, y = middle(page, selector)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.keyboard.press("r")
+        wait_for(lambda: state(page, "recording"))
+        for step in range(2000):  # and it never rests
+            page.mouse.move(x + step % 20, y)
+            if not state(page, "recording"):
+                break
+        page.mouse.move(x - 30, y)
+        page.mouse.move(x + 30, y)
+        wait_for(lambda: state(page, "follow"))
+        page.mouse.up()
+        settled(page)
+        assert state(page, "follow")
+    page.click("#tab-render")
+    assert "the timeline" in page.inner_text("#render-what")
+    page.click("#tab-mix")
+    value = float(page.input_value(scream))
+    assert value == pytest.approx(
+        page.evaluate("videostyle.state.look.mix.the_scream ?? 0"), abs=0.006
+    )
+    page.mouse.click(*middle(page, scream))
+    wait_for(lambda: not state(page, "follow"))
+
+
 def frame_rendered(timeline: Path, folder: Path, seconds: float) -> np.ndarray:
     """One frame as `videostyle render` gives it."""
     output = folder / "frame.mkv"
@@ -767,6 +809,76 @@ def test_a_timeline_that_is_not_saved_is_asked_about(page: Any, folder: Path) ->
     assert len(page.asked) == before
 
 
+def test_save_goes_to_the_file_that_is_edited(page: Any, folder: Path) -> None:
+    def edit(at: str) -> None:
+        page.fill("#yaml", TWO_KEYS.replace("3s", at))
+        page.click("#save")
+
+    def is_saved(name: str, at: str) -> bool:
+        is_applied = at in state(page, "timeline.yaml") and state(page, "timeline.saved")
+        return bool(is_applied) and at in (folder / name).read_text()
+
+    own, name = folder / "acts" / "show.yml", "document.getElementById('timeline-name').value"
+    root = (folder / "show.yaml").read_text()
+    page.click("#tab-yaml")
+    page.select_option("#timeline-file", "acts/show.yml")
+    wait_for(lambda: state(page, "timeline?.name") == "acts/show.yml")
+    edit("3.1s")
+    wait_for(lambda: is_saved("acts/show.yml", "3.1s"))
+    page.reload()
+    wait_for(lambda: page.evaluate(name) == "acts/show.yml")
+    page.click("#tab-yaml")
+    edit("3.2s")
+    wait_for(lambda: is_saved("acts/show.yml", "3.2s"))
+    assert page.asked == []
+    own.write_text("# of another program")
+    page.agrees = False
+    edit("3.3s")
+    wait_for(lambda: "changed by another program. Overwrite it?" in last_asked(page))
+    page.fill("#timeline-name", "show.yaml")
+    page.click("#save")
+    wait_for(lambda: last_asked(page) == "show.yaml exists. Overwrite it?")
+    assert (own.read_text(), (folder / "show.yaml").read_text()) == ("# of another program", root)
+    page.agrees = True
+    page.fill("#timeline-name", "copy.yml")
+    page.click("#save")
+    wait_for((folder / "copy.yml").exists)
+    wait_for(lambda: state(page, "timeline.name") == "copy.yml")
+    page.click("#undo")
+    wait_for(lambda: "3.2s" in state(page, "timeline.yaml"))
+    assert page.evaluate(name) == "copy.yml"
+    page.select_option("#timeline-file", "two.yaml")  # agreed to
+    wait_for(lambda: page.evaluate(name) == "two.yaml" and state(page, "timeline.saved"))
+    page.click("#undo")
+    wait_for(lambda: page.evaluate(name) == "copy.yml")
+
+
+def test_mistakes_are_saved_only_when_wanted_and_stay_in_the_text(page: Any, folder: Path) -> None:
+    kept, broken = folder / "mistakes.yaml", TWO_KEYS.replace("the_kiss", "the_kis")
+    page.click("#tab-yaml")
+    page.fill("#yaml", TWO_KEYS)
+    page.fill("#timeline-name", kept.name)
+    page.click("#save")
+    wait_for(lambda: state(page, "timeline?.saved") and kept.exists())
+    page.agrees = False
+    page.fill("#yaml", broken.replace("original", "orignal"))
+    page.click("#save")
+    wait_for(lambda: last_asked(page) == "It has 2 mistakes; save it anyway?")
+    assert kept.read_text() == TWO_KEYS
+    page.agrees = True
+    page.fill("#yaml", broken)
+    page.click("#save")
+    wait_for(lambda: last_asked(page) == "It has a mistake; save it anyway?")
+    wait_for(lambda: kept.read_text() == broken)
+    page.click("#add-key")
+    wait_for(lambda: "the_kis}" not in page.input_value("#yaml"))
+    page.click("#undo")
+    wait_for(lambda: page.input_value("#yaml") == broken)
+    asked = len(page.asked)
+    page.reload()  # what is typed is in the file
+    assert len(page.asked) == asked
+
+
 def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", TWO_KEYS)
@@ -777,6 +889,7 @@ def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path
     page.click("#tab-render")
     assert "not applied" in page.inner_text("#render-what")
     page.click("#tab-yaml")
+    seek(page, 0)
     page.click("#record")
     wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.3)
     page.click("#record")
@@ -994,6 +1107,27 @@ MOVE_WHILE_LOST = """() => {
   slider.value = 0.7;
   slider.dispatchEvent(new Event("input"));
 }"""
+
+
+def test_a_tab_without_the_controls_is_not_asked_what_it_may_not_do(
+    page: Any, server: LiveServer
+) -> None:
+    drop(page, "unsaved.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.saved") is False)
+    second = open_page(page.context, server)
+    second.click("#tab-yaml")
+    for choose in (
+        lambda: second.select_option("#source", "sample.mp4"),
+        lambda: second.select_option("#timeline-file", "two.yaml"),
+        lambda: drop(second, "two.yaml", TWO_KEYS.encode()),
+    ):
+        second.evaluate("document.getElementById('notice').textContent = ''")
+        choose()
+        second.locator("#notice", has_text="take over first").wait_for()
+    assert second.input_value("#source") == "film.mp4"
+    assert second.input_value("#yaml") == TWO_KEYS
+    assert second.asked == []
+    second.close()
 
 
 def test_a_dead_connection_comes_back(page: Any) -> None:
@@ -1261,6 +1395,29 @@ def test_a_corner_of_the_pad_changes_what_is_painted_only_while_the_pad_leads(pa
     assert "the_kiss" not in state(page, "look.mix")
 
 
+def test_a_reload_leaves_the_pad_and_the_view_as_they_are(page: Any) -> None:
+    page.click("#tab-pad")
+    page.select_option('[data-corner="3"]', "senecio")
+    field = page.locator("#field")
+    box = field.bounding_box()
+    field.click(position={"x": 0.9 * box["width"], "y": 0.8 * box["height"]})
+    page.select_option("#view", "wipe")
+    page.locator("#picture").press("Shift+ArrowLeft")
+    settled(page)
+    place, mix = page.get_attribute("#dot", "style"), state(page, "look.mix")
+    page.reload()
+    page.click("#tab-pad")
+    wait_for(lambda: page.get_attribute("#dot", "style") == place)
+    assert not page.locator("#dot.pale").count()
+    assert page.input_value("#view") == "wipe"
+    assert page.get_attribute("#picture", "aria-valuenow") == "30"
+    page.select_option("#view", "painted")
+    field.press("ArrowRight")
+    wait_for(lambda: state(page, "look.mix") != mix)
+    assert {*state(page, "look.mix")} == {*mix}
+    assert max(state(page, "look.mix"), key=mix.get) == "senecio"
+
+
 def test_all_paintings_have_a_card(page: Any) -> None:
     page.click("#open-paintings")
     assert page.locator("#cards li").count() == 32
@@ -1299,6 +1456,7 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     wait_for(lambda: state(page, "source.name") == "sample.mp4")
     page.click("#tab-render")
     page.fill("#render-name", "from_page.mp4")
+    page.fill("#render-crf", "30")
     page.click("#render-start")
     status = page.locator("#render-status")
     wait_for(lambda: "frames/s" in status.inner_text() and "left" in status.inner_text())
@@ -1309,14 +1467,17 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     assert (page.inner_text("#tab-render"), page.title()) == ("Render", "videostyle live")
     assert "from_page.part.mp4" in page.inner_text("#render-status a")
     assert page.inner_text("#render-start") == "Resume"
+    assert "Resume keeps" in page.inner_text("#pane-render")
     page.fill("#render-name", "another.mp4")
     assert page.inner_text("#render-start") == "Render"
+    assert "Resume" not in page.inner_text("#pane-render")
     page.fill("#render-name", "from_page.mp4")
     assert page.inner_text("#render-start") == "Resume"
     page.reload()
     page.click("#tab-render")
-    page.fill("#render-name", "from_page.mp4")
-    assert page.inner_text("#render-start") == "Resume"
+    wait_for(lambda: page.inner_text("#render-start") == "Resume")
+    values = [page.input_value(f"#render-{field}") for field in ("name", "crf", "size")]
+    assert values == ["from_page.mp4", "30", ""]
     strength = page.locator('input[data-scalar="strength"]')
     strength.press("ArrowLeft")
     wait_for(lambda: page.inner_text("#render-start") == "Render")

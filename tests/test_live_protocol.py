@@ -278,6 +278,20 @@ def test_a_recording_that_something_else_ends_is_kept(
     tab.until(lambda: tab.newest["state"]["playing"] == playing)
 
 
+def test_a_move_that_was_made_in_a_take_and_comes_after_it_leaves_the_timeline_followed(
+    tab: Tab,
+) -> None:
+    recorded(tab, {"type": "record", "recording": False})
+    tab.until(lambda: tab.newest["state"]["follow"])
+    tab.picture_of(mix={"green": 1}, recording=True)
+    tab.newest.pop("state")
+    tab.send({"type": "set", "loop": True})
+    tab.until(lambda: "state" in tab.newest)
+    assert tab.newest["state"]["follow"]
+    tab.picture_of(mix={"green": 1}, recording=False)
+    tab.until(lambda: not tab.newest["state"]["follow"])
+
+
 def test_a_recording_that_a_render_ends_is_rendered(tab: Tab) -> None:
     keys = recorded(tab, {"type": "render", "output": "take.mp4", "max_size": 48})
     assert [keys[0]["value"], keys[-1]["value"]] == [{"red": 1}, {"blue": 1}]
@@ -307,6 +321,60 @@ def test_a_timeline_is_saved_and_never_lost(tab: Tab, server: LiveServer, folder
     assert (folder / "mine.yaml").read_bytes() == b"version: 1"
     assert request(server, "PUT", path + "&overwrite=yes", b"other")[0] == 200
     assert request(server, "GET", f"/timelines/old.yaml?token={server.token}")[0] == 200
+
+
+def opened(server: LiveServer, name: str) -> tuple[str, int]:
+    """A timeline's text, and the number that its file has from then on."""
+    connection = http.client.HTTPConnection(server.host, timeout=20)
+    connection.request("GET", f"/timelines/{name}?token={server.token}")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    found = answer.read().decode(), int(answer.headers["X-File"])
+    connection.close()
+    return found
+
+
+def test_a_timeline_is_saved_over_its_own_file_alone_without_a_question(
+    tab: Tab, server: LiveServer, folder: Path
+) -> None:
+    def saved(name: str, text: str, file: int) -> int:
+        path = f"/timelines/{name}?token={server.token}&file={file}"
+        return request(server, "PUT", path, text.encode())[0]
+
+    def name_of(source: Tab) -> str:
+        name: str = source.newest["timeline"]["name"]
+        return name
+
+    show = folder / "acts" / "show.yml"
+    show.parent.mkdir()
+    show.write_text("version: 1\nkeyframes: [{at: 0s, mix: green}]\n")
+    text, file = opened(server, "acts/show.yml")
+    tab.ask({"type": "timeline", "text": text, "keep_text": True, "file": file}, "timeline")
+    assert (name_of(tab), tab.newest["timeline"]["saved"]) == ("acts/show.yml", True)
+    tab.ask({"type": "timeline", "text": text.replace("green", "blue")}, "timeline")
+    text = tab.newest["timeline"]["yaml"]
+    assert (name_of(tab), tab.newest["timeline"]["saved"]) == ("acts/show.yml", False)
+    assert saved("acts/show.yml", text, file) == 200
+    assert show.read_text() == text
+    tab.until(lambda: tab.newest["timeline"]["saved"])
+    assert saved("acts/show.yml", text, file) == 200  # over what was saved from here
+    assert saved("old.yaml", text, file) == 409
+    assert saved("acts/new.yml", text, file) == 400
+    show.write_text("# of another program\n")
+    assert saved("acts/show.yml", text, file) == 409
+    assert saved("new.yml", text, file) == 200
+    tab.until(lambda: name_of(tab) == "new.yml")
+    reloaded = Tab(server)
+    with reloaded.socket:
+        reloaded.until(lambda: "timeline" in reloaded.newest)
+        assert name_of(reloaded) == "new.yml"
+    tab.ask({"type": "timeline", "text": text, "name": "old.yaml"}, "timeline")  # from elsewhere
+    assert name_of(tab) == "old.yaml"
+    assert saved("old.yaml", text, tab.newest["timeline"]["file"]) == 409
+    tab.ask({"type": "timeline", "text": text, "file": file}, "timeline")
+    assert (name_of(tab), tab.newest["timeline"]["saved"]) == ("new.yml", True)
+    tab.ask({"type": "timeline", "text": ""}, "timeline")
+    assert name_of(tab) == ""
 
 
 def test_a_timeline_that_would_take_long_to_read_is_refused_and_can_be_saved(
@@ -398,13 +466,13 @@ def test_keys_before_the_start_do_not_lose_a_take(tab: Tab) -> None:
 def test_a_timeline_counts_as_saved_while_a_file_has_its_text(
     tab: Tab, server: LiveServer, folder: Path
 ) -> None:
-    def sent(text: str) -> bool:
-        message = {"type": "timeline", "text": text, "keep_text": True}
+    def sent(text: str, **of: int) -> bool:
+        message = {"type": "timeline", "text": text, "keep_text": True, **of}
         return tab.ask(message, "timeline")["saved"]
 
     assert tab.newest["timeline"]["saved"]
-    old = request(server, "GET", f"/timelines/old.yaml?token={server.token}")[1].decode()
-    assert sent(old)
+    old, file = opened(server, "old.yaml")
+    assert sent(old, file=file)
     edited = old.replace("red", "blue")
     assert not sent(edited)
     reloaded = Tab(server)
@@ -431,6 +499,8 @@ def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder
     tab.picture_of(mix={"red": 1})
     answer = tab.ask({"type": "render", "output": "out.mp4", "crf": 30, "max_size": 48}, "render")
     assert answer["status"] == "running"
+    options = {"source": "film.mp4", "name": "out.mp4", "crf": 30, "max_size": 48}
+    assert options.items() <= answer.items()
     tab.until(lambda: tab.newest["render"]["status"] != "running")
     assert tab.newest["render"]["status"] == "done", tab.newest["render"]
     assert tab.newest["render"]["frame"] == 50
@@ -748,6 +818,8 @@ def test_a_recording_that_the_end_of_the_command_ends_is_kept(
     with live_server(tmp_path / "film.mp4", "-t", earlier, "--model", model_file) as server:
         tab = Tab(server)
         with tab.socket:
+            tab.until(lambda: "timeline" in tab.newest)
+            assert tab.newest["timeline"]["name"] == "performance.yaml"
             tab.picture_of(mix={"red": 1})
             tab.send({"type": "record", "recording": True})
             tab.until(lambda: tab.pictures[-1]["seconds"] > 0.2)
@@ -793,6 +865,26 @@ def test_a_recording_that_the_closing_of_the_terminal_ends_is_kept(
         process.wait()
     kept = read_timeline(tmp_path / "performance.yaml", ["red", "green", "blue"])
     assert kept.resolve(None, None)[0].look_at(0.1).mix == {"red": 1}
+
+
+def test_a_timeline_of_another_folder_is_not_saved_over_one_of_its_name(
+    tmp_path: Path, model_file: str
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    make_clip(films / "film.mp4")
+    timeline = "version: 1\nkeyframes: [{at: 0s, mix: green}]\n"
+    for folder in (films, tmp_path):
+        (folder / "dusk.yaml").write_text(timeline)
+    options = ("-t", tmp_path / "dusk.yaml", "--model", model_file)
+    with live_server(films / "film.mp4", *options) as server:
+        tab = Tab(server)
+        with tab.socket:
+            tab.until(lambda: "timeline" in tab.newest)
+        own = tab.newest["timeline"]
+        assert (own["name"], own["saved"]) == ("", True)
+        path = f"/timelines/dusk.yaml?token={server.token}&file={own['file']}"
+        assert request(server, "PUT", path, b"#")[0] == 409
 
 
 def test_the_file_of_the_command_line_can_be_opened_whatever_it_is_called(tmp_path: Path) -> None:

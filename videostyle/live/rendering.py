@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from videostyle.timeline.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class RenderState:
-    """What the page shows of a render. status: idle, running, done, stopped or failed. output: the
-    file's name, empty where there is none."""
+    """What the page shows of a render. name, crf, max_size: what was asked for. status: idle,
+    running, done, stopped or failed. output: the file's name, empty where there is none."""
 
+    name: str = ""
+    crf: int | None = None
+    max_size: int | None = None
     status: str = "idle"
     output: str = ""
     frame: int = 0
@@ -74,7 +77,9 @@ class Rendering(Job[RenderState]):
                 message="; ".join(report.notes) if report.frames else "nothing was written",
             )
 
-        self.begin(RenderState("running", output.name, message="Preparing the model"), work)
+        asked = RenderState(output.name, options.crf, max_size)
+        message = "Preparing the model"
+        self.begin(replace(asked, status="running", output=output.name, message=message), work)
 
     def _progress(self, progress: Progress) -> None:
         self.set(

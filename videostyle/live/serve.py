@@ -71,7 +71,7 @@ async def serve(
             _open_first(session, on_warning)
         if timeline:
             text = _read(timeline)
-            session.note_file(text)
+            session.note_file(text, timeline)
             session.command({"type": "timeline", "text": text, "keep_text": True, "follow": True})
             for warning in session.warnings:
                 on_warning(warning)

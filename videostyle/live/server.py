@@ -30,7 +30,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from videostyle.errors import UsageError, VideoStyleError
+from videostyle.errors import MediaError, UsageError, VideoStyleError
 from videostyle.live.lesson import MAX_BYTES
 from videostyle.live.message import number
 from videostyle.live.session import (
@@ -48,6 +48,7 @@ PAGE = Path(__file__).parent / "page"
 MAX_MESSAGE_BYTES = 5_000_000
 # After so long with nobody watching it plays no more.
 UNWATCHED_SECONDS = 30.0
+TIMELINES = {".yaml", ".yml"}
 # A tab that sends so many messages that make no sense is let go.
 MOST_MISTAKES = 20
 _HEADERS = {
@@ -106,7 +107,7 @@ class Server:
             Route("/curve", self.curve),
             Route("/sound", self.sound),
             Route("/timelines/{name:path}", self.read_timeline, methods=["GET"]),
-            Route("/timelines/{name}", self.save_timeline, methods=["PUT"]),
+            Route("/timelines/{name:path}", self.save_timeline, methods=["PUT"]),
             Route("/results/{name}", self.result),
             Route("/paintings", self.add_painting, methods=["POST"]),
             Mount("/page", StaticFiles(directory=PAGE)),
@@ -167,38 +168,46 @@ class Server:
 
     async def read_timeline(self, request: Request) -> Response:
         self.check(request)
+        name = request.path_params["name"]
         try:
-            path = self.session.library.find(request.path_params["name"])
+            path = self._find_timeline(name)
         except VideoStyleError as error:
             raise HTTPException(404, str(error)) from error
-        is_timeline = path.suffix.lower() in (".yaml", ".yml")
-        if not is_timeline:
-            raise HTTPException(404, f"{path.name} is not a timeline")
         if path.stat().st_size > MAX_TIMELINE_BYTES:
             raise HTTPException(
                 413, f"{path.name} is larger than {MAX_TIMELINE_BYTES / 1e6:.0f} MB"
             )
         data = path.read_bytes()
-        self.session.note_file(data.decode(errors="replace"))
-        return PlainTextResponse(data)
+        number = self.session.opened(name, data.decode(errors="replace"))
+        return PlainTextResponse(data, headers={"X-File": str(number)})
 
     async def save_timeline(self, request: Request) -> Response:
         self.check(request)
-        try:
-            path = self.session.library.new(request.path_params["name"], {".yaml"})
-        except UsageError as error:
-            raise HTTPException(400, str(error)) from error
-        if path.exists() and request.query_params.get("overwrite") != "yes":
-            raise HTTPException(409, f"{path.name} exists")
+        session, query = self.session, request.query_params
+        name = request.path_params["name"]
+        with _refused():
+            # In a folder within it, only what is there already is saved.
+            is_within = "/" in name
+            path = self._find_timeline(name) if is_within else session.library.new(name, TIMELINES)
+            file = session.file_number({"file": int(query["file"])} if "file" in query else {})
+        asks = path.exists() and query.get("overwrite") != "yes"
+        if asks and (reason := session.why_ask(name, path, file)):
+            raise HTTPException(409, reason)
         data = await _body(request, MAX_SAVED_BYTES)
         try:
             with written_whole(path) as part:
                 part.write_bytes(data)
         except OSError as error:
             raise HTTPException(500, f"{path.name}: cannot be written: {error.strerror}") from error
-        self.session.note_file(data.decode(errors="replace"))
-        await asyncio.to_thread(self.session.say_files)
-        return JSONResponse({"path": str(path)})
+        file = session.saved(name, data.decode(errors="replace"), file)
+        await asyncio.to_thread(session.say_files)
+        return JSONResponse({"path": str(path), "file": file})
+
+    def _find_timeline(self, name: str) -> Path:
+        path = self.session.library.find(name)
+        if path.suffix.lower() not in TIMELINES:
+            raise MediaError(f"{path.name} is not a timeline")
+        return path
 
     async def add_painting(self, request: Request) -> Response:
         self.check(request)
@@ -319,7 +328,7 @@ def _refused() -> Iterator[None]:
     """What is wrong with a question is its answer."""
     try:
         yield
-    except (UsageError, ValueError) as error:
+    except (VideoStyleError, ValueError) as error:
         raise HTTPException(400, str(error)) from error
 
 

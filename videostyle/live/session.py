@@ -8,7 +8,8 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -53,6 +54,15 @@ CAMERA = "camera"
 Message = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class TimelineFile:
+    """The file that a timeline is of. name: in the folder, empty for none there. held: a digest of
+    the text it held when it was last read or saved here, empty if it never was."""
+
+    name: str = ""
+    held: str = ""
+
+
 class Session:
     """Carries out the page's commands. `tell` is called, from any thread, with every message that
     all tabs should have, `show` with every picture.
@@ -79,7 +89,9 @@ class Session:
         self._timeline: Timeline | None = None
         self._yaml = ""
         self.warnings: Sequence[str] = ()
-        self._in_file = ""
+        self._files = [TimelineFile()]  # opened so far; undoing leads back to the one of before
+        self._file = 0
+        self._rendered = ""  # the source of the last render
         self._camera_began = 0.0
         self._lock = Lock()
         self.player = Player(
@@ -113,14 +125,14 @@ class Session:
         name that is free; return where, or None if there was nothing to write."""
         with self._lock:
             self._finish_take()
-            if self._timeline is None or self._yaml == self._in_file:
+            if self._timeline is None or self._is_saved:
                 return None
             folder = self.library.root
             name = _numbered("performance", lambda each: (folder / f"{each}.yaml").exists())
             path = folder / f"{name}.yaml"
             with written_whole(path) as part:
                 part.write_bytes(self._yaml.encode())
-            self._in_file = self._yaml
+            self.note_file(self._yaml, path)
             return path
 
     def close(self) -> None:
@@ -206,11 +218,55 @@ class Session:
             self._keep(replace(self._timeline, mix=Track(keys)))
         self._tell(self.state())
 
-    def note_file(self, text: str) -> None:
-        """Note what a timeline's file holds: the timeline is saved while it has this text."""
-        self._in_file = text.removeprefix("\ufeff").replace("\r\n", "\n")
-        if self._in_file == self._yaml:
+    def note_file(self, text: str, path: Path | None = None) -> None:
+        """Note the file that the timeline is of, and what it holds. path: None, or a file outside
+        the folder, for one that the page does not save to."""
+        try:
+            name = path.resolve().relative_to(self.library.root).as_posix() if path else ""
+            self.library.find(name)
+        except (ValueError, MediaError):
+            name = ""
+        self._file = self.opened(name, text)
+
+    def opened(self, name: str, text: str) -> int:
+        """Note what a timeline's file holds that was read. The number that is returned says of a
+        timeline that it is of this file: it counts as saved while it has this text."""
+        self._files.append(TimelineFile(name, _digest(text)))
+        return len(self._files) - 1
+
+    def saved(self, name: str, text: str, number: int | None) -> int:
+        """Note that a text was saved, and return the number of its file. number: of the file that
+        the text was of before, if any."""
+        if number is None:
+            number = self.opened(name, text)
+            if _digest(text) == _digest(self._yaml):
+                self._file = number
+        self._files[number] = TimelineFile(name, _digest(text))
+        if number == self._file:
             self._tell(self._timeline_message())
+        return number
+
+    def why_ask(self, name: str, path: Path, number: int | None) -> str:
+        """Why nobody may have meant to save over a file that is there; empty if it is the one of
+        that number, as it was left."""
+        file = TimelineFile() if number is None else self._files[number]
+        if file.name != name or not file.held:
+            return f"{name} exists"
+        is_same = _digest(path.read_bytes().decode(errors="replace")) == file.held
+        return "" if is_same else f"{name} has been changed by another program"
+
+    def _begin_file(self, name: str = "") -> None:
+        """The timeline is from now on of a file that has yet to be saved."""
+        self._files.append(TimelineFile(name))
+        self._file = len(self._files) - 1
+
+    def file_number(self, message: Mapping[str, Any]) -> int | None:
+        """The number of a file, if a message has one."""
+        return integer(message, "file", 0, len(self._files) - 1) if "file" in message else None
+
+    @property
+    def _is_saved(self) -> bool:
+        return self._files[self._file].held == _digest(self._yaml)
 
     def say_files(self) -> None:
         """Tell all tabs what the folder holds now."""
@@ -266,6 +322,7 @@ class Session:
         name = text(message, "name", 4000)
         self.player.open(None if name == CAMERA else self.library.find(name))
         self._source, self._timeline, self._yaml = name, None, ""
+        self._begin_file()
         self._camera_began = time.perf_counter()
         for each in (self._source_message(), self._timeline_message(), self.state()):
             self._tell(each)
@@ -302,10 +359,13 @@ class Session:
         scalars = {name: number(message, name, low, high) for name, (low, high, _) in limits}
         look = Look(weights, **scalars)
         self.player.stylizer.check(look.painted)
-        followed = self.player.controls.follow
+        before = self.player.controls
         serial = integer(message, "serial", 0, 1 << 52)
+        if before.follow and not before.recording and message.get("recording") is True:
+            self.player.update(serial=serial)  # of the take, and too late: that is followed now
+            return
         self.player.update(look=look, follow=False, serial=serial)
-        if followed:
+        if before.follow:
             self._tell(self.state())
 
     def _play(self, message: Message) -> None:
@@ -395,6 +455,7 @@ class Session:
     ) -> None:
         if document is None:
             self._timeline, self._yaml = None, ""
+            self._begin_file()
             self.player.update(timeline=None, follow=False)
             self._tell(self._timeline_message())
             self._tell(self.state())
@@ -410,6 +471,11 @@ class Session:
                     f"the timeline repeats every {timeline.loop.period:g} s, so a key after that "
                     "is not reached; put it earlier, or take 'loop' out of the timeline's text"
                 )
+        number = self.file_number(message)
+        if number is not None:
+            self._file = number
+        elif "name" in message:  # of a file from elsewhere
+            self._begin_file(text(message, "name", 1000))
         self._keep(timeline, source if is_text else None, warnings)
         if message.get("follow") is True:
             self.player.update(follow=True)
@@ -446,6 +512,7 @@ class Session:
         controls = self.player.controls
         follows = controls.follow and self._timeline is not None
         self.player.update(playing=False)
+        self._rendered = self._source
         self.rendering.start(
             info.path,
             output,
@@ -466,7 +533,7 @@ class Session:
         self._tell(failure_message(error))
 
     def _rendering_message(self) -> Message:
-        return {"type": "render", **self.rendering.state.to_dict()}
+        return {"type": "render", "source": self._rendered, **self.rendering.state.to_dict()}
 
     def _lesson_message(self) -> Message:
         return {"type": "lesson", **self.lesson.state.to_dict()}
@@ -487,15 +554,20 @@ class Session:
 
     def _timeline_message(self) -> Message:
         timeline = self._timeline  # another thread may take it away
+        of: Message = {"file": self._file, "name": self._files[self._file].name}
         if timeline is None:
-            return {"type": "timeline", "yaml": "", "tracks": None, "saved": True}
+            return {"type": "timeline", "yaml": "", "tracks": None, "saved": True, **of}
         info = self.player.info
         length = info.duration_seconds if info else None
         duration = length or max(timeline.end_seconds, SHORTEST_STRIP_SECONDS)
         view = describe_timeline(timeline, duration)
-        saved = self._yaml == self._in_file
-        facts = {"yaml": self._yaml, "saved": saved, "warnings": self.warnings}
-        return {"type": "timeline", **facts, **view}
+        facts = {"yaml": self._yaml, "saved": self._is_saved, "warnings": self.warnings}
+        return {"type": "timeline", **facts, **of, **view}
+
+
+def _digest(text: str) -> str:
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    return sha256(plain.encode(errors="replace")).hexdigest()
 
 
 def _style_name(title: str, taken: Sequence[str]) -> str:

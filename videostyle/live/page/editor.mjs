@@ -1,11 +1,16 @@
 // The timeline as text: edit, mistakes at their line, load and save.
 
-import { emit, on, request } from "./connection.mjs";
+import { emit, isOpen, on, request } from "./connection.mjs";
 import { $, element, notice, pixels, state } from "./state.mjs";
 import { sendText } from "./strip.mjs";
 
 const MOST_BYTES = 1_000_000;
 const text = $("yaml");
+const UNNAMED = $("timeline-name").defaultValue;
+let opened = null;  // where what is typed is from, as the server knows it, until it is applied
+let ownName = "";  // of the file that is edited, in the folder
+let written = "";  // by Save, also what has mistakes
+let judged = { text: "", tell() {} };  // what Save waits for: mistakes, or null where nobody looked
 
 // Whether something is written that is not the timeline that is shown.
 export function isDraft() {
@@ -23,21 +28,36 @@ text.onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
 };
 
+const isTooLong = () => new TextEncoder().encode(text.value).length > MOST_BYTES;
+
 function apply() {
   $("mistakes").replaceChildren();
-  if (new TextEncoder().encode(text.value).length > MOST_BYTES) notice("That is too long for a timeline: it may have 1 MB.");
-  else sendText(text.value);
+  if (isTooLong()) notice("That is too long for a timeline: it may have 1 MB.");
+  else sendText(text.value, opened);
 }
 $("apply").onclick = apply;
 
-on("timeline", ({ yaml }) => {
+// What somebody has written as the name of a copy stays until another file is edited.
+function showName(name) {
+  if (name !== ownName) $("timeline-name").value = name || UNNAMED;
+  ownName = name;
+}
+
+on("timeline", ({ yaml, name }) => {
   if (state.typed === yaml) state.typed = "";
   // What somebody has typed is not taken away by another tab or a new connection.
   text.value = state.typed || yaml;
-  if (!state.typed) $("mistakes").replaceChildren();
+  if (!state.typed) {
+    $("mistakes").replaceChildren();
+    opened = null;
+  }
+  showName(opened?.name ?? name);
   showDraft();
+  if (yaml === judged.text) judged.tell([]);
 });
-addEventListener("beforeunload", (event) => { if (state.typed) event.preventDefault(); });
+const isTypedKept = () => !state.typed || state.typed === written;
+addEventListener("beforeunload", (event) => { if (!isTypedKept()) event.preventDefault(); });
+for (const refusal of ["failure", "disconnected"]) on(refusal, () => judged.tell(null));
 
 on("timeline_error", ({ mistakes, message }) => {
   $("tab-yaml").click();
@@ -48,6 +68,7 @@ on("timeline_error", ({ mistakes, message }) => {
     return element("li", {}, button);
   }));
   goTo(items[0]);
+  judged.tell(items);
 });
 
 function goTo({ line, column }) {
@@ -60,17 +81,22 @@ function goTo({ line, column }) {
   text.scrollTop = Math.max(0, (line - 4) * pixels(1.8));
 }
 
-function load(source, name) {
-  $("timeline-name").value = name.split("/").pop().replace(/\.ya?ml$/i, ".yaml");
+function load(source, from) {
+  opened = from;
+  ownName = "";
+  showName(from.name);
   text.value = source;
   state.typed = text.value;
   showDraft();
   apply();
 }
 
+const addressOf = (name) => `/timelines/${name.split("/").map(encodeURIComponent).join("/")}`;
+
 // Whether what is there may be replaced; asks if it is not saved.
 export function mayLeave() {
-  const isSaved = !state.typed && (!state.timeline || state.timeline.saved);
+  if (!state.conducts) { notice("Another tab has the controls; take over first."); return false; }
+  const isSaved = isTypedKept() && (!state.timeline || state.timeline.saved);
   if (isSaved && !state.recording) return true;
   return confirm(`${state.recording ? "A recording is running" : "The timeline is not saved"}. Leave it?`);
 }
@@ -79,31 +105,46 @@ $("timeline-file").onchange = async ({ target }) => {
   const name = target.value;
   target.selectedIndex = 0;
   if (!mayLeave()) return;
-  const response = await request(`/timelines/${name.split("/").map(encodeURIComponent).join("/")}`);
+  const response = await request(addressOf(name));
   if (!response.ok) { notice(await response.text()); return; }
-  load(await response.text(), name);
+  load(await response.text(), { name, file: Number(response.headers.get("X-File")) });
 };
 
-$("save").onclick = () => save(false);
+$("save").onclick = save;
 
-async function save(overwrite) {
+// Applies what is written, as what is saved is what is shown; asks where it has mistakes.
+async function maySave() {
+  if (!isDraft() || !state.conducts) return true;
+  if (isTooLong()) { apply(); return true; }
+  if (!isOpen()) return false;
+  const mistakes = await new Promise((tell) => { judged = { text: text.value, tell }; apply(); });
+  if (!mistakes?.length) return Boolean(mistakes);
+  return confirm(`It has ${mistakes.length > 1 ? `${mistakes.length} mistakes` : "a mistake"}; save it anyway?`);
+}
+
+async function save() {
   if (!text.value.trim()) {
     notice(state.timeline ? "Nothing is written here. Apply takes the timeline away."
       : "There is no timeline to save yet.");
     return;
   }
   const name = $("timeline-name").value;
-  if (!/^[^./\\][^/\\]*\.yaml$/i.test(name)) { notice("Write a plain file name that ends in .yaml."); return; }
-  if (isDraft() && state.conducts && !overwrite) apply();  // what is saved is what is shown
-  const path = `/timelines/${encodeURIComponent(name)}${overwrite ? "?overwrite=yes" : ""}`;
+  const isKnown = [ownName, ...state.timelines].includes(name);
+  if (!isKnown && !/^[^./\\][^/\\]*\.ya?ml$/i.test(name)) { notice("Write a plain file name that ends in .yaml."); return; }
   const body = text.value;
-  const response = await request(path, { method: "PUT", body });
-  if (response.status === 409 && !overwrite) {
-    if (confirm(`${name} exists. Overwrite it?`)) save(true);
-    return;
+  if (!await maySave()) return;
+  const { file } = opened ?? state.timeline ?? {};
+  const path = addressOf(name) + (file === undefined ? "" : `?file=${file}`);
+  let response = await request(path, { method: "PUT", body });
+  if (response.status === 409) {
+    if (!confirm(`${await response.text()}. Overwrite it?`)) return;
+    response = await request(`${path}${path.includes("?") ? "&" : "?"}overwrite=yes`, { method: "PUT", body });
   }
-  if (response.ok && text.value === body) state.typed = "";
-  notice(response.ok ? `Saved as ${(await response.json()).path}` : await response.text());
+  if (!response.ok) { notice(await response.text()); return; }
+  const saved = await response.json();
+  written = body;
+  if (state.typed === body) opened = { name, file: saved.file };
+  notice(`Saved as ${saved.path}`);
 }
 
 on("hello", () => {
@@ -115,5 +156,5 @@ export async function loadFile(file) {
   if (file.size > MOST_BYTES) { notice("That file is too large for a timeline: it may have 1 MB."); return; }
   if (!mayLeave()) return;
   $("tab-yaml").click();
-  load(await file.text(), file.name);
+  load(await file.text(), { name: file.name.replace(/\.ya?ml$/i, ".yaml") });
 }

@@ -7,3 +7,9 @@ export function kept(key) {
 export function keep(key, value) {
   try { sessionStorage.setItem(key, value); } catch { /* It begins anew. */ }
 }
+
+// What was kept of this before the page was loaded again, null at first; `now` gives what will be.
+export function keptOver(key, now) {
+  addEventListener("pagehide", () => keep(key, JSON.stringify(now())));
+  return JSON.parse(kept(key));
+}

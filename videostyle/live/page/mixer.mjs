@@ -1,13 +1,12 @@
 // The sliders: a weight for every chosen painting, solo and mute, and what goes with the mixture.
 
 import { emit, isOpen, on, send, withToken } from "./connection.mjs";
-import { keep, kept } from "./keeping.mjs";
+import { keptOver } from "./keeping.mjs";
 import { $, ORIGINAL, SCALARS, colorOf, element, notice, state, titleOf, weightIn } from "./state.mjs";
 import { noteSent } from "./viewer.mjs";
 
 const CHOSEN_AT_FIRST = 13;
 const STEP = 0.01;
-const KEPT = "mixer";  // of a reload
 const INTERVAL_MS = 20;
 const SCROLL_MS = 100;  // after which a finger on a slider has scrolled the page, or will not
 export const mixer = { chosen: [], values: new Map(), muted: new Set(), solo: null, scalars: {} };
@@ -18,6 +17,8 @@ let isScheduled = false;
 let isMeasured = false;  // the first look, beside everything that loads, says nothing about speed
 let isUnsent = false;  // moved while the connection was lost
 let isFirst = true;  // of the page's life
+let wasRecording = false;
+let isOfTake = false;  // the last move: it may be late for it
 let isBehind = true;  // others may have set the look since the sliders did
 let lastSent = 0;
 
@@ -78,6 +79,7 @@ export function normalised(mix) {
 export function commit() {
   if (state.conducts) state.follow = false;
   isBehind = false;
+  isOfTake = state.recording;
   if (isScheduled) return;
   isScheduled = true;
   serial += 1;
@@ -91,7 +93,7 @@ function flush() {
   isUnsent = !isOpen();
   if (isMeasured) noteSent(serial);
   isMeasured = true;
-  send({ type: "look", serial, ...look() });
+  send({ type: "look", serial, recording: isOfTake, ...look() });
   requestAnimationFrame(refresh);
 }
 
@@ -207,15 +209,27 @@ function find() {
   $("none-found").hidden = [...rows.values()].some(({ item }) => !item.hidden);
 }
 
-const held = new Map();  // the slider under each pointer that is down
+const held = new Map();  // the slider, or the pad, under each pointer that is down
 const isHeld = (range) => handsLead() && [...held.values()].includes(range);
-for (const end of ["pointerup", "pointercancel"]) addEventListener(end, ({ pointerId }) => held.delete(pointerId));
+const late = new Set();  // pointers whose take has ended, and is followed: they move nothing more
+export const isLate = (input) => [...held].some(([pointer, each]) => each === input && late.has(pointer));
+export const hold = (input, pointer) => held.set(pointer, input);
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, ({ pointerId }) => {
+    held.delete(pointerId);
+    if (late.delete(pointerId)) followPicture();
+  });
+}
+on("state", ({ recording, follow }) => {
+  if (wasRecording && !recording && follow) for (const pointer of held.keys()) late.add(pointer);
+  wasRecording = recording;
+});
 
 function makeSlider(range, keep) {
   let before = {};
   let touch = null;  // of a finger that may yet scroll the page
   let first = null;  // the value it gave
-  const move = (value) => { keep(value); commit(); };
+  const move = (value) => { if (!isLate(range)) { keep(value); commit(); } };
   const put = (value) => { range.value = value; move(Number(range.value)); };
   range.oninput = () => {
     if (touch) first = Number(range.value);
@@ -228,7 +242,7 @@ function makeSlider(range, keep) {
     first = null;
   };
   range.onpointerdown = ({ pointerId, pointerType, clientX, clientY }) => {
-    held.set(pointerId, range);
+    hold(range, pointerId);
     before = { value: range.value, follow: state.follow };
     if (pointerType === "touch") touch = { clientX, clientY, timer: setTimeout(isMeant, SCROLL_MS) };
   };
@@ -327,10 +341,7 @@ $("random").onclick = () => {
 };
 
 // What a reload would lose: the server knows the mixture alone.
-addEventListener("pagehide", () => keep(KEPT, JSON.stringify({
-  ...mixer, values: [...mixer.values], muted: [...mixer.muted],
-})));
-const before = JSON.parse(kept(KEPT));
+const before = keptOver("mixer", () => ({ ...mixer, values: [...mixer.values], muted: [...mixer.muted] }));
 
 const isHere = (mix) => {
   const own = normalised(look().mix);

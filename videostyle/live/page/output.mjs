@@ -10,7 +10,7 @@ const KEPT = "render";
 
 let status = "";  // until the server has said
 let hasOwnName = false;
-let source = null;  // of the last render
+let source = "";  // of the last render
 let part = "";  // it left
 let isOwn = false;  // this tab has asked for the next one
 let painted = kept(KEPT);  // of the last one, what decides the pictures, if this tab asked for it
@@ -20,7 +20,7 @@ function wish() {
   const weights = Object.entries(normalised(mix)).map(([name, part]) => [name, part.toFixed(6)]);
   const { tracks, loop } = state.timeline ?? {};
   const what = state.follow && tracks ? { tracks, loop } : { weights: weights.sort(), scalars };
-  return JSON.stringify([what, $("render-crf").value, $("render-size").value]);
+  return JSON.stringify([what, number("render-crf"), number("render-size")]);
 }
 
 function describe() {
@@ -31,18 +31,20 @@ function describe() {
   const [, stem, suffix] = /^(.*?)(\.[^.]*)?$/.exec($("render-name").value);
   const isPart = part === `${stem}.part${suffix}` && source === state.source?.name;
   const resumes = isPart && painted === wish();
-  const anew = isPart && painted && !resumes
-    ? " The part that is there was painted otherwise; it is made anew." : "";
+  const becomes = isPart && painted && !resumes
+    ? " The part that is there was painted otherwise; it is made anew."
+    : resumes ? " Resume keeps every whole piece of ten seconds." : "";
   $("render-what").textContent = state.source?.name === "camera"
     ? "The camera cannot be rendered. Save the timeline, and render a video with it."
-    : `Renders ${what}, in full quality, into the folder ${state.folder || "."}.${other}${anew}`;
+    : `Renders ${what}, in full quality, into the folder ${state.folder || "."}.${other}${becomes}`;
   $("render-start").textContent = resumes ? "Resume" : "Render";
   $("render-start").disabled = !["video", "picture"].includes(state.source?.kind) || status === "running";
 }
 
+const number = (id) => ($(id).value === "" ? null : Number($(id).value));
+
 function start(overwrite = false) {
   if (![$("render-crf"), $("render-size")].every((field) => field.reportValidity())) return;
-  const number = (id) => ($(id).value === "" ? null : Number($(id).value));
   isOwn = true;
   send({
     type: "render", output: $("render-name").value, overwrite,
@@ -57,8 +59,17 @@ on("picture", () => { if (part) describe(); });
 
 const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}. ` : "");
 
+// What a reload has lost.
+function fill({ name, crf, max_size }) {
+  hasOwnName = name !== $("render-name").value;
+  $("render-name").value = name;
+  $("render-crf").value = crf ?? "";
+  $("render-size").value = max_size ?? "";
+}
+
 on("render", (message) => {
-  if (status !== "running") source = state.source?.name;
+  source = message.source;
+  if (!status && message.name && source === state.source?.name) fill(message);
   if (status && status !== "running" && message.status === "running") {
     painted = isOwn ? wish() : "";
     keep(KEPT, painted);
@@ -76,7 +87,7 @@ on("render", (message) => {
     idle: "Nothing rendered yet.",
     running: frame ? `Frame ${frame}${total ? ` of ${total}` : ""}, ${fps} frames/s${eta === null ? "" : `, ${clock(eta)} left`} (${message.message})` : `${message.message}…`,
     done: `Done: ${frame} frames. ${sentence(message.message)}`,
-    stopped: part ? `Stopped after ${frame} frames; this part plays. Resume keeps every whole piece of ten seconds. `
+    stopped: part ? `Stopped after ${frame} frames; this part plays. `
       : "Stopped before the first frame; nothing was written.",
     failed: message.message,
   };

@@ -1,12 +1,14 @@
 // The pad: a point between four corners is a mixture of four paintings (bilinear weights).
 
 import { on } from "./connection.mjs";
+import { keptOver } from "./keeping.mjs";
 import { $, element, state, titleOf, weightIn } from "./state.mjs";
-import { commit, hasThumbnails, replaceMix, setMix, shares, thumbnail } from "./mixer.mjs";
+import { commit, hasThumbnails, hold, isLate, replaceMix, setMix, shares, thumbnail } from "./mixer.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
-const at = { x: 0.5, y: 0.5 };
+const past = keptOver("pad", () => ({ at, names: corners.map(({ value }) => value) }));
+const at = past?.at ?? { x: 0.5, y: 0.5 };
 
 function weights() {
   const { x, y } = at;
@@ -61,14 +63,18 @@ function showThumbnails() {
 }
 
 function move(event) {
-  if (event.type === "pointermove" && !event.buttons) return;
+  if (isLate($("field")) || (event.type === "pointermove" && !event.buttons)) return;
   const box = $("field").getBoundingClientRect();
   at.x = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   at.y = Math.min(1, Math.max(0, (event.clientY - box.top) / box.height));
   apply();
 }
 
-$("field").onpointerdown = (event) => { $("field").setPointerCapture(event.pointerId); move(event); };
+$("field").onpointerdown = (event) => {
+  $("field").setPointerCapture(event.pointerId);
+  hold($("field"), event.pointerId);
+  move(event);
+};
 $("field").onpointermove = move;
 $("field").onkeydown = (event) => {
   const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
@@ -91,7 +97,7 @@ on("hello", () => {
   corners.forEach((select, corner) => {
     const before = select.value;
     select.replaceChildren(...state.styles.map(({ name, title }) => element("option", { value: name, textContent: title })));
-    select.value = before;
+    select.value = before || past?.names[corner];
     if (!select.value) select.selectedIndex = Math.min(corner, state.styles.length - 1);
   });
 });

@@ -60,10 +60,10 @@ function edit(change) {
   show();
 }
 
-export function sendText(text) {
+export function sendText(text, of) {
   if (!isOpen()) return;
   remember();
-  ask({ text, keep_text: true, follow: true });
+  ask({ text, keep_text: true, follow: true, ...of });
 }
 
 // One question at a time: the answer to an older one would take back what is shown since.
@@ -113,7 +113,7 @@ function answered() {
     ask(waiting);
     waiting = null;
   } else {
-    now = { text: state.timeline?.yaml ?? "", keep_text: true };
+    now = { text: state.timeline?.yaml ?? "", keep_text: true, file: state.timeline?.file };
     tracks = state.timeline?.tracks ?? null;
     // Of what was refused, or changed nothing.
     for (const each of Object.values(history)) {

@@ -1,12 +1,15 @@
 // The picture: draws the newest, acknowledges it, and measures speed and delay.
 
 import { isOpen, on, request, send } from "./connection.mjs";
+import { keptOver } from "./keeping.mjs";
 import { $, isMoving, notice, state } from "./state.mjs";
 
 const canvas = $("picture");
 const context = canvas.getContext("2d", { alpha: false });
 const VIEWS = ["painted", "original", "side", "wipe"];
-let wipe = 0.5;
+const past = keptOver("view", () => ({ view: view(), wipe }));
+if (past) $("view").value = past.view;
+let wipe = past?.wipe ?? 0.5;
 let last = null;
 const drawn = [];
 const delays = [];
