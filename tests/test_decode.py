@@ -20,7 +20,7 @@ import pytest
 from av.video.frame import PictureType
 from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
-from pipeline import Clip, mux, seconds
+from pipeline import Clip, half_loaded, mux, seconds
 
 from videostyle.decode.decode import decode, frames_near
 from videostyle.decode.probe import measure_duration, probe
@@ -262,6 +262,65 @@ def test_a_cut_off_file_gives_the_frames_it_has(tmp_path: Path, clip: Clip) -> N
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     assert 5 < len(list(decode(probe(cut)))) < 30
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("clip.mp4", {"movflags": "faststart"}),
+        ("clip.mkv", {}),
+        ("clip.mkv", {"cues_to_front": "1", "reserve_index_space": "500"}),
+        ("clip.webm", {}),
+    ],
+)
+def test_where_half_of_a_download_breaks_off_is_said(
+    clip: Clip, name: str, options: dict[str, str]
+) -> None:
+    kind = {"codec": "libvpx-vp9"} if name.endswith("webm") else {"audio": "aac"}
+    path = half_loaded(clip(name, pts=range(75), **kind), 0.7, **options)
+    report = DecodeReport()
+    frames = list(decode(info := probe(path), report=report))
+    end = len(frames) / 25
+    assert 0.5 < end < 2.7
+    words = f"the last {3 - end:.2f} s of its 3.00 s are missing"
+    assert report.notes[-1] == f"the input breaks off: {words}"
+    part = DecodeReport()
+    list(decode(info, cut=Cut(0, end - 0.2), report=part))
+    assert part.notes == ()
+    list(decode(info, cut=Cut(end - 0.2), report=part))
+    assert part.notes[-1] == report.notes[-1]
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_a_file_in_fragments_breaks_off_without_a_length(clip: Clip, name: str) -> None:
+    options = {"movflags": "frag_keyframe+empty_moov"} if name.endswith("mp4") else {}
+    report, path = DecodeReport(), half_loaded(clip(name, pts=range(75)), 0.7, **options)
+    info = replace(probe(path), duration_seconds=None)
+    list(decode(info, report=report))
+    assert report.notes[-1] == "the input breaks off"
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.webm", "clip.avi", "clip.nut"])
+def test_whole_files_whose_sound_or_last_frame_is_long_do_not_break_off(
+    clip: Clip, tmp_path: Path, name: str
+) -> None:
+    options = {"movflags": "faststart"} if name.endswith("mp4") else {}
+    codec, sound = ("libvpx-vp9", "libopus") if name.endswith("webm") else ("libx264", "aac")
+    picture = clip(f"a{Path(name).suffix}", pts=[0, 5, 50], codec=codec)
+    tone = clip(f"b{Path(name).suffix}", pts=range(150), codec=codec, audio=sound)
+    path = tmp_path / name
+    with (
+        av.open(str(picture)) as one,
+        av.open(str(tone)) as other,
+        av.open(str(path), "w", options=options) as film,
+    ):
+        sources = one.streams.video[0], other.streams.audio[0]
+        streams = {stream: film.add_stream_from_template(stream) for stream in sources}
+        mux(film, streams, one.demux())
+        mux(film, streams, other.demux(audio=0))
+    report = DecodeReport()
+    assert len(list(decode(probe(path), report=report))) == 3
+    assert report.notes == ()
 
 
 def test_alpha_is_laid_on_black(tmp_path: Path) -> None:

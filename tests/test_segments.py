@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pipeline import Clip
+from pipeline import Clip, faults, half_loaded
 
 from videostyle.cli import main
 from videostyle.decode.decode import decode
@@ -44,6 +44,7 @@ from videostyle.media.info import ColorSpec, MediaInfo
 from videostyle.network.model import Model, load_model
 from videostyle.rendering.painter import Assignment, Painter
 from videostyle.rendering.render import Progress, Report, render
+from videostyle.rendering.verify import verify
 from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
@@ -405,6 +406,27 @@ def test_a_short_video_takes_the_direct_way(
     monkeypatch.setattr("videostyle.rendering.render.SegmentFolder", None)
     report, _ = paint(clip(pts=range(30)), tmp_path / "out.mp4", stylizer, piece=10)
     assert report.complete
+
+
+@pytest.mark.parametrize("piece", [10, PIECE])
+def test_an_input_that_breaks_off_is_painted_and_said_or_refused(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
+) -> None:
+    source = half_loaded(clip("clip.mkv", pts=range(75)), 0.6)
+    output, strictly = tmp_path / "out.mp4", tmp_path / "strict.mp4"
+    report, painted = paint(source, output, stylizer, piece=piece)
+    lost = f"the last {3 - painted / 25:.2f} s of its 3.00 s are missing"
+    assert report.complete
+    assert report.notes == (f"the input breaks off: {lost}",)
+    assert faults(source, output) == []
+    assert [item.message for item in verify(source, output)] == [
+        f"the input is damaged: the input breaks off: {lost}"
+    ]
+    with pytest.raises(MediaError, match=rf"the input breaks off: {lost}"):
+        render(source, strictly, RED, stylizer=stylizer, segment_seconds=piece, strict=True)
+    assert not strictly.exists()
+    options = {"segment_seconds": piece, "strict": True, "end": 0.8}
+    assert render(source, strictly, RED, stylizer=stylizer, **options).complete  # type: ignore[arg-type]
 
 
 def test_neighbouring_pieces_are_painted_as_one(
