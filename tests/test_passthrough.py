@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 from PIL import Image
-from pipeline import faults, mux
+from pipeline import copy, faults, mux
 
 from videostyle.decode.probe import inspect
 from videostyle.encode.options import EncodeOptions
@@ -317,6 +317,28 @@ def test_sound_that_jumps_back_is_transcoded_from_where_it_goes_on(
     report = render(clip, output, UNTOUCHED, stylizer=stylizer, options=options)
     assert any("out of order" in note for note in report.notes)
     assert heard(output) == ("aac", pytest.approx(0.25 + 24_576 / 48_000, abs=0.06))
+    assert [fault for fault in faults(clip, output) if fault.startswith("times: stream")] == []
+
+
+@pytest.mark.parametrize("audio", ["copy", "aac", "opus"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("codec", "container", "begins"),
+    [
+        ("pcm_s16le", ".mkv", (0.0, 1.4)),
+        ("flac", ".mkv", (0.0, 1.4)),
+        ("aac", ".mp4", (0.0, 1.4)),
+        ("ac3", ".mp4", (-0.4,)),
+        ("ac3", ".ts", (0.6,)),
+    ],
+)
+def test_a_gap_or_another_beginning_of_sound_is_kept_and_no_fault(
+    tmp_path: Path, codec: str, container: str, begins: tuple[float, ...], suffix: str, audio: str
+) -> None:
+    clip = film(tmp_path / f"in{container}", codec, *(("stereo", begin) for begin in begins))
+    output = tmp_path / f"out{suffix}"
+    copy(clip, output, EncodeOptions(audio=audio, preset="ultrafast"))
+    assert faults(clip, output) == []
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

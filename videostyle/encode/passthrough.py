@@ -90,8 +90,7 @@ class Span:
             return True
         begin = float(packet.pts * packet.time_base)
         end = begin + float((packet.duration or 0) * packet.time_base)
-        # What an edit list cuts off would be back where the output has no such list.
-        if packet.is_discard and end < -_WARM_UP_SECONDS:
+        if is_hidden(packet):
             return False
         if self.is_whole:
             return True
@@ -497,6 +496,13 @@ def _retold(packet: bytes, source: str, target: str) -> str:
     keeps_tags = target in _MARKUP
     parts[1::2] = [f"<{tag.lower()}>" if tag and keeps_tags else "" for tag in parts[1::2]]
     return "".join(parts)
+
+
+def is_hidden(packet: av.Packet[Stream]) -> bool:
+    """Whether an edit list cuts a packet off, which would be back where the output has no list."""
+    if not packet.is_discard or packet.pts is None:
+        return False
+    return float((packet.pts + (packet.duration or 0)) * packet.time_base) < -_WARM_UP_SECONDS
 
 
 def kept_tags(tags: dict[str, str]) -> dict[str, str]:
