@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.logging
@@ -31,6 +32,7 @@ from videostyle.look import Look
 from videostyle.media.color import ColorConverter, split_alpha
 from videostyle.media.frame import Frame
 from videostyle.rendering.render import render
+from videostyle.rendering.verify import Difference, verify
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.whole_file import part_path
 
@@ -360,6 +362,37 @@ def test_alpha_is_kept_in_pictures(see_through: Path, tmp_path: Path, name: str)
         pixels = np.asarray(picture.convert("RGBA"))
     assert (pixels[24, 8, 3], pixels[24, 56, 3]) == (51, 255)
     assert np.abs(pixels[24, [8, 56], :3].astype(int) - (200, 100, 50)).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "keeps"),
+    [
+        ("a.mp4", {}, "an output ending in .webm or .webp keeps it"),
+        ("a.gif", {}, "an output ending in .webm or .webp keeps it"),
+        ("a.mov", {}, "--codec prores_ks keeps it"),
+        ("a.mkv", {}, "--codec libvpx-vp9 or prores_ks or ffv1 keeps it"),
+        ("a.webm", {"pix_fmt": "yuv420p"}, "--pix-fmt yuva420p keeps it"),
+        ("a_%d.jpg", {}, "PNG, WebP and TIFF keep it"),
+    ],
+)
+def test_that_alpha_is_lost_is_said(
+    see_through: Path, tmp_path: Path, name: str, options: dict[str, Any], keeps: str
+) -> None:
+    notes = copy(see_through, tmp_path / name, **options).notes
+    assert f"what is transparent is laid on black; {keeps}" in notes
+    if "%" not in name:
+        lost = [item for item in verify(see_through, tmp_path / name) if item.what == "color"]
+        assert lost == [Difference("color", "what is transparent is laid on black", expected=True)]
+
+
+def test_alpha_that_is_nowhere_transparent_is_not_spoken_of(clip: Clip, tmp_path: Path) -> None:
+    gif = clip("clip.gif", pts=range(3), codec="gif", pix_fmt="rgb8")
+    Image.new("RGBA", (64, 64), "red").save(tmp_path / "1.png")
+    for source in (gif, tmp_path / "%d.png"):
+        assert not any("transparent" in note for note in copy(source, tmp_path / "a.mp4").notes)
+    assert not any(
+        item.what == "color" for item in verify(gif, copy(gif, tmp_path / "b.mp4").output)
+    )
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a_%d.jpg"])

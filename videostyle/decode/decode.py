@@ -19,6 +19,7 @@ from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import decode_stream, is_cut_off, open_input, seek, ticks_per_frame
 from videostyle.decode.upright import Upright
 from videostyle.errors import MediaError
+from videostyle.media.color import has_alpha
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
 from videostyle.media.numbered import numbered
@@ -26,6 +27,8 @@ from videostyle.media.picture import load_picture
 
 _FIRST_SEEK_SECONDS = 0.5  # before a cut; enough for most files
 _LEAST_LOST_SECONDS = 0.05  # worth a word; less may be how long its last frame stays
+_ALPHA_IN_ANY_CASE = ("gif", "apng")
+_OPAQUE = 0xFFFF
 _MOST_WALKED = 48  # frames from one that is looked at to the next
 
 
@@ -117,6 +120,19 @@ def frames_near(info: MediaInfo, places: Iterable[float]) -> Generator[Frame]:
                 yield Frame(upright(image)[0], last, image.duration or None, info.seconds(last))
     finally:
         walk.close()
+
+
+def is_transparent(info: MediaInfo) -> bool:
+    """Whether a video's alpha means something. Some kinds have it in any case; of those the first
+    frame tells. Raises MediaError if the file cannot be read."""
+    if not has_alpha(info.pix_fmt):
+        return False
+    with open_input(info.path) as container:
+        if not info.pictures and container.format.name not in _ALPHA_IN_ANY_CASE:
+            return True
+    with closing(decode(info, keep_alpha=True)) as frames:
+        alpha = next((frame.alpha for frame in frames), None)
+    return alpha is not None and bool((alpha < _OPAQUE).any())
 
 
 def _images_from(info: MediaInfo, place: float | None) -> Generator[tuple[av.VideoFrame, int]]:

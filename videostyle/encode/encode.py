@@ -77,7 +77,7 @@ def encode(
         on_error.callback(remove, part)
         remaining = chain([first], remaining)
         if info.is_image:
-            count, notes = _write_picture(remaining, info, part), list[str]()
+            count, notes = _write_picture(remaining, info, part)
         elif plan.codec is None:
             count, notes = _write_sequence(remaining, info, plan, output, part)
         else:
@@ -291,12 +291,13 @@ def _span(first_pts: int, info: MediaInfo, cut: Cut, source: InputContainer) -> 
     return Span(float(begin) if cut.start else -math.inf, float(start) + cut.end, earlier)
 
 
-def _write_picture(frames: Iterable[Frame], info: MediaInfo, part: Path) -> int:
-    count = 0
+def _write_picture(frames: Iterable[Frame], info: MediaInfo, part: Path) -> tuple[int, list[str]]:
+    count, notes = 0, list[str]()
     for frame in frames:
-        save_picture(frame.image.to_ndarray().astype(np.uint8, copy=False), info.path, part)
+        pixels = frame.image.to_ndarray().astype(np.uint8, copy=False)
+        notes += save_picture(pixels, info.path, part)
         count += 1
-    return count
+    return count, notes
 
 
 def _write_sequence(

@@ -14,6 +14,7 @@ from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from videostyle.decode.decode import is_transparent
 from videostyle.encode.containers import Clock
 from videostyle.encode.encoders import open_encoder
 from videostyle.encode.output_file import writing
@@ -157,6 +158,8 @@ def input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> 
     if info.color.primaries in _WIDE_PRIMARIES and not has_tags:
         wide = _WIDE_PRIMARIES[info.color.primaries]
         yield f"the colours, of {wide}, look pale: {plan.container.name} does not say what they are"
+    if not plan.keeps_alpha and is_transparent(info):
+        yield f"what is transparent is laid on black; {plan.alpha_elsewhere}"
     video = source.streams[info.stream_index]
     assert isinstance(video, VideoStream)
     if video.codec_context.field_order > _PROGRESSIVE:

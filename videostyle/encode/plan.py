@@ -94,6 +94,22 @@ class EncodingPlan:
     def keeps_alpha(self) -> bool:
         return has_alpha(self.pix_fmt)
 
+    @property
+    def alpha_elsewhere(self) -> str:
+        """What would keep an alpha that this output does not."""
+        if self.codec is None:
+            return "PNG, WebP and TIFF keep it"
+        keep = {
+            codec: [name for name in ENCODERS[codec].pix_fmts if has_alpha(name)]
+            for codec in self.container.codecs
+            if self.container.alpha
+        }
+        if formats := keep.get(self.codec):
+            return f"--pix-fmt {formats[0]} keeps it"
+        if codecs := [codec for codec, formats in keep.items() if formats]:
+            return f"--codec {' or '.join(codecs)} keeps it"
+        return "an output ending in .webm or .webp keeps it"
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {

@@ -18,7 +18,7 @@ import av
 import av.error
 from av.stream import Stream
 
-from videostyle.decode.decode import decode
+from videostyle.decode.decode import decode, is_transparent
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import open_input
@@ -124,6 +124,8 @@ def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Itera
             codec = file.streams[after.stream_index].codec_context.codec.canonical_name
         is_lost = ratios[1] == 1 and not container.keeps_aspect(codec)
         yield Difference("size", f"pixels of {ratios[0]} are {ratios[1]}", expected=is_lost)
+    if is_transparent(before) and not is_transparent(after):
+        yield Difference("color", "what is transparent is laid on black", expected=True)
     wanted, found = output_color(before), after.color
     names = ("matrix", "full_range", "primaries", "transfer")
     for name in names:
