@@ -193,6 +193,25 @@ def test_a_size_the_encoder_cannot_hold_is_named_before_the_run(clip: Clip, tmp_
         plan_encoding(info, tmp_path / "out.mp4", EncodeOptions(codec="libsvtav1"))
 
 
+@pytest.mark.parametrize("size", [(66, 16), (300, 24), (16, 1000), (23, 65)])
+def test_a_strip_for_which_svt_av1_would_wait_for_ever_is_refused(
+    clip: Clip, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    info, options = probe(clip(pts=range(2))), EncodeOptions(codec="libsvtav1")
+    strip = replace(info, width=size[0], height=size[1])
+    with pytest.raises(MediaError, match=rf"{size[0]}x{size[1]} is too narrow .* such as libx264"):
+        plan_encoding(strip, tmp_path / "out.mp4", options)
+    plan_encoding(strip, tmp_path / "out.mp4", EncodeOptions())
+
+
+@pytest.mark.parametrize("size", [(64, 16), (66, 26), (24, 24)])
+def test_strips_that_svt_av1_can_take_are_written(
+    clip: Clip, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    report = copy(clip(pts=range(3), size=size), tmp_path / "out.mp4", codec="libsvtav1")
+    assert report.frames == 3
+
+
 @pytest.mark.parametrize(
     ("name", "longest"),
     [("a.webp", 16383), ("a.gif", 65535), ("f%d.webp", 16383), ("f%d.JPG", 65500)],

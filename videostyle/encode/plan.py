@@ -53,6 +53,8 @@ from videostyle.media.picture import ALPHA_SUFFIXES, READ_FORMATS
 
 _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begun
 
+# At so few pixels beside more than so many SVT-AV1 waits for itself for ever, in any preset.
+_SVT_STRIP = (24, 64)
 _REASON_SECONDS = 60  # for a process to start and open an encoder
 
 
@@ -340,8 +342,16 @@ def _trial(plan: EncodingPlan, info: MediaInfo) -> VideoCodecContext:
 
 def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
     assert plan.codec is not None
+    context = _trial(plan, info)
+    short, long = sorted((context.width, context.height))
+    if plan.codec == "libsvtav1" and short <= _SVT_STRIP[0] and long > _SVT_STRIP[1]:
+        raise MediaError(
+            f"{info.path}: {info.width}x{info.height} is too narrow for libsvtav1, which takes at "
+            f"most {_SVT_STRIP[1]} pixels beside a side of {_SVT_STRIP[0]} or fewer; choose "
+            f"another --codec, such as {plan.container.codecs[0]}"
+        )
     try:
-        open_encoder(_trial(plan, info))
+        open_encoder(context)
         return
     except av.FFmpegError as error:
         why = _reason(plan, info) or error.strerror or str(error)
