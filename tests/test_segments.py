@@ -235,7 +235,39 @@ def test_another_choice_of_sound_keeps_the_pieces(
         assert [stream.type for stream in container.streams] == ["video"]
 
 
-@pytest.mark.parametrize("damage", ["manifest", "segment", "missing"])
+def overwrite(file: Path, count: int) -> None:
+    """Change bytes in the middle of a file."""
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + count] = bytes(byte ^ 0xFF for byte in data[middle : middle + count])
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_piece_that_is_damaged_before_it_is_joined_is_painted_again(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    pieces = segment_folder(output)
+    damaged = pieces / "00001.nut"
+    with monkeypatch.context() as patched:
+
+        def join(*arguments: Any, **options: Any) -> Any:
+            overwrite(damaged, damaged.stat().st_size if whole else 2000)
+            return encode.join_segments(*arguments, **options)
+
+        patched.setattr("videostyle.rendering.render.join_segments", join)
+        with pytest.raises(MediaError, match=r"00001\.nut: was damaged .* \d of its 10 frames"):
+            paint(source, output, stylizer)
+    assert not output.exists()
+    assert len(list(pieces.glob("*.nut"))) == 4
+    report, painted = paint(source, output, stylizer)
+    assert painted == 10
+    assert report.frames == len(frames(output)) == 40
+    assert not pieces.exists()
+
+
+@pytest.mark.parametrize("damage", ["manifest", "segment", "missing", "zeros", "a bit"])
 def test_a_damaged_folder_is_not_trusted(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, damage: str
 ) -> None:
@@ -247,8 +279,10 @@ def test_a_damaged_folder_is_not_trusted(
         (folder / "manifest.json").write_text('{"format": 1, "segments": 5}')
     elif damage == "segment":
         first.write_bytes(first.read_bytes()[:-10])
-    else:
+    elif damage == "missing":
         first.unlink()
+    else:
+        overwrite(first, 1 if damage == "a bit" else first.stat().st_size // 2)
     report, painted = paint(source, output, stylizer)
     assert report.frames == len(frames(output)) == 40
     # What is whole is kept.
