@@ -376,6 +376,42 @@ def test_the_markup_of_subtitles_becomes_the_containers_own(
     assert [text for _, _, text in shown(output)] == becomes
 
 
+ASS = r"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, Bold
+Style: Default,Arial,20,&H00FFFFFF,0
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:00.10,0:00:00.50,Default,Anna,0,0,0,,{\an8\b1}Well{\b0}, you\hknow\N\N{to him}A < B
+Dialogue: 0,0:00:00.60,0:00:00.80,Default,,0,0,0,,{\p1}m 0 0 l 9 0 9 9{\p0}
+Dialogue: 0,0:00:01.00,0:00:01.50,Default,,0,0,0,,{\p2\bord0}m 0 0 l 9 0{\p0}Sign
+"""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "less"), [(".mp4", "<"), (".mov", "<"), (".webm", "&lt;"), (".mkv", None)]
+)
+def test_styled_subtitles_become_text_where_the_container_has_no_styles(
+    tmp_path: Path, suffix: str, less: str | None
+) -> None:
+    plain = film(tmp_path / "plain.mkv", "ac3", ("stereo", 0.0))
+    words, source, output = tmp_path / "w.ass", tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    words.write_text(ASS)
+    with av.open(str(plain)) as one, av.open(str(words)) as other, av.open(str(source), "w") as out:
+        streams = {s: out.add_stream_from_template(s) for s in (*one.streams, *other.streams)}
+        mux(out, streams, (*other.demux(), *one.demux()))
+    report = copy(source, output, EncodeOptions())
+    assert faults(source, output) == []
+    if less is None:
+        assert len(shown(output)) == 3  # as they are
+        return
+    assert any("ssa) transcoded to" in note for note in report.notes)
+    assert shown(output) == [(0.1, 0.5, f"Well, you know\nA {less} B"), (1.0, 1.5, "Sign")]
+
+
 @pytest.mark.parametrize(
     ("suffix", "second", "becomes"),
     [
