@@ -157,6 +157,18 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
         ("a.mp4", {"crf": 20, "encoder_options": {"b": "1M"}}, "-e b: a bitrate and --crf"),
         ("a.mp4", {"encoder_options": {"x264-params": "bframes=2"}}, "leave bframes out"),
         ("a.mp4", {"encoder_options": {"x264opts": "bframes=2"}}, "leave bframes out"),
+        ("a.mp4", {"encoder_options": {"x264-params": "nosuch=1"}}, "x264-params.*'nosuch = 1'"),
+        ("a.mp4", {"encoder_options": {"x264-params": "ref=no"}}, "x264-params.*'ref = no'"),
+        (
+            "a.mp4",
+            {"codec": "libx265", "encoder_options": {"x265-params": "ref=2:nosuch=1"}},
+            "does not take -e x265-params=ref=2:nosuch=1: Unknown option: nosuch",
+        ),
+        (
+            "a.mp4",
+            {"codec": "libsvtav1", "encoder_options": {"svtav1-params": "nosuch=1"}},
+            "svtav1-params.* option nosuch",
+        ),
         ("a.webp", {"encoder_options": {"quality": "101"}}, "does not take -e quality=101: "),
         ("f%d.png", {"crf": 3}, "pictures have no --crf"),
         ("f%d.png", {"encoder_options": {"dpi": "3"}}, "pictures have no encoder options"),
@@ -284,6 +296,21 @@ def test_an_option_of_the_encoder_reaches_it(clip: Clip, tmp_path: Path) -> None
     with av.open(str(report.output)) as container:
         keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
     assert keys == [True, False, False] * 4
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "value"),
+    [
+        ("libx264", "x264-params", "ref=2:deblock=1,1"),
+        ("libx265", "x265-params", "ref=2"),
+        ("libsvtav1", "svtav1-params", "tune=1"),
+    ],
+)
+def test_a_list_of_options_that_the_encoder_knows_is_taken(
+    clip: Clip, tmp_path: Path, codec: str, name: str, value: str
+) -> None:
+    options = EncodeOptions(codec=codec, encoder_options={name: value})
+    assert value in plan_encoding(probe(clip()), tmp_path / "a.mp4", options).settings[name]
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9"])

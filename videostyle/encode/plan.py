@@ -55,6 +55,8 @@ _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begu
 
 # At so few pixels beside more than so many SVT-AV1 waits for itself for ever, in any preset.
 _SVT_STRIP = (24, 64)
+# What libx264, libx265 and libsvtav1 say of an option inside a list, which they then leave out.
+_LEFT_OUT = ("Error parsing option", "Unknown option", "Invalid value for")
 _REASON_SECONDS = 60  # for a process to start and open an encoder
 
 
@@ -352,9 +354,14 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
         )
     try:
         open_encoder(context)
-        return
     except av.FFmpegError as error:
         why = _reason(plan, info) or error.strerror or str(error)
+    else:
+        # Of what such a list does not know, an encoder only says so, and goes on without.
+        has_list = any(name.endswith("-params") for name in options.encoder_options)
+        why = _reason(plan, info) if has_list else ""
+        if not why:
+            return
     if not is_here(plan.codec):
         have = [name for name in plan.container.codecs if is_here(name)]
         raise UsageError(
@@ -369,7 +376,8 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
 
 
 def _reason(plan: EncodingPlan, info: MediaInfo) -> str:
-    """Why the encoder cannot be opened, in FFmpeg's words, if a process of its own can tell.
+    """Why the encoder cannot be opened, or what it leaves out, in FFmpeg's words, if a process of
+    its own can tell.
 
     FFmpeg has one log. While it is listened to, its threads wait for Python's lock with every line,
     also those of a decoder that another thread closes with that lock in its hands.
@@ -399,11 +407,13 @@ def _reason(plan: EncodingPlan, info: MediaInfo) -> str:
 def tell_reason() -> None:
     """The process of `_reason`: a plan and facts in, pickled, on stdin; words out on stdout."""
     context = _trial(*pickle.load(sys.stdin.buffer))
-    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_level(av.logging.WARNING)
     with av.logging.Capture() as log, suppress(av.FFmpegError):
         context.open()
-    if log:
-        sys.stdout.buffer.write(log[0][2].strip().rstrip(".").encode())
+    for level, _, words in log:
+        if level <= av.logging.ERROR or words.startswith(_LEFT_OUT):
+            sys.stdout.buffer.write(words.strip().rstrip(".").encode())
+            return
 
 
 def _check_ending(output: Path, kind: str, suffixes: Sequence[str]) -> None:
