@@ -248,7 +248,7 @@ def test_a_corrupt_packet_is_skipped_and_counted(tmp_path: Path, clip: Clip) -> 
     frames = list(decode(probe(broken), report=report))
     assert len(frames) == 29
     assert report.skipped_packets == 1
-    assert report.notes == ("skipped 1 corrupt packets",)
+    assert report.notes == ("skipped 1 corrupt packet",)
     left = [Fraction(number, 25) for number in range(30) if number != 7]
     assert [frame.pts * Fraction(1, 1000) for frame in frames] == left
     for start, found in (0.2, 1), (0.4, 0):
@@ -560,6 +560,8 @@ def test_faults_of_parts_add_up() -> None:
     parts = [DecodeReport(skipped_packets=2), DecodeReport(skipped_packets=1, cut_short=True)]
     total = DecodeReport.of_parts(asdict(part) for part in parts)
     assert total.notes == ("skipped 3 corrupt packets", "the input breaks off")
+    assert DecodeReport(damaged_frames=1).notes == ("1 frame is damaged in the input",)
+    assert DecodeReport(damaged_frames=2).notes == ("2 frames are damaged in the input",)
 
 
 def test_memory_that_runs_out_is_no_damage() -> None:

@@ -352,7 +352,7 @@ def test_a_damaged_packet_of_sound_is_dropped_and_counted(
     clip.write_bytes(data)
     report = render(clip, tmp_path / f"out{suffix}", UNTOUCHED, stylizer=stylizer)
     assert report.frames == 50
-    assert any("dropped 1 packets of sound" in note for note in report.notes)
+    assert any("dropped 1 packet of sound" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ def test_subtitles_that_overlap_begin_in_time(
     clip, output = subtitled(tmp_path, "srt", (0.1, 0.9, "A"), second), tmp_path / f"out{suffix}"
     report = render(clip, output, UNTOUCHED, stylizer=stylizer)
     assert shown(output) == becomes
-    noted = any("1 subtitles cut short or joined" in note for note in report.notes)
+    noted = any("1 subtitle cut short or joined" in note for note in report.notes)
     assert noted == (suffix == ".mp4" and second[0] < 0.9)
 
 

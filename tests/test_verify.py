@@ -116,7 +116,7 @@ def test_what_the_container_cannot_hold_is_expected_and_noted(
     notes = copy(source, output, EncodeOptions()).notes
     assert faults(source, output) == []
     left_out = [item.message for item in verify(source, output) if item.what == "frames"]
-    assert left_out == [note for note in notes if "frames left out" in note]
+    assert left_out == [note for note in notes if "left out: GIF counts" in note]
     is_gif = name == "out.gif"
     assert ("1 chapter left out: GIF holds none" in notes) == is_gif
     assert ("tags left out (title, artist): GIF holds none" in notes) == is_gif

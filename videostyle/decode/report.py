@@ -55,10 +55,10 @@ class DecodeReport:
     def faults(self) -> tuple[str, ...]:
         """One sentence for each kind of fault of the input."""
         found = []
-        if self.skipped_packets:
-            found.append(f"skipped {self.skipped_packets} corrupt packets")
-        if self.damaged_frames:
-            found.append(f"{self.damaged_frames} frames are damaged in the input")
+        if count := self.skipped_packets:
+            found.append(f"skipped {count} corrupt packet{'s' * (count > 1)}")
+        if count := self.damaged_frames:
+            found.append(f"{count} frame{'s are' if count > 1 else ' is'} damaged in the input")
         if self.unreadable:
             first, others = self.unreadable[0], len(self.unreadable) - 1
             more = f" and {others} other picture{'s' * (others > 1)}" if others else ""

@@ -264,7 +264,6 @@ def _write_video(
     cut: Cut,
     interrupted: Callable[[], bool],
 ) -> tuple[int, list[str]]:
-    count = 0
     with open_input(info.path) as source, open_output(part, plan) as container:
         span = _span(first_pts, info, cut, source)
         video = OutputVideo(container, info, plan, span, source)
@@ -272,13 +271,12 @@ def _write_video(
         for frame in frames:
             others.until(float(frame.pts * info.time_base))
             video.write(frame)
-            count += 1
         video.finish()
         if not interrupted():
             others.until(math.inf)
         others.finish()
     _read_back(part, plan, video.packets, others.sounds)
-    return count, [*video.notes(), *others.notes]
+    return video.frames, [*video.notes(), *others.notes]
 
 
 def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: range) -> None:

@@ -57,7 +57,7 @@ class OutputVideo:
         self._clock = Clock(plan.container) if plan.container.time_base else None
         self._lost_timecode = False
         self._input_notes = list[str]()
-        self.packets = 0
+        self.packets = self.frames = 0
         # The durations of the frames the encoder holds, by pts; not every encoder returns them.
         self._durations: dict[int, int] = {}
         assert plan.codec is not None
@@ -100,6 +100,7 @@ class OutputVideo:
         image.pts, image.time_base, image.duration = pts, context.time_base, duration
         image.pict_type = PictureType.NONE  # or the decoder's sync frames would be copied
         self._durations[pts] = duration
+        self.frames += 1
         self._mux(self._stream.encode(image))
 
     def copy(self, packet: av.Packet[VideoStream], duration: int) -> None:

@@ -290,14 +290,12 @@ class Passthrough:
                 self._encode(target, sound)
             self._flush(target)
             self._mux(target.encode(None))
-        if self._dropped:
-            self.notes.append(
-                f"dropped {self._dropped} packets of sound or subtitles, damaged or out of order"
-            )
-        if self._overlaps:
-            self.notes.append(
-                f"{self._overlaps} subtitles cut short or joined: MP4 text shows one at a time"
-            )
+        if count := self._dropped:
+            packets = f"{count} packet{'s' * (count > 1)}"
+            self.notes.append(f"dropped {packets} of sound or subtitles, damaged or out of order")
+        if count := self._overlaps:
+            subtitles = f"{count} subtitle{'s' * (count > 1)}"
+            self.notes.append(f"{subtitles} cut short or joined: MP4 text shows one at a time")
 
     def _route(self, stream: Stream, plan: StreamPlan) -> None:
         if plan.reason:

@@ -172,9 +172,9 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     if output.suffix.lower() in PICTURE_SUFFIXES and output.suffix.lower() != ".webp":
         stem = output.stem.partition("%")[0].rstrip("_") or "frame"
         raise UsageError(
-            f"{output}: is one picture, but {info.path} is read as a video, as all is that is no "
-            f"{', '.join(READ_FORMATS)}; for a picture of every frame put a number into the name, "
-            f"such as {stem}_%05d{output.suffix}"
+            f"{output}: is one picture, but {info.path} is read as a video, as all is that moves "
+            f"or is no {', '.join(READ_FORMATS)}; for a picture of every frame put a number into "
+            f"the name, such as {stem}_%05d{output.suffix}"
         )
     _check_ending(output, "video", tuple(CONTAINERS))
     container = CONTAINERS[output.suffix.lower()]
