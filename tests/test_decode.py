@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -289,6 +290,26 @@ def test_where_half_of_a_download_breaks_off_is_said(
     assert part.notes == ()
     list(decode(info, cut=Cut(end - 0.2), report=part))
     assert part.notes[-1] == report.notes[-1]
+
+
+def test_how_long_an_avi_without_its_end_was_is_told_by_its_number_of_frames(clip: Clip) -> None:
+    report = DecodeReport()
+    list(decode(probe(half_loaded(clip("clip.avi", pts=range(75)), 0.7)), report=report))
+    assert re.fullmatch(r"the last 0\.\d\d s of its 3\.0\d s are missing", report.lost_end)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_a_download_that_had_its_size_beforehand_breaks_off_too(clip: Clip, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    whole = clip(name, pts=range(75), pixels=lambda number: np.roll(noise, 9 * number, 0))
+    options = {"movflags": "faststart"} if name.endswith("mp4") else {}
+    path = half_loaded(whole, 0.6, **options)
+    path.write_bytes(path.read_bytes() + bytes(path.stat().st_size * 4 // 6))
+    report = DecodeReport()
+    end = len(list(decode(probe(path), report=report))) / 25
+    assert report.notes[-1] == (
+        f"the input breaks off: the last {3 - end:.2f} s of its 3.00 s are missing"
+    )
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])

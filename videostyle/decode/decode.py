@@ -16,7 +16,14 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from videostyle.decode.report import DecodeReport
-from videostyle.decode.stream import decode_stream, is_cut_off, open_input, seek, ticks_per_frame
+from videostyle.decode.stream import (
+    decode_stream,
+    ends_in_zeros,
+    is_cut_off,
+    open_input,
+    seek,
+    ticks_per_frame,
+)
 from videostyle.decode.upright import Upright
 from videostyle.errors import MediaError
 from videostyle.media.color import has_alpha
@@ -27,6 +34,7 @@ from videostyle.media.picture import load_picture
 
 _FIRST_SEEK_SECONDS = 0.5  # before a cut; enough for most files
 _LEAST_LOST_SECONDS = 0.05  # worth a word; less may be how long its last frame stays
+_SURELY_LOST_SECONDS, _SURELY_LOST = 0.5, 0.02  # and of the length; a file may declare more
 _ALPHA_IN_ANY_CASE = ("gif", "apng")
 _OPAQUE = 0xFFFF
 _MOST_WALKED = 48  # frames from one that is looked at to the next
@@ -81,9 +89,14 @@ def decode(
         colors, alpha = upright(image)
         yield Frame(image=colors, pts=pts, duration=duration, seconds=seconds, alpha=alpha)
     report.ended = True
-    length = info.duration_seconds or 0.0
-    if report.cut_short and length - end >= _LEAST_LOST_SECONDS:
-        report.lost_end = f"the last {length - end:.2f} s of its {length:.2f} s are missing"
+    # Of an AVI without its end FFmpeg guesses the length, but knows how many frames there were.
+    counted = (info.frame_count or 0) / (info.frame_rate or math.inf)
+    length = max(info.duration_seconds or 0.0, float(counted))
+    lost = length - end
+    if lost >= max(_SURELY_LOST_SECONDS, _SURELY_LOST * length):
+        report.cut_short |= ends_in_zeros(info.path)
+    if report.cut_short and lost >= _LEAST_LOST_SECONDS:
+        report.lost_end = f"the last {lost:.2f} s of its {length:.2f} s are missing"
 
 
 def frames_near(info: MediaInfo, places: Iterable[float]) -> Generator[Frame]:

@@ -32,6 +32,7 @@ MAX_THREADS = 4
 MAX_PIXELS = 1 << 27
 _HEAD = 32  # packets looked at before decoding begins
 _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
+_TAIL_BYTES = 4096
 _MATROSKA, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")  # IDs of EBML elements
 _BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
 
@@ -177,6 +178,14 @@ def is_cut_off(container: InputContainer, path: Path) -> bool:
             return False
         length = _ebml_size(file)
         return length is not None and file.tell() + length > size
+    return False
+
+
+def ends_in_zeros(path: Path) -> bool:
+    """Whether a file may have got its size before its contents, as some downloads do."""
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(-min(_TAIL_BYTES, path.stat().st_size), os.SEEK_END)
+        return not any(file.read())
     return False
 
 
