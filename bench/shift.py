@@ -35,7 +35,10 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--model", action="append", required=True)
     arguments = parser.parse_args()
-    photos = torch.stack([square(path) for path in spread(list_photos(arguments.photos), COUNT)])
+    paths = spread(list_photos(arguments.photos), COUNT)
+    if len(paths) < COUNT:
+        parser.error(f"{arguments.photos}: holds {len(paths)} of the {COUNT} photos needed")
+    photos = torch.stack([square(path) for path in paths])
     noise = torch.randn(photos.shape, generator=torch.Generator().manual_seed(0)) * NOISE
     for name in arguments.model:
         model = load_model(name)

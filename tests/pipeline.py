@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 from av.container import OutputContainer
 
 from videostyle.decode.decode import decode
@@ -55,3 +56,13 @@ def mux(output: OutputContainer, streams: Mapping[Any, Any], packets: Iterable[A
         if packet.size and packet.stream in streams:
             packet.stream = streams[packet.stream]
             output.mux(packet)
+
+
+def half_loaded(whole: Path, part: float, **options: str) -> Path:
+    """As much of a copy of a file as a download that broke off leaves; it ends as the name says."""
+    path = whole.with_name(f"half{whole.suffix}")
+    with av.open(str(whole)) as film, av.open(str(path), "w", options=options) as copy:
+        streams = {stream: copy.add_stream_from_template(stream) for stream in film.streams}
+        mux(copy, streams, film.demux())
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+    return path

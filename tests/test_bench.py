@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pipeline import Clip
 
 from videostyle.cli import main
@@ -103,6 +105,17 @@ def test_a_number_of_lines_that_is_none_is_refused(capsys: pytest.CaptureFixture
         main(["bench", str(SAMPLE), "--lines", "720,x"])
     assert stopped.value.code == 2
     assert "720,x" in capsys.readouterr().err
+
+
+def test_photos_that_are_too_few_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "one.png")
+    script = Path(__file__).parents[1] / "bench" / "shift.py"
+    monkeypatch.setattr("sys.argv", [str(script), str(tmp_path), "--model", "lean"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(script), run_name="__main__")
+    assert f"{tmp_path}: holds 1 of the 8 photos needed" in capsys.readouterr().err
 
 
 def test_the_floor_counts_the_papers_operations() -> None:

@@ -114,6 +114,7 @@ def test_an_existing_output_is_kept_unless_told(
         (["--mix", "red:2"], 2, "'red:2': write NAME=WEIGHT,NAME=WEIGHT"),
         (["--mix", "red=1,"], 2, "'': write NAME=WEIGHT,NAME=WEIGHT"),
         (["--mix", " red = 1, gren=2"], 2, "unknown style 'gren'. Did you mean green?"),
+        (["--mix", "red=1,green, red=2"], 2, "--mix: red is named twice; give it one weight"),
         (["--mix", "red=-1"], 2, "not negative"),
         (["--style", "red", "--strength", "2"], 2, "strength is 2"),
         (["--style", "red", "--codec", "libx999"], 2, "libx999"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -20,7 +21,7 @@ import pytest
 from av.video.frame import PictureType
 from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
-from pipeline import Clip, mux, seconds
+from pipeline import Clip, half_loaded, mux, seconds
 
 from videostyle.decode.decode import decode, frames_near
 from videostyle.decode.probe import measure_duration, probe
@@ -248,7 +249,7 @@ def test_a_corrupt_packet_is_skipped_and_counted(tmp_path: Path, clip: Clip) -> 
     frames = list(decode(probe(broken), report=report))
     assert len(frames) == 29
     assert report.skipped_packets == 1
-    assert report.notes == ("skipped 1 corrupt packets",)
+    assert report.notes == ("skipped 1 corrupt packet",)
     left = [Fraction(number, 25) for number in range(30) if number != 7]
     assert [frame.pts * Fraction(1, 1000) for frame in frames] == left
     for start, found in (0.2, 1), (0.4, 0):
@@ -262,6 +263,85 @@ def test_a_cut_off_file_gives_the_frames_it_has(tmp_path: Path, clip: Clip) -> N
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     assert 5 < len(list(decode(probe(cut)))) < 30
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("clip.mp4", {"movflags": "faststart"}),
+        ("clip.mkv", {}),
+        ("clip.mkv", {"cues_to_front": "1", "reserve_index_space": "500"}),
+        ("clip.webm", {}),
+    ],
+)
+def test_where_half_of_a_download_breaks_off_is_said(
+    clip: Clip, name: str, options: dict[str, str]
+) -> None:
+    kind = {"codec": "libvpx-vp9"} if name.endswith("webm") else {"audio": "aac"}
+    path = half_loaded(clip(name, pts=range(75), **kind), 0.7, **options)
+    report = DecodeReport()
+    frames = list(decode(info := probe(path), report=report))
+    end = len(frames) / 25
+    assert 0.5 < end < 2.7
+    words = f"the last {3 - end:.2f} s of its 3.00 s are missing"
+    assert report.notes[-1] == f"the input breaks off: {words}"
+    part = DecodeReport()
+    list(decode(info, cut=Cut(0, end - 0.2), report=part))
+    assert part.notes == ()
+    list(decode(info, cut=Cut(end - 0.2), report=part))
+    assert part.notes[-1] == report.notes[-1]
+
+
+def test_how_long_an_avi_without_its_end_was_is_told_by_its_number_of_frames(clip: Clip) -> None:
+    report = DecodeReport()
+    list(decode(probe(half_loaded(clip("clip.avi", pts=range(75)), 0.7)), report=report))
+    assert re.fullmatch(r"the last 0\.\d\d s of its 3\.0\d s are missing", report.lost_end)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_a_download_that_had_its_size_beforehand_breaks_off_too(clip: Clip, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    whole = clip(name, pts=range(75), pixels=lambda number: np.roll(noise, 9 * number, 0))
+    options = {"movflags": "faststart"} if name.endswith("mp4") else {}
+    path = half_loaded(whole, 0.6, **options)
+    path.write_bytes(path.read_bytes() + bytes(path.stat().st_size * 4 // 6))
+    report = DecodeReport()
+    end = len(list(decode(probe(path), report=report))) / 25
+    assert report.notes[-1] == (
+        f"the input breaks off: the last {3 - end:.2f} s of its 3.00 s are missing"
+    )
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_a_file_in_fragments_breaks_off_without_a_length(clip: Clip, name: str) -> None:
+    options = {"movflags": "frag_keyframe+empty_moov"} if name.endswith("mp4") else {}
+    report, path = DecodeReport(), half_loaded(clip(name, pts=range(75)), 0.7, **options)
+    info = replace(probe(path), duration_seconds=None)
+    list(decode(info, report=report))
+    assert report.notes[-1] == "the input breaks off"
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.webm", "clip.avi", "clip.nut"])
+def test_whole_files_whose_sound_or_last_frame_is_long_do_not_break_off(
+    clip: Clip, tmp_path: Path, name: str
+) -> None:
+    options = {"movflags": "faststart"} if name.endswith("mp4") else {}
+    codec, sound = ("libvpx-vp9", "libopus") if name.endswith("webm") else ("libx264", "aac")
+    picture = clip(f"a{Path(name).suffix}", pts=[0, 5, 50], codec=codec)
+    tone = clip(f"b{Path(name).suffix}", pts=range(150), codec=codec, audio=sound)
+    path = tmp_path / name
+    with (
+        av.open(str(picture)) as one,
+        av.open(str(tone)) as other,
+        av.open(str(path), "w", options=options) as film,
+    ):
+        sources = one.streams.video[0], other.streams.audio[0]
+        streams = {stream: film.add_stream_from_template(stream) for stream in sources}
+        mux(film, streams, one.demux())
+        mux(film, streams, other.demux(audio=0))
+    report = DecodeReport()
+    assert len(list(decode(probe(path), report=report))) == 3
+    assert report.notes == ()
 
 
 def test_alpha_is_laid_on_black(tmp_path: Path) -> None:
@@ -501,6 +581,8 @@ def test_faults_of_parts_add_up() -> None:
     parts = [DecodeReport(skipped_packets=2), DecodeReport(skipped_packets=1, cut_short=True)]
     total = DecodeReport.of_parts(asdict(part) for part in parts)
     assert total.notes == ("skipped 3 corrupt packets", "the input breaks off")
+    assert DecodeReport(damaged_frames=1).notes == ("1 frame is damaged in the input",)
+    assert DecodeReport(damaged_frames=2).notes == ("2 frames are damaged in the input",)
 
 
 def test_memory_that_runs_out_is_no_damage() -> None:

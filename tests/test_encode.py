@@ -498,11 +498,26 @@ def test_a_pictures_alpha_is_kept_or_laid_on_black(tmp_path: Path) -> None:
     pixels = np.full((64, 64, 4), (200, 100, 50, 0), np.uint8)
     pixels[:, 32:, 3] = 255
     Image.fromarray(pixels).save(source)
-    with Image.open(copy(source, tmp_path / "out.webp").output) as kept:
+    whole, lost = copy(source, tmp_path / "out.webp"), copy(source, tmp_path / "out.bmp")
+    assert whole.notes == ()
+    assert lost.notes == ("what is transparent is laid on black; PNG, WebP and TIFF keep it",)
+    with Image.open(whole.output) as kept:
         assert np.array_equal(np.asarray(kept)[..., 3], pixels[..., 3])
-    with Image.open(copy(source, tmp_path / "out.bmp").output) as flat:
+    with Image.open(lost.output) as flat:
         assert flat.getpixel((5, 5)) == (0, 0, 0)
         assert flat.getpixel((60, 5)) == (200, 100, 50)
+
+
+def test_that_only_the_first_page_is_painted_is_said(tmp_path: Path) -> None:
+    source, pages = (
+        tmp_path / "in.tif",
+        [Image.new("RGB", (8, 8), name) for name in ("red", "blue")],
+    )
+    pages[0].save(source, save_all=True, append_images=pages[1:])
+    report = copy(source, tmp_path / "out.png")
+    assert report.notes == ("only the first of its 2 pages is painted",)
+    with Image.open(report.output) as written:
+        assert written.getpixel((4, 4)) == (255, 0, 0)
 
 
 def test_a_picture_named_like_a_sequence_is_seen(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.logging
@@ -31,6 +32,7 @@ from videostyle.look import Look
 from videostyle.media.color import ColorConverter, split_alpha
 from videostyle.media.frame import Frame
 from videostyle.rendering.render import render
+from videostyle.rendering.verify import Difference, verify
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.whole_file import part_path
 
@@ -155,10 +157,22 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
         ("a.mp4", {"crf": 20, "encoder_options": {"b": "1M"}}, "-e b: a bitrate and --crf"),
         ("a.mp4", {"encoder_options": {"x264-params": "bframes=2"}}, "leave bframes out"),
         ("a.mp4", {"encoder_options": {"x264opts": "bframes=2"}}, "leave bframes out"),
+        ("a.mp4", {"encoder_options": {"x264-params": "nosuch=1"}}, "x264-params.*'nosuch = 1'"),
+        ("a.mp4", {"encoder_options": {"x264-params": "ref=no"}}, "x264-params.*'ref = no'"),
+        (
+            "a.mp4",
+            {"codec": "libx265", "encoder_options": {"x265-params": "ref=2:nosuch=1"}},
+            "does not take -e x265-params=ref=2:nosuch=1: Unknown option: nosuch",
+        ),
+        (
+            "a.mp4",
+            {"codec": "libsvtav1", "encoder_options": {"svtav1-params": "nosuch=1"}},
+            "svtav1-params.* option nosuch",
+        ),
         ("a.webp", {"encoder_options": {"quality": "101"}}, "does not take -e quality=101: "),
         ("f%d.png", {"crf": 3}, "pictures have no --crf"),
         ("f%d.png", {"encoder_options": {"dpi": "3"}}, "pictures have no encoder options"),
-        ("f.png", {}, r"such as f_%05d\.png"),
+        ("f.png", {}, r"as all is that moves or is no PNG, .* such as f_%05d\.png"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line_with_what_exists(
@@ -189,6 +203,25 @@ def test_a_size_the_encoder_cannot_hold_is_named_before_the_run(clip: Clip, tmp_
     info = replace(probe(clip(pts=range(2))), width=20_000, height=20_000)
     with pytest.raises(MediaError, match="libsvtav1 does not take 20000x20000 at 25 frames/s"):
         plan_encoding(info, tmp_path / "out.mp4", EncodeOptions(codec="libsvtav1"))
+
+
+@pytest.mark.parametrize("size", [(66, 16), (300, 24), (16, 1000), (23, 65)])
+def test_a_strip_for_which_svt_av1_would_wait_for_ever_is_refused(
+    clip: Clip, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    info, options = probe(clip(pts=range(2))), EncodeOptions(codec="libsvtav1")
+    strip = replace(info, width=size[0], height=size[1])
+    with pytest.raises(MediaError, match=rf"{size[0]}x{size[1]} is too narrow .* such as libx264"):
+        plan_encoding(strip, tmp_path / "out.mp4", options)
+    plan_encoding(strip, tmp_path / "out.mp4", EncodeOptions())
+
+
+@pytest.mark.parametrize("size", [(64, 16), (66, 26), (24, 24)])
+def test_strips_that_svt_av1_can_take_are_written(
+    clip: Clip, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    report = copy(clip(pts=range(3), size=size), tmp_path / "out.mp4", codec="libsvtav1")
+    assert report.frames == 3
 
 
 @pytest.mark.parametrize(
@@ -263,6 +296,21 @@ def test_an_option_of_the_encoder_reaches_it(clip: Clip, tmp_path: Path) -> None
     with av.open(str(report.output)) as container:
         keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
     assert keys == [True, False, False] * 4
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "value"),
+    [
+        ("libx264", "x264-params", "ref=2:deblock=1,1"),
+        ("libx265", "x265-params", "ref=2"),
+        ("libsvtav1", "svtav1-params", "tune=1"),
+    ],
+)
+def test_a_list_of_options_that_the_encoder_knows_is_taken(
+    clip: Clip, tmp_path: Path, codec: str, name: str, value: str
+) -> None:
+    options = EncodeOptions(codec=codec, encoder_options={name: value})
+    assert value in plan_encoding(probe(clip()), tmp_path / "a.mp4", options).settings[name]
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9"])
@@ -362,6 +410,37 @@ def test_alpha_is_kept_in_pictures(see_through: Path, tmp_path: Path, name: str)
     assert np.abs(pixels[24, [8, 56], :3].astype(int) - (200, 100, 50)).max() < 12
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "keeps"),
+    [
+        ("a.mp4", {}, "an output ending in .webm or .webp keeps it"),
+        ("a.gif", {}, "an output ending in .webm or .webp keeps it"),
+        ("a.mov", {}, "--codec prores_ks keeps it"),
+        ("a.mkv", {}, "--codec libvpx-vp9 or prores_ks or ffv1 keeps it"),
+        ("a.webm", {"pix_fmt": "yuv420p"}, "--pix-fmt yuva420p keeps it"),
+        ("a_%d.jpg", {}, "PNG, WebP and TIFF keep it"),
+    ],
+)
+def test_that_alpha_is_lost_is_said(
+    see_through: Path, tmp_path: Path, name: str, options: dict[str, Any], keeps: str
+) -> None:
+    notes = copy(see_through, tmp_path / name, **options).notes
+    assert f"what is transparent is laid on black; {keeps}" in notes
+    if "%" not in name:
+        lost = [item for item in verify(see_through, tmp_path / name) if item.what == "color"]
+        assert lost == [Difference("color", "what is transparent is laid on black", expected=True)]
+
+
+def test_alpha_that_is_nowhere_transparent_is_not_spoken_of(clip: Clip, tmp_path: Path) -> None:
+    gif = clip("clip.gif", pts=range(3), codec="gif", pix_fmt="rgb8")
+    Image.new("RGBA", (64, 64), "red").save(tmp_path / "1.png")
+    for source in (gif, tmp_path / "%d.png"):
+        assert not any("transparent" in note for note in copy(source, tmp_path / "a.mp4").notes)
+    assert not any(
+        item.what == "color" for item in verify(gif, copy(gif, tmp_path / "b.mp4").output)
+    )
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a_%d.jpg"])
 def test_alpha_is_laid_on_black_elsewhere(see_through: Path, tmp_path: Path, name: str) -> None:
     copy(see_through, tmp_path / name)
@@ -425,7 +504,8 @@ def test_frames_too_close_for_a_gif_are_left_out_and_counted(clip: Clip, tmp_pat
     source = clip(pts=[0, 2, 20, 40], time_base=Fraction(1, 1000))
     report = copy(source, tmp_path / "out.gif")
     assert milliseconds(report.output) == [0, 20, 40]
-    assert report.notes == ("1 frames left out: GIF counts time in steps of 1/100 s",)
+    assert report.frames == 3
+    assert report.notes == ("1 frame left out: GIF counts time in steps of 1/100 s",)
     with Image.open(report.output) as picture:
         assert picture.info["loop"] == 0
 

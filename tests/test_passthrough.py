@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 from PIL import Image
-from pipeline import faults, mux
+from pipeline import copy, faults, mux
 
 from videostyle.decode.probe import inspect
 from videostyle.encode.options import EncodeOptions
@@ -317,6 +317,28 @@ def test_sound_that_jumps_back_is_transcoded_from_where_it_goes_on(
     report = render(clip, output, UNTOUCHED, stylizer=stylizer, options=options)
     assert any("out of order" in note for note in report.notes)
     assert heard(output) == ("aac", pytest.approx(0.25 + 24_576 / 48_000, abs=0.06))
+    assert [fault for fault in faults(clip, output) if fault.startswith("times: stream")] == []
+
+
+@pytest.mark.parametrize("audio", ["copy", "aac", "opus"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("codec", "container", "begins"),
+    [
+        ("pcm_s16le", ".mkv", (0.0, 1.4)),
+        ("flac", ".mkv", (0.0, 1.4)),
+        ("aac", ".mp4", (0.0, 1.4)),
+        ("ac3", ".mp4", (-0.4,)),
+        ("ac3", ".ts", (0.6,)),
+    ],
+)
+def test_a_gap_or_another_beginning_of_sound_is_kept_and_no_fault(
+    tmp_path: Path, codec: str, container: str, begins: tuple[float, ...], suffix: str, audio: str
+) -> None:
+    clip = film(tmp_path / f"in{container}", codec, *(("stereo", begin) for begin in begins))
+    output = tmp_path / f"out{suffix}"
+    copy(clip, output, EncodeOptions(audio=audio, preset="ultrafast"))
+    assert faults(clip, output) == []
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -330,7 +352,7 @@ def test_a_damaged_packet_of_sound_is_dropped_and_counted(
     clip.write_bytes(data)
     report = render(clip, tmp_path / f"out{suffix}", UNTOUCHED, stylizer=stylizer)
     assert report.frames == 50
-    assert any("dropped 1 packets of sound" in note for note in report.notes)
+    assert any("dropped 1 packet of sound" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(
@@ -354,6 +376,42 @@ def test_the_markup_of_subtitles_becomes_the_containers_own(
     assert [text for _, _, text in shown(output)] == becomes
 
 
+ASS = r"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, Bold
+Style: Default,Arial,20,&H00FFFFFF,0
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:00.10,0:00:00.50,Default,Anna,0,0,0,,{\an8\b1}Well{\b0}, you\hknow\N\N{to him}A < B
+Dialogue: 0,0:00:00.60,0:00:00.80,Default,,0,0,0,,{\p1}m 0 0 l 9 0 9 9{\p0}
+Dialogue: 0,0:00:01.00,0:00:01.50,Default,,0,0,0,,{\p2\bord0}m 0 0 l 9 0{\p0}Sign
+"""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "less"), [(".mp4", "<"), (".mov", "<"), (".webm", "&lt;"), (".mkv", None)]
+)
+def test_styled_subtitles_become_text_where_the_container_has_no_styles(
+    tmp_path: Path, suffix: str, less: str | None
+) -> None:
+    plain = film(tmp_path / "plain.mkv", "ac3", ("stereo", 0.0))
+    words, source, output = tmp_path / "w.ass", tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    words.write_text(ASS)
+    with av.open(str(plain)) as one, av.open(str(words)) as other, av.open(str(source), "w") as out:
+        streams = {s: out.add_stream_from_template(s) for s in (*one.streams, *other.streams)}
+        mux(out, streams, (*other.demux(), *one.demux()))
+    report = copy(source, output, EncodeOptions())
+    assert faults(source, output) == []
+    if less is None:
+        assert len(shown(output)) == 3  # as they are
+        return
+    assert any("ssa) transcoded to" in note for note in report.notes)
+    assert shown(output) == [(0.1, 0.5, f"Well, you know\nA {less} B"), (1.0, 1.5, "Sign")]
+
+
 @pytest.mark.parametrize(
     ("suffix", "second", "becomes"),
     [
@@ -373,7 +431,7 @@ def test_subtitles_that_overlap_begin_in_time(
     clip, output = subtitled(tmp_path, "srt", (0.1, 0.9, "A"), second), tmp_path / f"out{suffix}"
     report = render(clip, output, UNTOUCHED, stylizer=stylizer)
     assert shown(output) == becomes
-    noted = any("1 subtitles cut short or joined" in note for note in report.notes)
+    noted = any("1 subtitle cut short or joined" in note for note in report.notes)
     assert noted == (suffix == ".mp4" and second[0] < 0.9)
 
 

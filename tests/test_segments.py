@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pipeline import Clip
+from pipeline import Clip, faults, half_loaded
 
 from videostyle.cli import main
 from videostyle.decode.decode import decode
@@ -45,6 +45,7 @@ from videostyle.media.info import ColorSpec, MediaInfo
 from videostyle.network.model import Model, load_model
 from videostyle.rendering.painter import Assignment, Painter
 from videostyle.rendering.render import Progress, Report, render
+from videostyle.rendering.verify import verify
 from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.easing import CubicBezier, Easing, hold
@@ -296,7 +297,39 @@ def test_another_choice_of_sound_keeps_the_pieces(
         assert [stream.type for stream in container.streams] == ["video"]
 
 
-@pytest.mark.parametrize("damage", ["manifest", "segment", "missing"])
+def overwrite(file: Path, count: int) -> None:
+    """Change bytes in the middle of a file."""
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + count] = bytes(byte ^ 0xFF for byte in data[middle : middle + count])
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_piece_that_is_damaged_before_it_is_joined_is_painted_again(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    source, output = clip(pts=range(40)), tmp_path / "out.mp4"
+    pieces = segment_folder(output)
+    damaged = pieces / "00001.nut"
+    with monkeypatch.context() as patched:
+
+        def join(*arguments: Any, **options: Any) -> Any:
+            overwrite(damaged, damaged.stat().st_size if whole else 2000)
+            return encode.join_segments(*arguments, **options)
+
+        patched.setattr("videostyle.rendering.render.join_segments", join)
+        with pytest.raises(MediaError, match=r"00001\.nut: was damaged .* \d of its 10 frames"):
+            paint(source, output, stylizer)
+    assert not output.exists()
+    assert len(list(pieces.glob("*.nut"))) == 4
+    report, painted = paint(source, output, stylizer)
+    assert painted == 10
+    assert report.frames == len(frames(output)) == 40
+    assert not pieces.exists()
+
+
+@pytest.mark.parametrize("damage", ["manifest", "segment", "missing", "zeros", "a bit"])
 def test_a_damaged_folder_is_not_trusted(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, damage: str
 ) -> None:
@@ -308,8 +341,10 @@ def test_a_damaged_folder_is_not_trusted(
         (folder / "manifest.json").write_text('{"format": 1, "segments": 5}')
     elif damage == "segment":
         first.write_bytes(first.read_bytes()[:-10])
-    else:
+    elif damage == "missing":
         first.unlink()
+    else:
+        overwrite(first, 1 if damage == "a bit" else first.stat().st_size // 2)
     report, painted = paint(source, output, stylizer)
     assert report.frames == len(frames(output)) == 40
     # What is whole is kept.
@@ -467,6 +502,27 @@ def test_a_short_video_takes_the_direct_way(
     monkeypatch.setattr("videostyle.rendering.render.SegmentFolder", None)
     report, _ = paint(clip(pts=range(30)), tmp_path / "out.mp4", stylizer, piece=10)
     assert report.complete
+
+
+@pytest.mark.parametrize("piece", [10, PIECE])
+def test_an_input_that_breaks_off_is_painted_and_said_or_refused(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
+) -> None:
+    source = half_loaded(clip("clip.mkv", pts=range(75)), 0.6)
+    output, strictly = tmp_path / "out.mp4", tmp_path / "strict.mp4"
+    report, painted = paint(source, output, stylizer, piece=piece)
+    lost = f"the last {3 - painted / 25:.2f} s of its 3.00 s are missing"
+    assert report.complete
+    assert report.notes == (f"the input breaks off: {lost}",)
+    assert faults(source, output) == []
+    assert [item.message for item in verify(source, output)] == [
+        f"the input is damaged: the input breaks off: {lost}"
+    ]
+    with pytest.raises(MediaError, match=rf"the input breaks off: {lost}"):
+        render(source, strictly, RED, stylizer=stylizer, segment_seconds=piece, strict=True)
+    assert not strictly.exists()
+    options = {"segment_seconds": piece, "strict": True, "end": 0.8}
+    assert render(source, strictly, RED, stylizer=stylizer, **options).complete  # type: ignore[arg-type]
 
 
 def test_neighbouring_pieces_are_painted_as_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -32,10 +33,12 @@ def remux(
     without: str | None = None,
     keep: Callable[[int], bool] = lambda _: True,
     shift: int = 0,
+    move: Callable[[float], float | None] = lambda _: 0.0,
     language: str | None = None,
     chapters: bool = True,
 ) -> Path:
-    """A copy of a file with something wrong."""
+    """A copy of a file with something wrong. move: by how many seconds what sounds at a time is
+    late, None where it is lost."""
     with av.open(str(source)) as old, av.open(str(output), "w") as new:
         streams = {}
         for stream in old.streams:
@@ -58,6 +61,12 @@ def remux(
                 if number > 5:
                     packet.pts += shift
                     packet.dts += shift
+            if packet.stream.type == "audio":
+                late = move(float(packet.pts * packet.time_base))
+                if late is None:
+                    continue
+                packet.pts += round(late / packet.time_base)
+                packet.dts = packet.pts
             packet.stream = streams[packet.stream]
             new.mux(packet)
     return output
@@ -107,7 +116,7 @@ def test_what_the_container_cannot_hold_is_expected_and_noted(
     notes = copy(source, output, EncodeOptions()).notes
     assert faults(source, output) == []
     left_out = [item.message for item in verify(source, output) if item.what == "frames"]
-    assert left_out == [note for note in notes if "frames left out" in note]
+    assert left_out == [note for note in notes if "left out: GIF counts" in note]
     is_gif = name == "out.gif"
     assert ("1 chapter left out: GIF holds none" in notes) == is_gif
     assert ("tags left out (title, artist): GIF holds none" in notes) == is_gif
@@ -148,6 +157,45 @@ def test_what_was_lost_is_named(
     copy(film, tmp_path / "whole.mkv")
     damaged = remux(tmp_path / "whole.mkv", tmp_path / "damaged.mkv", **damage)  # type: ignore[arg-type]
     assert any(fault in found for found in faults(film, damaged)), faults(film, damaged)
+
+
+def moved_from(begin: float, late: float | None) -> Callable[[float], float | None]:
+    return lambda seconds: late if seconds >= begin else 0.0
+
+
+@pytest.mark.parametrize("options", [FAST, EncodeOptions(audio="aac"), EncodeOptions(audio="opus")])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize(
+    ("move", "fault"),
+    [
+        (moved_from(-1, 0.5), r"comes \+0\.[45]\d s off the picture"),
+        (moved_from(0.7, None), r"ends at 0\.\d\d s, where the input's ends at 1\.2\d"),
+        (moved_from(0.7, 0.5), r"has a gap of 0\.5\d s at 0\.\d\d s"),
+        (lambda seconds: None if 0.3 < seconds < 0.8 else 0.0, r"a gap of 0\.[45]\d s at 0\.[23]"),
+        (lambda seconds: None, "is (missing|silent)"),
+    ],
+    ids=["late", "cut off", "pushed on", "hole", "none"],
+)
+def test_sound_that_is_moved_lost_or_torn_is_named(
+    film: Path,
+    tmp_path: Path,
+    move: Callable[[float], float | None],
+    fault: str,
+    suffix: str,
+    options: EncodeOptions,
+) -> None:
+    whole = tmp_path / f"whole{suffix}"
+    copy(film, whole, options)
+    assert faults(film, whole) == []
+    damaged = remux(whole, tmp_path / f"damaged{suffix}", move=move)
+    found = faults(film, damaged)
+    assert any(re.search(fault, text) for text in found), found
+
+
+def test_a_picture_that_comes_late_to_its_sound_is_named(film: Path, tmp_path: Path) -> None:
+    copy(film, tmp_path / "whole.mkv")
+    early = remux(tmp_path / "whole.mkv", tmp_path / "early.mkv", move=lambda seconds: -0.4)
+    assert any("comes -0.40 s off the picture" in text for text in faults(film, early))
 
 
 def test_other_colors_and_sizes_are_seen(clip: Clip, tmp_path: Path) -> None:

@@ -296,9 +296,12 @@ def _parse_mix(text: str) -> dict[str, float]:
         try:
             if not name or ":" in name:
                 raise ValueError
-            mix[name] = mix.get(name, 0.0) + float(weight or 1)
+            number = float(weight or 1)
         except ValueError as error:
             raise UsageError(f"--mix: {part!r}: {MIX_FORM}") from error
+        if name in mix:
+            raise UsageError(f"--mix: {name} is named twice; give it one weight")
+        mix[name] = number
     return mix
 
 

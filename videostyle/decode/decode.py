@@ -16,15 +16,27 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from videostyle.decode.report import DecodeReport
-from videostyle.decode.stream import decode_stream, open_input, seek, ticks_per_frame
+from videostyle.decode.stream import (
+    decode_stream,
+    ends_in_zeros,
+    is_cut_off,
+    open_input,
+    seek,
+    ticks_per_frame,
+)
 from videostyle.decode.upright import Upright
 from videostyle.errors import MediaError
+from videostyle.media.color import has_alpha
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
 from videostyle.media.numbered import numbered
 from videostyle.media.picture import load_picture
 
 _FIRST_SEEK_SECONDS = 0.5  # before a cut; enough for most files
+_LEAST_LOST_SECONDS = 0.05  # worth a word; less may be how long its last frame stays
+_SURELY_LOST_SECONDS, _SURELY_LOST = 0.5, 0.02  # and of the length; a file may declare more
+_ALPHA_IN_ANY_CASE = ("gif", "apng")
+_OPAQUE = 0xFFFF
 _MOST_WALKED = 48  # frames from one that is looked at to the next
 
 
@@ -45,6 +57,7 @@ def decode(
     converted. What it does not decode comes from the CPU, as `report` says.
 
     Corrupt packets are skipped and counted in `report`; the frames after them keep their times.
+    A file that is shorter than it says is given as far as it goes, and `report` says so.
     Missing or repeated pts are counted on from the one before at the frame rate. Raises
     MediaError if the file cannot be read.
     """
@@ -63,6 +76,7 @@ def decode(
         yield from _decode_pictures(info, cut, lead, keep_alpha, report)
         return
     upright = Upright(info, keep_alpha)
+    end = math.inf
     for image, pts, step in _decode_from(info, cut.start, lead, gpu, report):
         seconds = info.seconds(pts)
         if seconds >= cut.end:
@@ -70,15 +84,19 @@ def decode(
         report.damaged_frames += image.is_corrupt and seconds >= cut.start
         if gpu is not None and image.format.name != "cuda":
             report.not_on_gpu = report.not_on_gpu or f"it cannot decode this {info.pix_fmt}"
+        duration = image.duration or step
+        end = info.seconds(pts + (duration or 0))
         colors, alpha = upright(image)
-        yield Frame(
-            image=colors,
-            pts=pts,
-            duration=image.duration or step,
-            seconds=seconds,
-            alpha=alpha,
-        )
+        yield Frame(image=colors, pts=pts, duration=duration, seconds=seconds, alpha=alpha)
     report.ended = True
+    # Of an AVI without its end FFmpeg guesses the length, but knows how many frames there were.
+    counted = (info.frame_count or 0) / (info.frame_rate or math.inf)
+    length = max(info.duration_seconds or 0.0, float(counted))
+    lost = length - end
+    if lost >= max(_SURELY_LOST_SECONDS, _SURELY_LOST * length):
+        report.cut_short |= ends_in_zeros(info.path)
+    if report.cut_short and lost >= _LEAST_LOST_SECONDS:
+        report.lost_end = f"the last {lost:.2f} s of its {length:.2f} s are missing"
 
 
 def frames_near(info: MediaInfo, places: Iterable[float]) -> Generator[Frame]:
@@ -115,6 +133,19 @@ def frames_near(info: MediaInfo, places: Iterable[float]) -> Generator[Frame]:
                 yield Frame(upright(image)[0], last, image.duration or None, info.seconds(last))
     finally:
         walk.close()
+
+
+def is_transparent(info: MediaInfo) -> bool:
+    """Whether a video's alpha means something. Some kinds have it in any case; of those the first
+    frame tells. Raises MediaError if the file cannot be read."""
+    if not has_alpha(info.pix_fmt):
+        return False
+    with open_input(info.path) as container:
+        if not info.pictures and container.format.name not in _ALPHA_IN_ANY_CASE:
+            return True
+    with closing(decode(info, keep_alpha=True)) as frames:
+        alpha = next((frame.alpha for frame in frames), None)
+    return alpha is not None and bool((alpha < _OPAQUE).any())
 
 
 def _images_from(info: MediaInfo, place: float | None) -> Generator[tuple[av.VideoFrame, int]]:
@@ -194,6 +225,7 @@ def _decode_from(
             wanted = (*list(before)[max(0, len(before) - lead) :], *([first] if first else []))
             for image, pts in chain(wanted, images):
                 yield image, pts, ticks_per_frame(stream)
+            report.cut_short |= is_cut_off(container, info.path)
             return
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 @dataclass(slots=True)
 class DecodeReport:
-    """What went wrong on the way, counted while `decode` runs. ended: it came to the end of the
-    file, so there are no frames after those it gave."""
+    """What went wrong on the way, counted while `decode` runs. cut_short: the file ends before its
+    contents do; lost_end: how much of its length that is, in words. ended: it came to the end of
+    the file, so there are no frames after those it gave."""
 
     skipped_packets: int = 0
     damaged_frames: int = 0
     cut_short: bool = False
+    lost_end: str = ""
     ended: bool = False
     unreadable: tuple[str, ...] = ()  # numbered pictures, by name
     not_on_gpu: str = ""  # why
@@ -27,6 +29,7 @@ class DecodeReport:
             total.skipped_packets += part.skipped_packets
             total.damaged_frames += part.damaged_frames
             total.cut_short |= part.cut_short
+            total.lost_end = total.lost_end or part.lost_end
             total.unreadable += tuple(part.unreadable)
             total.not_on_gpu = total.not_on_gpu or part.not_on_gpu
         return total
@@ -38,6 +41,7 @@ class DecodeReport:
             skipped_packets=self.skipped_packets - earlier.skipped_packets,
             damaged_frames=self.damaged_frames - earlier.damaged_frames,
             cut_short=self.cut_short and not earlier.cut_short,
+            lost_end="" if earlier.lost_end else self.lost_end,
             unreadable=self.unreadable[len(earlier.unreadable) :],
         )
 
@@ -51,14 +55,15 @@ class DecodeReport:
     def faults(self) -> tuple[str, ...]:
         """One sentence for each kind of fault of the input."""
         found = []
-        if self.skipped_packets:
-            found.append(f"skipped {self.skipped_packets} corrupt packets")
-        if self.damaged_frames:
-            found.append(f"{self.damaged_frames} frames are damaged in the input")
+        if count := self.skipped_packets:
+            found.append(f"skipped {count} corrupt packet{'s' * (count > 1)}")
+        if count := self.damaged_frames:
+            found.append(f"{count} frame{'s are' if count > 1 else ' is'} damaged in the input")
         if self.unreadable:
             first, others = self.unreadable[0], len(self.unreadable) - 1
             more = f" and {others} other picture{'s' * (others > 1)}" if others else ""
             found.append(f"left out {first}{more}: cannot be read")
         if self.cut_short:
-            found.append("the input breaks off")
+            lost = f": {self.lost_end}" if self.lost_end else ""
+            found.append(f"the input breaks off{lost}")
         return tuple(found)

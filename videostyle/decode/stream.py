@@ -7,10 +7,11 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import chain, dropwhile, islice
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
@@ -31,6 +32,8 @@ MAX_THREADS = 4
 MAX_PIXELS = 1 << 27
 _HEAD = 32  # packets looked at before decoding begins
 _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
+_TAIL_BYTES = 4096
+_MATROSKA, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")  # IDs of EBML elements
 _BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
 
 
@@ -157,6 +160,43 @@ def read_packets(stream: VideoStream, report: DecodeReport) -> Iterator[av.Packe
         report.cut_short = True
     except IndexError:  # of PyAV, at the end of a file in which a stream appeared on the way
         return
+
+
+def is_cut_off(container: InputContainer, path: Path) -> bool:
+    """Whether a file is shorter than it says, as half of a download is: FFmpeg ends such a file as
+    it ends a whole one. Asked once it is read, because a fragmented MP4 has its index here and
+    there."""
+    size = container.size
+    lasts = [entries[-1] for stream in container.streams if (entries := stream.index_entries)]
+    if any(entry.pos + entry.size > size for entry in lasts):
+        return True
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(4) != _MATROSKA:
+            return False
+        file.seek(_ebml_size(file) or 0, os.SEEK_CUR)
+        if file.read(4) != _SEGMENT:
+            return False
+        length = _ebml_size(file)
+        return length is not None and file.tell() + length > size
+    return False
+
+
+def ends_in_zeros(path: Path) -> bool:
+    """Whether a file may have got its size before its contents, as some downloads do."""
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(-min(_TAIL_BYTES, path.stat().st_size), os.SEEK_END)
+        return not any(file.read())
+    return False
+
+
+def _ebml_size(file: BinaryIO) -> int | None:
+    """The size of an EBML element (RFC 8794), read from behind its ID; None where it is unknown,
+    as in a live stream."""
+    first = (file.read(1) or b"\xff")[0]
+    more = 8 - first.bit_length()
+    bits = 7 * (more + 1)
+    size = int.from_bytes(bytes([first]) + file.read(more)) & (1 << bits) - 1
+    return None if size == (1 << bits) - 1 else size
 
 
 def _images(

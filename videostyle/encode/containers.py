@@ -78,8 +78,9 @@ class Clock:
     def notes(self) -> Iterator[str]:
         """What the clock had no room for."""
         name, tick = self._name, self._tick
-        if self._left_out:
-            yield f"{self._left_out} frames left out: {name} counts time in steps of {tick} s"
+        if count := self._left_out:
+            frames = f"{count} frame{'s' * (count > 1)}"
+            yield f"{frames} left out: {name} counts time in steps of {tick} s"
         if self._shortened:
             longest = float(self._longest * tick)
             yield f"frames cut short to {longest:g} s: {name} cannot show one for longer"

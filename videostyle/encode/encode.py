@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -27,7 +27,7 @@ from videostyle.encode.output_file import give_name, remove, sync, writing
 from videostyle.encode.output_video import OutputVideo, aspect_note, input_notes, open_output
 from videostyle.encode.passthrough import Passthrough, Span
 from videostyle.encode.plan import EncodingPlan
-from videostyle.encode.segments import SegmentRecord
+from videostyle.encode.segments import SegmentRecord, checksum
 from videostyle.errors import MediaError
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
@@ -77,7 +77,7 @@ def encode(
         on_error.callback(remove, part)
         remaining = chain([first], remaining)
         if info.is_image:
-            count, notes = _write_picture(remaining, info, part), list[str]()
+            count, notes = _write_picture(remaining, info, part)
         elif plan.codec is None:
             count, notes = _write_sequence(remaining, info, plan, output, part)
         else:
@@ -146,6 +146,7 @@ class SegmentWriter:
             first_pts=pts[0],
             durations=durations if len(set(durations)) > 1 else durations[:1],
             bytes=self._path.stat().st_size,
+            checksum=checksum(self._path),
         )
 
     def abandon(self) -> None:
@@ -192,7 +193,7 @@ def join_segments(
             video = OutputVideo(container, info, plan, span, source)
             others = Passthrough(source, container, plan.streams, span)
             for path, record in segments:
-                for number, packet in enumerate(_segment_packets(path, info)):
+                for number, packet in enumerate(_whole_segment(path, record, info)):
                     others.until(float((packet.pts or 0) * info.time_base))
                     video.copy(packet, record.duration(number))
             if complete:
@@ -207,6 +208,22 @@ def join_segments(
     count = sum(record.frames for _, record in segments)
     notes = (*video.notes(), *others.notes)
     return EncodeReport(output if complete else part, count, complete, notes)
+
+
+def _whole_segment(
+    path: Path, record: SegmentRecord, info: MediaInfo
+) -> Iterator[av.Packet[VideoStream]]:
+    """A segment's packets. Raises MediaError if they are not as many as were written."""
+    count = 0
+    with suppress(MediaError):  # so that what could be read is counted
+        for packet in islice(_segment_packets(path, info), record.frames):
+            count += 1
+            yield packet
+    if count < record.frames:
+        raise MediaError(
+            f"{path}: was damaged on the disk, {count} of its {record.frames} frames are left; "
+            "the same command paints this piece again"
+        )
 
 
 def _segment_packets(path: Path, info: MediaInfo) -> Iterator[av.Packet[VideoStream]]:
@@ -247,7 +264,6 @@ def _write_video(
     cut: Cut,
     interrupted: Callable[[], bool],
 ) -> tuple[int, list[str]]:
-    count = 0
     with open_input(info.path) as source, open_output(part, plan) as container:
         span = _span(first_pts, info, cut, source)
         video = OutputVideo(container, info, plan, span, source)
@@ -255,13 +271,12 @@ def _write_video(
         for frame in frames:
             others.until(float(frame.pts * info.time_base))
             video.write(frame)
-            count += 1
         video.finish()
         if not interrupted():
             others.until(math.inf)
         others.finish()
     _read_back(part, plan, video.packets, others.sounds)
-    return count, [*video.notes(), *others.notes]
+    return video.frames, [*video.notes(), *others.notes]
 
 
 def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: range) -> None:
@@ -291,12 +306,13 @@ def _span(first_pts: int, info: MediaInfo, cut: Cut, source: InputContainer) -> 
     return Span(float(begin) if cut.start else -math.inf, float(start) + cut.end, earlier)
 
 
-def _write_picture(frames: Iterable[Frame], info: MediaInfo, part: Path) -> int:
-    count = 0
+def _write_picture(frames: Iterable[Frame], info: MediaInfo, part: Path) -> tuple[int, list[str]]:
+    count, notes = 0, list[str]()
     for frame in frames:
-        save_picture(frame.image.to_ndarray().astype(np.uint8, copy=False), info.path, part)
+        pixels = frame.image.to_ndarray().astype(np.uint8, copy=False)
+        notes += save_picture(pixels, info.path, part)
         count += 1
-    return count
+    return count, notes
 
 
 def _write_sequence(

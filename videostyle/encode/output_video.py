@@ -14,6 +14,7 @@ from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from videostyle.decode.decode import is_transparent
 from videostyle.encode.containers import Clock
 from videostyle.encode.encoders import open_encoder
 from videostyle.encode.output_file import writing
@@ -56,7 +57,7 @@ class OutputVideo:
         self._clock = Clock(plan.container) if plan.container.time_base else None
         self._lost_timecode = False
         self._input_notes = list[str]()
-        self.packets = 0
+        self.packets = self.frames = 0
         # The durations of the frames the encoder holds, by pts; not every encoder returns them.
         self._durations: dict[int, int] = {}
         assert plan.codec is not None
@@ -99,6 +100,7 @@ class OutputVideo:
         image.pts, image.time_base, image.duration = pts, context.time_base, duration
         image.pict_type = PictureType.NONE  # or the decoder's sync frames would be copied
         self._durations[pts] = duration
+        self.frames += 1
         self._mux(self._stream.encode(image))
 
     def copy(self, packet: av.Packet[VideoStream], duration: int) -> None:
@@ -157,6 +159,8 @@ def input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> 
     if info.color.primaries in _WIDE_PRIMARIES and not has_tags:
         wide = _WIDE_PRIMARIES[info.color.primaries]
         yield f"the colours, of {wide}, look pale: {plan.container.name} does not say what they are"
+    if not plan.keeps_alpha and is_transparent(info):
+        yield f"what is transparent is laid on black; {plan.alpha_elsewhere}"
     video = source.streams[info.stream_index]
     assert isinstance(video, VideoStream)
     if video.codec_context.field_order > _PROGRESSIVE:

@@ -45,11 +45,17 @@ _ENCODERS = {"aac": "aac", "opus": "libopus"}
 _NAMES = {"aac": "AAC", "opus": "Opus"}
 _NAMES |= {"mov_text": "MP4 text", "subrip": "SubRip", "webvtt": "WebVTT"}
 # Text subtitles by the names of their decoders; in MP4 the text comes after its length.
-_TEXT = ("mov_text", "srt", "subrip", "text", "webvtt")
+_TEXT = ("ass", "ssa", "mov_text", "srt", "subrip", "text", "webvtt")
 # What stands in their text and is not shown; the group is what SubRip and WebVTT both know.
 _SUBRIP = re.compile(r"<(/?[biu])\b[^>]*>|</?(?:s|font)\b[^>]*>|\{\\[^}]*\}", re.IGNORECASE)
 _MARKUP = {"srt": _SUBRIP, "subrip": _SUBRIP}
 _MARKUP |= {"webvtt": re.compile(r"<(/?[biu])\b[^>]*>|<[^>]*>")}
+# Before its text an event of ASS has eight fields. What stands in braces is not shown, and what
+# comes after \p1 or more is drawn.
+_ASS_FIELDS = 8
+_ASS_DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0|$)", re.DOTALL)
+_ASS_BRACES = re.compile(r"\{[^}]*\}")
+_ASS_BREAK = re.compile(r"\s*\\[Nn]\s*")
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 _COVERS |= {"gif": ("cover.gif", "image/gif")}
 _NOT_HELD = "this container cannot hold it"
@@ -90,8 +96,7 @@ class Span:
             return True
         begin = float(packet.pts * packet.time_base)
         end = begin + float((packet.duration or 0) * packet.time_base)
-        # What an edit list cuts off would be back where the output has no such list.
-        if packet.is_discard and end < -_WARM_UP_SECONDS:
+        if is_hidden(packet):
             return False
         if self.is_whole:
             return True
@@ -285,14 +290,12 @@ class Passthrough:
                 self._encode(target, sound)
             self._flush(target)
             self._mux(target.encode(None))
-        if self._dropped:
-            self.notes.append(
-                f"dropped {self._dropped} packets of sound or subtitles, damaged or out of order"
-            )
-        if self._overlaps:
-            self.notes.append(
-                f"{self._overlaps} subtitles cut short or joined: MP4 text shows one at a time"
-            )
+        if count := self._dropped:
+            packets = f"{count} packet{'s' * (count > 1)}"
+            self.notes.append(f"dropped {packets} of sound or subtitles, damaged or out of order")
+        if count := self._overlaps:
+            subtitles = f"{count} subtitle{'s' * (count > 1)}"
+            self.notes.append(f"{subtitles} cut short or joined: MP4 text shows one at a time")
 
     def _route(self, stream: Stream, plan: StreamPlan) -> None:
         if plan.reason:
@@ -488,6 +491,8 @@ def _retold(packet: bytes, source: str, target: str) -> str:
     if source == "mov_text":
         packet = packet[2 : 2 + int.from_bytes(packet[:2], "big")]
     text = packet.decode(errors="surrogateescape")
+    if source in ("ass", "ssa"):
+        text = _words_of_ass(text)
     # Words, and between them the name of a tag that may stay, or None.
     parts = _MARKUP[source].split(text) if source in _MARKUP else [text]
     if source == "webvtt":
@@ -497,6 +502,21 @@ def _retold(packet: bytes, source: str, target: str) -> str:
     keeps_tags = target in _MARKUP
     parts[1::2] = [f"<{tag.lower()}>" if tag and keeps_tags else "" for tag in parts[1::2]]
     return "".join(parts)
+
+
+def is_hidden(packet: av.Packet[Stream]) -> bool:
+    """Whether an edit list cuts a packet off, which would be back where the output has no list."""
+    if not packet.is_discard or packet.pts is None:
+        return False
+    return float((packet.pts + (packet.duration or 0)) * packet.time_base) < -_WARM_UP_SECONDS
+
+
+def _words_of_ass(packet: str) -> str:
+    """What an event of ASS or SSA says, without its looks, and without empty lines, which would end
+    a cue of WebVTT."""
+    text = packet.split(",", _ASS_FIELDS)[-1]
+    text = _ASS_BRACES.sub("", _ASS_DRAWING.sub("", text)).replace("\\h", " ")
+    return "\n".join(filter(None, _ASS_BREAK.split(text.strip())))
 
 
 def kept_tags(tags: dict[str, str]) -> dict[str, str]:

@@ -53,6 +53,10 @@ from videostyle.media.picture import ALPHA_SUFFIXES, READ_FORMATS
 
 _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begun
 
+# At so few pixels beside more than so many SVT-AV1 waits for itself for ever, in any preset.
+_SVT_STRIP = (24, 64)
+# What libx264, libx265 and libsvtav1 say of an option inside a list, which they then leave out.
+_LEFT_OUT = ("Error parsing option", "Unknown option", "Invalid value for")
 _REASON_SECONDS = 60  # for a process to start and open an encoder
 
 
@@ -93,6 +97,22 @@ class EncodingPlan:
     @property
     def keeps_alpha(self) -> bool:
         return has_alpha(self.pix_fmt)
+
+    @property
+    def alpha_elsewhere(self) -> str:
+        """What would keep an alpha that this output does not."""
+        if self.codec is None:
+            return "PNG, WebP and TIFF keep it"
+        keep = {
+            codec: [name for name in ENCODERS[codec].pix_fmts if has_alpha(name)]
+            for codec in self.container.codecs
+            if self.container.alpha
+        }
+        if formats := keep.get(self.codec):
+            return f"--pix-fmt {formats[0]} keeps it"
+        if codecs := [codec for codec, formats in keep.items() if formats]:
+            return f"--codec {' or '.join(codecs)} keeps it"
+        return "an output ending in .webm or .webp keeps it"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -152,9 +172,9 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
     if output.suffix.lower() in PICTURE_SUFFIXES and output.suffix.lower() != ".webp":
         stem = output.stem.partition("%")[0].rstrip("_") or "frame"
         raise UsageError(
-            f"{output}: is one picture, but {info.path} is read as a video, as all is that is no "
-            f"{', '.join(READ_FORMATS)}; for a picture of every frame put a number into the name, "
-            f"such as {stem}_%05d{output.suffix}"
+            f"{output}: is one picture, but {info.path} is read as a video, as all is that moves "
+            f"or is no {', '.join(READ_FORMATS)}; for a picture of every frame put a number into "
+            f"the name, such as {stem}_%05d{output.suffix}"
         )
     _check_ending(output, "video", tuple(CONTAINERS))
     container = CONTAINERS[output.suffix.lower()]
@@ -324,11 +344,24 @@ def _trial(plan: EncodingPlan, info: MediaInfo) -> VideoCodecContext:
 
 def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
     assert plan.codec is not None
+    context = _trial(plan, info)
+    short, long = sorted((context.width, context.height))
+    if plan.codec == "libsvtav1" and short <= _SVT_STRIP[0] and long > _SVT_STRIP[1]:
+        raise MediaError(
+            f"{info.path}: {info.width}x{info.height} is too narrow for libsvtav1, which takes at "
+            f"most {_SVT_STRIP[1]} pixels beside a side of {_SVT_STRIP[0]} or fewer; choose "
+            f"another --codec, such as {plan.container.codecs[0]}"
+        )
     try:
-        open_encoder(_trial(plan, info))
-        return
+        open_encoder(context)
     except av.FFmpegError as error:
         why = _reason(plan, info) or error.strerror or str(error)
+    else:
+        # Of what such a list does not know, an encoder only says so, and goes on without.
+        has_list = any(name.endswith("-params") for name in options.encoder_options)
+        why = _reason(plan, info) if has_list else ""
+        if not why:
+            return
     if not is_here(plan.codec):
         have = [name for name in plan.container.codecs if is_here(name)]
         raise UsageError(
@@ -343,7 +376,8 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
 
 
 def _reason(plan: EncodingPlan, info: MediaInfo) -> str:
-    """Why the encoder cannot be opened, in FFmpeg's words, if a process of its own can tell.
+    """Why the encoder cannot be opened, or what it leaves out, in FFmpeg's words, if a process of
+    its own can tell.
 
     FFmpeg has one log. While it is listened to, its threads wait for Python's lock with every line,
     also those of a decoder that another thread closes with that lock in its hands.
@@ -373,11 +407,13 @@ def _reason(plan: EncodingPlan, info: MediaInfo) -> str:
 def tell_reason() -> None:
     """The process of `_reason`: a plan and facts in, pickled, on stdin; words out on stdout."""
     context = _trial(*pickle.load(sys.stdin.buffer))
-    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_level(av.logging.WARNING)
     with av.logging.Capture() as log, suppress(av.FFmpegError):
         context.open()
-    if log:
-        sys.stdout.buffer.write(log[0][2].strip().rstrip(".").encode())
+    for level, _, words in log:
+        if level <= av.logging.ERROR or words.startswith(_LEFT_OUT):
+            sys.stdout.buffer.write(words.strip().rstrip(".").encode())
+            return
 
 
 def _check_ending(output: Path, kind: str, suffixes: Sequence[str]) -> None:

@@ -14,8 +14,10 @@ import math
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,9 @@ _MOST_SEGMENTS = 100_000  # eleven days in pieces of ten seconds
 class SegmentRecord:
     """What a finished segment holds. Times in ticks of the input's time_base.
 
-    durations: of its frames, or one for all. bytes: of its file. notes: what a user should know of
-    its painting. faults: of its input, as `DecodeReport` counts them. ends: the input has no
-    frames after it.
+    durations: of its frames, or one for all. bytes, checksum: of its file. notes: what a user
+    should know of its painting. faults: of its input, as `DecodeReport` counts them. ends: the
+    input has no frames after it.
     """
 
     frames: int
@@ -48,6 +50,7 @@ class SegmentRecord:
     notes: tuple[str, ...] = ()
     faults: dict[str, Any] = field(default_factory=dict)
     ends: bool = False
+    checksum: int | None = None
 
     def duration(self, frame: int) -> int:
         return self.durations[frame if len(self.durations) > 1 else 0]
@@ -184,7 +187,7 @@ class SegmentFolder:
             whole = {
                 number: record
                 for number, record in records.items()
-                if not record.frames or _size(self.file(number)) == record.bytes
+                if not record.frames or _is_whole(self.file(number), record)
             }
             return {"identity": dict(manifest["identity"]), "records": whole}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -196,12 +199,19 @@ def _fields(record: SegmentRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in SegmentRecord.__slots__}
 
 
-def _size(file: Path) -> int | None:
-    """In bytes, None if it is not there."""
+def _is_whole(file: Path, record: SegmentRecord) -> bool:
+    """Whether a file is there as it was written, whatever befell the disk since."""
     try:
-        return file.stat().st_size
+        return file.stat().st_size == record.bytes and record.checksum in (None, checksum(file))
     except OSError:
-        return None
+        return False
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file. Raises OSError."""
+    with path.open("rb") as file:
+        blocks = iter(partial(file.read, _HASHED_BYTES), b"")
+        return reduce(lambda before, block: zlib.crc32(block, before), blocks, 0)
 
 
 def segment_folder(output: Path) -> Path:

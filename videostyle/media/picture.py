@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +81,32 @@ def _to_bytes(picture: Image.Image) -> npt.NDArray[np.uint8]:
     return (np.nan_to_num(grey, posinf=lightest, neginf=0) / unit).clip(0, 255).astype(np.uint8)
 
 
-def save_picture(pixels: npt.NDArray[np.uint8], source: Path, output: Path) -> None:
+def save_picture(pixels: npt.NDArray[np.uint8], source: Path, output: Path) -> list[str]:
     """Write (H, W, 3) RGB. Alpha and profile come from the picture `source`; where the format has
-    no alpha, the picture is laid on black. Raises MediaError."""
-    picture = Image.fromarray(pixels)
+    no alpha, the picture is laid on black. Returns what is lost, in words. Raises MediaError."""
+    picture, lost = Image.fromarray(pixels), list[str]()
     original = load_picture(source)
     profile = original.info.get("icc_profile") if original else None
     if original and original.mode == "RGBA":
-        picture.putalpha(original.getchannel("A").resize(picture.size))
+        alpha = original.getchannel("A")
+        picture.putalpha(alpha.resize(picture.size))
         if output.suffix.lower() not in ALPHA_SUFFIXES:
             black = Image.new("RGBA", picture.size, "black")
             picture = Image.alpha_composite(black, picture).convert("RGB")
+            if alpha.getextrema() != (255, 255):
+                lost.append("what is transparent is laid on black; PNG, WebP and TIFF keep it")
+    if (pages := _pages(source)) > 1:
+        lost.append(f"only the first of its {pages} pages is painted")
     write_picture(picture, output, icc_profile=profile)
+    return lost
+
+
+def _pages(path: Path) -> int:
+    """How many pictures a TIFF holds; 1 for any other file."""
+    # As in load_picture; a chain of pages may lead anywhere.
+    with suppress(Exception), sizes_unwarned(), Image.open(path, formats=("TIFF",)) as picture:
+        return getattr(picture, "n_frames", 1)
+    return 1
 
 
 def write_picture(picture: Image.Image, output: Path, icc_profile: bytes | None = None) -> None:

@@ -7,21 +7,25 @@ is a fault of the render.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
+from statistics import median
 
+import av
+import av.error
 from av.stream import Stream
 
-from videostyle.decode.decode import decode
+from videostyle.decode.decode import decode, is_transparent
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import open_input
 from videostyle.encode.containers import CONTAINERS, Clock, Container
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.passthrough import StreamPlan, kept_tags
+from videostyle.encode.passthrough import StreamPlan, is_hidden, kept_tags
 from videostyle.encode.plan import plan_encoding
 from videostyle.errors import UsageError
 from videostyle.media.color import output_color
@@ -29,6 +33,7 @@ from videostyle.media.info import MediaInfo
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
+_SOUND_SECONDS = 0.1  # by so much and a packet, encoders and containers move sound
 _MP4_TAGS = ("artist", "album", "comment", "genre", "title", "copyright", "description")
 
 
@@ -60,6 +65,7 @@ def verify(source: Path, output: Path) -> list[Difference]:
         *_times(before, after, plan.container),
         *_picture(before, after, plan.container),
         *_streams(before, after, plan.streams, plan.container.name.lower()),
+        *_sound(before, after, plan.streams),
         *_container(before, after, plan.container),
     ]
 
@@ -118,6 +124,8 @@ def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Itera
             codec = file.streams[after.stream_index].codec_context.codec.canonical_name
         is_lost = ratios[1] == 1 and not container.keeps_aspect(codec)
         yield Difference("size", f"pixels of {ratios[0]} are {ratios[1]}", expected=is_lost)
+    if is_transparent(before) and not is_transparent(after):
+        yield Difference("color", "what is transparent is laid on black", expected=True)
     wanted, found = output_color(before), after.color
     names = ("matrix", "full_range", "primaries", "transfer")
     for name in names:
@@ -170,6 +178,74 @@ def _facts(plan: StreamPlan, old: Stream, new: Stream, muxer: str) -> Iterator[D
             f"{name} of {plan.stream}: {before} is {after}",
             expected=is_default or is_unknown,
         )
+
+
+def _sound(
+    before: MediaInfo, after: MediaInfo, plans: Iterable[StreamPlan]
+) -> Iterator[Difference]:
+    """Where a sound begins and ends, and what is silent between, against the first frame."""
+    kept = [plan for plan in plans if plan.stream.kind == "audio" and plan.action != "leave out"]
+    pairs = list(zip(kept, after.streams("audio"), strict=False))
+    heard = _stretches_of(before, [plan.stream.index for plan, _ in pairs])
+    found = _stretches_of(after, [stream.index for _, stream in pairs])
+    for plan, stream in pairs:
+        (old, one), (new, other) = heard[plan.stream.index], found[stream.index]
+        if not old:
+            continue
+        if not new:
+            yield Difference("streams", f"{plan.stream} is silent")
+            continue
+        tolerance = _SOUND_SECONDS + one + other
+        late = new[0][0] - old[0][0]
+        if abs(late) > tolerance:
+            yield Difference("times", f"{plan.stream} comes {late:+.2f} s off the picture")
+        ends = new[-1][1], old[-1][1]
+        if abs(ends[0] - ends[1] - late) > tolerance:
+            text = "{} ends at {:.2f} s, where the input's ends at {:.2f}"
+            yield Difference("times", text.format(plan.stream, *ends))
+        gaps = [(end + late, begin + late) for (_, end), (begin, _) in pairwise(old)]
+        for (_, end), (begin, _) in pairwise(new):
+            if not any(a - tolerance < end and begin < b + tolerance for a, b in gaps):
+                text = f"{plan.stream} has a gap of {begin - end:.2f} s at {end:.2f} s"
+                yield Difference("times", text)
+
+
+def _stretches_of(
+    info: MediaInfo, indices: list[int]
+) -> dict[int, tuple[list[tuple[float, float]], float]]:
+    """The stretches of time in which there is sound, in seconds since the first frame, and how long
+    a packet is; by the stream's index."""
+    spans: dict[int, list[tuple[float, float]]] = {index: [] for index in indices}
+    zero = float(info.start_pts * info.time_base)
+    with open_input(info.path) as file:
+        streams = [file.streams[index] for index in indices]
+        # IndexError: PyAV's, at the end of a file in which streams appeared on the way.
+        with suppress(av.FFmpegError, IndexError):
+            for packet in file.demux(streams) if streams else ():
+                stamp = packet.dts if packet.pts is None else packet.pts
+                if packet.size and stamp is not None and not is_hidden(packet):
+                    begin = float(stamp * packet.time_base) - zero
+                    length = float((packet.duration or 0) * packet.time_base)
+                    spans[packet.stream.index].append((begin, length))
+        is_pcm = {stream.index: stream.codec_context.name.startswith("pcm_") for stream in streams}
+    return {index: _stretches(found, is_pcm[index]) for index, found in spans.items()}
+
+
+def _stretches(
+    packets: list[tuple[float, float]], is_pcm: bool
+) -> tuple[list[tuple[float, float]], float]:
+    """Begins and ends of what hangs together, and the usual length of a packet, from the begins and
+    lengths of packets in any order."""
+    usual = median(length for _, length in packets) if packets else 0.0
+    joined: list[tuple[float, float]] = []
+    for begin, length in sorted(packets):
+        # To MP4 the packet before a hole is as long as the hole.
+        end = begin + (length if is_pcm or length < 2 * usual + _SOUND_SECONDS / 2 else usual)
+        if joined and begin - joined[-1][1] <= _SOUND_SECONDS:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((begin, end))
+    return joined, usual
 
 
 def _container(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
