@@ -423,6 +423,13 @@ def test_a_large_picture_is_read_without_a_warning(
     assert probe(tmp_path / "large.png").is_image
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_what_a_file_has_before_its_first_frame_is_known(clip: Clip, ending: str) -> None:
+    late = probe(clip(f"late{ending}", pts=range(15, 40), audio="aac"))
+    assert late.lead_seconds == pytest.approx(0.6, abs=0.05)
+    assert probe(clip(f"prompt{ending}", audio="aac")).lead_seconds < 0.05
+
+
 def test_side_data_that_pyav_does_not_know_leaves_a_frame_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

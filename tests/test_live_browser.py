@@ -66,6 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("acts/show.yml", "show.yaml"):
         (folder / name).write_text(TWO_KEYS.replace("the_kiss", "the_scream"))
     (folder / "broken.mp4").write_text("no video")
+    make_clip(folder / "late.mp4", pts=range(15, 90), audio="aac")
     make_clip(folder / "wide.mp4", size=(96, 64), sample_aspect_ratio=Fraction(2))
     Image.new("RGB", (96, 64), "teal").save(folder / "still.png")
     with av.open(str(SAMPLE)) as source:
@@ -1529,7 +1530,12 @@ def test_the_sound_goes_with_the_pictures(browser: Any, folder: Path) -> None:
         wait_for(lambda: page.evaluate("videostyle.audio.paused"))
         second = open_page(browser.new_context(), server)  # two would be an echo
         assert second.get_attribute("#sound", "aria-pressed") == "false"
-        page.select_option("#source", "film.mp4")
+        page.select_option("#source", "late.mp4")  # its first frame comes 0.6 s after its sound
+        wait_for(lambda: state(page, "source.name") == "late.mp4")
+        page.click("#play")
+        off = f"Math.abs({heard} - 0.6 - videostyle.state.seconds)"
+        wait_for(lambda: page.evaluate(heard) > 1 and page.evaluate(off) < 0.15)
+        page.select_option("#source", "long.mp4")
         wait_for(lambda: page.locator("#sound").is_disabled())  # it has none
         for each in (page, second):
             each.context.close()

@@ -867,6 +867,31 @@ def test_a_recording_that_the_closing_of_the_terminal_ends_is_kept(
     assert kept.resolve(None, None)[0].look_at(0.1).mix == {"red": 1}
 
 
+def test_what_another_tab_saves_elsewhere_takes_no_part_in_the_timeline_that_is_shown(
+    tmp_path: Path, model_file: str
+) -> None:
+    make_clip(tmp_path / "film.mp4")
+    shown = "version: 1\nkeyframes: [{at: 0s, mix: green}]\n"
+    (tmp_path / "show.yaml").write_text(shown)
+    options = ("-t", tmp_path / "show.yaml", "--model", model_file)
+    with live_server(tmp_path / "film.mp4", *options) as server:
+        tab = Tab(server)
+        with tab.socket:
+            tab.until(lambda: "timeline" in tab.newest)
+        own = tab.newest["timeline"]
+
+        def save(name: str, text: str) -> int:
+            path = f"/timelines/{name}?token={server.token}&file={own['file']}"
+            return request(server, "PUT", path, text.encode())[0]
+
+        assert save("mine.yaml", "# another draft") == 200
+        assert save("mine.yaml", shown) == 409  # it is not the timeline's
+        assert save("show.yaml", shown) == 200
+        assert save("copy.yaml", shown) == 200  # as another name of the timeline
+        assert save("copy.yaml", shown.replace("green", "red")) == 200
+    assert (tmp_path / "mine.yaml").read_text() == "# another draft"
+
+
 def test_a_timeline_of_another_folder_is_not_saved_over_one_of_its_name(
     tmp_path: Path, model_file: str
 ) -> None:

@@ -186,6 +186,7 @@ def _probe_video(path: Path) -> MediaInfo:
             color=_color(image),
             time_base=time_base_of(stream),
             start_pts=start_pts,
+            lead_seconds=_lead(container, float(start_pts * time_base_of(stream))),
             duration_seconds=_duration(container, stream, float(start_pts * time_base_of(stream))),
             frame_count=stream.frames or None,
             frame_rate=_frame_rate(container, stream, path),
@@ -236,6 +237,10 @@ def _color(image: av.VideoFrame) -> ColorSpec:
         is_rgb=image.format.is_rgb or image.format.has_palette,
         height=image.height,
     )
+
+
+def _lead(container: InputContainer, start: float) -> float:
+    return max(0.0, start - (container.start_time or 0) / av.time_base)
 
 
 def _duration(container: InputContainer, stream: VideoStream, start: float) -> float | None:

@@ -237,9 +237,11 @@ class Session:
     def saved(self, name: str, text: str, number: int | None) -> int:
         """Note that a text was saved, and return the number of its file. number: of the file that
         the text was of before, if any."""
-        if number is None:
+        is_shown = _digest(text) == _digest(self._yaml)
+        # A text under another name is that of the timeline only if it is the one that is shown.
+        if number is None or (self._files[number].name != name and not is_shown):
             number = self.opened(name, text)
-            if _digest(text) == _digest(self._yaml):
+            if is_shown:
                 self._file = number
         self._files[number] = TimelineFile(name, _digest(text))
         if number == self._file:
@@ -549,6 +551,7 @@ class Session:
                 "fps": float(info.frame_rate) if info.frame_rate else None,
                 "pixel_aspect": float(info.sample_aspect_ratio or 1),
                 "has_sound": bool(info.streams("audio")),
+                "lead_seconds": info.lead_seconds,
             }
         return facts
 

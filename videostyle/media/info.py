@@ -118,8 +118,9 @@ class MediaInfo:
 
     width, height: pixels of the upright picture. rotation_degrees: counter-clockwise, already
     applied by upright_filters, which are FFmpeg's. start_pts: of the first frame, in ticks of
-    time_base. duration_seconds and frame_count: what the file says, or None; a picture is a video
-    of length 0. hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
+    time_base. lead_seconds: of the file before that, as of sound that begins first.
+    duration_seconds and frame_count: what the file says, or None; a picture is a video of length 0.
+    hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
     above and below and black columns left and right (`letterbox`), which are not painted in frames
     where they are black. bars_level: of 255, how light half of their samples may be. pictures: the
     numbers of the numbered pictures (`numbered`) it is made of, none of any other video.
@@ -135,6 +136,7 @@ class MediaInfo:
     color: ColorSpec
     time_base: Fraction = Fraction(1)
     start_pts: int = 0
+    lead_seconds: float = 0.0
     duration_seconds: float | None = 0.0
     frame_count: int | None = 1
     frame_rate: Fraction | None = None

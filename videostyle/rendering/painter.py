@@ -343,9 +343,9 @@ def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Ge
             yield frame
             seconds = frame.seconds
     if faults.faults:
-        raise MediaError(
-            f"{path}: {faults.faults[0]} after {seconds:.3f} s; without --strict it goes on"
-        )
+        is_end = faults.cut_short and len(faults.faults) == 1
+        place = "" if is_end else f" after {seconds:.3f} s"
+        raise MediaError(f"{path}: {faults.faults[0]}{place}; without --strict it goes on")
 
 
 @contextmanager

@@ -116,7 +116,10 @@ $("save").onclick = save;
 async function maySave() {
   if (!isDraft() || !state.conducts) return true;
   if (isTooLong()) { apply(); return true; }
-  if (!isOpen()) return false;
+  if (!isOpen()) {
+    notice("Not connected; nothing is saved. What is typed stays.");
+    return false;
+  }
   const mistakes = await new Promise((tell) => { judged = { text: text.value, tell }; apply(); });
   if (!mistakes?.length) return Boolean(mistakes);
   return confirm(`It has ${mistakes.length > 1 ? `${mistakes.length} mistakes` : "a mistake"}; save it anyway?`);

@@ -13,10 +13,12 @@ audio.preload = "auto";
 let source = "";
 let wanted = { on: true, off: false }[kept(KEPT)];  // by hand; else the tab with the controls is heard
 let drift = 0;
+let lead = 0;  // of the file before the first picture, in seconds
 
 const isHeard = () => Boolean(source) && (wanted ?? state.conducts);
 
-on("source", ({ name, has_sound }) => {
+on("source", ({ name, has_sound, lead_seconds }) => {
+  lead = lead_seconds ?? 0;
   const next = has_sound ? name : "";
   if (next !== source) {
     source = next;
@@ -47,11 +49,12 @@ $("sound").onclick = () => {
 };
 
 on("picture", ({ seconds }) => {
-  if (!isHeard() || !state.playing || seconds >= audio.duration) return;
-  const off = audio.currentTime - seconds;
+  const at = seconds + lead;
+  if (!isHeard() || !state.playing || at >= audio.duration) return;
+  const off = audio.currentTime - at;
   drift += NEWEST_SHARE * (off - drift);
   if (audio.paused || Math.abs(off) > MOST_JUMP_SECONDS || Math.abs(drift) > MOST_DRIFT_SECONDS) {
-    audio.currentTime = seconds;
+    audio.currentTime = at;
     drift = 0;
   }
   // Refused, before the first click or key in this tab, it is tried again with the next picture.
