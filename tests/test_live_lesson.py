@@ -300,6 +300,13 @@ def test_a_photograph_is_learned_upright() -> None:
     assert read_painting(file.getvalue()).size == (72, 96)
 
 
+def test_an_uploaded_picture_of_16_bits_keeps_its_shades() -> None:
+    file = BytesIO()
+    ramp = np.linspace(0, 65535, 96 * 64).astype(np.uint16).reshape(64, 96)
+    Image.fromarray(ramp).save(file, "PNG")
+    assert np.asarray(read_painting(file.getvalue())).mean() == pytest.approx(127, abs=2)
+
+
 @pytest.mark.parametrize("data", [b"", b"<svg/>", picture()[:200], picture(size=(20, 20))])
 def test_what_is_no_painting_is_refused(data: bytes) -> None:
     with pytest.raises(MediaError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -383,6 +384,14 @@ def test_the_precision_is_what_the_processor_is_fastest_in(
     for device in ("cuda:0", *(() if package else ("cpu",))):
         with pytest.raises(UsageError, match="int8: needs the package openvino"):
             choose_precision("int8", device)
+
+
+def test_a_stylizer_can_be_sent_to_another_process(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=1)
+    sent = pickle.loads(pickle.dumps(stylizer))
+    assert sent.settings == stylizer.settings
+    frame, look = photo(64, 64), Look({"red": 1})
+    assert np.array_equal(sent(frame, look), stylizer(frame, look))
 
 
 def test_a_frame_given_up_does_not_hold_up_the_next(small_model: Model) -> None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from videostyle.device import choose_device
 from videostyle.errors import MediaError, ModelError
 from videostyle.live.job import Job
-from videostyle.media.picture import sizes_unwarned
+from videostyle.media.picture import sizes_unwarned, to_rgb_mode
 from videostyle.network.model import Model, save_model
 from videostyle.network.model_card import Style
 
@@ -135,7 +135,7 @@ def read_painting(data: bytes) -> Image.Image:
             if image.width * image.height > MAX_PIXELS or min(image.size) < 64:
                 raise MediaError(f"a painting of {image.width}x{image.height} pixels is refused")
             image.draft("RGB", (_SIDE, _SIDE))
-            picture = ImageOps.exif_transpose(image).convert("RGB")
+            picture = to_rgb_mode(ImageOps.exif_transpose(image)).convert("RGB")
     except MediaError:
         raise
     except Exception as error:  # Pillow's readers raise almost anything on damaged files

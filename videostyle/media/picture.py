@@ -30,7 +30,7 @@ def load_picture(path: Path) -> Image.Image | None:
         return None
     try:
         with sizes_unwarned(), Image.open(path, formats=READ_FORMATS) as picture:
-            return None if _moves(picture) else _to_rgb_mode(ImageOps.exif_transpose(picture))
+            return None if _moves(picture) else to_rgb_mode(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         return None
     except Exception as error:  # Pillow's readers raise almost anything on damaged files
@@ -55,7 +55,8 @@ def sizes_unwarned() -> warnings.catch_warnings[None]:
     return warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
 
 
-def _to_rgb_mode(picture: Image.Image) -> Image.Image:
+def to_rgb_mode(picture: Image.Image) -> Image.Image:
+    """A picture of any mode as RGB or RGBA; of 16 bits it keeps the upper ones."""
     if picture.mode.startswith(("I", "F")):
         return Image.fromarray(_to_bytes(picture)).convert("RGB")
     converted = picture.convert("RGBA" if picture.has_transparency_data else "RGB")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from numbers import Integral
 from typing import Any, TypeVar
 
@@ -60,10 +61,15 @@ class Stylizer:
                 raise UsageError(f"threads is {threads!r}; it must be a whole number above 0")
             threads = int(threads)
         self.model = model
-        self.settings = {"device": device, "precision": precision, "threads": threads}
+        settings: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
+        self.settings = settings
         self.engine = make_engine(model, device, precision, threads)
         self.frames_in_strips = 0  # for want of memory
         self._strip_lines: dict[tuple[int, ...], int] = {}  # by the shape of what was too large
+
+    def __reduce__(self) -> tuple[Callable[..., Stylizer], tuple[Model]]:
+        # An engine is not copied; another process makes its own.
+        return partial(Stylizer, **self.settings), (self.model,)
 
     @property
     def depth(self) -> int:
