@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import numpy as np
@@ -317,30 +319,12 @@ def test_painting_over_fades_in(small_model: Model) -> None:
 
 def test_stones_are_as_large_as_asked_for_at_any_size() -> None:
     """Painted over with fine ones or not."""
-    stylizer = Stylizer(load_model("lean"), device="cpu")
-    photo = Image.open(SAMPLES / "coffee.jpg").convert("RGB")
-
-    def stones(height: int, stroke: float) -> float:
-        frame = np.array(photo.resize((height * 3 // 2, height)))
-        pastiche = stylizer(frame, Look({"duck_mosaic": 1}, stroke=stroke))
-        return stroke_size(resize(pastiche, 360, 540))
-
+    stroke_size = run_path(str(SAMPLES.parent / "bench" / "strokes.py"))["stroke_size"]
+    stones = partial(stroke_size, Stylizer(load_model("lean"), device="cpu"), "duck_mosaic")
     sizes = [stones(720, stroke) for stroke in (1, 1.5, 2, 2.5, 3, 4)]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 2 * sizes[0]
     assert stones(1440, 1) == pytest.approx(sizes[0], rel=0.1)
-
-
-def stroke_size(pastiche: np.ndarray) -> float:
-    """Of the frame's height: one through the mean frequency of luma, by power."""
-    luma = pastiche.mean(2) - pastiche.mean()
-    height, width = luma.shape
-    window = np.outer(np.hanning(height), np.hanning(width))
-    power = np.abs(np.fft.rfft2(luma * window)) ** 2
-    down = np.fft.fftfreq(height)[:, None] * height
-    frequency = np.hypot(down, np.fft.rfftfreq(width) * height)
-    power[(frequency < 6) | (frequency > 160)] = 0
-    return float(power.sum() / (power * frequency).sum())
 
 
 def test_padding_leaves_the_rest_of_the_picture_alone(small_model: Model) -> None:

@@ -2,16 +2,15 @@
 
 import { on, withToken } from "./connection.mjs";
 import { $, state } from "./state.mjs";
-import { keep, kept } from "./keeping.mjs";
+import { keptOver } from "./keeping.mjs";
 
-const KEPT = "sound";
 const MOST_DRIFT_SECONDS = 0.08;  // in the mean
 const MOST_JUMP_SECONDS = 0.4;
 const NEWEST_SHARE = 0.1;  // of a picture in the mean
-const audio = new Audio();
+export const audio = new Audio();
 audio.preload = "auto";
 let source = "";
-let wanted = { on: true, off: false }[kept(KEPT)];  // by hand; else the tab with the controls is heard
+let wanted = keptOver("sound", () => wanted);  // by hand; null: the tab with the controls is heard
 let drift = 0;
 let lead = 0;  // of the file before the first picture, in seconds
 
@@ -44,7 +43,6 @@ for (const what of ["state", "role"]) on(what, show);
 
 $("sound").onclick = () => {
   wanted = !isHeard();
-  keep(KEPT, wanted ? "on" : "off");
   show();
 };
 
@@ -60,6 +58,3 @@ on("picture", ({ seconds }) => {
   // Refused, before the first click or key in this tab, it is tried again with the next picture.
   if (audio.paused) audio.play().catch(() => {});
 });
-
-// For tests.
-export { audio };

@@ -220,12 +220,14 @@ function moveKey(to) {
 function show() {
   isLate = heldBy !== null;  // a new button would not be held
   if (isLate) return;
-  $("no-keys").hidden = Boolean(tracks) || state.recording;
+  showHint();
   $("undo").disabled = !history.undo.length;
   $("redo").disabled = !history.redo.length;
   showSight();
   showKeyTools();
 }
+
+const showHint = () => { $("no-keys").hidden = Boolean(tracks) || state.recording; };
 
 function showSight() {
   for (const track of TRACKS) showLane(track);
@@ -569,6 +571,6 @@ function followPlayhead() {
 }
 on("state", () => {
   $("follow").setAttribute("aria-pressed", state.follow);
-  $("no-keys").hidden = Boolean(tracks) || state.recording;
+  showHint();
 });
 new ResizeObserver(show).observe($("lanes"));
