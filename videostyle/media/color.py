@@ -13,6 +13,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
+from PIL import Image
 
 from videostyle.media.bars import Barkeeper, Bars
 from videostyle.media.info import ColorSpec, MediaInfo, guess_matrix
@@ -28,6 +29,7 @@ RGB = ColorSpec(0, 1, 13, full_range=True)
 # swscale's numbers are H.273's, but it knows BT.601 only as 5.
 _SWSCALE_MATRIX = {6: 5}
 _LIMITED, _FULL = 1, 2
+LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue (BT.601, JPEG's)
 _BAND_PIXELS = 80_000  # rows blended at a time, so that the sums stay in the cache
 
 
@@ -98,6 +100,26 @@ class ColorConverter:
         image = av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
         color = RGB if self.pix_fmt == "rgb24" else self.color
         return convert(self._reformatter, image, self.pix_fmt, RGB, color, size)
+
+    def with_detail(self, painted: av.VideoFrame, detail: Plane, weight: float) -> av.VideoFrame:
+        """Add detail (H, W) uint8, of any size, to the luma of a frame in the output's format, with
+        a weight in [0, 1]; in the frame's own memory. A detail of 128 is 0."""
+        image = av.VideoFrame.from_ndarray(detail, "gray")
+        size = (painted.height, painted.width)
+        scaled = plane_array(convert(self._reformatter, image, "gray", RGB, RGB, size), 0)
+        luma, bits = plane_array(painted, 0), painted.format.components[0].bits
+        if self.pix_fmt == "rgb24":
+            pixels = luma.astype(np.uint8, copy=False).reshape(*size, 3)
+            luma[...] = with_detail(pixels, scaled, weight).reshape(luma.shape)
+            return painted
+        scale = weight * (1 if self.color.full_range else 219 / 255) * (1 << (bits - 8))
+        table = np.rint(scale * np.arange(-128.0, 128)).astype(np.int16)
+        band = max(1, _BAND_PIXELS // size[1])
+        for row in range(0, size[0], band):
+            part = luma[row : row + band]
+            total = np.add(table[scaled[row : row + band]], part, dtype=np.int16)
+            part[...] = np.clip(total, 0, (1 << bits) - 1, out=total)
+        return painted
 
     def keep_bars(self, original: av.VideoFrame, pastiche: av.VideoFrame) -> av.VideoFrame:
         """Put the bars of a frame as it came back into its pastiche, which is in the output's
@@ -253,11 +275,24 @@ def _blend(below: Plane, above: Plane, opacity: float) -> None:
         high[...] = total
 
 
+def luma_of(pixels: Picture) -> Picture:
+    """Luma (H, W) uint8 of RGB (H, W, 3) uint8, by LUMA."""
+    return np.array(Image.fromarray(np.ascontiguousarray(pixels)).convert("L"))
+
+
+def with_detail(pixels: Picture, detail: Plane, weight: float) -> Picture:
+    """RGB (H, W, 3) uint8 with detail (H, W), in which 128 is 0, added to luma with a weight: it
+    moves R, G and B together."""
+    change = np.rint(weight * (detail.astype(np.float32) - 128))[..., None]
+    moved: Picture = np.clip(pixels + change, 0, 255).astype(np.uint8)
+    return moved
+
+
 def blend_rgb(below: Plane, above: Plane, luma: float, chroma: float) -> Picture:
-    """A picture (H, W, 3) uint8 RGB over another, with an opacity in luma (BT.601, JPEG's) and one
+    """A picture (H, W, 3) uint8 RGB over another, with an opacity in luma (by LUMA) and one
     in colour: what they differ by moves R, G and B together."""
     change = above - below.astype(np.float32)
-    brightness = change @ np.array((0.299, 0.587, 0.114), np.float32)
+    brightness = change @ np.array(LUMA, np.float32)
     mixed = below + chroma * change + (luma - chroma) * brightness[..., None]
     blended: Picture = np.rint(mixed).clip(0, 255).astype(np.uint8)
     return blended

@@ -10,11 +10,20 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from videostyle.device import INT8, best_float
 from videostyle.network.architecture import Architecture, Numbers, Pictures
-from videostyle.network.openvino_graph import import_openvino, openvino_graph
+from videostyle.network.openvino_enlarger import detail_from, enlarger_graph, luma_for
+from videostyle.network.openvino_graph import (
+    frames_for,
+    import_openvino,
+    openvino_graph,
+    pastiches_from,
+)
 
+# What is compiled: whether it is the enlarger, and the shape it takes.
+_Key = tuple[bool, tuple[int, ...]]
 # Of the frame sizes kept compiled, at least two: a stroke track passes through many, and often back
 # again. They take some 200 bytes a pixel.
 PIXELS_KEPT = 3_000_000
@@ -58,44 +67,56 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(float_format, float_format),
             "INFERENCE_NUM_THREADS": threads,
         }
-        self._slots: OrderedDict[tuple[int, ...], cycle[_Slot]] = OrderedDict()
+        self._slots: OrderedDict[_Key, cycle[_Slot]] = OrderedDict()
         self._submitting = Lock()
         self.arithmetic = f"OpenVINO {float_format}" + self._in_bytes * f" with {INT8}"
         self.description = f"cpu, {self.arithmetic}, {threads} threads"
 
     def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
-        # Of its own: a frame that is painted over (`Stylizer.refine`) comes in between others.
-        pastiches = np.empty(frames.shape, np.uint8)
+        painting = self._start((False, frames.shape), [frames_for(self._plan, frames), rows])
+        return lambda: pastiches_from(self._plan, painting())
+
+    def detail(self, luma: Pictures) -> Callable[[], Pictures]:
+        detail = self._start((True, luma.shape), [luma_for(luma)])
+        return lambda: detail_from(detail())
+
+    def _start(self, key: _Key, inputs: list[npt.NDArray[Any]]) -> Callable[[], Pictures]:
         with self._submitting:
-            slot = next(self._compiled(frames.shape))
+            slot = next(self._compiled(key))
             slot.request.wait()  # for a frame that was given up, or has not been asked for yet
-            slot.shared = (frames, rows, pastiches)
-            slot.request.set_output_tensor(self._tensor(pastiches, shared_memory=True))
-            slot.request.start_async([frames, rows], share_inputs=True)
+            # Of its own: a frame that is painted over (`Stylizer.refine`) comes in between others.
+            output = np.empty(slot.request.model_outputs[0].shape, np.uint8)
+            slot.shared = (inputs, output)
+            slot.request.set_output_tensor(self._tensor(output, shared_memory=True))
+            slot.request.start_async(inputs, share_inputs=True)
 
         def finish() -> Pictures:
             slot.request.wait()
-            return pastiches
+            return output
 
         return finish
 
-    def _compiled(self, shape: tuple[int, ...]) -> cycle[_Slot]:
-        if shape in self._slots:
-            self._slots.move_to_end(shape)
-            return self._slots[shape]
-        plan, (_, height, width, _) = self._plan, shape
-        largest = plan.contract[0].channels * height * width // plan.unshuffle**2
-        streams = 1 if largest > LARGE_MAP else self._streams
+    def _compiled(self, key: _Key) -> cycle[_Slot]:
+        if key in self._slots:
+            self._slots.move_to_end(key)
+            return self._slots[key]
+        enlarges, shape = key
+        if enlarges:
+            graph, streams = enlarger_graph(shape), self._streams
+        else:
+            plan, (_, height, width, _) = self._plan, shape
+            graph = openvino_graph(plan, self._weights, shape, in_bytes=self._in_bytes)
+            largest = plan.contract[0].channels * height * width // plan.unshuffle**2
+            streams = 1 if largest > LARGE_MAP else self._streams
         settings = {**self._settings, "NUM_STREAMS": streams}
-        graph = openvino_graph(plan, self._weights, shape, in_bytes=self._in_bytes)
         compiled = self._core.compile_model(graph, "CPU", settings)
         slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
-        self._slots[shape] = slots
+        self._slots[key] = slots
         while len(self._slots) > 2 and sum(map(_pixels, self._slots)) > PIXELS_KEPT:
             self._slots.popitem(last=False)
         return slots
 
 
-def _pixels(shape: tuple[int, ...]) -> int:
-    count, height, width, _ = shape
+def _pixels(key: _Key) -> int:
+    count, height, width = key[1][:3]
     return count * height * width

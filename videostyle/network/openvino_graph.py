@@ -17,7 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from videostyle.network.architecture import EPSILON, Architecture, Convolution, Numbers, walk
+from videostyle.network.architecture import (
+    EPSILON,
+    Architecture,
+    Convolution,
+    Numbers,
+    Pictures,
+    walk,
+)
+from videostyle.network.blocks import from_blocks, to_blocks
 
 Node = Any  # openvino.Node; OpenVINO comes without types
 
@@ -39,10 +47,26 @@ def openvino_graph(
     """An `openvino.Model` from frames of `shape` (N, H, W, 3) uint8 RGB and rows (N, 2, D) to
     pastiches (N, H, W, 3) uint8. Gammas and betas are inputs, so a new mixture costs nothing.
 
+    Frames come as `frames_for` makes them, and pastiches leave as `pastiches_from` takes them.
     weights: of the architecture's `shapes`. in_bytes: whether the convolutions of the residual
     blocks multiply integers of 8 bits.
     """
     return _Builder(plan, weights, shape, in_bytes).model
+
+
+def frames_for(plan: Architecture, frames: Pictures) -> Pictures:
+    """Frames in the blocks that the network folds into channels."""
+    return to_blocks(frames, plan.unshuffle) if plan.unshuffle > 1 else frames
+
+
+def pastiches_from(plan: Architecture, output: Pictures) -> Pictures:
+    """Pastiches out of the blocks that a layer makes which scales up."""
+    last = plan.convolutions[-1]
+    if not last.enlarges:
+        return output
+    pastiches = from_blocks(output, 2)
+    inner = slice(last.crop, -last.crop or None)
+    return np.ascontiguousarray(pastiches[:, inner, inner])
 
 
 def integer_convolution(op: Any, x: Node, weight: Numbers, stride: int, margin: int = 0) -> Node:
@@ -77,7 +101,10 @@ class _Builder:
         self._in_bytes = plan.body if in_bytes else ()
         self._convs: Iterator[tuple[int, Convolution]] = iter(enumerate(plan.convolutions))
         self._row = 0  # of the gammas and betas, the next to be used
-        frames = self._op.parameter(shape, openvino.Type.u8)
+        count, height, width, _ = shape
+        side = plan.unshuffle
+        blocks = (count, height // side, width // side, 3 * side**2)
+        frames = self._op.parameter(blocks, openvino.Type.u8)
         self._rows = self._op.parameter((shape[0], 2, plan.row_size), openvino.Type.f32)
         pastiches = self._paint(frames)
         self.model = openvino.Model([pastiches], [frames, self._rows])
@@ -108,8 +135,8 @@ class _Builder:
         return self._paint_output(walk(self._plan, frames, step))
 
     def _paint_output(self, x: Node) -> Node:
-        """The last layer, to frames of bytes. OpenVINO computes all after the last plain
-        convolution in fp32, so that is what this one is, and up-scaling moves bytes.
+        """The last layer, to bytes. OpenVINO computes all after the last plain convolution in fp32,
+        so that is what this one is, and up-scaling moves bytes.
 
         It gives several neighbouring pixels as channels, pixels first: the 2 x 2 that one was
         scaled up to, or a few of a row.
@@ -132,43 +159,27 @@ class _Builder:
         rounded = op.add(op.multiply(op.sigmoid(x), self._constant(255.0)), self._constant(0.5))
         x = op.transpose(op.convert(rounded, "u8"), self._ints(0, 2, 3, 1))
         if conv.enlarges:
-            return self._shuffle(x, conv.crop)
+            return x
         count, height, width, channels = x.shape
         shape = self._ints(count, height, width * pixels, channels // pixels)
         return op.reshape(x, shape, False)
 
-    def _shuffle(self, x: Node, margin: int) -> Node:
-        """(N, h, w, 2 x 2 x C), row and column of each block first, to (N, 2 h, 2 w, C) less a
-        margin."""
-        op = self._op
-        count, height, width, channels = x.shape
-        x = op.reshape(x, self._ints(count, height, width, 2, channels // 2), False)
-        x = op.transpose(x, self._ints(0, 1, 3, 2, 4))
-        x = op.reshape(x, self._ints(count, 2 * height, 2 * width, channels // 4), False)
-        if not margin:
-            return x
-        inner = (self._ints(margin, margin), self._ints(-margin, -margin))
-        return op.slice(x, *inner, self._ints(1, 1), self._ints(1, 2))
-
     def _input_conv(self, frames: Node, weight: Numbers, stride: int) -> Node:
-        """The first layer, from bytes (N, H, W, 3). Blocks of pixels are folded into channels (row,
-        column, RGB) and reflected while they are bytes, channels last.
+        """The first layer, from bytes (N, h, w, C), whose channels are the pixels of a block (row,
+        column, RGB); they are reflected while they are bytes, channels last.
 
         Less the frame's colour, as a few of its pixels have it: normalisation would take away what
         that adds, and without it a bright, flat frame leaves bfloat16 few digits for the rest.
         """
-        op, side = self._op, self._plan.unshuffle
-        count, height, width, _ = self._shape
-        ends, every, axes = self._ints(height, width), self._ints(15, 13), self._ints(1, 2)
+        op, margin = self._op, weight.shape[-1] // 2
+        count, height, width, channels = frames.shape
+        ends, every, axes = self._ints(height, width), self._ints(7, 13), self._ints(1, 2)
         some = op.convert(op.slice(frames, self._ints(0, 0), ends, every, axes), "f32")
+        pixels = op.reshape(some, self._ints(count, -1, 3), False)
         # Rounded, so that a bfloat16 holds exactly what is left of a byte.
-        color = op.round(op.reduce_mean(some, axes, True), "half_to_even")
-        color = op.tile(color, self._ints(1, 1, 1, side**2))
-        height, width, margin = height // side, width // side, weight.shape[-1] // 2
-        if side > 1:
-            rows = op.reshape(frames, self._ints(count, height, side, width, 3 * side), False)
-            blocks = op.transpose(rows, self._ints(0, 1, 3, 2, 4))
-            frames = op.reshape(blocks, self._ints(count, height, width, 3 * side**2), False)
+        color = op.round(op.reduce_mean(pixels, self._ints(1), True), "half_to_even")
+        color = op.tile(color, self._ints(1, 1, channels // 3))
+        color = op.reshape(color, self._ints(count, 1, 1, channels), False)
         if margin:
             amounts = self._ints(0, margin, margin, 0)
             frames = op.pad(frames, amounts, amounts, "reflect")

@@ -6,11 +6,15 @@ import copy
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from videostyle.network.architecture import Numbers, Pictures
+from videostyle.network.enlarger import enlarger_weights
+from videostyle.network.enlarger_network import EnlargerNetwork
 from videostyle.network.fused_network import FusedNetwork, Kernels
 from videostyle.network.network import StyleNetwork
 from videostyle.network.program import Function, Lane, Streams, reason
@@ -65,6 +69,8 @@ class TorchEngine:
         self.arithmetic = f"PyTorch {precision} on {self.device.type}"
         self._streams = Streams(self.device)
         self._lanes: dict[Hashable, Lane] = {}
+        self.enlarger = EnlargerNetwork.of(enlarger_weights()).to(self.device, dtype)
+        self.enlarger.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._painter: Callable[[Tensor, Tensor], Tensor]
         self.kernels: Kernels | None = None
         self._obstacle = ""
@@ -102,14 +108,22 @@ class TorchEngine:
         return self._painter(frames, rows)
 
     def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
-        batch = (torch.from_numpy(frames), torch.from_numpy(rows))
+        return self._run(frames.shape, self.paint, [frames, rows])
+
+    def detail(self, luma: Pictures) -> Callable[[], Pictures]:
+        return self._run(("enlarger", luma.shape), self.enlarger.detail, [luma])
+
+    def _run(
+        self, key: Hashable, function: Function, inputs: Sequence[npt.NDArray[Any]]
+    ) -> Callable[[], Pictures]:
+        batch = [torch.from_numpy(each) for each in inputs]
 
         def fill(host: list[Tensor]) -> None:
             for target, source in zip(host, batch, strict=True):
                 target.copy_(source)
 
         with self.lock:
-            taken = self.lane(frames.shape, lambda: (self.paint, batch)).submit(fill)
+            taken = self.lane(key, lambda: (function, batch)).submit(fill)
 
         def finish() -> Pictures:
             pastiches: Pictures = taken().numpy()

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from videostyle.look import Look
 from videostyle.media.bars import Barkeeper, Bars
-from videostyle.media.color import ColorConverter
+from videostyle.media.color import LUMA, ColorConverter
 from videostyle.media.frame import Frame
 from videostyle.media.info import ColorSpec
+from videostyle.network.enlarger import MIDDLE
 from videostyle.network.program import Lane
 from videostyle.network.torch_engine import TorchEngine
 from videostyle.stylize.device_stabilizer import hold
@@ -29,6 +30,7 @@ from videostyle.stylize.flatness import DARK, FLAT, grain, smooth
 from videostyle.stylize.planes import (
     PlaneLayout,
     PlanesToRgb,
+    Resize,
     RgbToPlanes,
     blend,
     centred,
@@ -231,7 +233,8 @@ class _Course:
         # fp16 on tensor cores; bf16 would be too coarse for colours.
         dtype = torch.float16 if engine.device.type == "cuda" else torch.float32
         like = torch.empty(0, dtype=dtype, device=engine.device)
-        self._engine, self._layout, self._stabilize = engine, layout, stabilize
+        self._stylizer, self._engine = stylizer, engine
+        self._layout, self._stabilize = layout, stabilize
         self._part = bars.inner(working) if bars else None
         self._barkeeper = Barkeeper(
             bars,
@@ -244,8 +247,15 @@ class _Course:
         painted = (working[0] << len(self._layers), working[1] << len(self._layers))
         self._to_rgb = PlanesToRgb(layout, color, working, like)
         self._to_planes = RgbToPlanes(layout, color, painted, like)
+        self._sharpness = stylizer.sharpness(painted[0], layout.height)
+        self._scale_detail: Resize | None = None
+        if self._sharpness:
+            twice = (2 * painted[0], 2 * painted[1])
+            self._scale_detail = Resize(twice, layout.sizes[0], cubic=True, shift=0.0, like=like)
+            self._sharpness *= 1.0 if color.full_range else 219 / 255
         multiple = stylizer.model.architecture.multiple
         self._padding = [_reflected(side, multiple, like.device) for side in working]
+        self._shares = torch.tensor(LUMA, device=like.device)
         spread = torch.from_numpy(grain(*working)).to(like.device, torch.int16)
         self._grain = spread[:, :, None]
         self._marks: deque[_Mark | None] = deque([None] * MEMORY, MEMORY)
@@ -283,11 +293,13 @@ class _Course:
             self._past_pastiches.copy_(history[keep])
         for weight in self._layers:
             pastiches = self._paint_over(pastiches, rows, weight)
+        planes = self._to_planes(pastiches)
+        if self._scale_detail:
+            detail = self._scale_detail(self._detail(pastiches).to(planes[0].dtype))
+            planes[0] = planes[0] + self._sharpness * detail
         result = torch.zeros_like(samples)
         views = self._layout.split(result)
-        for index, (original, above, view) in enumerate(
-            zip(originals, self._to_planes(pastiches), views, strict=True)
-        ):
+        for index, (original, above, view) in enumerate(zip(originals, planes, views, strict=True)):
             below = centred(original, self._layout.bits, above.dtype)
             blended = blend(below, above, opacities[:, min(index, 1)])
             view.copy_(to_samples(blended, self._layout))
@@ -310,8 +322,16 @@ class _Course:
         frames = doubled.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
         layers = self._engine.paint(frames, rows).permute(0, 3, 1, 2).float()
         fine = layers - _doubled(F.avg_pool2d(layers, 2).add_(0.5).floor_())
+        if sharpness := (1 - weight) * self._stylizer.sharpness(1, 2):
+            detail = self._detail(pastiches)[:, None] * sharpness
+            doubled.add_(detail.round_()).clamp_(0, 255)
         painted = doubled.add_(fine.mul_(weight).round_()).clamp_(0, 255)
         return painted.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
+
+    def _detail(self, pastiches: Tensor) -> Tensor:
+        """See `Stylizer.detail`: (N, 2 H, 2 W), around 0."""
+        luma = (pastiches.float() @ self._shares + 0.5).to(torch.uint8)
+        return self._engine.enlarger.detail(luma).float() - MIDDLE
 
 
 def _doubled(pictures: Tensor) -> Tensor:

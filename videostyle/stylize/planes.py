@@ -139,7 +139,7 @@ class PlanesToRgb:
         cubic = size != (layout.height, layout.width)
         shift = 0.25 if left else 0.0
         self._resize = [
-            _Resize(each, size, cubic, shift * (each[1] < layout.width), like)
+            Resize(each, size, cubic, shift * (each[1] < layout.width), like)
             for each in layout.sizes
         ]
         self._dtype = like.dtype
@@ -178,7 +178,7 @@ class RgbToPlanes:
         cubic = size != (layout.height, layout.width)
         shift = -0.25 * size[1] / layout.sizes[1][1] if left else 0.0
         self._resize = [
-            _Resize(size, each, cubic, shift * (each[1] < layout.width), like)
+            Resize(size, each, cubic, shift * (each[1] < layout.width), like)
             for each in layout.sizes
         ]
         self._dtype = like.dtype
@@ -229,7 +229,7 @@ def _scales(layout: PlaneLayout, color: ColorSpec) -> tuple[tuple[float, float],
     return (219 / 255, 16.0), 224 / 255
 
 
-class _Resize:
+class Resize:
     """Scales (N, h, w) from one (height, width) to another, and moves it `shift` columns of the
     source to the left."""
 

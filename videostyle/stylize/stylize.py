@@ -112,7 +112,12 @@ def paint(
         return partial(finish, stylizer.refine(pastiche, look.painted, size[0]))
 
     def finish(painting: Callable[[], Picture]) -> Frame:
-        painted = converter.from_rgb(painting(), size)
+        pastiche = painting()
+        sharpness = stylizer.sharpness(len(pastiche), size[0])
+        detail = stylizer.detail(pastiche) if sharpness else None
+        painted = converter.from_rgb(pastiche, size)
+        if detail:
+            painted = converter.with_detail(painted, detail(), sharpness)
         if opacity < 1 or look.keep_color > 0:
             original = converter.to_output(frame.image)
             chroma = opacity * (1 - look.keep_color)

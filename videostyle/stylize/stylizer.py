@@ -20,7 +20,7 @@ from PIL import Image
 
 from videostyle.errors import ModelError, UsageError, ran_out_of_memory
 from videostyle.look import Look
-from videostyle.media.color import blend_rgb
+from videostyle.media.color import blend_rgb, luma_of, with_detail
 from videostyle.network.architecture import Numbers, Pictures
 from videostyle.network.engine import make_engine
 from videostyle.network.model import Model
@@ -31,6 +31,9 @@ T = TypeVar("T")
 # Lines (pixels of the shorter side) of the picture whose look stroke 1 gives to any frame.
 LOOK_LINES = 512
 STROKES_TO_DOUBLE = 12
+# What is enlarged more than so many times gets the detail that scaling leaves out (`enlarger`): a
+# pastiche for 1080 lines does, one for 720 not.
+MAX_SCALING = 1.5
 # A pastiche is enlarged at most so many times before it is painted over: 1080 lines are not, 1440
 # and 2160 are.
 MAX_ENLARGEMENT = 2.25
@@ -98,7 +101,12 @@ class Stylizer:
             pastiche = self.submit(frame, look.painted)()
         else:
             pastiche = self.submit(resize(frame, *size), look.painted)()
-            pastiche = resize(self.refine(pastiche, look.painted, height)(), height, width)
+            pastiche = self.refine(pastiche, look.painted, height)()
+            sharpness = self.sharpness(len(pastiche), height)
+            detail = self.detail(pastiche)() if sharpness else None
+            pastiche = resize(pastiche, height, width)
+            if detail is not None:
+                pastiche = with_detail(pastiche, resize(detail, height, width), sharpness)
         return np.ascontiguousarray(_blend(frame, pastiche, look))
 
     def check(self, names: Iterable[str]) -> None:
@@ -205,13 +213,29 @@ class Stylizer:
             pastiche = self._paint_over(pastiche, mixture, weight)()
         return self._paint_over(pastiche, mixture, weights[-1])
 
+    def sharpness(self, lines: int, height: int) -> float:
+        """The weight in [0, 1] of the detail added to a pastiche of so many lines for a frame of
+        `height`: it fades in as a layer does. What a network does not smooth needs none."""
+        if not self.model.architecture.smooth_output:
+            return 0.0
+        return min(1.0, max(0.0, height / lines / MAX_SCALING * 3 - 3))
+
+    def detail(self, pastiche: Picture) -> Callable[[], Picture]:
+        """Begin to find what scaling leaves out of a pastiche (H, W, 3) that it doubles, with even
+        H and W; the function returned waits for it, (2 H, 2 W) uint8, in which 128 is 0."""
+        detail = self.engine.detail(luma_of(pastiche)[None])
+        return lambda: detail()[0]
+
     def _paint_over(
         self, pastiche: Picture, mixture: Mapping[str, float], weight: float
     ) -> Callable[[], Picture]:
-        """Begin the layer twice as large as a pastiche, laid over it with a weight in (0, 1]."""
+        """Begin the layer twice as large as a pastiche, laid over it with a weight in (0, 1]; with
+        what is left of 1 the pastiche has its own detail."""
         height, width = pastiche.shape[:2]
         doubled = resize(pastiche, 2 * height, 2 * width)
         painting = self._submit(doubled, mixture)
+        sharpness = (1 - weight) * self.sharpness(height, 2 * height)
+        detail = self.detail(pastiche) if sharpness else None
 
         def finish() -> Picture:
             layer = painting()
@@ -219,7 +243,8 @@ class Stylizer:
             fine = np.subtract(layer, resize(halved, 2 * height, 2 * width), dtype=np.int16)
             if weight < 1:
                 fine = np.rint(weight * fine.astype(np.float32)).astype(np.int16)
-            np.add(doubled, fine, out=fine)
+            below = with_detail(doubled, detail(), sharpness) if detail else doubled
+            np.add(below, fine, out=fine)
             return np.clip(fine, 0, 255, out=fine).astype(np.uint8)
 
         return finish
@@ -276,6 +301,6 @@ def _if_memory_suffices(work: Callable[[], T]) -> T | None:
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:
-    """Scale (H, W, 3) with an antialiased bicubic filter."""
+    """Scale (H, W, 3) or (H, W) with an antialiased bicubic filter."""
     image = Image.fromarray(np.require(picture, requirements=["C"]))
     return np.array(image.resize((width, height), Image.Resampling.BICUBIC))
