@@ -28,7 +28,7 @@ from PIL import Image
 from videostyle.encode.options import EncodeOptions
 from videostyle.live.library import Library
 from videostyle.rendering.render import render
-from videostyle.timeline.reader import read_timeline
+from videostyle.timeline.reader import parse_timeline, read_timeline
 
 pytest.importorskip("uvicorn")
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -485,6 +485,75 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
     wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
+def apply(page: Any, text: str) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", text)
+    page.click("#apply")
+    wait_for(lambda: state(page, "follow") and state(page, "timeline.yaml") == text)
+    page.click("#tab-mix")
+
+
+def test_an_overdub_takes_over_what_is_touched_and_undo_gives_it_back(page: Any) -> None:
+    page.select_option("#source", "long.mp4")
+    wait_for(lambda: state(page, "source.name") == "long.mp4")
+    keys = "{at: 0s, mix: the_kiss, stroke: 2}, {at: 9s, mix: the_scream}"
+    text = f"version: 1\nkeyframes: [{keys}]\n"
+    apply(page, text)
+    page.evaluate(
+        """() => {
+          window.shown = [];
+          videostyle.on("picture", (picture) => {
+            if (videostyle.state.recording) shown.push([picture.seconds, picture.mix]);
+          });
+        }"""
+    )
+    assert page.inner_text("#record") == "Overdub"
+    page.click("#record")
+    wait_for(lambda: page.inner_text("#badge") == "overdub")
+    kiss, scream, wave = (
+        page.locator(f'input[data-style="{each}"]')
+        for each in ("the_kiss", "the_scream", "great_wave")
+    )
+    x, y = middle(page, 'input[data-style="great_wave"]')
+    page.mouse.move(x, y)
+    page.mouse.down()
+    wait_for(lambda: abs(state(page, "look.mix").get("great_wave", 0) - 1 / 3) < 0.01)
+    # The other faders go on by themselves, and stand where the timeline has them.
+    wait_for(lambda: float(scream.input_value()) > 0.1)
+    assert float(wave.input_value()) == pytest.approx(0.5, abs=0.02)
+    assert float(kiss.input_value()) + float(scream.input_value()) == pytest.approx(1, abs=0.02)
+    page.mouse.up()
+    assert "touched" in (wave.get_attribute("class") or "")
+    assert "touched" not in (kiss.get_attribute("class") or "")
+    solo = page.locator('[aria-label="Solo The Kiss"]')
+    solo.click()
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    solo.click()
+    wait_for(lambda: set(state(page, "look.mix")) == {"the_kiss", "the_scream", "great_wave"})
+    page.click("#clear")
+    wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    page.keyboard.press("Control+z")
+    wait_for(lambda: set(state(page, "look.mix")) == {"the_kiss", "the_scream", "great_wave"})
+    page.click("#record")
+    wait_for(lambda: not state(page, "recording") and state(page, "timeline.yaml") != text)
+    assert state(page, "timeline.tracks.mix").pop()["value"] == {"the_scream": 1}
+    names = [style["name"] for style in state(page, "styles")]
+    new = parse_timeline(state(page, "timeline.yaml"), "t", names).resolve(None, None)[0]
+    for seconds, mix in page.evaluate("shown"):
+        played = new.look_at(seconds).mix
+        for name in {*mix, *played}:
+            assert abs(played.get(name, 0) - mix.get(name, 0)) < 0.02, (seconds, name)
+    assert state(page, "timeline.tracks.stroke") == [{"at": 0, "value": 2, "ease": "linear"}]
+    assert page.locator(".touched").count() == 0
+    page.click("#undo")
+    wait_for(lambda: state(page, "timeline.yaml") == text)
+    assert state(page, "follow")
+    page.keyboard.press("t")
+    wait_for(lambda: page.inner_text("#record") == "Record")
+    page.select_option("#source", "film.mp4")
+    wait_for(lambda: state(page, "source.name") == "film.mp4")
+
+
 def test_a_hand_that_holds_on_as_a_recording_ends_does_not_leave_its_timeline(page: Any) -> None:
     scream = 'input[data-style="the_scream"]'
     page.click("#tab-pad")
@@ -893,6 +962,8 @@ def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path
     seek(page, 0)
     page.click("#record")
     wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.3)
+    page.keyboard.press("1")
+    wait_for(lambda: state(page, "look.mix") != {"the_kiss": 1})
     page.click("#record")
     wait_for(lambda: "# a draft" not in page.input_value("#yaml"))
     assert not page.is_visible("#not-applied")

@@ -96,7 +96,8 @@ on("state", () => {
   $("play").textContent = state.playing ? "Pause" : "Play";
   $("play").setAttribute("aria-pressed", state.playing);
   $("loop").setAttribute("aria-pressed", state.loop);
-  $("record").textContent = state.recording ? "Stop" : "Record";
+  $("record").textContent = state.recording ? "Stop" : state.follow ? "Overdub" : "Record";
+  $("record").title = state.follow ? "Record what you touch; the timeline keeps the rest  R" : "Record  R";
   $("record").setAttribute("aria-pressed", state.recording);
   showRecord();
   showLines();
