@@ -554,6 +554,149 @@ def test_an_overdub_takes_over_what_is_touched_and_undo_gives_it_back(page: Any)
     wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
+CONTROLLER = """
+  window.asked = 0;
+  const input = {};
+  navigator.requestMIDIAccess = async () => {
+    asked += 1;
+    if (window.refuses) throw new DOMException("no", "NotAllowedError");
+    return { inputs: new Map([["one", input]]) };
+  };
+  navigator.permissions.query = async () => ({ state: localStorage.midi ? "granted" : "prompt" });
+  window.turn = (...bytes) => input.onmidimessage({ data: Uint8Array.from(bytes) });
+"""
+CC, NOTE = 0xB0, 0x90
+
+
+@pytest.fixture
+def midi_page(browser: Any, server: LiveServer) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.add_init_script(CONTROLLER)
+    page = open_page(context, server)
+    page.click("#clear")
+    yield page
+    context.close()
+    assert page.mistakes == []
+
+
+def turn(page: Any, *bytes: int) -> None:
+    page.evaluate("(bytes) => turn(...bytes)", bytes)
+
+
+def value_of(page: Any, style: str) -> float:
+    return float(page.input_value(f'input[data-style="{style}"]'))
+
+
+def test_knobs_of_a_controller_are_bound_and_move_sliders_without_a_jump(midi_page: Any) -> None:
+    page = midi_page
+    kiss = page.locator('input[data-style="the_kiss"]')
+    assert page.evaluate("asked") == 0
+    page.click("#midi")
+    wait_for(lambda: "Click a slider" in page.inner_text("#notice"))
+    kiss.click()
+    page.click('[data-midi="solo the_scream"]')
+    turn(page, NOTE, 40, 100)
+    page.click("#record")
+    turn(page, CC + 1, 45, 127)
+    kiss.click()
+    turn(page, NOTE, 41, 100)  # a key is no fader
+    turn(page, CC, 21, 64)
+    page.locator('input[data-scalar="strength"]').click()
+    turn(page, CC, 22, 10)
+    turn(page, CC, 23, 10)  # the last one counts
+    page.keyboard.press("Escape")
+    assert state(page, "look.mix") == {"original": 1}
+    assert not state(page, "recording")
+    assert value_of(page, "the_kiss") == 0
+
+    turn(page, CC, 21, 127)
+    turn(page, CC, 21, 64)
+    assert value_of(page, "the_kiss") == 0
+    assert "waits" in kiss.get_attribute("class")
+    turn(page, CC, 21, 0)
+    turn(page, CC, 21, 60)
+    turn(page, CC, 21, 127)
+    assert value_of(page, "the_kiss") == 1
+    assert "waits" not in kiss.get_attribute("class")
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    slide(page, "the_kiss", 0.5)
+    turn(page, CC, 21, 100)
+    assert value_of(page, "the_kiss") == 0.5
+    turn(page, CC, 21, 50)
+    assert value_of(page, "the_kiss") == pytest.approx(50 / 127, abs=0.006)
+    turn(page, CC, 22, 127)
+    assert page.input_value('input[data-scalar="strength"]') == "1"
+
+    turn(page, NOTE, 40, 100)
+    turn(page, NOTE, 40, 0)
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    turn(page, NOTE, 40, 100)
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+
+    page.reload()
+    wait_for(lambda: page.evaluate("asked") == 1)
+    page.locator('#picture[data-rendered="true"]').wait_for()
+    turn(page, CC + 1, 45, 127)
+    turn(page, CC + 1, 45, 0)
+    wait_for(lambda: state(page, "recording"))
+    turn(page, CC + 1, 45, 127)
+    wait_for(lambda: not state(page, "recording") and state(page, "follow"))
+    page.click("#midi")
+    page.click("#record")
+    page.keyboard.press("Delete")
+    page.click("#midi")
+    turn(page, CC + 1, 45, 0)
+    turn(page, CC + 1, 45, 127)
+    page.click("#undo")
+    wait_for(lambda: not state(page, "follow"))
+    assert not state(page, "recording")
+
+
+def test_a_knob_that_turns_on_as_a_recording_ends_does_not_leave_its_timeline(
+    midi_page: Any,
+) -> None:
+    page = midi_page
+    page.click("#midi")
+    page.locator('input[data-style="the_kiss"]').click()
+    turn(page, CC, 21, 0)
+    page.keyboard.press("Escape")
+    seek(page, 4.9)
+    turning = """() => new Promise((done) => {
+      let place = 0;
+      const step = () => {
+        place = (place + 1) % 128;
+        turn(0xb0, 21, place < 64 ? 2 * place : 255 - 2 * place);
+        const { recording, follow } = videostyle.state;
+        if (!recording && follow) ended += 1;
+        if (ended < 10) setTimeout(step, 10);
+        else done();
+      };
+      let ended = 0;
+      document.getElementById("record").click();
+      step();
+    })"""
+    page.evaluate(turning)
+    assert settled(page) is not None
+    assert state(page, "follow")
+    assert len(state(page, "timeline.tracks.mix")) > 1
+
+
+def test_midi_that_is_refused_or_missing_does_no_harm(
+    midi_page: Any, browser: Any, server: LiveServer
+) -> None:
+    midi_page.evaluate("window.refuses = true")
+    midi_page.click("#midi")
+    wait_for(lambda: "does not let the page use MIDI" in midi_page.inner_text("#notice"))
+    assert midi_page.get_attribute("#midi", "aria-pressed") == "false"
+    context = browser.new_context()
+    context.add_init_script("delete Navigator.prototype.requestMIDIAccess")
+    page = open_tab(context, server)
+    wait_for(lambda: page.locator("#sliders li").count())
+    assert not page.is_visible("#midi")
+    context.close()
+    assert page.mistakes == []
+
+
 def test_a_hand_that_holds_on_as_a_recording_ends_does_not_leave_its_timeline(page: Any) -> None:
     scream = 'input[data-style="the_scream"]'
     page.click("#tab-pad")

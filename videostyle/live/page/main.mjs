@@ -10,6 +10,7 @@ import { loadFile, mayLeave } from "./editor.mjs";
 import "./output.mjs";
 import { teach } from "./paintings.mjs";
 import "./camera.mjs";
+import "./midi.mjs";
 import { audio } from "./sound.mjs";
 
 let noticeTimer = 0;

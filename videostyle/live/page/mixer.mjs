@@ -220,12 +220,15 @@ function makeRow(name) {
   const label = `Weight of ${title}`;
   const range = element("input", { type: "range", min: 0, max: 1, step: STEP, ariaLabel: label });
   range.dataset.style = name;
+  range.dataset.midi = `weight ${name}`;
   range.style.setProperty("--fill", colorOf(name));
   makeSlider(range, (value) => mixer.values.set(name, value));
   const weight = element("output", { className: "weight", ariaLive: "off" });
   const solo = element("button", { className: "small", textContent: "S", title: `Solo ${title}`, ariaLabel: `Solo ${title}` });
+  solo.dataset.midi = `solo ${name}`;
   solo.onclick = () => toggleSolo(name);
   const mute = element("button", { className: "small", textContent: "M", title: `Mute ${title}`, ariaLabel: `Mute ${title}` });
+  mute.dataset.midi = `mute ${name}`;
   mute.onclick = () => { mixer.muted.has(name) ? mixer.muted.delete(name) : mixer.muted.add(name); commit(); };
   const grip = element("button", { className: "grip", textContent: "⠿", title: "Drag, or arrow keys, to reorder", ariaLabel: `Move ${title}` });
   const picture = element("img", { alt: "" });
@@ -361,12 +364,12 @@ function buildScalars() {
   for (const [name, { label, low, high, initial, step }] of Object.entries(SCALARS)) {
     mixer.scalars[name] = initial;
     const input = element("input", { type: "range", min: low, max: high, step });
-    input.dataset.scalar = name;
+    input.dataset.scalar = input.dataset.midi = name;
     const output = element("output", { ariaLive: "off" });
     const put = makeSlider(input, (value) => { mixer.scalars[name] = value; });
     input.ondblclick = () => put(initial);
     input.title = `A double click sets ${initial}`;
-    $("scalars").append(element("label", {}, label, input, output));
+    $("scalars").append(element("label", {}, element("span", { textContent: label }), input, output));
     scalarInputs.set(name, { input, output });
   }
 }
