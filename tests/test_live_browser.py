@@ -697,6 +697,66 @@ def test_midi_that_is_refused_or_missing_does_no_harm(
     assert page.mistakes == []
 
 
+def test_a_stored_look_comes_back_in_a_fade_that_is_recorded(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", "")
+    page.click("#apply")
+    wait_for(lambda: not state(page, "timeline"))
+    page.click("#tab-mix")
+    page.evaluate(
+        """() => {
+          window.shown = [];
+          videostyle.on("picture", ({ mix }) => shown.push(mix));
+        }"""
+    )
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: "Nothing is stored here" in page.inner_text("#notice"))
+    slide(page, "the_kiss", 1)
+    page.locator('input[data-scalar="strength"]').fill("0.4")
+    page.click("#store")
+    page.click('[aria-label="Look 1"]')
+    assert page.get_attribute('[aria-label="Look 1"]', "title") == "The Kiss 100 %"
+    page.click("#clear")
+    slide(page, "the_scream", 1)
+    page.locator('input[data-scalar="strength"]').fill("1")
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    settled(page)
+
+    page.fill("#fade", "1")
+    page.click("#record")
+    wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.2)
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    page.click("#record")
+    wait_for(lambda: state(page, "follow"))
+    mix, strength = state(page, "timeline.tracks.mix"), state(page, "timeline.tracks.strength")
+    assert [mix[0]["value"], mix[-1]["value"]] == [{"the_scream": 1}, {"the_kiss": 1}]
+    assert [strength[0]["value"], strength[-1]["value"]] == [1, 0.4]
+    assert any(set(each) == {"the_scream", "the_kiss"} for each in page.evaluate("shown"))
+
+    page.keyboard.press("t")
+    wait_for(lambda: not state(page, "follow"))
+    slide(page, "the_scream", 1)
+    slide(page, "the_kiss", 0)
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    page.reload()
+    page.locator('#picture[data-rendered="true"]').wait_for()
+    assert page.get_attribute('[aria-label="Look 1"]', "title") == "The Kiss 100 %"
+    page.fill("#fade", "60")
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+    page.keyboard.press("Control+z")  # which also ends the fade
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    settled(page)
+    assert state(page, "look.mix") == {"the_scream": 1}
+    page.evaluate("window.shown = []; videostyle.on('picture', ({ mix }) => shown.push(mix))")
+    page.fill("#fade", "0")
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    assert all(len(each) == 1 for each in page.evaluate("shown"))
+    page.locator('input[data-scalar="strength"]').dblclick()
+
+
 def test_a_hand_that_holds_on_as_a_recording_ends_does_not_leave_its_timeline(page: Any) -> None:
     scream = 'input[data-style="the_scream"]'
     page.click("#tab-pad")

@@ -5,6 +5,7 @@ import { $, clock, duration, element, notice, play, state, stepFrames } from "./
 import { clear, measured, nextView } from "./viewer.mjs";
 import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
+import "./looks.mjs";
 import "./strip.mjs";
 import { loadFile, mayLeave } from "./editor.mjs";
 import "./output.mjs";

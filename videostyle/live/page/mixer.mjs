@@ -23,11 +23,13 @@ let wasOverdub = false;
 let isOfTake = false;  // the last move: it may be late for it
 let isBehind = true;  // others may have set the look since the sliders did
 let lastSent = 0;
+let moved = 0;
+export const moves = () => moved;  // so many, since the page was loaded
 
 // Else a timeline, or another tab, moves the faders.
 const handsLead = () => state.conducts && !state.follow;
 const isOverdub = () => state.conducts && state.follow && state.recording;
-const handsAct = () => handsLead() || isOverdub();
+export const handsAct = () => handsLead() || isOverdub();
 
 // A camera shows other things when it is opened again, and a painting that learns changes.
 export function thumbnail(name) {
@@ -102,6 +104,7 @@ export function normalised(mix) {
 export function commit() {
   if (state.conducts && !isOverdub()) state.follow = false;
   isBehind = false;
+  moved += 1;
   isOfTake = state.recording;
   if (isScheduled) return;
   isScheduled = true;
@@ -140,14 +143,22 @@ export function replaceMix(mix) {
   putMix(mix);
 }
 
+export function putLook(mix, scalars) {
+  Object.assign(mixer.scalars, scalars);
+  if (isOverdub()) for (const { input } of scalarInputs.values()) touched.sliders.add(input);
+  putMix(mix);
+}
+
 const mixture = () => ({
   values: new Map(mixer.values), muted: new Set(mixer.muted), solo: mixer.solo, follow: state.follow,
   touched: { ...touched, sliders: new Set(touched.sliders) },
 });
+const wholeLook = () => ({ ...mixture(), scalars: { ...mixer.scalars } });
+export const rememberLook = () => emit("mixture", wholeLook());
 
 // Gives back the one that it takes the place of.
 export function exchangeMixture({ follow, touched: taken, ...past }) {
-  const before = mixture();
+  const before = past.scalars ? wholeLook() : mixture();
   if (isOverdub()) touched = follow ? taken : { ...touched, isWhole: true };
   const sounded = [...past.values.keys(), past.solo].filter((name) => past.values.get(name) || name === past.solo);
   add(sounded.filter(isKnown));
