@@ -28,7 +28,7 @@ from PIL import Image
 from videostyle.encode.options import EncodeOptions
 from videostyle.live.library import Library
 from videostyle.rendering.render import render
-from videostyle.timeline.reader import read_timeline
+from videostyle.timeline.reader import parse_timeline, read_timeline
 
 pytest.importorskip("uvicorn")
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -485,6 +485,278 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
     wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
+def apply(page: Any, text: str) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", text)
+    page.click("#apply")
+    wait_for(lambda: state(page, "follow") and state(page, "timeline.yaml") == text)
+    page.click("#tab-mix")
+
+
+def test_an_overdub_takes_over_what_is_touched_and_undo_gives_it_back(page: Any) -> None:
+    page.select_option("#source", "long.mp4")
+    wait_for(lambda: state(page, "source.name") == "long.mp4")
+    keys = "{at: 0s, mix: the_kiss, stroke: 2}, {at: 9s, mix: the_scream}"
+    text = f"version: 1\nkeyframes: [{keys}]\n"
+    apply(page, text)
+    page.evaluate(
+        """() => {
+          window.shown = [];
+          videostyle.on("picture", (picture) => {
+            if (videostyle.state.recording) shown.push([picture.seconds, picture.mix]);
+          });
+        }"""
+    )
+    assert page.inner_text("#record") == "Overdub"
+    page.click("#record")
+    wait_for(lambda: page.inner_text("#badge") == "overdub")
+    kiss, scream, wave = (
+        page.locator(f'input[data-style="{each}"]')
+        for each in ("the_kiss", "the_scream", "great_wave")
+    )
+    x, y = middle(page, 'input[data-style="great_wave"]')
+    page.mouse.move(x, y)
+    page.mouse.down()
+    wait_for(lambda: abs(state(page, "look.mix").get("great_wave", 0) - 1 / 3) < 0.01)
+    # The other faders go on by themselves, and stand where the timeline has them.
+    wait_for(lambda: float(scream.input_value()) > 0.1)
+    assert float(wave.input_value()) == pytest.approx(0.5, abs=0.02)
+    assert float(kiss.input_value()) + float(scream.input_value()) == pytest.approx(1, abs=0.02)
+    page.mouse.up()
+    assert "touched" in (wave.get_attribute("class") or "")
+    assert "touched" not in (kiss.get_attribute("class") or "")
+    solo = page.locator('[aria-label="Solo The Kiss"]')
+    solo.click()
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    solo.click()
+    wait_for(lambda: set(state(page, "look.mix")) == {"the_kiss", "the_scream", "great_wave"})
+    page.click("#clear")
+    wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    page.keyboard.press("Control+z")
+    wait_for(lambda: set(state(page, "look.mix")) == {"the_kiss", "the_scream", "great_wave"})
+    page.click("#record")
+    wait_for(lambda: not state(page, "recording") and state(page, "timeline.yaml") != text)
+    assert state(page, "timeline.tracks.mix").pop()["value"] == {"the_scream": 1}
+    names = [style["name"] for style in state(page, "styles")]
+    new = parse_timeline(state(page, "timeline.yaml"), "t", names).resolve(None, None)[0]
+    for seconds, mix in page.evaluate("shown"):
+        played = new.look_at(seconds).mix
+        for name in {*mix, *played}:
+            assert abs(played.get(name, 0) - mix.get(name, 0)) < 0.02, (seconds, name)
+    assert state(page, "timeline.tracks.stroke") == [{"at": 0, "value": 2, "ease": "linear"}]
+    assert page.locator(".touched").count() == 0
+    page.click("#undo")
+    wait_for(lambda: state(page, "timeline.yaml") == text)
+    assert state(page, "follow")
+    page.keyboard.press("t")
+    wait_for(lambda: page.inner_text("#record") == "Record")
+    page.select_option("#source", "film.mp4")
+    wait_for(lambda: state(page, "source.name") == "film.mp4")
+
+
+CONTROLLER = """
+  window.asked = 0;
+  const input = {};
+  navigator.requestMIDIAccess = async () => {
+    asked += 1;
+    if (window.refuses) throw new DOMException("no", "NotAllowedError");
+    return { inputs: new Map([["one", input]]) };
+  };
+  navigator.permissions.query = async () => ({ state: localStorage.midi ? "granted" : "prompt" });
+  window.turn = (...bytes) => input.onmidimessage({ data: Uint8Array.from(bytes) });
+"""
+CC, NOTE = 0xB0, 0x90
+
+
+@pytest.fixture
+def midi_page(browser: Any, server: LiveServer) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.add_init_script(CONTROLLER)
+    page = open_page(context, server)
+    page.click("#clear")
+    yield page
+    context.close()
+    assert page.mistakes == []
+
+
+def turn(page: Any, *bytes: int) -> None:
+    page.evaluate("(bytes) => turn(...bytes)", bytes)
+
+
+def value_of(page: Any, style: str) -> float:
+    return float(page.input_value(f'input[data-style="{style}"]'))
+
+
+def test_knobs_of_a_controller_are_bound_and_move_sliders_without_a_jump(midi_page: Any) -> None:
+    page = midi_page
+    kiss = page.locator('input[data-style="the_kiss"]')
+    assert page.evaluate("asked") == 0
+    page.click("#midi")
+    wait_for(lambda: "Click a slider" in page.inner_text("#notice"))
+    kiss.click()
+    page.click('[data-midi="solo the_scream"]')
+    turn(page, NOTE, 40, 100)
+    page.click("#record")
+    turn(page, CC + 1, 45, 127)
+    kiss.click()
+    turn(page, NOTE, 41, 100)  # a key is no fader
+    turn(page, CC, 21, 64)
+    page.locator('input[data-scalar="strength"]').click()
+    turn(page, CC, 22, 10)
+    turn(page, CC, 23, 10)  # the last one counts
+    page.keyboard.press("Escape")
+    assert state(page, "look.mix") == {"original": 1}
+    assert not state(page, "recording")
+    assert value_of(page, "the_kiss") == 0
+
+    turn(page, CC, 21, 127)
+    turn(page, CC, 21, 64)
+    assert value_of(page, "the_kiss") == 0
+    assert "waits" in kiss.get_attribute("class")
+    turn(page, CC, 21, 0)
+    turn(page, CC, 21, 60)
+    turn(page, CC, 21, 127)
+    assert value_of(page, "the_kiss") == 1
+    assert "waits" not in kiss.get_attribute("class")
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    slide(page, "the_kiss", 0.5)
+    turn(page, CC, 21, 100)
+    assert value_of(page, "the_kiss") == 0.5
+    turn(page, CC, 21, 50)
+    assert value_of(page, "the_kiss") == pytest.approx(50 / 127, abs=0.006)
+    turn(page, CC, 22, 127)
+    assert page.input_value('input[data-scalar="strength"]') == "1"
+
+    turn(page, NOTE, 40, 100)
+    turn(page, NOTE, 40, 0)
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    turn(page, NOTE, 40, 100)
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+
+    page.reload()
+    wait_for(lambda: page.evaluate("asked") == 1)
+    page.locator('#picture[data-rendered="true"]').wait_for()
+    turn(page, CC + 1, 45, 127)
+    turn(page, CC + 1, 45, 0)
+    wait_for(lambda: state(page, "recording"))
+    turn(page, CC + 1, 45, 127)
+    wait_for(lambda: not state(page, "recording") and state(page, "follow"))
+    page.click("#midi")
+    page.click("#record")
+    page.keyboard.press("Delete")
+    page.click("#midi")
+    turn(page, CC + 1, 45, 0)
+    turn(page, CC + 1, 45, 127)
+    page.click("#undo")
+    wait_for(lambda: not state(page, "follow"))
+    assert not state(page, "recording")
+
+
+def test_a_knob_that_turns_on_as_a_recording_ends_does_not_leave_its_timeline(
+    midi_page: Any,
+) -> None:
+    page = midi_page
+    page.click("#midi")
+    page.locator('input[data-style="the_kiss"]').click()
+    turn(page, CC, 21, 0)
+    page.keyboard.press("Escape")
+    seek(page, 4.9)
+    turning = """() => new Promise((done) => {
+      let place = 0;
+      const step = () => {
+        place = (place + 1) % 128;
+        turn(0xb0, 21, place < 64 ? 2 * place : 255 - 2 * place);
+        const { recording, follow } = videostyle.state;
+        if (!recording && follow) ended += 1;
+        if (ended < 10) setTimeout(step, 10);
+        else done();
+      };
+      let ended = 0;
+      document.getElementById("record").click();
+      step();
+    })"""
+    page.evaluate(turning)
+    assert settled(page) is not None
+    assert state(page, "follow")
+    assert len(state(page, "timeline.tracks.mix")) > 1
+
+
+def test_midi_that_is_refused_or_missing_does_no_harm(
+    midi_page: Any, browser: Any, server: LiveServer
+) -> None:
+    midi_page.evaluate("window.refuses = true")
+    midi_page.click("#midi")
+    wait_for(lambda: "does not let the page use MIDI" in midi_page.inner_text("#notice"))
+    assert midi_page.get_attribute("#midi", "aria-pressed") == "false"
+    context = browser.new_context()
+    context.add_init_script("delete Navigator.prototype.requestMIDIAccess")
+    page = open_tab(context, server)
+    wait_for(lambda: page.locator("#sliders li").count())
+    assert not page.is_visible("#midi")
+    context.close()
+    assert page.mistakes == []
+
+
+def test_a_stored_look_comes_back_in_a_fade_that_is_recorded(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", "")
+    page.click("#apply")
+    wait_for(lambda: not state(page, "timeline"))
+    page.click("#tab-mix")
+    page.evaluate(
+        """() => {
+          window.shown = [];
+          videostyle.on("picture", ({ mix }) => shown.push(mix));
+        }"""
+    )
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: "Nothing is stored here" in page.inner_text("#notice"))
+    slide(page, "the_kiss", 1)
+    page.locator('input[data-scalar="strength"]').fill("0.4")
+    page.click("#store")
+    page.click('[aria-label="Look 1"]')
+    assert page.get_attribute('[aria-label="Look 1"]', "title") == "The Kiss 100 %"
+    page.click("#clear")
+    slide(page, "the_scream", 1)
+    page.locator('input[data-scalar="strength"]').fill("1")
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    settled(page)
+
+    page.fill("#fade", "1")
+    page.click("#record")
+    wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.2)
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    page.click("#record")
+    wait_for(lambda: state(page, "follow"))
+    mix, strength = state(page, "timeline.tracks.mix"), state(page, "timeline.tracks.strength")
+    assert [mix[0]["value"], mix[-1]["value"]] == [{"the_scream": 1}, {"the_kiss": 1}]
+    assert [strength[0]["value"], strength[-1]["value"]] == [1, 0.4]
+    assert any(set(each) == {"the_scream", "the_kiss"} for each in page.evaluate("shown"))
+
+    page.keyboard.press("t")
+    wait_for(lambda: not state(page, "follow"))
+    slide(page, "the_scream", 1)
+    slide(page, "the_kiss", 0)
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    page.reload()
+    page.locator('#picture[data-rendered="true"]').wait_for()
+    assert page.get_attribute('[aria-label="Look 1"]', "title") == "The Kiss 100 %"
+    page.fill("#fade", "60")
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+    page.keyboard.press("Control+z")  # which also ends the fade
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    settled(page)
+    assert state(page, "look.mix") == {"the_scream": 1}
+    page.evaluate("window.shown = []; videostyle.on('picture', ({ mix }) => shown.push(mix))")
+    page.fill("#fade", "0")
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    assert all(len(each) == 1 for each in page.evaluate("shown"))
+    page.locator('input[data-scalar="strength"]').dblclick()
+
+
 def test_a_hand_that_holds_on_as_a_recording_ends_does_not_leave_its_timeline(page: Any) -> None:
     scream = 'input[data-style="the_scream"]'
     page.click("#tab-pad")
@@ -893,6 +1165,8 @@ def test_a_draft_is_marked_and_takes_no_recordings_place(page: Any, folder: Path
     seek(page, 0)
     page.click("#record")
     wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.3)
+    page.keyboard.press("1")
+    wait_for(lambda: state(page, "look.mix") != {"the_kiss": 1})
     page.click("#record")
     wait_for(lambda: "# a draft" not in page.input_value("#yaml"))
     assert not page.is_visible("#not-applied")

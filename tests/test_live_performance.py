@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from videostyle.live import performance
+from videostyle.live.controls import Controls, Touched
 from videostyle.live.performance import CUT, Sample, Values, from_start, to_timeline, unrolled
 from videostyle.look import Look
 from videostyle.timeline.easing import Easing, hold, linear
@@ -209,6 +212,60 @@ def test_a_loop_goes_back_to_its_end_and_cuts_where_it_turns(ease: str, end: flo
     new = unrolled(old, end, FPS)
     for number in range(int(end * FPS)):
         assert difference(new.look_at(number / FPS), old.look_at(number / FPS)) <= 2 * ALLOWED
+
+
+@given(
+    st.lists(weights, min_size=2, max_size=5),
+    st.integers(0, 80),
+    st.lists(st.tuples(st.sampled_from(STYLES), st.floats(0, 1)), min_size=1, max_size=6),
+    st.booleans(),
+)
+def test_an_overdub_is_played_back_as_it_was_shown_and_leaves_the_rest(
+    looks: list[dict[str, float]], start: int, moves: list[tuple[str, float]], is_whole: bool
+) -> None:
+    keys = [f"{{at: {2 * n}s, mix: {mix}, ease: smooth}}" for n, mix in enumerate(looks)]
+    stroke = "{at: 1s, stroke: 1, ease: ease-in}, {at: 9s, stroke: 3}"
+    text = f"version: 1\nkeyframes: [{', '.join(keys)}, {stroke}]".replace("'", "")
+    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    controls = Controls(timeline=old, follow=True, recording=True)
+    samples, hands = [], {}
+    for number in range(start, start + 120):
+        move, since = divmod(number - start - 10, 20)  # nothing is touched at first
+        if 0 <= move < len(moves):
+            style, goal = moves[move]
+            hands[style] = goal * since / 19
+            controls = replace(controls, touched=Touched(dict(hands), is_whole))
+        samples.append(Sample(number / FPS, controls.look_at(number / FPS)))
+    new = to_timeline(samples, old)
+    read = parse_timeline(dump_timeline(new), "t", STYLES).resolve(None, None)[0]
+    for sample in samples:
+        assert difference(read.look_at(sample.seconds), sample.look) <= ALLOWED
+    for number in (*range(start + 10), *range(start + 120, 400)):
+        time = number / FPS
+        assert difference(read.look_at(time), old.look_at(time)) <= ALLOWED
+    assert new.scalars["stroke"] is old.scalars["stroke"]
+
+
+def test_a_fader_that_is_touched_is_mixed_with_what_the_timeline_says() -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: a}, {at: 4s, mix: b}]"
+    timeline = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    over = Controls(timeline=timeline, follow=True, touched=Touched({"c": 1, "b": 0}))
+    assert over.look_at(0).mix == {"a": 0.5, "c": 0.5}
+    assert over.look_at(2).mix == pytest.approx({"a": 1 / 3, "c": 2 / 3})
+    assert over.sum_at(2) == pytest.approx(1.5)
+    assert over.look_at(4).mix == {"c": 1}
+    silent = replace(over, touched=Touched(is_whole=True, scalars={"strength": 0.5}))
+    assert silent.look_at(1) == Look({"original": 1}, strength=0.5)
+
+
+def test_what_was_not_touched_leaves_the_timeline_itself() -> None:
+    old = before()
+    samples = [Sample(n / FPS, old.look_at(n / FPS)) for n in range(60)]
+    assert to_timeline(samples, old) is old
+    samples[30:40] = [replace(each, look=replace(each.look, strength=0)) for each in samples[30:40]]
+    new = to_timeline(samples, old)
+    assert [key.value for key in new.scalars["strength"].keyframes] == [1, 0, 1]
+    assert (new.mix, new.scalars["stroke"]) == (old.mix, old.scalars["stroke"])
 
 
 def test_a_cut_after_a_performance_stays_a_cut() -> None:

@@ -233,17 +233,75 @@ def test_a_performance_becomes_the_timeline_that_was_shown(tab: Tab) -> None:
     assert checked
 
 
-@pytest.mark.parametrize(
-    "leaving", [{"type": "set", "follow": False}, {"type": "record", "recording": True}]
-)
-def test_who_leaves_the_timeline_keeps_what_it_shows(tab: Tab, leaving: dict[str, Any]) -> None:
+def test_who_leaves_the_timeline_keeps_what_it_shows(tab: Tab) -> None:
     tab.picture_of(mix={"red": 1})
     text = "version: 1\nkeyframes: [{at: 0s, mix: blue}]\n"
     tab.ask({"type": "timeline", "text": text, "follow": True}, "state")
     tab.until(lambda: tab.pictures[-1]["mix"] == {"blue": 1} and tab.newest["state"]["follow"])
-    tab.send(leaving)
+    tab.send({"type": "set", "follow": False})
     tab.until(lambda: not tab.newest["state"]["follow"])
     assert tab.newest["state"]["look"]["mix"] == {"blue": 1}
+
+
+def touch(tab: Tab, **taken: Any) -> dict[str, Any]:
+    """Take over from the timeline, and wait for the first picture that shows it."""
+    serial = time.monotonic_ns() // 1000
+    tab.send({"type": "touch", "serial": serial, "whole": False, "mix": {}, **taken})
+    tab.until(lambda: bool(tab.pictures) and tab.pictures[-1]["serial"] == serial)
+    return tab.pictures[-1]
+
+
+def test_what_is_touched_in_an_overdub_changes_and_the_rest_of_the_timeline_stays(tab: Tab) -> None:
+    tab.ask({"type": "open", "name": "half_a_minute.mp4"}, "source")
+    keys = "{at: 0s, mix: red, stroke: 2}, {at: 1s, stroke: 1, ease: smooth}, {at: 9s, mix: blue}"
+    text = f"version: 1\nkeyframes: [{keys}]\n"
+    tab.send({"type": "timeline", "text": text, "follow": True})
+    tab.until(lambda: bool(tab.newest["timeline"]["tracks"]))
+    before = tab.newest["timeline"]["tracks"]
+    tab.pictures.clear()
+    tab.send({"type": "record", "recording": True})
+    tab.until(lambda: bool(tab.pictures) and tab.pictures[-1]["seconds"] > 0.3)
+    # Of a hand that did not know yet that a recording began.
+    tab.send({**LOOK, "serial": 1, "mix": {"green": 1}, "recording": False})
+    half = touch(tab, mix={"green": 1})
+    assert half["mix"]["green"] == pytest.approx(0.5)
+    assert half["sum"] == pytest.approx(2)
+    assert set(half["mix"]) == {"red", "green", "blue"}
+    assert touch(tab, mix={"green": 1}, strength=0.5)["strength"] == 0.5
+    assert touch(tab, mix={"green": 1}, whole=True)["mix"] == {"green": 1}
+    assert set(touch(tab, mix={"green": 0})["mix"]) == {"red", "blue"}
+    assert tab.newest["state"]["follow"]
+    shown = {picture["seconds"]: picture["mix"] for picture in tab.pictures}
+    after = tab.ask({"type": "record", "recording": False}, "timeline")["tracks"]
+    assert after["stroke"] == before["stroke"]
+    assert after["mix"][-1] == before["mix"][-1]
+    assert [key["value"] for key in after["strength"]] == [1, 0.5, 1]
+    for seconds in sorted(shown)[1:-2:4]:
+        tab.pictures.clear()
+        tab.send({"type": "seek", "seconds": seconds - 0.001})
+        tab.until(lambda at=seconds: bool(tab.pictures) and tab.pictures[-1]["seconds"] == at)
+        for name in {*shown[seconds], *tab.pictures[-1]["mix"]}:
+            played = tab.pictures[-1]["mix"].get(name, 0)
+            assert played == pytest.approx(shown[seconds].get(name, 0), abs=0.02)
+    tab.send({"type": "touch", "serial": 2, "whole": True, "mix": {"green": 1}})  # and too late
+    tab.newest.pop("state")
+    tab.send({"type": "set", "loop": True})
+    tab.until(lambda: "state" in tab.newest)
+    assert tab.newest["state"]["follow"]
+    assert tab.pictures[-1]["mix"] != {"green": 1}
+
+
+def test_an_overdub_in_which_nothing_is_touched_leaves_the_text_as_it_was(tab: Tab) -> None:
+    text = "version: 1  # as I wrote it\nkeyframes: [{at: 0s, mix: red}, {at: 2s, mix: blue}]\n"
+    message = {"type": "timeline", "text": text, "keep_text": True, "follow": True}
+    tab.ask(message, "timeline")
+    tab.pictures.clear()
+    tab.send({"type": "record", "recording": True})
+    tab.until(lambda: bool(tab.pictures) and tab.pictures[-1]["seconds"] > 0.3)
+    tab.send({"type": "record", "recording": False})
+    tab.until(lambda: not tab.newest["state"]["recording"])
+    assert tab.newest["timeline"]["yaml"] == text
+    assert tab.newest["state"]["follow"]
 
 
 def recorded(tab: Tab, ending: dict[str, Any]) -> list[dict[str, Any]]:
@@ -597,6 +655,9 @@ def test_a_flood_of_commands_ends_in_the_last_one(tab: Tab) -> None:
         {**LOOK, "serial": 1, "mix": {"red": float("nan")}},
         {**LOOK, "serial": 1, "mix": {"red": 1}, "stroke": 1e9},
         {**LOOK, "serial": 1, "mix": {str(n): 1 for n in range(1000)}},
+        {"type": "touch", "serial": 1, "mix": {"red": 1}},
+        {"type": "touch", "serial": 1, "whole": False, "mix": {"nobody": 0}},
+        {"type": "touch", "serial": 1, "whole": False, "mix": {}, "strength": 2},
         {"type": "seek", "seconds": "soon"},
         {"type": "seek", "seconds": True},
         {"type": "step", "frames": 1.5},

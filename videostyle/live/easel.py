@@ -37,7 +37,8 @@ IN_WORK = 2
 class Picture:
     """What was painted. jpeg, original: JPEG files, the latter empty unless it is wanted.
 
-    serial: that of the controls it shows. as_rendered: painted as `render` would.
+    sum: of the weights that the sliders show, of which the look's are parts. serial: that of the
+    controls it shows. as_rendered: painted as `render` would.
     """
 
     seconds: float
@@ -46,6 +47,7 @@ class Picture:
     jpeg: bytes
     original: bytes = b""
     as_rendered: bool = False
+    sum: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Easel:
                 jpeg=self._jpeg(painted.image),
                 original=original,
                 as_rendered=self._as_rendered,
+                sum=item.controls.sum_at(item.frame.seconds),
             )
         )
 

@@ -53,26 +53,47 @@ class Sample:
 def to_timeline(samples: Sequence[Sample], before: Timeline | None = None) -> Timeline:
     """Turn a performance into a timeline, inside another one if `before` is given.
 
-    samples: in order of time, at least one. The stretch they cover is replaced in every track;
-    outside it `before`, which must not loop, goes where it went. Raises ValueError for samples
-    that are not in order.
+    samples: in order of time, at least one. In every track the stretch is replaced in which they
+    go elsewhere than `before`, which must not loop; the rest of it stays as it was, and where
+    nothing went elsewhere, `before` itself is returned. Raises ValueError for samples that are
+    not in order.
     """
     times = np.array([sample.seconds for sample in samples])
     if not len(times) or (np.diff(times) <= 0).any():
         raise ValueError("a performance needs samples in order of time")
-    tracks = {}
-    for name in TRACKS:
-        if not _is_used(name, samples, before):
+    tracks: dict[str, Track[Any]] = dict(before.tracks) if before else {}
+    looks = [before.look_at(time) for time in times.tolist()] if before else None
+    changed = {name: _elsewhere(name, samples, looks) for name in TRACKS}
+    for name, taken in changed.items():
+        if not taken:
             continue
-        keys = _keys(name, samples)
+        keys = _keys(name, taken)
         if before is not None:
-            keys = _cut(_until(before, name, times[0] - CUT), keys)
-            keys = _cut(keys, _from(before, name, times[-1] + CUT))
+            keys = _cut(_until(before, name, taken[0].seconds - CUT), keys)
+            keys = _cut(keys, _from(before, name, taken[-1].seconds + CUT))
         while len(keys) > 1 and keys[-1].value == keys[-2].value:
             keys.pop()
         keys[-1] = Keyframe(keys[-1].seconds, keys[-1].value)
         tracks[name] = Track(keys)
+    if before is not None and not any(changed.values()):
+        return before
     return Timeline(tracks.pop("mix"), tracks)
+
+
+def _elsewhere(
+    name: str, samples: Sequence[Sample], before: Sequence[Look] | None
+) -> Sequence[Sample]:
+    """The samples from the first to the last in which a track is not what it was before; if there
+    was nothing before, all of them, unless it is at its default throughout."""
+    if before is None:
+        is_used = name == "mix" or any(
+            getattr(sample.look, name) != SCALARS[name][2] for sample in samples
+        )
+        return samples if is_used else ()
+    values, _ = _values(name, [*(sample.look for sample in samples), *before])
+    apart = np.abs(values[: len(samples)] - values[len(samples) :]).max(1)
+    others = np.flatnonzero(apart > TOLERANCE)
+    return samples[others[0] : others[-1] + 1] if len(others) else ()
 
 
 def unrolled(timeline: Timeline, end: float, frame_rate: float) -> Timeline:
@@ -143,13 +164,6 @@ def _backwards(ease: Easing) -> Easing:
     if isinstance(ease, CubicBezier):
         return CubicBezier(1 - ease.x2, 1 - ease.y2, 1 - ease.x1, 1 - ease.y1)
     return ease
-
-
-def _is_used(name: str, samples: Sequence[Sample], before: Timeline | None) -> bool:
-    if name == "mix" or (before is not None and name in before.tracks):
-        return True
-    default = SCALARS[name][2]
-    return any(getattr(sample.look, name) != default for sample in samples)
 
 
 def _cut(first: list[Keyframe[Any]], second: list[Keyframe[Any]]) -> list[Keyframe[Any]]:

@@ -30,7 +30,7 @@ from videostyle.decode.letterbox import with_bars
 from videostyle.decode.probe import measure_duration, probe
 from videostyle.decode.still import still
 from videostyle.errors import MediaError, VideoStyleError
-from videostyle.live.controls import Controls
+from videostyle.live.controls import Controls, Touched
 from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
 from videostyle.live.performance import Sample
 from videostyle.live.preview_size import LINES, PreviewSize
@@ -139,6 +139,7 @@ class Player:
                 recording=False,
                 timeline=None,
                 follow=False,
+                touched=Touched(),
             )
             self.seconds = 0.0
             self._begin_scene()

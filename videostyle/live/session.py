@@ -22,6 +22,7 @@ from PIL import Image
 from videostyle.encode.containers import CONTAINERS
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, TimelineError, UsageError, VideoStyleError
+from videostyle.live.controls import Touched
 from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
@@ -108,6 +109,7 @@ class Session:
         self._commands: Mapping[str, Callable[[Message], None]] = {
             "open": self._open,
             "look": self._set_look,
+            "touch": self._touch,
             "play": self._play,
             "seek": self._seek,
             "step": self._step,
@@ -352,23 +354,38 @@ class Session:
         eases = {name: ease_at(timeline, name, seconds) for name in TRACKS}
         return {**timeline.look_at(seconds).to_dict(), "eases": eases}
 
-    def _set_look(self, message: Message) -> None:
+    def _weights(self, message: Message) -> dict[str, float]:
         mix = message.get("mix")
         if not isinstance(mix, dict) or len(mix) > MAX_WEIGHTS:
             raise UsageError("a look needs 'mix', {style: weight}")
-        weights = {name: number(mix, name, 0, 1e6) for name in mix}
+        self.player.stylizer.check(name for name in mix if name != ORIGINAL)
+        return {name: number(mix, name, 0, 1e6) for name in mix}
+
+    def _set_look(self, message: Message) -> None:
         limits = SCALARS.items()
         scalars = {name: number(message, name, low, high) for name, (low, high, _) in limits}
-        look = Look(weights, **scalars)
-        self.player.stylizer.check(look.painted)
+        look = Look(self._weights(message), **scalars)
         before = self.player.controls
         serial = integer(message, "serial", 0, 1 << 52)
-        if before.follow and not before.recording and message.get("recording") is True:
-            self.player.update(serial=serial)  # of the take, and too late: that is followed now
+        if before.follow and before.recording != (message.get("recording") is True):
+            # Of a take that has ended, or from before one began: it does not end the following.
+            self.player.update(serial=serial)
             return
         self.player.update(look=look, follow=False, serial=serial)
         if before.follow:
             self._tell(self.state())
+
+    def _touch(self, message: Message) -> None:
+        """Take over from the timeline, while that is recorded over, what the hands have touched:
+        all of it, each time."""
+        is_whole = boolean(message, "whole")
+        limits = ((name, *SCALARS[name][:2]) for name in SCALARS if name in message)
+        scalars = {name: number(message, name, low, high) for name, low, high in limits}
+        touched = Touched(self._weights(message), is_whole, scalars)
+        serial = integer(message, "serial", 0, 1 << 52)
+        controls = self.player.controls
+        is_late = not (controls.recording and controls.follow)
+        self.player.update(serial=serial, touched=controls.touched if is_late else touched)
 
     def _play(self, message: Message) -> None:
         playing = boolean(message, "playing")
@@ -405,6 +422,8 @@ class Session:
         if "lines" in message:
             is_free = message["lines"] is None
             changes["lines"] = None if is_free else integer(message, "lines", LINES[0], LINES[-1])
+        if "follow" in changes:
+            changes["touched"] = Touched()
         if changes.get("follow") and self._timeline is None:
             raise UsageError("there is no timeline to follow yet; add a key or record one")
         self.player.update(**changes)
@@ -413,7 +432,7 @@ class Session:
     def _record(self, message: Message) -> None:
         if boolean(message, "recording"):
             self._check_can_play("there is nothing to record")
-            self.player.update(recording=True, playing=True, follow=False)
+            self.player.update(recording=True, playing=True, touched=Touched())
         else:
             self._finish_take()
             self.player.update(playing=False)
@@ -430,8 +449,11 @@ class Session:
             if before and before.loop:
                 end = max(take[-1].seconds, (info and info.duration_seconds) or 0.0)
                 before = unrolled(before, end, float((info and info.frame_rate) or 25))
-            self._keep(to_timeline(take, before))
+            after = to_timeline(take, before)
+            if after is not before:
+                self._keep(after)
             self.player.update(follow=True)
+        self.player.update(touched=Touched())
 
     def _ended(self) -> None:
         """The video came to its end, and with it the recording."""

@@ -133,6 +133,7 @@ def pack(picture: Picture, *, with_original: bool) -> bytes:
         "serial": picture.serial,
         "as_rendered": picture.as_rendered,
         "bytes": len(picture.jpeg),
+        "sum": picture.sum,
         **picture.look.to_dict(),
     }
     encoded = json.dumps(header).encode()

@@ -1,11 +1,12 @@
-// What a tab keeps over a reload. A browser may be told to keep nothing.
+// What a tab keeps over a reload, or the browser until it is told otherwise. It may be told to keep
+// nothing.
 
-export function kept(key) {
-  try { return sessionStorage.getItem(key); } catch { return null; }
+export function kept(key, storage = "sessionStorage") {
+  try { return window[storage].getItem(key); } catch { return null; }
 }
 
-export function keep(key, value) {
-  try { sessionStorage.setItem(key, value); } catch { /* It begins anew. */ }
+export function keep(key, value, storage = "sessionStorage") {
+  try { window[storage].setItem(key, value); } catch { /* It begins anew. */ }
 }
 
 // What was kept of this before the page was loaded again, null at first; `now` gives what will be.

@@ -5,11 +5,13 @@ import { $, clock, duration, element, notice, play, state, stepFrames } from "./
 import { clear, measured, nextView } from "./viewer.mjs";
 import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
+import "./looks.mjs";
 import "./strip.mjs";
 import { loadFile, mayLeave } from "./editor.mjs";
 import "./output.mjs";
 import { teach } from "./paintings.mjs";
 import "./camera.mjs";
+import "./midi.mjs";
 import { audio } from "./sound.mjs";
 
 let noticeTimer = 0;
@@ -96,7 +98,8 @@ on("state", () => {
   $("play").textContent = state.playing ? "Pause" : "Play";
   $("play").setAttribute("aria-pressed", state.playing);
   $("loop").setAttribute("aria-pressed", state.loop);
-  $("record").textContent = state.recording ? "Stop" : "Record";
+  $("record").textContent = state.recording ? "Stop" : state.follow ? "Overdub" : "Record";
+  $("record").title = state.follow ? "Record what you touch; the timeline keeps the rest  R" : "Record  R";
   $("record").setAttribute("aria-pressed", state.recording);
   showRecord();
   showLines();

@@ -10,6 +10,7 @@ const STEP = 0.01;
 const INTERVAL_MS = 20;
 const SCROLL_MS = 100;  // after which a finger on a slider has scrolled the page, or will not
 export const mixer = { chosen: [], values: new Map(), muted: new Set(), solo: null, scalars: {} };
+let touched = { sliders: new Set(), isWhole: false };  // of a timeline that is recorded over
 const rows = new Map();
 const scalarInputs = new Map();
 let serial = Date.now();  // rises over reloads and other tabs
@@ -18,12 +19,17 @@ let isMeasured = false;  // the first look, beside everything that loads, says n
 let isUnsent = false;  // moved while the connection was lost
 let isFirst = true;  // of the page's life
 let wasRecording = false;
+let wasOverdub = false;
 let isOfTake = false;  // the last move: it may be late for it
 let isBehind = true;  // others may have set the look since the sliders did
 let lastSent = 0;
+let moved = 0;
+export const moves = () => moved;  // so many, since the page was loaded
 
 // Else a timeline, or another tab, moves the faders.
 const handsLead = () => state.conducts && !state.follow;
+const isOverdub = () => state.conducts && state.follow && state.recording;
+export const handsAct = () => handsLead() || isOverdub();
 
 // A camera shows other things when it is opened again, and a painting that learns changes.
 export function thumbnail(name) {
@@ -65,6 +71,25 @@ export function look() {
   return { mix, ...mixer.scalars };
 }
 
+function soundAll() {
+  mixer.solo = null;
+  mixer.muted.clear();
+}
+
+// All that is taken over from the timeline; the rest goes on as that says.
+function takenOver() {
+  const whole = touched.isWhole || mixer.solo !== null;
+  const mix = sounding();
+  for (const [name, { range }] of whole ? [] : rows) {
+    if (mixer.muted.has(name)) mix[name] = 0;
+    else if (touched.sliders.has(range)) mix[name] = mixer.values.get(name);
+    else delete mix[name];
+  }
+  const scalars = Object.entries(mixer.scalars)
+    .filter(([name]) => touched.sliders.has(scalarInputs.get(name).input));
+  return { whole, mix, ...Object.fromEntries(scalars) };
+}
+
 const audible = () => mixer.chosen.filter((name) => !mixer.muted.has(name) && mixer.values.get(name) > 0);
 
 // What is painted, as parts of 1.
@@ -77,8 +102,9 @@ export function normalised(mix) {
 
 // The first move goes out at once, then at most one message every INTERVAL_MS, always the newest.
 export function commit() {
-  if (state.conducts) state.follow = false;
+  if (state.conducts && !isOverdub()) state.follow = false;
   isBehind = false;
+  moved += 1;
   isOfTake = state.recording;
   if (isScheduled) return;
   isScheduled = true;
@@ -93,30 +119,47 @@ function flush() {
   isUnsent = !isOpen();
   if (isMeasured) noteSent(serial);
   isMeasured = true;
-  send({ type: "look", serial, recording: isOfTake, ...look() });
+  send(isOverdub() ? { type: "touch", serial, ...takenOver() }
+    : { type: "look", serial, recording: isOfTake, ...look() });
   requestAnimationFrame(refresh);
 }
 
 function followAgain({ follow }) {
-  if (!follow) return;
+  if (!follow || isOverdub()) return;
   flush();
   send({ type: "set", follow });
 }
 
-// Another mixture in place of the whole one, which Undo brings back.
+// Another mixture in place of the whole one.
+export function putMix(mix) {
+  setMix(mix);
+  touched.isWhole = isOverdub();
+  commit();
+}
+
+// Which Undo brings back.
 export function replaceMix(mix) {
   emit("mixture", mixture());
-  setMix(mix);
-  commit();
+  putMix(mix);
+}
+
+export function putLook(mix, scalars) {
+  Object.assign(mixer.scalars, scalars);
+  if (isOverdub()) for (const { input } of scalarInputs.values()) touched.sliders.add(input);
+  putMix(mix);
 }
 
 const mixture = () => ({
   values: new Map(mixer.values), muted: new Set(mixer.muted), solo: mixer.solo, follow: state.follow,
+  touched: { ...touched, sliders: new Set(touched.sliders) },
 });
+const wholeLook = () => ({ ...mixture(), scalars: { ...mixer.scalars } });
+export const rememberLook = () => emit("mixture", wholeLook());
 
 // Gives back the one that it takes the place of.
-export function exchangeMixture({ follow, ...past }) {
-  const before = mixture();
+export function exchangeMixture({ follow, touched: taken, ...past }) {
+  const before = past.scalars ? wholeLook() : mixture();
+  if (isOverdub()) touched = follow ? taken : { ...touched, isWhole: true };
   const sounded = [...past.values.keys(), past.solo].filter((name) => past.values.get(name) || name === past.solo);
   add(sounded.filter(isKnown));
   Object.assign(mixer, past);
@@ -136,8 +179,7 @@ function add(names) {
 export function setMix(mix) {
   add(Object.keys(mix));
   for (const name of mixer.chosen) mixer.values.set(name, weightIn(mix, name));
-  mixer.solo = null;
-  mixer.muted.clear();
+  soundAll();
   build();
 }
 
@@ -151,6 +193,7 @@ function refresh() {
     row.range.setAttribute("aria-valuetext", `${Math.round(share * 100)} percent of the mixture`);
     row.weight.textContent = `${(share * 100).toFixed(0)} %`;
     row.weight.classList.toggle("sounds", share > 0);
+    row.range.classList.toggle("touched", touched.isWhole || touched.sliders.has(row.range));
     row.item.classList.toggle("silent", mixer.solo ? mixer.solo !== name : mixer.muted.has(name));
     row.solo.setAttribute("aria-pressed", mixer.solo === name);
     row.mute.setAttribute("aria-pressed", mixer.muted.has(name));
@@ -160,6 +203,7 @@ function refresh() {
     const value = mixer.scalars[name];
     if (!isHeld(input)) input.value = value;
     input.style.setProperty("--part", `${100 * (value - low) / (high - low)}%`);
+    input.classList.toggle("touched", touched.sliders.has(input));
     output.textContent = value.toFixed(2);
   }
 }
@@ -187,12 +231,15 @@ function makeRow(name) {
   const label = `Weight of ${title}`;
   const range = element("input", { type: "range", min: 0, max: 1, step: STEP, ariaLabel: label });
   range.dataset.style = name;
+  range.dataset.midi = `weight ${name}`;
   range.style.setProperty("--fill", colorOf(name));
   makeSlider(range, (value) => mixer.values.set(name, value));
   const weight = element("output", { className: "weight", ariaLive: "off" });
   const solo = element("button", { className: "small", textContent: "S", title: `Solo ${title}`, ariaLabel: `Solo ${title}` });
+  solo.dataset.midi = `solo ${name}`;
   solo.onclick = () => toggleSolo(name);
   const mute = element("button", { className: "small", textContent: "M", title: `Mute ${title}`, ariaLabel: `Mute ${title}` });
+  mute.dataset.midi = `mute ${name}`;
   mute.onclick = () => { mixer.muted.has(name) ? mixer.muted.delete(name) : mixer.muted.add(name); commit(); };
   const grip = element("button", { className: "grip", textContent: "⠿", title: "Drag, or arrow keys, to reorder", ariaLabel: `Move ${title}` });
   const picture = element("img", { alt: "" });
@@ -210,7 +257,7 @@ function find() {
 }
 
 const held = new Map();  // the slider, or the pad, under each pointer that is down
-const isHeld = (range) => handsLead() && [...held.values()].includes(range);
+const isHeld = (range) => handsAct() && [...held.values()].includes(range);
 const late = new Set();  // pointers whose take has ended, and is followed: they move nothing more
 export const isLate = (input) => [...held].some(([pointer, each]) => each === input && late.has(pointer));
 export const hold = (input, pointer) => held.set(pointer, input);
@@ -222,6 +269,9 @@ for (const end of ["pointerup", "pointercancel"]) {
 }
 on("state", ({ recording, follow }) => {
   if (wasRecording && !recording && follow) for (const pointer of held.keys()) late.add(pointer);
+  if (wasOverdub !== isOverdub()) touched = { sliders: new Set(), isWhole: false };
+  if (!wasOverdub && isOverdub()) soundAll();
+  wasOverdub = isOverdub();
   wasRecording = recording;
 });
 
@@ -229,7 +279,13 @@ function makeSlider(range, keep) {
   let before = {};
   let touch = null;  // of a finger that may yet scroll the page
   let first = null;  // the value it gave
-  const move = (value) => { if (!isLate(range)) { keep(value); commit(); } };
+  const move = (value) => {
+    if (isLate(range)) return;
+    keep(value);
+    if (isOverdub()) touched.sliders.add(range);
+    commit();
+  };
+  const grasp = () => { if (isOverdub()) move(Number(range.value)); };  // it may be to hold it still
   const put = (value) => { range.value = value; move(Number(range.value)); };
   range.oninput = () => {
     if (touch) first = Number(range.value);
@@ -237,14 +293,15 @@ function makeSlider(range, keep) {
   };
   const isMeant = () => {
     clearTimeout(touch?.timer);
-    touch = null;
     if (first !== null) move(first);
-    first = null;
+    else if (touch) grasp();
+    touch = first = null;
   };
   range.onpointerdown = ({ pointerId, pointerType, clientX, clientY }) => {
     hold(range, pointerId);
     before = { value: range.value, follow: state.follow };
     if (pointerType === "touch") touch = { clientX, clientY, timer: setTimeout(isMeant, SCROLL_MS) };
+    else grasp();
   };
   range.onpointermove = ({ clientX, clientY }) => {
     if (touch && Math.abs(clientX - touch.clientX) > Math.abs(clientY - touch.clientY)) isMeant();
@@ -311,19 +368,19 @@ export function choose(name, isChosen) {
   mixer.chosen = isChosen ? [...mixer.chosen, name] : mixer.chosen.filter((each) => each !== name);
   if (!isChosen) { mixer.values.delete(name); mixer.muted.delete(name); if (mixer.solo === name) mixer.solo = null; }
   build();
-  if (sounds && handsLead()) commit();
+  if (sounds && handsAct()) commit();
 }
 
 function buildScalars() {
   for (const [name, { label, low, high, initial, step }] of Object.entries(SCALARS)) {
     mixer.scalars[name] = initial;
     const input = element("input", { type: "range", min: low, max: high, step });
-    input.dataset.scalar = name;
+    input.dataset.scalar = input.dataset.midi = name;
     const output = element("output", { ariaLive: "off" });
     const put = makeSlider(input, (value) => { mixer.scalars[name] = value; });
     input.ondblclick = () => put(initial);
     input.title = `A double click sets ${initial}`;
-    $("scalars").append(element("label", {}, label, input, output));
+    $("scalars").append(element("label", {}, element("span", { textContent: label }), input, output));
     scalarInputs.set(name, { input, output });
   }
 }
@@ -413,8 +470,14 @@ on("failure", followPicture);
 
 function followPicture() {
   if (handsLead()) return;
-  const { mix, ...scalars } = state.look;
-  setMix(mix);
-  Object.assign(mixer.scalars, scalars);
+  const { mix, sum, ...scalars } = state.look;
+  if (!isOverdub()) soundAll();
+  add(Object.keys(mix));
+  build();
+  const isFree = (slider) => !touched.sliders.has(slider);
+  for (const [name, { range }] of rows) {
+    if (isFree(range) && !touched.isWhole) mixer.values.set(name, sum * weightIn(mix, name));
+  }
+  for (const [name, { input }] of scalarInputs) if (isFree(input)) mixer.scalars[name] = scalars[name];
   refresh();
 }

@@ -3,7 +3,7 @@
 import { on } from "./connection.mjs";
 import { keptOver } from "./keeping.mjs";
 import { $, element, state, titleOf, weightIn } from "./state.mjs";
-import { commit, hasThumbnails, hold, isLate, replaceMix, setMix, shares, thumbnail } from "./mixer.mjs";
+import { hasThumbnails, hold, isLate, putMix, replaceMix, shares, thumbnail } from "./mixer.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
@@ -34,13 +34,8 @@ let before = mixture();
 
 // Undo brings back what was mixed elsewhere, not every place the point has been at.
 function apply() {
-  const mix = mixture();
-  if (state.conducts && !leads(before)) {
-    replaceMix(mix);
-  } else {
-    setMix(mix);
-    commit();
-  }
+  const put = state.conducts && !leads(before) ? replaceMix : putMix;
+  put(mixture());
   show();
 }
 

@@ -17,7 +17,8 @@ export const state = {
   isStepping: false,  // until the next picture
   sources: 0,  // opened so far
   pictures: 0,  // since the source was opened
-  look: { mix: { [ORIGINAL]: 1 }, strength: 1, keep_color: 0, stroke: 1 },  // of the last picture
+  // Of the last picture. sum: of the weights that the sliders show, of which the mix's are parts.
+  look: { mix: { [ORIGINAL]: 1 }, sum: 1, strength: 1, keep_color: 0, stroke: 1 },
   timeline: null, lesson: null,
   lacksCamera: false,  // until it is chosen again
   typed: "",  // of the timeline's text, and not applied
@@ -41,8 +42,8 @@ on("picture", (picture) => {
   state.isStepping = false;
   state.seconds = picture.seconds;
   state.pictures += 1;
-  const { mix, strength, keep_color, stroke } = picture;
-  state.look = { mix, strength, keep_color, stroke };
+  const { mix, sum, strength, keep_color, stroke } = picture;
+  state.look = { mix, sum, strength, keep_color, stroke };
 });
 
 // Of the strip. A camera has no end: its strip doubles.

@@ -91,7 +91,7 @@ function draw() {
   $("empty").hidden = true;
   $("badge").hidden = isMoving() && !state.recording;
   $("badge").classList.toggle("recording", state.recording);
-  $("badge").textContent = state.recording ? "recording" : picture.as_rendered ? "as rendered" : "preview";
+  $("badge").textContent = state.recording ? (state.follow ? "overdub" : "recording") : picture.as_rendered ? "as rendered" : "preview";
   canvas.dataset.seconds = picture.seconds;
   canvas.dataset.serial = picture.serial;
   canvas.dataset.rendered = picture.as_rendered;
