@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -378,6 +379,22 @@ def test_a_stylizer_can_be_sent_to_another_process(small_model: Model) -> None:
     assert sent.settings == stylizer.settings
     frame, look = photo(64, 64), Look({"red": 1})
     assert np.array_equal(sent(frame, look), stylizer(frame, look))
+
+
+@pytest.mark.skipif("fork" not in get_all_start_methods(), reason="no processes are forked here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_stylizer_paints_in_a_forked_process(small_model: Model) -> None:
+    """The threads of its engine stay behind."""
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=1)
+    frame, look = photo(64, 64), Look({"red": 1})
+    expected = stylizer(frame, look)
+    forking = get_context("fork")
+    answers = forking.SimpleQueue()
+    child = forking.Process(target=lambda: answers.put(stylizer(frame, look)), daemon=True)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert np.array_equal(answers.get(), expected)
 
 
 def test_a_frame_given_up_does_not_hold_up_the_next(small_model: Model) -> None:

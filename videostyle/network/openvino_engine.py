@@ -24,9 +24,10 @@ from videostyle.network.openvino_graph import (
 
 # What is compiled: whether it is the enlarger, and the shape it takes.
 _Key = tuple[bool, tuple[int, ...]]
-# Of the frame sizes kept compiled, at least two: a stroke track passes through many, and often back
-# again. They take some 200 bytes a pixel.
+# Of the sizes kept compiled: a stroke track passes through many, and often back again. They take
+# some 200 bytes a pixel.
 PIXELS_KEPT = 3_000_000
+SIZES_KEPT = 4  # in any case: what a frame of 4320 lines needs
 # Values in the first feature map, above which a frame counts as large: 1080 lines of `lean`, or 380
 # of the paper's network.
 LARGE_MAP = 1 << 23
@@ -112,7 +113,7 @@ class OpenVinoEngine:
         compiled = self._core.compile_model(graph, "CPU", settings)
         slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
         self._slots[key] = slots
-        while len(self._slots) > 2 and sum(map(_pixels, self._slots)) > PIXELS_KEPT:
+        while len(self._slots) > SIZES_KEPT and sum(map(_pixels, self._slots)) > PIXELS_KEPT:
             self._slots.popitem(last=False)
         return slots
 

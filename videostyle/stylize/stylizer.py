@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from numbers import Integral
@@ -22,7 +23,7 @@ from videostyle.errors import ModelError, UsageError, ran_out_of_memory
 from videostyle.look import Look
 from videostyle.media.color import blend_rgb, luma_of, with_detail
 from videostyle.network.architecture import Numbers, Pictures
-from videostyle.network.engine import make_engine
+from videostyle.network.engine import Engine, make_engine
 from videostyle.network.model import Model
 from videostyle.stylize.flatness import grained, presence
 
@@ -66,13 +67,21 @@ class Stylizer:
         self.model = model
         settings: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
         self.settings = settings
-        self.engine = make_engine(model, device, precision, threads)
+        self._engine, self._process = make_engine(model, **settings), os.getpid()
         self.frames_in_strips = 0  # for want of memory
         self._strip_lines: dict[tuple[int, ...], int] = {}  # by the shape of what was too large
 
     def __reduce__(self) -> tuple[Callable[..., Stylizer], tuple[Model]]:
         # An engine is not copied; another process makes its own.
         return partial(Stylizer, **self.settings), (self.model,)
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the network; in a forked process another one, as threads do not come along."""
+        if os.getpid() != self._process:
+            self._inherited = self._engine  # which would wait for its threads if it were deleted
+            self._engine, self._process = make_engine(self.model, **self.settings), os.getpid()
+        return self._engine
 
     @property
     def depth(self) -> int:
