@@ -184,3 +184,22 @@ def test_frames_of_different_kinds_do_not_blend() -> None:
 def test_the_output_keeps_the_inputs_primaries() -> None:
     color = ColorSpec(1, 9, 14, full_range=False)
     assert ColorConverter(info(color), "yuv420p").color == color
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p10le"])
+@pytest.mark.parametrize("color", SPECS)
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_detail_is_added_to_luma_alone(pix_fmt: str, color: ColorSpec, weight: float) -> None:
+    converter = ColorConverter(info(color), pix_fmt)
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    detail = random.integers(0, 256, (16, 24), dtype=np.uint8)
+    plain, detailed = converter.from_rgb(pixels), converter.from_rgb(pixels)
+    converter.with_detail(detailed, detail, weight)
+    top = 4 * 255 + 3 if "10" in pix_fmt else 255
+    step = (4 if "10" in pix_fmt else 1) * (1 if color.full_range else 219 / 255)
+    added = weight * step * (detail.astype(float) - 128)
+    expected = (plane_array(plain, 0) + added).clip(0, top)
+    assert np.abs(plane_array(detailed, 0) - expected).max() <= 1
+    for index in (1, 2):
+        assert np.array_equal(plane_array(detailed, index), plane_array(plain, index))

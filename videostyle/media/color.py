@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import av
 import numpy as np
@@ -101,10 +102,10 @@ class ColorConverter:
         color = RGB if self.pix_fmt == "rgb24" else self.color
         return convert(self._reformatter, image, self.pix_fmt, RGB, color, size)
 
-    def with_detail(self, painted: av.VideoFrame, detail: Plane, weight: float) -> av.VideoFrame:
+    def with_detail(self, painted: av.VideoFrame, detail: Picture, weight: float) -> av.VideoFrame:
         """Add detail (H, W) uint8, of any size, to the luma of a frame in the output's format, with
         a weight in [0, 1]; in the frame's own memory. A detail of 128 is 0."""
-        image = av.VideoFrame.from_ndarray(detail, "gray")
+        image = av.VideoFrame.from_numpy_buffer(np.require(detail, requirements=["C"]), "gray")
         size = (painted.height, painted.width)
         scaled = plane_array(convert(self._reformatter, image, "gray", RGB, RGB, size), 0)
         luma, bits = plane_array(painted, 0), painted.format.components[0].bits
@@ -112,13 +113,19 @@ class ColorConverter:
             pixels = luma.astype(np.uint8, copy=False).reshape(*size, 3)
             luma[...] = with_detail(pixels, scaled, weight).reshape(luma.shape)
             return painted
-        scale = weight * (1 if self.color.full_range else 219 / 255) * (1 << (bits - 8))
-        table = np.rint(scale * np.arange(-128.0, 128)).astype(np.int16)
+        # In fixed point, with 8 bits of fraction.
+        scale = round(weight * (1 if self.color.full_range else 219 / 255) * (1 << bits))
+        wide = np.int16 if bits == 8 else np.int32
         band = max(1, _BAND_PIXELS // size[1])
         for row in range(0, size[0], band):
             part = luma[row : row + band]
-            total = np.add(table[scaled[row : row + band]], part, dtype=np.int16)
-            part[...] = np.clip(total, 0, (1 << bits) - 1, out=total)
+            change: npt.NDArray[np.signedinteger[Any]] = scaled[row : row + band].astype(wide)
+            change -= 128
+            change *= scale
+            change += 128
+            change >>= 8
+            change += part
+            part[...] = np.clip(change, 0, (1 << bits) - 1, out=change)
         return painted
 
     def keep_bars(self, original: av.VideoFrame, pastiche: av.VideoFrame) -> av.VideoFrame:
