@@ -872,9 +872,10 @@ def test_a_recording_that_the_end_of_the_command_ends_is_kept(
 ) -> None:
     make_clip(tmp_path / "film.mp4", pts=range(700))
     earlier = tmp_path / "performance.yaml"
-    earlier.write_text("version: 1\nkeyframes: [{at: 0s, mix: green}]\n")
+    earlier.write_text("version: 1\nkeyframes: [{at: 0s, mix: green}, {at: 99s, mix: green}]\n")
     with live_server(tmp_path / "film.mp4", "-t", earlier, "--model", model_file) as server:
         pass
+    assert f"{earlier}:2:35: warning: the key at 99s" in "".join(server.log)
     assert "not saved" not in "".join(server.log)
     with live_server(tmp_path / "film.mp4", "-t", earlier, "--model", model_file) as server:
         tab = Tab(server)

@@ -74,7 +74,7 @@ async def serve(
             session.note_file(text, timeline)
             session.command({"type": "timeline", "text": text, "keep_text": True, "follow": True})
             for warning in session.warnings:
-                on_warning(warning)
+                on_warning(f"{timeline}{warning.removeprefix('timeline')}")
         hosts = hosts_of(host, *listening.getsockname()[:2])
         config = uvicorn.Config(
             Server(session, viewers).app(hosts),
