@@ -283,6 +283,17 @@ def test_a_file_called_like_numbered_pictures_is_that_file(tmp_path: Path) -> No
     assert probe(path).is_image
 
 
+@pytest.mark.parametrize("name", ["p%d.png", "d%d/p.png", "p{1}.png"])
+def test_an_animation_called_like_numbered_pictures_has_all_its_frames(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    first, *others = (Image.new("RGB", (32, 32), (shade, 0, 0)) for shade in (0, 90, 180))
+    first.save(path, save_all=True, append_images=others)
+    assert len(list(decode(probe(path)))) == 3
+
+
 def test_they_are_one_job_with_the_name_before_the_number(pictures: Callable[..., Path]) -> None:
     source = pictures([1, 2])
     output = source.parent / "out"
