@@ -814,6 +814,49 @@ def test_a_reader_that_has_left_stops_no_painting(
     assert len(list(out.iterdir())) == 2
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX terminals")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("gone", ["terminal", "disk"])
+def test_a_batch_goes_on_where_nobody_takes_its_messages(
+    picture: Path, model_file: str, tmp_path: Path, gone: str, unbuffered: str
+) -> None:
+    other, bad, out = picture.with_name("other.png"), picture.with_name("bad.png"), tmp_path / "out"
+    other.write_bytes(picture.read_bytes())
+    bad.write_text("no picture")
+    if gone == "disk":
+        if not Path("/dev/full").exists():
+            pytest.skip("needs /dev/full")
+        stream = os.open("/dev/full", os.O_WRONLY)
+    else:
+        terminal, stream = os.openpty()
+        os.close(terminal)
+    command = [sys.executable, "-m", "videostyle", "render", str(bad), str(picture), str(other)]
+    done = subprocess.run(
+        [*command, "-o", str(out), "--style", "red", "--model", model_file],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=stream,
+        stderr=stream,
+    )
+    os.close(stream)
+    assert done.returncode == 3
+    assert len(list(out.iterdir())) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "videostyle", "schema"],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.stderr == "videostyle: standard output: No space left on device\n"
+    assert done.returncode == 1
+
+
 def test_a_full_disk_is_one_line_and_leaves_no_part(
     picture: Path,
     model_file: str,

@@ -24,7 +24,6 @@ from videostyle.cli.console import (
     make_stylizer,
     named_path,
     positive,
-    reader_may_leave,
     say,
     say_error,
 )
@@ -233,10 +232,11 @@ def _render_one(
     for note in report.notes[len(warnings) :]:
         say(f"{source}: {note}")
     if report.frames and not arguments.json:
-        with reader_may_leave(sys.stdout):
+        with suppress(OSError):  # the result is the file
             print(
                 f"{report.output}  {_frames(report)} in {report.seconds:.1f} s, "
-                f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
+                f"{report.fps:.1f} frames/s, limited by {report.limited_by}",
+                flush=True,
             )
     return report
 
