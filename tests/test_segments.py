@@ -50,7 +50,7 @@ from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.easing import CubicBezier, Easing, hold
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
-from videostyle.whole_file import written_whole
+from videostyle.whole_file import part_path, written_whole
 
 PIECE = 0.4
 RED, SLOW_RED = Look({"red": 1}), Look({"red": 1}, stroke=0.25)
@@ -139,6 +139,20 @@ def test_joined_pieces_have_every_frame_at_its_time(
             b.codec_tag,
         )
     assert not segment_folder(joined).exists()
+
+
+def test_no_piece_is_written_through_a_link_at_its_parts_name(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    mine, output = tmp_path / "mine.txt", tmp_path / "out.mp4"
+    mine.write_text("mine")
+    folder = segment_folder(output)
+    folder.mkdir()
+    for part in (folder / "00000.part.nut", folder / "manifest.part.json", part_path(output)):
+        part.symlink_to(mine)
+    paint(clip(pts=range(30)), output, stylizer)
+    assert mine.read_text() == "mine"
+    assert len(frames(output)) == 30
 
 
 @pytest.mark.parametrize("offset", [0, 1234])
