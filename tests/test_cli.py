@@ -494,8 +494,30 @@ def test_the_command_to_go_on_is_quoted_for_the_shell_of_windows(
     monkeypatch.setattr(sys, "argv", ["videostyle", "render", "my clip.mp4"])
     with monkeypatch.context() as windows:
         windows.setattr(os, "name", "nt")
-        _say_interrupted([part], argparse.Namespace(yes=True, no=False))
+        _say_interrupted([part], [], argparse.Namespace(yes=True, no=False))
     assert 'Go on with the same command: videostyle render "my clip.mp4"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("yes", [[], ["-y"], ["--yes"]])
+def test_the_command_to_go_on_paints_no_file_again_that_is_finished(
+    yes: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "b.mp4"
+    whole = videostyle.Report(tmp_path / "a.mp4", 9, 1.0, 9.0, "decode", True, False, ())
+    part = videostyle.Report(tmp_path / "b.part.mp4", 9, 1.0, 9.0, "decode", False, True, ())
+    given = argparse.Namespace(yes=bool(yes), no=False)
+    monkeypatch.setattr(sys, "argv", ["videostyle", "render", "in", *yes, "-o", "out"])
+    _say_interrupted([whole, part], [output], given)
+    assert (
+        "Go on with the same command: videostyle render in -o out -n\n" in capsys.readouterr().err
+    )
+    # The one of before, which is to be overwritten, would be left alone too.
+    output.write_text("old")
+    _say_interrupted([whole, part], [output], given)
+    assert "Start over with the same command: videostyle render in" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

@@ -185,7 +185,8 @@ def _render(arguments: argparse.Namespace) -> int:
         whole = {"files": found, "failed": failed, "skipped": skipped}
         print(json.dumps(whole if several or skipped else found[0]))
     if reports and not reports[-1].complete:
-        return _say_interrupted(reports, arguments)
+        left = [output for _, output in jobs[len(reports) + len(failed) - 1 :]]
+        return _say_interrupted(reports, left, arguments)
     if failed:
         say(f"videostyle: {len(failed)} of {len(planned)} files failed: {', '.join(failed)}")
     return SOME_FAILED if failed else 0
@@ -384,14 +385,21 @@ def _interruptible() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-def _say_interrupted(reports: list[Report], arguments: argparse.Namespace) -> int:
+def _say_interrupted(reports: list[Report], left: list[Path], arguments: argparse.Namespace) -> int:
+    """left: the outputs that are not finished."""
+    from videostyle.encode.output_file import exists
+
     last = reports[-1]
     kept = f"{last.output} holds the first {_frames(last)}" if last.frames else "no part"
     words = ["videostyle", *sys.argv[1:]]
-    if len(reports) > 1 and not (arguments.yes or arguments.no):
-        words.append("-n")  # the files before it are finished
+    goes_on = last.goes_on
+    if len(reports) > 1:  # the files before it are finished, and -n leaves them alone
+        without_yes = [word for word in words if word not in ("-y", "--yes")]
+        goes_on = (without_yes != words) == arguments.yes and not any(map(exists, left))
+        if goes_on:
+            words = without_yes if arguments.no else [*without_yes, "-n"]
     command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
-    verb = "Go on" if last.goes_on or len(reports) > 1 else "Start over"
+    verb = "Go on" if goes_on else "Start over"
     say(f"stopped: {kept}. {verb} with the same command: {command}")
     return INTERRUPTED
 
