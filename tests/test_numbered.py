@@ -101,6 +101,7 @@ def names(folder: Path) -> list[str]:
     [
         *(("f_%05d.png", True), ("%d.JPG", True), ("f_%05d.mp4", False), ("f_%s.png", False)),
         *(("f_%d_%d.png", False), ("100%.png", False), ("f.png", False), ("%3d.png", False)),
+        ("50% off_%03d.png", True),
     ],
 )
 def test_a_sequence_is_a_pictures_ending_and_one_number(name: str, expected: bool) -> None:
@@ -155,6 +156,17 @@ def test_pictures_become_pictures_of_the_same_numbers(
         with Image.open(output.parent / f"p_{number:03d}.png") as picture:
             change = np.asarray(picture, int) - np.asarray(paint(number, "RGBA"))
             assert np.abs(change).max() <= 1
+
+
+def test_a_percent_sign_beside_the_number_stays(clip: Callable[..., Path], tmp_path: Path) -> None:
+    source = clip("50% off.mp4", pts=range(3))
+    ((_, output),) = plan_jobs([source], tmp_path / "new" / "{stem}_%03d.png", "dusk")
+    (tmp_path / "new").mkdir()
+    copy(source, output, EncodeOptions())
+    assert names(tmp_path / "new") == [f"50% off_00{number}.png" for number in (1, 2, 3)]
+    assert probe(output).frame_count == 3
+    with pytest.raises(UsageError, match="leave one number in the name"):
+        plan_output(probe(source), tmp_path / "%d_%d.png", EncodeOptions())
 
 
 def test_pictures_of_an_earlier_run_are_counted(
