@@ -285,8 +285,12 @@ def test_a_timeline_of_named_easings_and_curves_goes_on(
     assert any("went on after" in note for note in report.notes)
 
 
-def test_another_input_or_model_is_noticed(
-    clip: Clip, stylizer: Stylizer, small_model: Model, tmp_path: Path
+def test_another_input_model_or_precision_is_noticed(
+    clip: Clip,
+    stylizer: Stylizer,
+    small_model: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, output = clip(pts=range(40)), tmp_path / "out.mp4"
     paint(source, output, stylizer, stop_after=15)
@@ -295,8 +299,11 @@ def test_another_input_or_model_is_noticed(
     report, _ = paint(source, output, other, stop_after=15)
     assert any("the model changed" in note for note in report.notes)
     os.utime(source, (1, 1))
-    report, _ = paint(source, output, other)
+    report, _ = paint(source, output, other, stop_after=15)
     assert any("the input changed" in note for note in report.notes)
+    monkeypatch.setattr(other.engine, "arithmetic", "of another precision")
+    report, _ = paint(source, output, other)
+    assert any("the precision or device changed" in note for note in report.notes)
 
 
 def test_another_choice_of_sound_keeps_the_pieces(
