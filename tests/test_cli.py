@@ -187,6 +187,51 @@ def test_no_answer_is_no(
     assert output.read_text() == "mine"
 
 
+def test_an_answer_that_is_not_yes_is_confirmed(
+    video: Path,
+    model_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_text("mine")
+    monkeypatch.setattr("builtins.input", lambda: "n")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
+    assert main(arguments) == 0
+    assert output.read_text() == "mine"
+    assert capsys.readouterr().err.endswith(f"{output}: left as it is\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["probe", ""], ["verify", "", ""], ["timeline", "check", ""], ["timeline", "show", ""]),
+        *(["styles", "--sheet", "", "x"], ["render", "x", "-o", "y", "-t", ""]),
+    ],
+)
+def test_an_empty_name_is_told_what_to_write(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(command)
+    assert "'': write the name of a file or folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_a_pipe_is_told_what_to_do(
+    model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
+    command = ["render", str(pipe), "-o", str(tmp_path), "--style", "red", "--model", model_file]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert error.endswith(f"{pipe}: is a pipe; save what it gives to a file first\n")
+
+
 def test_probe_refuses_an_ending_that_is_none(video: Path) -> None:
     assert main(["probe", str(video), "--to", ""]) == 2
 

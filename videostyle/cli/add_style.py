@@ -12,6 +12,7 @@ from videostyle.cli.console import (
     check_outputs,
     check_size,
     find_loss_network,
+    named_path,
     positive,
     say,
 )
@@ -26,14 +27,14 @@ def add_add_style(commands: Any) -> None:
         "add-style", help="teach a model one more painting", description=_add_style.__doc__
     )
     parser.set_defaults(command=_add_style)
-    parser.add_argument("painting", type=Path, metavar="PAINTING", help="a picture of it")
+    parser.add_argument("painting", type=named_path, metavar="PAINTING", help="a picture of it")
     parser.add_argument("--name", required=True, help="what timelines will call the style")
     parser.add_argument("--title", help="title, for the credits (default: the name)")
     parser.add_argument("--artist", default="unknown", help="artist, for the credits")
     parser.add_argument("--year", default="", help="year, for the credits")
     parser.add_argument(
         "--content",
-        type=Path,
+        type=named_path,
         required=True,
         metavar="FOLDER|VIDEO",
         help="what to practise on: a folder of photographs, or the video (or numbered pictures) "
@@ -60,7 +61,7 @@ def add_add_style(commands: Any) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("-y", "--yes", action="store_true", help="overwrite the output")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="the new model (.safetensors)"
+        "-o", "--output", type=named_path, required=True, help="the new model (.safetensors)"
     )
 
 

@@ -64,7 +64,7 @@ def add_render(commands: Any) -> None:
         "out/frame_%%05d.png is a picture of every frame",
     )
     look = parser.add_mutually_exclusive_group(required=True)
-    look.add_argument("-t", "--timeline", type=Path, help="a timeline (YAML)")
+    look.add_argument("-t", "--timeline", type=named_path, help="a timeline (YAML)")
     look.add_argument("--style", metavar="NAME", help="one style throughout")
     look.add_argument("--mix", metavar="A=1,B=3", help="one mixture throughout")
     parser.add_argument("--strength", type=float, help="0 (original) to 1; with --style or --mix")
@@ -325,7 +325,10 @@ def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
     if sys.stdin.isatty() and sys.stderr.isatty():
         say(f"{output} exists. Overwrite? [y/N] ", end="")
         with suppress(EOFError):
-            return input().strip().lower() in ("y", "yes")
+            if input().strip().lower() in ("y", "yes"):
+                return True
+            say(f"{output}: left as it is")
+            return False
     raise UsageError(f"{output}: exists; -y overwrites it, -n skips it")
 
 

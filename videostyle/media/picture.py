@@ -43,11 +43,11 @@ def is_picture(path: Path) -> bool:
     Reads its first bytes alone."""
     if path.suffix.lower() in _STREAM_SUFFIXES:
         return False
-    try:
-        with sizes_unwarned(), Image.open(path, formats=READ_FORMATS) as picture:
-            return not _moves(picture)
-    except Exception:  # as in load_picture, which says what is wrong
-        return path.suffix.lower() in PICTURE_SUFFIXES
+    with suppress(Exception):  # as in load_picture, which says what is wrong
+        if path.is_file():  # a pipe can be read once alone
+            with sizes_unwarned(), Image.open(path, formats=READ_FORMATS) as picture:
+                return not _moves(picture)
+    return path.suffix.lower() in PICTURE_SUFFIXES
 
 
 def is_animation(path: Path) -> bool:
