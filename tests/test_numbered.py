@@ -158,6 +158,14 @@ def test_pictures_become_pictures_of_the_same_numbers(
             assert np.abs(change).max() <= 1
 
 
+def test_a_folder_at_a_pictures_name_is_named_before_the_run(
+    clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "k_0002.png").mkdir()
+    with pytest.raises(MediaError, match=r"k_0002\.png: is a folder; its name is needed"):
+        plan_output(probe(clip(pts=range(3))), tmp_path / "k_%04d.png", EncodeOptions())
+
+
 def test_a_percent_sign_beside_the_number_stays(clip: Callable[..., Path], tmp_path: Path) -> None:
     source = clip("50% off.mp4", pts=range(3))
     ((_, output),) = plan_jobs([source], tmp_path / "new" / "{stem}_%03d.png", "dusk")
