@@ -909,6 +909,21 @@ def test_a_batch_goes_on_where_nobody_takes_its_messages(
     assert len(list(out.iterdir())) == 2
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX terminals")
+def test_a_terminal_without_a_size_gets_no_empty_line_for_a_bar(
+    video: Path, model_file: str, tmp_path: Path
+) -> None:
+    terminal, stream = os.openpty()
+    command = [sys.executable, "-m", "videostyle", "render", str(video), "--style", "red"]
+    command += ["--model", model_file, "-o", str(tmp_path / "out.mp4")]
+    subprocess.run(command, check=True, stdout=stream, stderr=stream)
+    said = os.read(terminal, 10_000).decode().splitlines()
+    os.close(terminal)
+    os.close(stream)
+    assert len(said) > 1
+    assert all(said)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from videostyle.cli.console import (
     MIX_FORM,
@@ -413,7 +413,7 @@ def _progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
 
     Where stderr is no terminal it writes a plain line every few seconds instead.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or not _has_width(sys.stderr):
         yield None if quiet else _progress_lines(name)
         return
     from tqdm import tqdm
@@ -428,6 +428,14 @@ def _progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
 
     with bar:
         yield on_progress
+
+
+def _has_width(stream: TextIO) -> bool:
+    """Whether it is a terminal that a bar can be drawn on. One without a size, as in a container,
+    would show an empty line for it."""
+    with suppress(OSError):
+        return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
+    return False
 
 
 def _progress_lines(name: str) -> Callable[[Progress], None]:
