@@ -13,12 +13,17 @@ from PIL import Image
 from pipeline import Clip
 
 from videostyle.cli import main
-from videostyle.errors import UsageError
+from videostyle.errors import TrainingError, UsageError
 from videostyle.look import Look
 from videostyle.network.model import Model, load_model
 from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.training.add_style import StyleTraining, content_pictures, loss_range
+from videostyle.training.add_style import (
+    StyleTraining,
+    content_pictures,
+    loss_range,
+    middle_picture,
+)
 from videostyle.training.config import PaintingConfig
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.vgg16 import _ArrayUnpickler
@@ -157,6 +162,35 @@ def test_content_comes_from_a_folder_a_picture_or_a_video(
     frames = content_pictures(clip())
     assert frames
     assert all(isinstance(frame, Image.Image) for frame in frames)
+
+
+def test_content_comes_from_numbered_pictures(photos: Path) -> None:
+    for number in range(3):
+        (photos / f"{number}.png").rename(photos / f"f_{number:02d}.png")
+    assert len(content_pictures(photos / "f_%02d.png")) == 3
+
+
+def test_photos_that_cannot_be_read_and_hidden_files_are_passed_over(
+    small_model: Model,
+    painting: Path,
+    photos: Path,
+    loss_network_file: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (photos / "._1.png").write_bytes(b"of another system")
+    broken = photos / "1.png"
+    broken.write_bytes(broken.read_bytes()[:500])
+    content = content_pictures(photos)
+    assert broken in content
+    assert middle_picture(content).size == (96, 72)
+    list(training(small_model, painting, photos, loss_network_file, 4).steps())
+    assert [record.getMessage() for record in caplog.records if "left out" in record.msg] == [
+        f"left out: {broken}: cannot be read as a picture: image file is truncated"
+    ]
+    for path in photos.glob("?.png"):
+        path.write_bytes(b"none")
+    with pytest.raises(TrainingError, match="cannot be read as a picture, nor can any"):
+        middle_picture(content)
 
 
 def test_the_range_of_losses_is_read_from_the_card() -> None:

@@ -41,6 +41,8 @@ RED = Look({"red": 1})
         ({"segment_seconds": math.nan}, "segment_seconds is nan"),
         ({"options": {"crf": 20}}, "options is {'crf': 20}; give EncodeOptions"),
         ({"options": EncodeOptions(crf="20")}, "crf is '20'; it must be a whole number"),  # type: ignore[arg-type]
+        ({"options": EncodeOptions(crf=True)}, "crf is True; it must be a whole number"),
+        ({"max_size": True}, "max_size is True; it must be a whole number above 0"),
         (
             {"options": EncodeOptions(encoder_options={"g": 50})},  # type: ignore[dict-item]
             "encoder_options: g is 50; write it as text, '50'",

@@ -187,6 +187,51 @@ def test_no_answer_is_no(
     assert output.read_text() == "mine"
 
 
+def test_an_answer_that_is_not_yes_is_confirmed(
+    video: Path,
+    model_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_text("mine")
+    monkeypatch.setattr("builtins.input", lambda: "n")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
+    assert main(arguments) == 0
+    assert output.read_text() == "mine"
+    assert capsys.readouterr().err.endswith(f"{output}: left as it is\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["probe", ""], ["verify", "", ""], ["timeline", "check", ""], ["timeline", "show", ""]),
+        *(["styles", "--sheet", "", "x"], ["render", "x", "-o", "y", "-t", ""]),
+    ],
+)
+def test_an_empty_name_is_told_what_to_write(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(command)
+    assert "'': write the name of a file or folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_a_pipe_is_told_what_to_do(
+    model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
+    command = ["render", str(pipe), "-o", str(tmp_path), "--style", "red", "--model", model_file]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert error.endswith(f"{pipe}: is a pipe; save what it gives to a file first\n")
+
+
 def test_probe_refuses_an_ending_that_is_none(video: Path) -> None:
     assert main(["probe", str(video), "--to", ""]) == 2
 
@@ -494,8 +539,30 @@ def test_the_command_to_go_on_is_quoted_for_the_shell_of_windows(
     monkeypatch.setattr(sys, "argv", ["videostyle", "render", "my clip.mp4"])
     with monkeypatch.context() as windows:
         windows.setattr(os, "name", "nt")
-        _say_interrupted([part], argparse.Namespace(yes=True, no=False))
+        _say_interrupted([part], [], argparse.Namespace(yes=True, no=False))
     assert 'Go on with the same command: videostyle render "my clip.mp4"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("yes", [[], ["-y"], ["--yes"]])
+def test_the_command_to_go_on_paints_no_file_again_that_is_finished(
+    yes: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "b.mp4"
+    whole = videostyle.Report(tmp_path / "a.mp4", 9, 1.0, 9.0, "decode", True, False, ())
+    part = videostyle.Report(tmp_path / "b.part.mp4", 9, 1.0, 9.0, "decode", False, True, ())
+    given = argparse.Namespace(yes=bool(yes), no=False)
+    monkeypatch.setattr(sys, "argv", ["videostyle", "render", "in", *yes, "-o", "out"])
+    _say_interrupted([whole, part], [output], given)
+    assert (
+        "Go on with the same command: videostyle render in -o out -n\n" in capsys.readouterr().err
+    )
+    # The one of before, which is to be overwritten, would be left alone too.
+    output.write_text("old")
+    _say_interrupted([whole, part], [output], given)
+    assert "Start over with the same command: videostyle render in" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -812,6 +879,64 @@ def test_a_reader_that_has_left_stops_no_painting(
     options = ["-o", str(out), "--style", "red", "--model", model_file]
     run_without_reader(["render", str(picture), str(other), *options], "1")
     assert len(list(out.iterdir())) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX terminals")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("gone", ["terminal", "disk"])
+def test_a_batch_goes_on_where_nobody_takes_its_messages(
+    picture: Path, model_file: str, tmp_path: Path, gone: str, unbuffered: str
+) -> None:
+    other, bad, out = picture.with_name("other.png"), picture.with_name("bad.png"), tmp_path / "out"
+    other.write_bytes(picture.read_bytes())
+    bad.write_text("no picture")
+    if gone == "disk":
+        if not Path("/dev/full").exists():
+            pytest.skip("needs /dev/full")
+        stream = os.open("/dev/full", os.O_WRONLY)
+    else:
+        terminal, stream = os.openpty()
+        os.close(terminal)
+    command = [sys.executable, "-m", "videostyle", "render", str(bad), str(picture), str(other)]
+    done = subprocess.run(
+        [*command, "-o", str(out), "--style", "red", "--model", model_file],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=stream,
+        stderr=stream,
+    )
+    os.close(stream)
+    assert done.returncode == 3
+    assert len(list(out.iterdir())) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX terminals")
+def test_a_terminal_without_a_size_gets_no_empty_line_for_a_bar(
+    video: Path, model_file: str, tmp_path: Path
+) -> None:
+    terminal, stream = os.openpty()
+    command = [sys.executable, "-m", "videostyle", "render", str(video), "--style", "red"]
+    command += ["--model", model_file, "-o", str(tmp_path / "out.mp4")]
+    subprocess.run(command, check=True, stdout=stream, stderr=stream)
+    said = os.read(terminal, 10_000).decode().splitlines()
+    os.close(terminal)
+    os.close(stream)
+    assert len(said) > 1
+    assert all(said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "videostyle", "schema"],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.stderr == "videostyle: standard output: No space left on device\n"
+    assert done.returncode == 1
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_part(

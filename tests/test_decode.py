@@ -505,7 +505,7 @@ def write_animation(path: Path) -> None:
     [
         ("gone.mp4", lambda path: None, "no such file"),
         ("folder.mp4", Path.mkdir, "is a folder"),
-        ("fifo.mp4", os.mkfifo, "is a folder or device"),
+        ("fifo.mp4", os.mkfifo, "is a pipe; save what it gives to a file first"),
         ("empty.mp4", Path.touch, "is empty"),
         ("noise.mp4", lambda path: path.write_bytes(bytes(range(256)) * 9), "cannot be read"),
         ("note.txt", lambda path: path.write_text("hello\n" * 99), "is text"),

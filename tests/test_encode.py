@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -13,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.container import OutputContainer
 from av.stream import Disposition
 from conftest import BT601, BT709, CLIPS, REFUSED
 from PIL import Image
@@ -23,12 +25,13 @@ from videostyle.decode.probe import probe
 from videostyle.encode.encode import encode, join_segments
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import exists, plan_output
+from videostyle.encode.output_video import open_output
 from videostyle.encode.plan import EncodingPlan
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import ColorConverter, output_color, plane_array
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
-from videostyle.whole_file import part_path
+from videostyle.whole_file import part_path, written_whole
 
 LOSSLESS = EncodeOptions(preset="ultrafast", crf=0)
 
@@ -232,6 +235,26 @@ def test_an_odd_size_needs_no_padding_in_444(clip: Clip, tmp_path: Path) -> None
     assert (info.width, info.height) == (97, 65)
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.png", "out_%03d.png", "out.json"])
+def test_nothing_is_written_through_a_link_at_a_parts_name(
+    clip: Clip, tmp_path: Path, name: str
+) -> None:
+    mine, output = tmp_path / "mine.txt", tmp_path / name
+    mine.write_text("mine")
+    part_path(output).symlink_to(mine)
+    if name == "out.json":
+        with written_whole(output) as part:
+            part.write_text("{}")
+    elif name == "out.png":
+        Image.new("RGB", (32, 32)).save(tmp_path / "in.png")
+        copy(tmp_path / "in.png", output)
+    else:
+        copy(clip(), output, EncodeOptions())
+    assert mine.read_text() == "mine"
+    assert not output.is_symlink()
+    assert not os.path.lexists(part_path(output))
+
+
 def test_metadata_and_chapters_are_kept(clip: Clip, tmp_path: Path) -> None:
     plain, source = clip(pts=range(25)), tmp_path / "titled.mkv"
     with av.open(str(plain)) as before, av.open(str(source), "w") as after:
@@ -298,11 +321,16 @@ def test_an_error_leaves_the_old_output_and_no_part(
 
 
 def test_a_fault_of_the_disk_is_a_clear_error_and_stops_the_frames(
-    clip: Clip, tmp_path: Path
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info, output = probe(clip(pts=range(9))), tmp_path / "out.mp4"
-    part_path(output).symlink_to("/dev/full")
     plan = plan_output(info, output, FAST)
+
+    def on_full_disk(part: Path, plan: EncodingPlan) -> AbstractContextManager[OutputContainer]:
+        part.symlink_to("/dev/full")
+        return open_output(part, plan)
+
+    monkeypatch.setattr("videostyle.encode.encode.open_output", on_full_disk)
     frames = untouched(info, plan)
     next(frames)
     with pytest.raises(MediaError, match=r"out\.part\.mp4: cannot be written: No space left"):

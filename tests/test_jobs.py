@@ -54,6 +54,18 @@ def test_an_animated_picture_becomes_a_video(folder: Path) -> None:
     ]
 
 
+def test_a_still_picture_is_told_by_what_it_is(tmp_path: Path) -> None:
+    names = ("photo.jfif", "photo", "named.mp4")
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name, "JPEG")
+    for name in names:
+        ((_, output),) = plan_jobs([tmp_path / name], tmp_path / "out", "dusk")
+        assert output.suffix == ".png"
+    (tmp_path / "named.mp4").unlink()
+    sources = [source for source, _ in plan_jobs([tmp_path], tmp_path / "out", "dusk")]
+    assert sources == [tmp_path / "photo.jfif"]
+
+
 def test_a_pattern_means_what_it_matches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "deep").mkdir()
     (folder / "deep" / "c.mp4").write_bytes(b"x")
@@ -137,6 +149,23 @@ def test_an_input_is_never_an_output(folder: Path) -> None:
     for output in ("a.mp4", "link.mp4"):
         with pytest.raises(UsageError, match="is also an input"):
             plan_jobs([folder / "a.mp4"], folder / output, "dusk")
+
+
+def test_what_an_earlier_run_made_of_a_folder_is_no_source_of_the_next(folder: Path) -> None:
+    jobs = plan_jobs([folder], f"{folder}/", "dusk")
+    for _, output in jobs:
+        output.write_bytes(b"painted")
+    assert plan_jobs([folder], f"{folder}/", "dusk") == jobs
+    assert plan_jobs([folder / "*.*4"], f"{folder}/", "dusk") == jobs[:1]
+    sequence = folder / "{stem}_%03d.png"
+    (folder / "a_001.png").write_bytes(b"painted")
+    sources = [source.name for source, _ in plan_jobs([folder / "a*"], sequence, "dusk")]
+    assert sources == ["a.mp4", "a_dusk.mp4"]
+    with pytest.raises(UsageError, match="is also an input"):  # named one by one
+        plan_jobs([folder / "a.mp4", folder / "a_dusk.mp4"], f"{folder}/", "dusk")
+    (folder / f"{folder.name}.mp4").write_bytes(b"mine")
+    with pytest.raises(UsageError, match="would be written there"):
+        plan_jobs([folder], folder / "{folder}.mp4", "dusk")
 
 
 def test_missing_inputs_are_named(folder: Path) -> None:

@@ -101,6 +101,7 @@ def names(folder: Path) -> list[str]:
     [
         *(("f_%05d.png", True), ("%d.JPG", True), ("f_%05d.mp4", False), ("f_%s.png", False)),
         *(("f_%d_%d.png", False), ("100%.png", False), ("f.png", False), ("%3d.png", False)),
+        ("50% off_%03d.png", True),
     ],
 )
 def test_a_sequence_is_a_pictures_ending_and_one_number(name: str, expected: bool) -> None:
@@ -155,6 +156,25 @@ def test_pictures_become_pictures_of_the_same_numbers(
         with Image.open(output.parent / f"p_{number:03d}.png") as picture:
             change = np.asarray(picture, int) - np.asarray(paint(number, "RGBA"))
             assert np.abs(change).max() <= 1
+
+
+def test_a_folder_at_a_pictures_name_is_named_before_the_run(
+    clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "k_0002.png").mkdir()
+    with pytest.raises(MediaError, match=r"k_0002\.png: is a folder; its name is needed"):
+        plan_output(probe(clip(pts=range(3))), tmp_path / "k_%04d.png", EncodeOptions())
+
+
+def test_a_percent_sign_beside_the_number_stays(clip: Callable[..., Path], tmp_path: Path) -> None:
+    source = clip("50% off.mp4", pts=range(3))
+    ((_, output),) = plan_jobs([source], tmp_path / "new" / "{stem}_%03d.png", "dusk")
+    (tmp_path / "new").mkdir()
+    copy(source, output, EncodeOptions())
+    assert names(tmp_path / "new") == [f"50% off_00{number}.png" for number in (1, 2, 3)]
+    assert probe(output).frame_count == 3
+    with pytest.raises(UsageError, match="leave one number in the name"):
+        plan_output(probe(source), tmp_path / "%d_%d.png", EncodeOptions())
 
 
 def test_pictures_of_an_earlier_run_are_counted(
@@ -281,6 +301,17 @@ def test_a_file_called_like_numbered_pictures_is_that_file(tmp_path: Path) -> No
     path = tmp_path / "%05d.png"
     paint(1).save(path)
     assert probe(path).is_image
+
+
+@pytest.mark.parametrize("name", ["p%d.png", "d%d/p.png", "p{1}.png"])
+def test_an_animation_called_like_numbered_pictures_has_all_its_frames(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    first, *others = (Image.new("RGB", (32, 32), (shade, 0, 0)) for shade in (0, 90, 180))
+    first.save(path, save_all=True, append_images=others)
+    assert len(list(decode(probe(path)))) == 3
 
 
 def test_they_are_one_job_with_the_name_before_the_number(pictures: Callable[..., Path]) -> None:

@@ -50,7 +50,7 @@ from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.easing import CubicBezier, Easing, hold
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
-from videostyle.whole_file import written_whole
+from videostyle.whole_file import part_path, written_whole
 
 PIECE = 0.4
 RED, SLOW_RED = Look({"red": 1}), Look({"red": 1}, stroke=0.25)
@@ -139,6 +139,20 @@ def test_joined_pieces_have_every_frame_at_its_time(
             b.codec_tag,
         )
     assert not segment_folder(joined).exists()
+
+
+def test_no_piece_is_written_through_a_link_at_its_parts_name(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    mine, output = tmp_path / "mine.txt", tmp_path / "out.mp4"
+    mine.write_text("mine")
+    folder = segment_folder(output)
+    folder.mkdir()
+    for part in (folder / "00000.part.nut", folder / "manifest.part.json", part_path(output)):
+        part.symlink_to(mine)
+    paint(clip(pts=range(30)), output, stylizer)
+    assert mine.read_text() == "mine"
+    assert len(frames(output)) == 30
 
 
 @pytest.mark.parametrize("offset", [0, 1234])
@@ -271,8 +285,12 @@ def test_a_timeline_of_named_easings_and_curves_goes_on(
     assert any("went on after" in note for note in report.notes)
 
 
-def test_another_input_or_model_is_noticed(
-    clip: Clip, stylizer: Stylizer, small_model: Model, tmp_path: Path
+def test_another_input_model_or_precision_is_noticed(
+    clip: Clip,
+    stylizer: Stylizer,
+    small_model: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, output = clip(pts=range(40)), tmp_path / "out.mp4"
     paint(source, output, stylizer, stop_after=15)
@@ -281,8 +299,11 @@ def test_another_input_or_model_is_noticed(
     report, _ = paint(source, output, other, stop_after=15)
     assert any("the model changed" in note for note in report.notes)
     os.utime(source, (1, 1))
-    report, _ = paint(source, output, other)
+    report, _ = paint(source, output, other, stop_after=15)
     assert any("the input changed" in note for note in report.notes)
+    monkeypatch.setattr(other.engine, "arithmetic", "of another precision")
+    report, _ = paint(source, output, other)
+    assert any("the precision or device changed" in note for note in report.notes)
 
 
 def test_another_choice_of_sound_keeps_the_pieces(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, UsageError
 from videostyle.look import ORIGINAL, Look, normalize_mixture
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing, hold, linear
 from videostyle.timeline.plot import _key_times, plot_timeline
@@ -99,6 +99,18 @@ def test_an_overshooting_ease_stays_in_range() -> None:
     looks = [timeline.look_at(step / 100) for step in range(101)]
     assert max(look.mix.get("b", 0) for look in looks) > 0.6
     assert max(look.strength for look in looks) == 1
+
+
+def test_a_track_that_there_is_not_is_named() -> None:
+    mix = Track([Keyframe(0, {"a": 1.0})])
+    with pytest.raises(ValueError, match="no track 'strenght'; its scalars are strength, keep_c"):
+        Timeline(mix, {"strenght": Track([Keyframe(0, 0.5)])})
+
+
+def test_an_easing_that_gives_no_number_is_named() -> None:
+    mix = Track([Keyframe(1, {"a": 1.0}, lambda _: math.nan), Keyframe(2, {"b": 1.0})])
+    with pytest.raises(UsageError, match=r"the easing of the key at 1 s gives nan for 0\.5"):
+        Timeline(mix).look_at(1.5)
 
 
 def test_repeat_and_bounce_fold_time() -> None:

@@ -159,6 +159,70 @@ def test_what_was_lost_is_named(
     assert any(fault in found for found in faults(film, damaged)), faults(film, damaged)
 
 
+def with_chapters(source: Path, output: Path, chapters: list[tuple[str | None, int, int]]) -> Path:
+    """A copy of a film with chapters of these titles, from and to so many milliseconds."""
+    with av.open(str(source)) as old, av.open(str(output), "w") as new:
+        streams = {stream: new.add_stream_from_template(stream) for stream in old.streams}
+        facts = [
+            {"start": begin, "end": end, "metadata": {} if title is None else {"title": title}}
+            for title, begin, end in chapters
+        ]
+        tick = Fraction(1, 1000)
+        new.set_chapters([{"id": n, "time_base": tick, **one} for n, one in enumerate(facts)])  # type: ignore[typeddict-item]
+        mux(new, streams, old.demux())
+    return output
+
+
+def chapters_of(path: Path) -> list[tuple[str, float]]:
+    with av.open(str(path)) as container:
+        return [
+            (one["metadata"].get("title", ""), float(one["start"] * (one["time_base"] or 0)))
+            for one in container.chapters()
+        ]
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_chapters_without_a_title_and_late_ones_are_kept(
+    clip: Clip, tmp_path: Path, name: str
+) -> None:
+    """MP4 and MOV have one without a title before a first one that is late, which is no fault."""
+    plain = clip(pts=range(50))
+    some = [(None, 0, 500), ("B", 500, 900), (None, 900, 1200), ("D", 1200, 2000)]
+    source = with_chapters(plain, tmp_path / "some.mkv", some)
+    copy(source, tmp_path / name)
+    assert chapters_of(tmp_path / name) == [("", 0.0), ("B", 0.5), ("", 0.9), ("D", 1.2)]
+    assert faults(source, tmp_path / name) == []
+    late = [("A", 800, 1200), ("B", 1200, 2000)]
+    source = with_chapters(plain, tmp_path / "late.mkv", late)
+    copy(source, tmp_path / name)
+    before = [] if name == "out.mkv" else [("", 0.0)]
+    assert chapters_of(tmp_path / name) == [*before, ("A", 0.8), ("B", 1.2)]
+    assert faults(source, tmp_path / name) == []
+
+
+@pytest.mark.parametrize(
+    ("chapters", "found"),
+    [
+        (
+            [("A", 0, 500), ("A", 500, 1000), ("B", 1000, 2000)],
+            ["('C', 1.5) is None", "None is ('A', 0.5)"],
+        ),
+        (
+            [("A", 0, 1200), ("B", 1200, 1500), ("c", 1500, 2000)],
+            ["('B', 1.0) is ('B', 1.2)", "('C', 1.5) is ('c', 1.5)"],
+        ),
+    ],
+)
+def test_every_fault_of_the_chapters_is_one(
+    clip: Clip, tmp_path: Path, chapters: list[tuple[str | None, int, int]], found: list[str]
+) -> None:
+    plain = clip(pts=range(50))
+    wanted = [("A", 0, 1000), ("B", 1000, 1500), ("C", 1500, 2000)]
+    source = with_chapters(plain, tmp_path / "source.mkv", wanted)
+    other = with_chapters(plain, tmp_path / "other.mkv", chapters)
+    assert faults(source, other) == [f"chapters: {message}" for message in found]
+
+
 def moved_from(begin: float, late: float | None) -> Callable[[float], float | None]:
     return lambda seconds: late if seconds >= begin else 0.0
 

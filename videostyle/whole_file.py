@@ -27,6 +27,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     writing fails."""
     part = part_path(path)
     try:
+        part.unlink(missing_ok=True)  # it may be a link, which would be written through
         yield part
         part.replace(path)
     except BaseException as error:

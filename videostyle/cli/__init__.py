@@ -6,14 +6,12 @@ commands themselves, so that a Ctrl-C meanwhile is answered like any other.
 
 from __future__ import annotations
 
-import io
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videostyle import __version__
+from videostyle.cli.streams import settle_streams
 from videostyle.errors import INTERRUPTED, VideoStyleError
 
 if TYPE_CHECKING:
@@ -34,20 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed, as in `<&-`
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
-            stream.reconfigure(errors="backslashreplace")
-    from videostyle.cli.console import reader_may_leave, say, say_error
+    settle_streams()
+    from videostyle.cli.console import say, say_error
 
     try:
-        with reader_may_leave(sys.stdout):
+        try:
             words = sys.argv[1:] if argv is None else argv
             arguments = make_parser().parse_args(words or ["--help"])
             return int(arguments.command(arguments))
-        return 0
+        finally:
+            sys.stdout.flush()
     except VideoStyleError as error:
         say_error(error)
         return error.exit_code

@@ -12,6 +12,7 @@ from videostyle.cli.console import (
     check_outputs,
     check_size,
     find_loss_network,
+    named_path,
     positive,
     say,
 )
@@ -26,17 +27,18 @@ def add_add_style(commands: Any) -> None:
         "add-style", help="teach a model one more painting", description=_add_style.__doc__
     )
     parser.set_defaults(command=_add_style)
-    parser.add_argument("painting", type=Path, metavar="PAINTING", help="a picture of it")
+    parser.add_argument("painting", type=named_path, metavar="PAINTING", help="a picture of it")
     parser.add_argument("--name", required=True, help="what timelines will call the style")
     parser.add_argument("--title", help="title, for the credits (default: the name)")
     parser.add_argument("--artist", default="unknown", help="artist, for the credits")
     parser.add_argument("--year", default="", help="year, for the credits")
     parser.add_argument(
         "--content",
-        type=Path,
+        type=named_path,
         required=True,
         metavar="FOLDER|VIDEO",
-        help="what to practise on: a folder of photographs, or the video to be painted",
+        help="what to practise on: a folder of photographs, or the video (or numbered pictures) "
+        "to be painted",
     )
     add_loss_network(parser)
     add_model(parser)
@@ -59,7 +61,7 @@ def add_add_style(commands: Any) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("-y", "--yes", action="store_true", help="overwrite the output")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="the new model (.safetensors)"
+        "-o", "--output", type=named_path, required=True, help="the new model (.safetensors)"
     )
 
 
@@ -74,6 +76,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
 
     from videostyle.device import choose_device
     from videostyle.look import Look
+    from videostyle.media.numbered import files_of
     from videostyle.network.model import load_model, save_model
     from videostyle.network.model_card import Style, read_model_card
     from videostyle.stylize.stylizer import Stylizer
@@ -100,13 +103,15 @@ def _add_style(arguments: argparse.Namespace) -> int:
     if style.name in read_model_card(arguments.model).style_names:
         raise UsageError(f"--name: the model already has a style {style.name!r}; choose another")
     sample, table = output.with_suffix(".png"), output.with_suffix(".csv")
-    inputs = (arguments.painting, arguments.content, arguments.loss_network, arguments.model)
+    content = files_of(arguments.content)
+    inputs = (arguments.painting, *content, arguments.loss_network, arguments.model)
     if output.parent.exists():  # else it is made once nothing is refused any more
         check_outputs(output, sample, table, inputs=[Path(given) for given in inputs])
     for path in (output, sample, table):
         if path.exists() and not arguments.yes:
             raise UsageError(f"{path}: exists; -y overwrites it")
     pictures = add_style.content_pictures(arguments.content)
+    picture = add_style.middle_picture(pictures)
     training = add_style.StyleTraining(
         load_model(arguments.model),
         arguments.painting,
@@ -127,8 +132,6 @@ def _add_style(arguments: argparse.Namespace) -> int:
     model = training.model()
     save_model(output, model)
     write_losses(table, steps)
-    first = pictures[len(pictures) // 2]
-    picture = first if isinstance(first, Image.Image) else open_picture(first)
     stylizer = Stylizer(model, device=arguments.device)
     pastiche = stylizer(np.asarray(picture.convert("RGB")), Look({style.name: 1.0}))
     add_style.draw_sample(picture, arguments.painting, Image.fromarray(pastiche)).save(sample)

@@ -9,7 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videostyle.cli.console import add_device, check_outputs, check_plot_ending, positive, say
+from videostyle.cli.console import (
+    add_device,
+    check_outputs,
+    check_plot_ending,
+    named_path,
+    positive,
+    say,
+)
 from videostyle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ def add_bench(commands: Any) -> None:
     )
     parser.set_defaults(command=_bench)
     parser.add_argument(
-        "video", type=Path, help="a video, whose first frames are scaled to --lines"
+        "video", type=named_path, help="a video, whose first frames are scaled to --lines"
     )
     parser.add_argument(
         "--model",
@@ -40,8 +47,8 @@ def add_bench(commands: Any) -> None:
     add_device(parser)
     parser.add_argument("--frames", type=positive, default=100, help="default: %(default)s")
     parser.add_argument("--repeats", type=positive, default=3, help="default: %(default)s")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them (PNG, SVG, PDF)")
+    parser.add_argument("--json", type=named_path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--plot", type=named_path, metavar="FILE", help="draw them (PNG, SVG, PDF)")
 
 
 def _heights(text: str) -> list[int]:

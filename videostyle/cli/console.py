@@ -7,12 +7,11 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from videostyle.errors import TimelineError, UsageError, VideoStyleError
 from videostyle.network.model_card import DEFAULT_MODEL
@@ -22,28 +21,12 @@ MIX_FORM = "write NAME=WEIGHT,NAME=WEIGHT without spaces"
 
 def say(text: str, end: str = "\n") -> None:
     """Print to stderr: stdout is for results."""
-    with reader_may_leave(sys.stderr):
-        print(text, file=sys.stderr, end=end)
+    print(text, file=sys.stderr, end=end, flush=True)
 
 
 def say_error(error: VideoStyleError) -> None:
     """Print what went wrong; a timeline's mistakes begin with their own place."""
     say(str(error) if isinstance(error, TimelineError) else f"videostyle: {error}")
-
-
-@contextmanager
-def reader_may_leave(stream: TextIO) -> Iterator[None]:
-    """Once the reader of a stream has left (`| head`), what is printed to it goes nowhere."""
-    try:
-        with suppress(BrokenPipeError):
-            yield
-    finally:
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
 
 
 class Parser(argparse.ArgumentParser):

@@ -16,6 +16,7 @@ from videostyle.cli.console import (
     check_plot_ending,
     check_size,
     find_loss_network,
+    named_path,
     positive,
     say,
 )
@@ -48,7 +49,9 @@ def _add_quality(measures: Any) -> None:
     )
     _add_data(parser)
     parser.add_argument("--styles", type=_names, metavar="A,B", help="only these (default: all)")
-    parser.add_argument("--lpips", type=Path, metavar="FILE", help="LPIPS on AlexNet (safetensors)")
+    parser.add_argument(
+        "--lpips", type=named_path, metavar="FILE", help="LPIPS on AlexNet (safetensors)"
+    )
     parser.add_argument(
         "--gatys-styles",
         type=_names,
@@ -102,7 +105,7 @@ def _add_stability(measures: Any) -> None:
     _add_photos(parser, size=288)
     parser.add_argument(
         "--flow",
-        type=Path,
+        type=named_path,
         metavar="FOLDER",
         help="also real pairs with true flow (KITTI, Middlebury) and recorded flows (*.npz)",
     )
@@ -128,14 +131,16 @@ def _add_new_style(measures: Any) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--paintings", type=Path, required=True, help="folder of paintings with a styles.csv"
+        "--paintings", type=named_path, required=True, help="folder of paintings with a styles.csv"
     )
     add_loss_network(parser)
     _add_photos(parser, size=256)
 
 
 def _add_photos(parser: argparse.ArgumentParser, size: int) -> None:
-    parser.add_argument("--photos", type=Path, required=True, help="folder of held-out photographs")
+    parser.add_argument(
+        "--photos", type=named_path, required=True, help="folder of held-out photographs"
+    )
     parser.add_argument("--count", type=positive, help="use so many photos (default: all)")
     parser.add_argument(
         "--size",
@@ -145,9 +150,9 @@ def _add_photos(parser: argparse.ArgumentParser, size: int) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="RESULT.json", help="all numbers"
+        "-o", "--output", type=named_path, required=True, metavar="RESULT.json", help="all numbers"
     )
-    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw them")
+    parser.add_argument("--plot", type=named_path, metavar="OUT.png", help="draw them")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from videostyle.cli.console import say
+from videostyle.cli.console import named_path, say
 
 
 def add_probe(commands: Any) -> None:
@@ -19,7 +19,7 @@ def add_probe(commands: Any) -> None:
         description=_probe.__doc__,
     )
     parser.set_defaults(command=_probe)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=named_path)
     parser.add_argument(
         "--to", default="mp4", metavar="ENDING", help="of the output (default: %(default)s)"
     )
@@ -32,8 +32,8 @@ def add_verify(commands: Any) -> None:
         "verify", help="compare a painted video with its input", description=_verify.__doc__
     )
     parser.set_defaults(command=_verify)
-    parser.add_argument("input", type=Path, metavar="IN")
-    parser.add_argument("output", type=Path, metavar="OUT")
+    parser.add_argument("input", type=named_path, metavar="IN")
+    parser.add_argument("output", type=named_path, metavar="OUT")
     parser.add_argument("--json", action="store_true", help="one object")
 
 

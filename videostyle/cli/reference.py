@@ -12,6 +12,7 @@ from videostyle.cli.console import (
     check_picture_ending,
     check_size,
     find_loss_network,
+    named_path,
     positive,
 )
 
@@ -26,8 +27,8 @@ def add_reference(commands: Any) -> None:
         "gatys", help="optimise a picture's pixels", description=_gatys.__doc__
     )
     parser.set_defaults(command=_gatys)
-    parser.add_argument("photo", type=Path, metavar="PHOTO", help="what to paint")
-    parser.add_argument("painting", type=Path, metavar="PAINTING", help="how to paint it")
+    parser.add_argument("photo", type=named_path, metavar="PHOTO", help="what to paint")
+    parser.add_argument("painting", type=named_path, metavar="PAINTING", help="how to paint it")
     add_loss_network(parser)
     parser.add_argument(
         "--steps", type=positive, default=500, help="L-BFGS iterations (default: %(default)s)"
@@ -45,10 +46,12 @@ def add_reference(commands: Any) -> None:
         help="shorter side of the painting for the loss, in pixels (default: %(default)s)",
     )
     parser.add_argument(
-        "--losses", type=Path, metavar="OUT.csv", help="write the losses of every step"
+        "--losses", type=named_path, metavar="OUT.csv", help="write the losses of every step"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the painted picture")
+    parser.add_argument(
+        "-o", "--output", type=named_path, required=True, help="the painted picture"
+    )
 
 
 def _gatys(arguments: argparse.Namespace) -> int:

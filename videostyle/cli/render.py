@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from videostyle.cli.console import (
     MIX_FORM,
@@ -24,7 +24,6 @@ from videostyle.cli.console import (
     make_stylizer,
     named_path,
     positive,
-    reader_may_leave,
     say,
     say_error,
 )
@@ -65,7 +64,7 @@ def add_render(commands: Any) -> None:
         "out/frame_%%05d.png is a picture of every frame",
     )
     look = parser.add_mutually_exclusive_group(required=True)
-    look.add_argument("-t", "--timeline", type=Path, help="a timeline (YAML)")
+    look.add_argument("-t", "--timeline", type=named_path, help="a timeline (YAML)")
     look.add_argument("--style", metavar="NAME", help="one style throughout")
     look.add_argument("--mix", metavar="A=1,B=3", help="one mixture throughout")
     parser.add_argument("--strength", type=float, help="0 (original) to 1; with --style or --mix")
@@ -186,7 +185,8 @@ def _render(arguments: argparse.Namespace) -> int:
         whole = {"files": found, "failed": failed, "skipped": skipped}
         print(json.dumps(whole if several or skipped else found[0]))
     if reports and not reports[-1].complete:
-        return _say_interrupted(reports, arguments)
+        left = [output for _, output in jobs[len(reports) + len(failed) - 1 :]]
+        return _say_interrupted(reports, left, arguments)
     if failed:
         say(f"videostyle: {len(failed)} of {len(planned)} files failed: {', '.join(failed)}")
     return SOME_FAILED if failed else 0
@@ -233,10 +233,11 @@ def _render_one(
     for note in report.notes[len(warnings) :]:
         say(f"{source}: {note}")
     if report.frames and not arguments.json:
-        with reader_may_leave(sys.stdout):
+        with suppress(OSError):  # the result is the file
             print(
                 f"{report.output}  {_frames(report)} in {report.seconds:.1f} s, "
-                f"{report.fps:.1f} frames/s, limited by {report.limited_by}"
+                f"{report.fps:.1f} frames/s, limited by {report.limited_by}",
+                flush=True,
             )
     return report
 
@@ -324,7 +325,10 @@ def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
     if sys.stdin.isatty() and sys.stderr.isatty():
         say(f"{output} exists. Overwrite? [y/N] ", end="")
         with suppress(EOFError):
-            return input().strip().lower() in ("y", "yes")
+            if input().strip().lower() in ("y", "yes"):
+                return True
+            say(f"{output}: left as it is")
+            return False
     raise UsageError(f"{output}: exists; -y overwrites it, -n skips it")
 
 
@@ -384,14 +388,21 @@ def _interruptible() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-def _say_interrupted(reports: list[Report], arguments: argparse.Namespace) -> int:
+def _say_interrupted(reports: list[Report], left: list[Path], arguments: argparse.Namespace) -> int:
+    """left: the outputs that are not finished."""
+    from videostyle.encode.output_file import exists
+
     last = reports[-1]
     kept = f"{last.output} holds the first {_frames(last)}" if last.frames else "no part"
     words = ["videostyle", *sys.argv[1:]]
-    if len(reports) > 1 and not (arguments.yes or arguments.no):
-        words.append("-n")  # the files before it are finished
+    goes_on = last.goes_on
+    if len(reports) > 1:  # the files before it are finished, and -n leaves them alone
+        without_yes = [word for word in words if word not in ("-y", "--yes")]
+        goes_on = (without_yes != words) == arguments.yes and not any(map(exists, left))
+        if goes_on:
+            words = without_yes if arguments.no else [*without_yes, "-n"]
     command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
-    verb = "Go on" if last.goes_on or len(reports) > 1 else "Start over"
+    verb = "Go on" if goes_on else "Start over"
     say(f"stopped: {kept}. {verb} with the same command: {command}")
     return INTERRUPTED
 
@@ -402,7 +413,7 @@ def _progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
 
     Where stderr is no terminal it writes a plain line every few seconds instead.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or not _has_width(sys.stderr):
         yield None if quiet else _progress_lines(name)
         return
     from tqdm import tqdm
@@ -417,6 +428,14 @@ def _progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
 
     with bar:
         yield on_progress
+
+
+def _has_width(stream: TextIO) -> bool:
+    """Whether it is a terminal that a bar can be drawn on. One without a size, as in a container,
+    would show an empty line for it."""
+    with suppress(OSError):
+        return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
+    return False
 
 
 def _progress_lines(name: str) -> Callable[[Progress], None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from videostyle.cli.console import (
@@ -13,6 +12,7 @@ from videostyle.cli.console import (
     check_outputs,
     check_picture_ending,
     make_stylizer,
+    named_path,
 )
 from videostyle.errors import UsageError
 
@@ -30,7 +30,7 @@ def add_styles(commands: Any) -> None:
     what.add_argument(
         "--sheet",
         nargs=2,
-        type=Path,
+        type=named_path,
         metavar=("OUT.png", "INPUT"),
         help="draw a picture, or a frame of a video, in every style as a labelled contact sheet",
     )

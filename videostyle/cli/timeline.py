@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videostyle.cli.console import (
@@ -36,9 +35,9 @@ def add_timeline(commands: Any) -> None:
     for verb, command in ((check, _check_command), (show, _show), (plot, _plot)):
         verb.set_defaults(command=command)
         if verb is check:
-            verb.add_argument("timelines", type=Path, nargs="+", metavar="timeline")
+            verb.add_argument("timelines", type=named_path, nargs="+", metavar="timeline")
         else:
-            verb.add_argument("timeline", type=Path)
+            verb.add_argument("timeline", type=named_path)
         add_model(verb)
         verb.add_argument(
             "--duration",
@@ -63,7 +62,7 @@ def add_timeline(commands: Any) -> None:
         help="2.5 (seconds) or as a timeline writes times; repeat for several (default: 0s)",
     )
     show.add_argument("--json", action="store_true", help="a list of objects")
-    plot.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
+    plot.add_argument("-o", "--output", type=named_path, required=True, metavar="OUT.png")
 
 
 def _time(text: str) -> Time:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
-from videostyle.cli.console import add_loss_network, find_loss_network, say
+from videostyle.cli.console import add_loss_network, find_loss_network, named_path, say
 
 
 def add_train(commands: Any) -> None:
@@ -16,13 +15,13 @@ def add_train(commands: Any) -> None:
         "train", help="train a network on your own paintings", description=_train.__doc__
     )
     parser.set_defaults(command=_train)
-    parser.add_argument("config", type=Path, help="the run's settings (YAML)")
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("config", type=named_path, help="the run's settings (YAML)")
+    parser.add_argument("--photos", type=named_path, required=True, help="folder of photographs")
     parser.add_argument(
-        "--paintings", type=Path, required=True, help="folder of paintings with a styles.csv"
+        "--paintings", type=named_path, required=True, help="folder of paintings with a styles.csv"
     )
     add_loss_network(parser)
-    parser.add_argument("--samples", type=Path, nargs="*", default=[], help="photos to paint")
+    parser.add_argument("--samples", type=named_path, nargs="*", default=[], help="photos to paint")
     parser.add_argument(
         "--set",
         action="append",
@@ -31,7 +30,7 @@ def add_train(commands: Any) -> None:
         help="change a setting: --set steps=4000, --set 'paintings={udnie: {size: 512}}'",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("-o", "--output", type=named_path, required=True, help="folder of the run")
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -142,6 +142,8 @@ def _check_file(path: Path) -> None:
     try:
         if not path.exists():
             raise missing(path)
+        if path.is_fifo():
+            raise MediaError(f"{path}: is a pipe; save what it gives to a file first")
         if not path.is_file():
             raise MediaError(f"{path}: is a folder or device, not a file")
         if path.stat().st_size == 0:

@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 from videostyle.decode.report import DecodeReport
 from videostyle.errors import MediaError
 from videostyle.media.numbered import files_of
+from videostyle.media.picture import is_animation
 
 # More decoder threads than this cost memory and gain nothing on the way to a network.
 MAX_THREADS = 4
@@ -42,10 +43,12 @@ def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputCont
     """Open a file, of numbered pictures the first, to read. Raises MediaError, also for faults
     FFmpeg finds later on."""
     path = next(iter(files_of(path)), path)
+    # By its name, or a %d anywhere in its path would make an animated PNG numbered pictures.
+    demuxer = "apng" if path.suffix.lower() == ".png" and is_animation(path) else None
     try:
         # An absolute path, so that no name is taken for a protocol.
         with av.open(
-            str(path.absolute()), "r", metadata_errors="replace", hwaccel=hwaccel
+            str(path.absolute()), "r", demuxer, metadata_errors="replace", hwaccel=hwaccel
         ) as container:
             # FFmpeg would type any text file onto a screen and call that a video.
             if container.format.name == "tty":

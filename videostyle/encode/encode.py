@@ -75,6 +75,7 @@ def encode(
                 return EncodeReport(part, 0, False, ())
             raise _no_frame(info, output, cut or Cut())
         on_error.callback(remove, part)
+        remove(part)  # what an interruption left, or a link, which would be written through
         remaining = chain([first], remaining)
         if info.is_image:
             count, notes = _write_picture(remaining, info, part)
@@ -119,6 +120,7 @@ class SegmentWriter:
         self._info, self._path = info, path
         self._part = part_path(path)
         self._pts, self._durations = list[int](), list[int]()
+        remove(self._part)
         with writing(self._part):
             self._container = av.open(str(self._part.absolute()), "w")
         with self._or_abandon():
@@ -188,6 +190,7 @@ def join_segments(
         return EncodeReport(part, 0, False, ())
     with ExitStack() as on_error:
         on_error.callback(remove, part)
+        remove(part)
         with open_input(info.path) as source, open_output(part, plan) as container:
             span = _span(segments[0][1].first_pts, info, cut, source)
             video = OutputVideo(container, info, plan, span, source)
@@ -322,7 +325,6 @@ def _write_sequence(
     with open_input(info.path) as source:
         notes = [*input_notes(info, plan, source), *aspect_note(info, plan.container.name)]
     with writing(part):
-        remove(part)  # what an interruption left
         part.mkdir()
     for count, frame in enumerate(frames, 1):
         number = info.pictures[frame.pts] if info.pictures else count

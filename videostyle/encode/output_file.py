@@ -16,7 +16,7 @@ from videostyle.encode.plan import EncodingPlan, plan_encoding
 from videostyle.encode.segments import segment_folder
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.info import MediaInfo
-from videostyle.media.numbered import file_keys, is_sequence, sequence_numbers
+from videostyle.media.numbered import file_keys, is_sequence, numbered, sequence_numbers
 from videostyle.whole_file import part_path
 
 
@@ -58,6 +58,10 @@ def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> Encodi
             raise UsageError(f"{output}: would overwrite the input; choose another output")
     if output.exists() and not output.is_file():
         raise MediaError(f"{output}: is a folder or device; name a file")
+    if is_sequence(output):
+        pictures = (numbered(output, number) for number in sequence_numbers(output))
+        if taken := next((path for path in pictures if path.is_dir()), None):
+            raise MediaError(f"{taken}: is a folder; its name is needed, move it away")
     if part.is_dir():  # it would be removed
         own = len(sequence_numbers(part / output.name)) if is_sequence(output) else -1
         if own < len(list(part.iterdir())):

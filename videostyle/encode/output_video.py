@@ -19,7 +19,7 @@ from videostyle.encode.containers import Clock
 from videostyle.encode.encoders import open_encoder
 from videostyle.encode.output_file import writing
 from videostyle.encode.palette import PalettePicker
-from videostyle.encode.passthrough import Span, kept_tags, stream_tags
+from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream_tags
 from videostyle.encode.plan import EncodingPlan
 from videostyle.media.color import join_alpha, plane_array
 from videostyle.media.frame import Frame
@@ -80,7 +80,8 @@ class OutputVideo:
                     tags = kept
                 target.update(tags)
             chapters = span.chapters(source)
-            container.set_chapters(chapters)
+            in_mp4 = container.format.name in ("mp4", "mov")
+            container.set_chapters(in_text_track(chapters) if in_mp4 else chapters)
             self._input_notes.extend(input_notes(info, plan, source))
             self._input_notes.extend(_profile_note(info, plan))
             self._input_notes.extend(_lost_notes(plan, chapters, kept_tags(source.metadata)))

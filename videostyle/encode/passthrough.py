@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _INTERLEAVED_SECONDS = 10  # packets of one time are at most so far apart in a file
 _LONGEST_SUBTITLE_SECONDS = 60
+CHAPTER_SECONDS = 0.05  # by so much, MP4 and MOV may move a chapter
 _SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
 _LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
 _SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
@@ -131,6 +132,24 @@ class Span:
                 chapter["start"] = round((begin - float(self.earlier)) / tick)
                 chapter["end"] = round((end - float(self.earlier)) / tick)
         return found
+
+
+def in_text_track(chapters: list[Chapter]) -> list[Chapter]:
+    """Chapters as MP4 and MOV keep them: in a track of titles that begins at 0, so that one without
+    a title would be lost, and a first one that begins later would begin at 0."""
+    for chapter in chapters:
+        chapter["metadata"].setdefault("title", "")
+    if not chapters:
+        return []
+    begin, tick = chapters[0]["start"], chapters[0]["time_base"] or Fraction(1, av.time_base)
+    before: Chapter = {
+        "id": 0,  # which neither keeps
+        "start": 0,
+        "end": begin,
+        "time_base": tick,
+        "metadata": {"title": ""},
+    }
+    return [before, *chapters] if begin * tick > CHAPTER_SECONDS else chapters
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ from videostyle.encode.passthrough import Holds, StreamPlan, plan_streams
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import has_alpha, output_color, working_pix_fmt
 from videostyle.media.info import PICTURE_SUFFIXES, ColorSpec, MediaInfo, StreamInfo
-from videostyle.media.numbered import is_sequence
+from videostyle.media.numbered import count_numbers, is_sequence
 from videostyle.media.picture import ALPHA_SUFFIXES, READ_FORMATS
 
 _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begun
@@ -171,10 +171,11 @@ def plan_encoding(info: MediaInfo, output: Path, options: EncodeOptions) -> Enco
         return _plan_sequence(info, output, options)
     if output.suffix.lower() in PICTURE_SUFFIXES and output.suffix.lower() != ".webp":
         stem = output.stem.partition("%")[0].rstrip("_") or "frame"
+        need = "leave one number in" if count_numbers(output) else "put a number into"
         raise UsageError(
             f"{output}: is one picture, but {info.path} is read as a video, as all is that moves "
-            f"or is no {', '.join(READ_FORMATS)}; for a picture of every frame put a number into "
-            f"the name, such as {stem}_%05d{output.suffix}"
+            f"or is no {', '.join(READ_FORMATS)}; for a picture of every frame {need} the name, "
+            f"such as {stem}_%05d{output.suffix}"
         )
     _check_ending(output, "video", tuple(CONTAINERS))
     container = CONTAINERS[output.suffix.lower()]

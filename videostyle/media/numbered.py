@@ -13,17 +13,17 @@ _NUMBER = re.compile(r"%(?:0\d)?d")
 
 def is_sequence(path: Path) -> bool:
     """Whether a name means numbered pictures: it ends like a picture and holds one %d or %05d."""
-    name = path.name
-    return (
-        path.suffix.lower() in PICTURE_SUFFIXES
-        and name.count("%") == 1
-        and bool(_NUMBER.search(name))
-    )
+    return path.suffix.lower() in PICTURE_SUFFIXES and count_numbers(path) == 1
+
+
+def count_numbers(path: Path) -> int:
+    """How many %d or %05d a name holds."""
+    return len(_NUMBER.findall(path.name))
 
 
 def numbered(path: Path, number: int) -> Path:
     """The name of one picture of a sequence."""
-    return path.with_name(path.name % number)
+    return path.with_name(_NUMBER.sub(lambda found: found[0] % number, path.name))
 
 
 def sequence_numbers(path: Path) -> list[int]:
@@ -33,7 +33,8 @@ def sequence_numbers(path: Path) -> list[int]:
     folder = path.absolute().parent
     found = folder.iterdir() if folder.is_dir() else ()
     matches = (match for file in found if (match := name.fullmatch(file.name)))
-    return sorted(int(match[1]) for match in matches if path.name % int(match[1]) == match[0])
+    numbers = (int(match[1]) for match in matches if numbered(path, int(match[1])).name == match[0])
+    return sorted(numbers)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from videostyle.errors import MediaError
+from videostyle.media.info import PICTURE_SUFFIXES
 
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
@@ -35,6 +36,18 @@ def load_picture(path: Path) -> Image.Image | None:
         return None
     except Exception as error:  # Pillow's readers raise almost anything on damaged files
         raise MediaError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a still picture; of what Pillow cannot open, whether it is named like one.
+    Reads its first bytes alone."""
+    if path.suffix.lower() in _STREAM_SUFFIXES:
+        return False
+    with suppress(Exception):  # as in load_picture, which says what is wrong
+        if path.is_file():  # a pipe can be read once alone
+            with sizes_unwarned(), Image.open(path, formats=READ_FORMATS) as picture:
+                return not _moves(picture)
+    return path.suffix.lower() in PICTURE_SUFFIXES
 
 
 def is_animation(path: Path) -> bool:

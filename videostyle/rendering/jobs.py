@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ VIDEO_INPUT_SUFFIXES = {
     *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".gif", ".ts", ".mts"),
     *(".m2ts", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"),
 }
+_OTHER_PICTURE_SUFFIXES = (".jfif", ".jpe")  # under which none is written
 DEFAULT_TEMPLATE = "{stem}_{timeline}"
 _NAMES = ("{stem}", "{timeline}", "{folder}")  # what a template may hold
 _IN_BRACES = re.compile(r"\{\w+\}")
@@ -30,8 +32,8 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
     is a folder, has no ending or ends in a slash. A folder (its pictures and videos, not
     recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or several files need a
     folder or a template with {stem} or {folder}, the names of the source and of its folder;
-    {timeline} stands for `timeline`. Folders and patterns mean neither hidden files nor what an
-    interrupted render left.
+    {timeline} stands for `timeline`. Folders and patterns mean neither hidden files nor what a
+    render left: an interrupted one, or one of another of these sources to the same output.
     Raises UsageError when outputs would collide or overwrite a source, and for another name in
     braces, MediaError for a missing input.
     """
@@ -55,13 +57,15 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
             f"'out/{DEFAULT_TEMPLATE}.mp4'"
         )
     jobs = [(source, _output(source, output, timeline, into_folder)) for source in sources]
-    _check(jobs)
+    _check_names(jobs)
+    jobs = _without_made(jobs, {*inputs})
+    _check_sources(jobs)
     return jobs
 
 
 def _expand(path: Path) -> list[Path]:
     if path.is_dir():
-        known = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
+        known = {*PICTURE_SUFFIXES, *_OTHER_PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
         children = (child for child in path.iterdir() if child.suffix.lower() in known)
         found = [child for child in children if not child.is_dir()]
     elif path.exists() or is_sequence_input(path):
@@ -82,11 +86,23 @@ def _expand(path: Path) -> list[Path]:
     return found
 
 
+def _without_made(jobs: list[tuple[Path, Path]], named: set[Path]) -> list[tuple[Path, Path]]:
+    """The jobs but those whose source nobody named, and is the output of another."""
+    makers = defaultdict[object, set[Path]](set)
+    for source, output in jobs:
+        for key in file_keys(output):
+            makers[key].add(source)
+    return [
+        (source, output)
+        for source, output in jobs
+        if source in named or not any(makers[key] - {source} for key in file_keys(source))
+    ]
+
+
 def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Path:
     is_numbered = is_sequence_input(source)
     if into_folder:
-        like_picture = source.suffix.lower() in PICTURE_SUFFIXES and not is_numbered
-        ending = ".png" if like_picture and not _is_animation(source) else ".mp4"
+        ending = ".png" if not is_numbered and _is_picture(source) else ".mp4"
         output = output / (DEFAULT_TEMPLATE + ending)
     stem = sequence_stem(source) if is_numbered else source.stem
     names = dict(zip(_NAMES, (stem, timeline, _folder(source)), strict=True))
@@ -99,15 +115,14 @@ def _folder(source: Path) -> str:
     return Path(os.path.abspath(source)).parent.name or "."  # noqa: PTH100
 
 
-def _is_animation(path: Path) -> bool:
-    from videostyle.media.picture import is_animation
+def _is_picture(path: Path) -> bool:
+    from videostyle.media.picture import is_picture
 
-    return is_animation(path)
+    return is_picture(path)
 
 
-def _check(jobs: list[tuple[Path, Path]]) -> None:
+def _check_names(jobs: list[tuple[Path, Path]]) -> None:
     seen: dict[str, tuple[Path, Path]] = {}
-    sources = set[object]().union(*(file_keys(source) for source, _ in jobs))
     for source, output in jobs:
         # Many disks tell neither case nor forms of Unicode apart.
         name = unicodedata.normalize("NFC", os.path.realpath(output)).casefold()
@@ -121,6 +136,11 @@ def _check(jobs: list[tuple[Path, Path]]) -> None:
                 f"{output}{alike}: both {other} and {source} would be written there; "
                 f"rename one, or render one at a time{hint}"
             )
+        seen[name] = source, output
+
+
+def _check_sources(jobs: list[tuple[Path, Path]]) -> None:
+    sources = set[object]().union(*(file_keys(source) for source, _ in jobs))
+    for _, output in jobs:
         if file_keys(output) & sources:
             raise UsageError(f"{output}: is also an input; choose another output")
-        seen[name] = source, output

@@ -127,7 +127,8 @@ class Assignment:
             "timeline": hashlib.sha256(timeline.encode()).hexdigest(),
             "model": digest.hexdigest(),
             "options": json.dumps(plan, sort_keys=True),
-            "software": f"{__version__}, av {av.__version__}, {stylizer.engine.arithmetic}",
+            "precision or device": stylizer.engine.arithmetic,
+            "software": f"{__version__}, av {av.__version__}",
         }
 
 

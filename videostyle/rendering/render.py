@@ -10,7 +10,7 @@ from fractions import Fraction
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from videostyle.decode.letterbox import describe_bars, with_bars
 from videostyle.decode.probe import measure_duration, probe
@@ -422,7 +422,7 @@ def _check(
         word = getattr(options, name)
         if not (isinstance(word, str) or (word is None and name != "audio")):
             raise UsageError(f"{name} is {word!r}; it must be text")
-    if not isinstance(options.crf, Integral | None):
+    if options.crf is not None and not _is_whole(options.crf):
         raise UsageError(f"crf is {options.crf!r}; it must be a whole number")
     if not isinstance(options.encoder_options, Mapping):
         found = repr(options.encoder_options)
@@ -438,8 +438,12 @@ def _check(
 
 
 def _check_whole(name: str, value: object) -> None:
-    if not (isinstance(value, Integral) and int(value) > 0):
+    if not (_is_whole(value) and int(value) > 0):
         raise UsageError(f"{name} is {value!r}; it must be a whole number above 0")
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _check_function(name: str, value: object) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +25,7 @@ from videostyle.decode.stream import open_input
 from videostyle.encode.containers import CONTAINERS, Clock, Container
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.passthrough import StreamPlan, is_hidden, kept_tags
+from videostyle.encode.passthrough import CHAPTER_SECONDS, StreamPlan, is_hidden, kept_tags
 from videostyle.encode.plan import plan_encoding
 from videostyle.errors import UsageError
 from videostyle.media.color import output_color
@@ -34,6 +34,7 @@ from videostyle.media.info import MediaInfo
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
 _SOUND_SECONDS = 0.1  # by so much and a packet, encoders and containers move sound
+_Chapter = tuple[str, float]  # its title, and when it begins in seconds
 _MP4_TAGS = ("artist", "album", "comment", "genre", "title", "copyright", "description")
 
 
@@ -248,6 +249,29 @@ def _stretches(
     return joined, usual
 
 
+def _unlike(
+    before: list[_Chapter], after: list[_Chapter]
+) -> Iterator[tuple[_Chapter | None, _Chapter | None]]:
+    """What is left of two lists of chapters without those that are equal: what has the other's
+    title or time, then what has nothing in the other list."""
+    lost, found = list(before), list(after)
+    for alike in ({"title", "time"}, {"title"}, {"time"}):
+        for old in list(lost):
+            pairs = (new for new in found if alike <= _in_common(old, new))
+            if (new := next(pairs, None)) is not None:
+                lost.remove(old)
+                found.remove(new)
+                if len(alike) == 1:
+                    yield old, new
+    yield from ((old, None) for old in lost)
+    yield from ((None, new) for new in found)
+
+
+def _in_common(old: _Chapter, new: _Chapter) -> set[str]:
+    title = {"title"} if old[0] == new[0] else set()
+    return title | ({"time"} if abs(old[1] - new[1]) <= CHAPTER_SECONDS else set())
+
+
 def _container(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
     is_animation = container.time_base is not None  # which holds neither chapters nor tags
     with open_input(before.path) as one, open_input(after.path) as other:
@@ -261,9 +285,11 @@ def _container(before: MediaInfo, after: MediaInfo, container: Container) -> Ite
             ]
             for file in (one, other)
         ]
-        for old, new in zip_longest(*lists):
-            if old is None or new is None or old[0] != new[0] or abs(old[1] - new[1]) > 0.05:
-                yield Difference("chapters", f"{old} is {new}", expected=is_animation)
+        for old, new in _unlike(*lists):
+            # MP4 and MOV have a chapter without a title before one that begins later than 0.
+            is_filler = container.name in ("MP4", "MOV") and old is None and new == ("", 0.0)
+            expected = is_animation or is_filler
+            yield Difference("chapters", f"{old} is {new}", expected=expected)
         new_tags = {key.lower(): text for key, text in other.metadata.items()}
         for key, value in kept_tags(one.metadata).items():
             held = container.name in ("Matroska", "WebM") or key.lower() in _MP4_TAGS

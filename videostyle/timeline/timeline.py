@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from videostyle.errors import UsageError
 from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 from videostyle.timeline.easing import Easing, linear
 
@@ -71,7 +72,7 @@ class Track(Generic[T]):
         """The values of the keys around a time, and the eased fraction between them.
 
         The first key holds before it and the last after it; a time NEAR a key is the key's. The
-        fraction may leave [0, 1].
+        fraction may leave [0, 1]. Raises UsageError if the easing gives none that is finite.
         """
         index = bisect_right(self._times, seconds)
         around = self._times[max(0, index - 1) : index + 1]
@@ -87,7 +88,13 @@ class Track(Generic[T]):
             return before.value, before.value, 0.0
         after = self.keyframes[index]
         part = (seconds - before.seconds) / (after.seconds - before.seconds)
-        return before.value, after.value, before.ease(part)
+        fraction = before.ease(part)
+        if not math.isfinite(fraction):
+            raise UsageError(
+                f"the easing of the key at {before.seconds:g} s gives {fraction} for {part:g}; it "
+                "must give a finite number"
+            )
+        return before.value, after.value, fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,17 @@ class Timeline:
     """What every frame looks like. Tracks interpolate each on its own.
 
     mix: keyframes of mixtures that sum to 1. scalars: tracks of strength, keep_color and stroke;
-    one that is missing stays at its default (1, 0 and 1).
+    one that is missing stays at its default (1, 0 and 1). Raises ValueError for any other.
     """
 
     mix: Track[Mixture]
     scalars: Mapping[str, Track[float]] = field(default_factory=dict)
     loop: Loop | None = None
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.scalars if name not in SCALARS]:
+            known = ", ".join(SCALARS)
+            raise ValueError(f"a timeline has no track {unknown[0]!r}; its scalars are {known}")
 
     @classmethod
     def constant(cls, look: Look) -> Timeline:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
@@ -20,8 +21,9 @@ from torch import Tensor
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.errors import UsageError
-from videostyle.media.info import PICTURE_SUFFIXES
+from videostyle.errors import TrainingError, UsageError
+from videostyle.media.numbered import is_sequence_input
+from videostyle.media.picture import is_picture
 from videostyle.network.model import Model
 from videostyle.network.model_card import Style
 from videostyle.training.config import PaintingConfig, TrainConfig
@@ -131,13 +133,13 @@ class StyleTraining:
 
 
 def content_pictures(path: Path) -> Sequence[Path | Image.Image]:
-    """Content from a folder of pictures, one picture, or a video's frames.
+    """Content from a folder of pictures, one picture, or frames: a video or numbered pictures.
 
     Raises TrainingError or MediaError.
     """
     if path.is_dir():
         return list_photos(path)
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if is_picture(path) and not is_sequence_input(path):
         return [path]
     info = probe(path, "tonemap")
     pictures: list[Image.Image] = []
@@ -148,6 +150,17 @@ def content_pictures(path: Path) -> Sequence[Path | Image.Image]:
         if len(pictures) == 2 * VIDEO_FRAMES:
             pictures, stride = pictures[::2], 2 * stride
     return pictures
+
+
+def middle_picture(pictures: Sequence[Path | Image.Image]) -> Image.Image:
+    """The middle one of content pictures, or the next that can be read. Raises TrainingError."""
+    middle = len(pictures) // 2
+    for picture in (*pictures[middle:], *pictures[:middle]):
+        if isinstance(picture, Image.Image):
+            return picture
+        with suppress(TrainingError):
+            return open_picture(picture)
+    raise TrainingError(f"{pictures[middle]}: cannot be read as a picture, nor can any beside it")
 
 
 def loss_range(recipe: Mapping[str, Any], style: str) -> tuple[float, float] | None:

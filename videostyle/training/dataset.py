@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from videostyle.errors import MediaError, TrainingError
 from videostyle.media.picture import load_picture, sizes_unwarned
 from videostyle.network.architecture import SMOOTHING
 from videostyle.network.model_card import Style
+
+log = logging.getLogger(__name__)
 
 # Photographs are kept in memory at this shorter side, in pixels, and zoomed by up to MAX_ZOOM.
 PHOTO_SIDE = 360
@@ -35,10 +38,11 @@ class Painting:
 
 
 def list_photos(folder: Path) -> list[Path]:
-    """Pictures of a folder, sorted. Raises TrainingError if there are none."""
+    """Pictures of a folder but hidden ones, sorted. Raises TrainingError if there are none."""
     if not folder.is_dir():
         raise TrainingError(f"{folder}: not a folder")
-    photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    shown = (path for path in folder.iterdir() if not path.name.startswith("."))
+    photos = sorted(path for path in shown if path.suffix.lower() in SUFFIXES)
     if not photos:
         raise TrainingError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
     return photos
@@ -115,7 +119,8 @@ def painting_pixels(path: Path, size: int, *, smooth: bool = False) -> Tensor:
 
 @dataclass(frozen=True)
 class ContentCrops:
-    """What photographs give a training: squares of `crop` pixels, `batch_size` a step.
+    """What photographs give a training: squares of `crop` pixels, `batch_size` a step. In place of
+    one that cannot be read comes the next.
 
     A function of photographs, seed and step alone, so that a run resumed with the same ones sees
     what an unbroken one would.
@@ -144,14 +149,22 @@ class ContentCrops:
         random = np.random.default_rng((self.seed, step))
         crops = []
         for _ in range(self.batch_size):
-            photo = self.photos[int(random.integers(len(self.photos)))]
-            if isinstance(photo, Path):
-                pixels = _open_photo(photo, self.device)
-            else:
-                pixels = _to_bytes(photo).to(self.device)
+            pixels = self._photo(int(random.integers(len(self.photos))))
             crops.append(_random_crop(pixels, random, self.crop))
         batch = torch.cat(crops).div_(255).clamp_(0, 1)
         return batch.contiguous(memory_format=torch.channels_last)
+
+    def _photo(self, number: int) -> Tensor:
+        for place in range(number, number + len(self.photos)):
+            photo = self.photos[place % len(self.photos)]
+            if not isinstance(photo, Path):
+                return _to_bytes(photo).to(self.device)
+            pixels = _open_photo(photo, self.device)
+            if pixels is not None:
+                return pixels
+        raise TrainingError(
+            f"{self.photos[number]}: cannot be read as a picture, nor can any beside it"
+        )
 
 
 def _random_crop(photo: Tensor, random: np.random.Generator, crop: int) -> Tensor:
@@ -164,9 +177,14 @@ def _random_crop(photo: Tensor, random: np.random.Generator, crop: int) -> Tenso
 
 
 @lru_cache(maxsize=4096)
-def _open_photo(path: Path, device: torch.device) -> Tensor:
-    """A photograph ready for crops: opening it again would cost more than the crop."""
-    return _to_bytes(shrink_photo(open_picture(path))).to(device)
+def _open_photo(path: Path, device: torch.device) -> Tensor | None:
+    """A photograph ready for crops: opening it again would cost more than the crop. None, with a
+    warning, if it cannot be read."""
+    try:
+        return _to_bytes(shrink_photo(open_picture(path))).to(device)
+    except TrainingError as error:
+        log.warning("left out: %s", error)
+        return None
 
 
 def _to_bytes(image: Image.Image) -> Tensor:

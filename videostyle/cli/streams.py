@@ -1,0 +1,62 @@
+"""The standard streams, made so that no work ends for want of somebody to tell."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def settle_streams() -> None:
+    """Messages that cannot be written are dropped, results that cannot are an OSError, once."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as in `<&-`
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            if stream is getattr(sys, f"__{name}__"):  # else it is a program's that called us
+                setattr(sys, name, stream := _settled(stream, name))
+            stream.reconfigure(errors="backslashreplace")  # a name of a file need not be text
+
+
+def _settled(stream: io.TextIOWrapper, name: str) -> io.TextIOWrapper:
+    file: Any = stream.buffer
+    is_buffered = isinstance(file, io.BufferedWriter)  # PYTHONUNBUFFERED has it otherwise
+    output: Any = _Output(file.raw if is_buffered else file, name)
+    return io.TextIOWrapper(
+        io.BufferedWriter(output) if is_buffered else output,
+        stream.encoding,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+class _Output(io.RawIOBase):
+    """A stream's file. Once it cannot be written, the rest goes nowhere."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file, self._is_result = file, name == "stdout"
+        self._is_lost = False
+
+    def write(self, data: Any) -> int | None:
+        if not self._is_lost:
+            try:
+                written: int | None = self._file.write(data)
+                return written
+            except OSError as error:
+                self._is_lost = True
+                # A reader that leaves (`| head`) has what it wanted.
+                if self._is_result and not isinstance(error, BrokenPipeError):
+                    raise OSError(error.errno, error.strerror, "standard output") from error
+        return memoryview(data).nbytes
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return int(self._file.fileno())
+
+    def isatty(self) -> bool:
+        return bool(self._file.isatty())
