@@ -195,7 +195,7 @@ def test_detail_is_added_to_luma_alone(pix_fmt: str, color: ColorSpec, weight: f
     pixels = random.integers(0, 256, (16, 24, 3), dtype=np.uint8)
     detail = random.integers(0, 256, (16, 24), dtype=np.uint8)
     plain, detailed = converter.from_rgb(pixels), converter.from_rgb(pixels)
-    converter.with_detail(detailed, detail, weight)
+    converter.add_detail(detailed, detail, weight)
     top = 4 * 255 + 3 if "10" in pix_fmt else 255
     step = (4 if "10" in pix_fmt else 1) * (1 if color.full_range else 219 / 255)
     added = weight * step * (detail.astype(float) - 128)
@@ -203,3 +203,14 @@ def test_detail_is_added_to_luma_alone(pix_fmt: str, color: ColorSpec, weight: f
     assert np.abs(plane_array(detailed, 0) - expected).max() <= 1
     for index in (1, 2):
         assert np.array_equal(plane_array(detailed, index), plane_array(plain, index))
+
+
+def test_detail_of_another_size_is_scaled_and_moves_rgb_together() -> None:
+    converter = ColorConverter(info(ColorSpec(1, 1, 1, full_range=False)), "rgb24")
+    image = converter.from_rgb(np.full((32, 48, 3), (90, 120, 150), np.uint8))
+    detail = np.full((60, 90), 128, np.uint8)
+    detail[:, 45:] = 148
+    converter.add_detail(image, detail, 0.5)
+    added = image.to_ndarray(format="rgb24").astype(int) - (90, 120, 150)
+    assert np.array_equal(added[:, :20], np.zeros((32, 20, 3)))
+    assert np.array_equal(added[:, 28:], np.full((32, 20, 3), 10))

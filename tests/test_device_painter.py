@@ -246,6 +246,36 @@ def test_a_large_frame_is_painted_over(stylizer: Stylizer, reference: Stylizer, 
     assert differences(painted, expected).mean() < 1
 
 
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p10le"])
+@pytest.mark.parametrize("full_range", [False, True])
+def test_detail_is_added_there_as_on_the_host(
+    stylizer: Stylizer,
+    reference: Stylizer,
+    clip: Clip,
+    pix_fmt: str,
+    full_range: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # At this stroke 64 lines are painted, for 128: as 512 are for 1080.
+    large = still_and_moving(0).repeat(2, 0).repeat(2, 1)
+    look = Look({"red": 1}, stroke=2)
+    info = probe(clip(pts=[0], size=(192, 128), pixels=lambda _: large, pix_fmt=pix_fmt))
+    info = replace(info, color=replace(info.color, full_range=full_range))
+    converter = ColorConverter(info, pix_fmt)
+    frames = list(decode(info))
+
+    def painted(batch: int) -> np.ndarray:
+        (host,) = stylize(frames, reference, Timeline.constant(look), converter)
+        (device,) = on_device(frames, [look], stylizer, converter, batch)
+        return np.stack([samples(host), samples(device)])
+
+    detailed = painted(batch=1)
+    monkeypatch.setattr(type(stylizer), "adds_detail", False)
+    host, device = detailed - painted(batch=2)  # of another size, as a course keeps what it does
+    assert np.abs(host[: 192 * 128]).mean() > 1
+    assert np.abs(host - device).mean() < 0.3 * np.abs(host).mean()
+
+
 def test_a_second_video_remembers_nothing_of_the_first(info: MediaInfo, stylizer: Stylizer) -> None:
     frames, converter = list(decode(info)), ColorConverter(info, "yuv420p")
     first = on_device(frames, [RED] * 7, stylizer, converter)

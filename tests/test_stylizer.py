@@ -383,9 +383,10 @@ def test_a_stylizer_can_be_sent_to_another_process(small_model: Model) -> None:
 
 @pytest.mark.skipif("fork" not in get_all_start_methods(), reason="no processes are forked here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_stylizer_paints_in_a_forked_process(small_model: Model) -> None:
+@pytest.mark.parametrize("threads", [None, 1])
+def test_a_stylizer_paints_in_a_forked_process(small_model: Model, threads: int | None) -> None:
     """The threads of its engine stay behind."""
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=1)
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=threads)
     frame, look = photo(64, 64), Look({"red": 1})
     expected = stylizer(frame, look)
     forking = get_context("fork")

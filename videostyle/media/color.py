@@ -31,6 +31,7 @@ RGB = ColorSpec(0, 1, 13, full_range=True)
 _SWSCALE_MATRIX = {6: 5}
 _LIMITED, _FULL = 1, 2
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue (BT.601, JPEG's)
+MIDDLE = 128  # the byte that stands for 0 where values have a sign
 _BAND_PIXELS = 80_000  # rows blended at a time, so that the sums stay in the cache
 
 
@@ -102,31 +103,19 @@ class ColorConverter:
         color = RGB if self.pix_fmt == "rgb24" else self.color
         return convert(self._reformatter, image, self.pix_fmt, RGB, color, size)
 
-    def with_detail(self, painted: av.VideoFrame, detail: Picture, weight: float) -> av.VideoFrame:
+    def add_detail(self, painted: av.VideoFrame, detail: Picture, weight: float) -> None:
         """Add detail (H, W) uint8, of any size, to the luma of a frame in the output's format, with
-        a weight in [0, 1]; in the frame's own memory. A detail of 128 is 0."""
+        a weight in [0, 1]. A detail of MIDDLE is 0."""
         image = av.VideoFrame.from_numpy_buffer(np.require(detail, requirements=["C"]), "gray")
         size = (painted.height, painted.width)
         scaled = plane_array(convert(self._reformatter, image, "gray", RGB, RGB, size), 0)
-        luma, bits = plane_array(painted, 0), painted.format.components[0].bits
+        luma = plane_array(painted, 0)
         if self.pix_fmt == "rgb24":
-            pixels = luma.astype(np.uint8, copy=False).reshape(*size, 3)
-            luma[...] = with_detail(pixels, scaled, weight).reshape(luma.shape)
-            return painted
-        # In fixed point, with 8 bits of fraction.
-        scale = round(weight * (1 if self.color.full_range else 219 / 255) * (1 << bits))
-        wide = np.int16 if bits == 8 else np.int32
-        band = max(1, _BAND_PIXELS // size[1])
-        for row in range(0, size[0], band):
-            part = luma[row : row + band]
-            change: npt.NDArray[np.signedinteger[Any]] = scaled[row : row + band].astype(wide)
-            change -= 128
-            change *= scale
-            change += 128
-            change >>= 8
-            change += part
-            part[...] = np.clip(change, 0, (1 << bits) - 1, out=change)
-        return painted
+            _add_detail(luma.reshape(*size, 3), scaled[..., None], weight, 8)
+        else:
+            bits = painted.format.components[0].bits
+            in_luma = weight * (1 if self.color.full_range else 219 / 255)
+            _add_detail(luma, scaled, in_luma, bits)
 
     def keep_bars(self, original: av.VideoFrame, pastiche: av.VideoFrame) -> av.VideoFrame:
         """Put the bars of a frame as it came back into its pastiche, which is in the output's
@@ -287,12 +276,28 @@ def luma_of(pixels: Picture) -> Picture:
     return np.array(Image.fromarray(np.ascontiguousarray(pixels)).convert("L"))
 
 
-def with_detail(pixels: Picture, detail: Plane, weight: float) -> Picture:
-    """RGB (H, W, 3) uint8 with detail (H, W), in which 128 is 0, added to luma with a weight: it
+def with_detail(pixels: Picture, detail: Picture, weight: float) -> Picture:
+    """RGB (H, W, 3) uint8 with detail (H, W), in which MIDDLE is 0, added to luma with a weight: it
     moves R, G and B together."""
-    change = np.rint(weight * (detail.astype(np.float32) - 128))[..., None]
-    moved: Picture = np.clip(pixels + change, 0, 255).astype(np.uint8)
-    return moved
+    detailed = pixels.copy()
+    _add_detail(detailed, detail[..., None], weight, 8)
+    return detailed
+
+
+def _add_detail(values: Plane, detail: Plane, weight: float, bits: int) -> None:
+    """Add detail, whose MIDDLE is 0, to values of so many bits; in fixed point, with 8 bits of
+    fraction."""
+    wide = np.int16 if bits == 8 else np.int32
+    scale = round(weight * (1 << bits))
+    band = max(1, _BAND_PIXELS // values.shape[1])
+    for row in range(0, values.shape[0], band):
+        part = values[row : row + band]
+        change: npt.NDArray[np.signedinteger[Any]] = detail[row : row + band].astype(wide)
+        change -= MIDDLE
+        change *= scale
+        change += 1 << 7
+        change >>= 8
+        part[...] = np.clip(part + change, 0, (1 << bits) - 1)
 
 
 def blend_rgb(below: Plane, above: Plane, luma: float, chroma: float) -> Picture:

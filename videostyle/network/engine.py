@@ -20,7 +20,7 @@ class Engine(Protocol):
     """`submit` takes frames (N, H, W, 3) uint8 RGB and rows (N, 2, D), and returns a function that
     waits for the pastiches (N, H, W, 3) uint8. `detail` takes luma (N, H, W) uint8, with even H
     and W, and returns a function that waits for what is to be added to it doubled, (N, 2 H, 2 W)
-    uint8, in which 128 is 0 (`enlarger`). depth: so many frames of one size are in work at
+    uint8, in which MIDDLE is 0 (`enlarger`). depth: so many frames of one size are in work at
     once; one more waits until the first of them is painted. arithmetic: what decides the last bit
     of a pastiche, in words; the number of threads does not. gpu: the number of the NVIDIA GPU it
     paints on, None on a CPU.

@@ -18,7 +18,6 @@ from safetensors.numpy import load
 from videostyle.network.architecture import Numbers
 
 HIDDEN = (16, 16, 16)  # channels between the first convolution and the last
-MIDDLE = 128  # the byte that stands for 0, in luma and in what is added to it
 LEVELS = 255  # of bytes, in a unit of the network's numbers
 
 

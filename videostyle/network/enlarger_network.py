@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from videostyle.media.color import MIDDLE
 from videostyle.network.architecture import Numbers
-from videostyle.network.enlarger import HIDDEN, LEVELS, MIDDLE
+from videostyle.network.enlarger import HIDDEN, LEVELS
 
 
 class EnlargerNetwork(nn.Module):

@@ -22,12 +22,13 @@ from videostyle.network.openvino_graph import (
     pastiches_from,
 )
 
-# What is compiled: whether it is the enlarger, and the shape it takes.
-_Key = tuple[bool, tuple[int, ...]]
-# Of the sizes kept compiled: a stroke track passes through many, and often back again. They take
-# some 200 bytes a pixel.
+# What is compiled, and the shape it takes.
+_Key = tuple[str, tuple[int, ...]]
+_NETWORK, _ENLARGER = "network", "enlarger"
+# Of the sizes kept compiled, of each: a stroke track passes through many, and often back again.
+# They take some 200 bytes a pixel.
 PIXELS_KEPT = 3_000_000
-SIZES_KEPT = 4  # in any case: what a frame of 4320 lines needs
+SIZES_KEPT = 3  # in any case: what a frame of 4320 lines needs of the network
 # Values in the first feature map, above which a frame counts as large: 1080 lines of `lean`, or 380
 # of the paper's network.
 LARGE_MAP = 1 << 23
@@ -74,11 +75,11 @@ class OpenVinoEngine:
         self.description = f"cpu, {self.arithmetic}, {threads} threads"
 
     def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
-        painting = self._start((False, frames.shape), [frames_for(self._plan, frames), rows])
+        painting = self._start((_NETWORK, frames.shape), [frames_for(self._plan, frames), rows])
         return lambda: pastiches_from(self._plan, painting())
 
     def detail(self, luma: Pictures) -> Callable[[], Pictures]:
-        detail = self._start((True, luma.shape), [luma_for(luma)])
+        detail = self._start((_ENLARGER, luma.shape), [luma_for(luma)])
         return lambda: detail_from(detail())
 
     def _start(self, key: _Key, inputs: list[npt.NDArray[Any]]) -> Callable[[], Pictures]:
@@ -101,8 +102,8 @@ class OpenVinoEngine:
         if key in self._slots:
             self._slots.move_to_end(key)
             return self._slots[key]
-        enlarges, shape = key
-        if enlarges:
+        kind, shape = key
+        if kind == _ENLARGER:
             graph, streams = enlarger_graph(shape), self._streams
         else:
             plan, (_, height, width, _) = self._plan, shape
@@ -113,8 +114,9 @@ class OpenVinoEngine:
         compiled = self._core.compile_model(graph, "CPU", settings)
         slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
         self._slots[key] = slots
-        while len(self._slots) > SIZES_KEPT and sum(map(_pixels, self._slots)) > PIXELS_KEPT:
-            self._slots.popitem(last=False)
+        alike = [each for each in self._slots if each[0] == kind]
+        while len(alike) > SIZES_KEPT and sum(map(_pixels, alike)) > PIXELS_KEPT:
+            del self._slots[alike.pop(0)]
         return slots
 
 

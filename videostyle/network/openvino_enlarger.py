@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from videostyle.media.color import MIDDLE
 from videostyle.network.architecture import Pictures
 from videostyle.network.blocks import from_blocks, to_blocks
-from videostyle.network.enlarger import HIDDEN, LEVELS, MIDDLE, enlarger_weights
+from videostyle.network.enlarger import HIDDEN, LEVELS, enlarger_weights
 from videostyle.network.openvino_graph import Node, import_openvino
 
 
@@ -31,11 +32,12 @@ def enlarger_graph(shape: tuple[int, ...]) -> Any:
     luma = op.parameter((count, height, width, 4), openvino.Type.u8)
     x = op.subtract(op.convert(luma, "f32"), constant(MIDDLE))
     x = op.transpose(x, ints(0, 3, 1, 2))
-    # A unit at the end, not at the beginning: a bfloat16 holds bytes, not their 255th parts.
-    scales = [1 / LEVELS, *[1] * (len(HIDDEN) - 1), LEVELS]
-    for number, scale in enumerate(scales):
-        weight = weights[f"convs.{number}.weight"] * np.float32(scale)
-        bias = weights[f"convs.{number}.bias"] * np.float32(scale if scale > 1 else 1)
+    # Bytes are not divided, but the weights they meet: a bfloat16 holds no 255th part of a byte.
+    middle = [1] * (len(HIDDEN) - 1)
+    scales = zip([1 / LEVELS, *middle, LEVELS], [1, *middle, LEVELS], strict=True)
+    for number, (weight_scale, bias_scale) in enumerate(scales):
+        weight = weights[f"convs.{number}.weight"] * np.float32(weight_scale)
+        bias = weights[f"convs.{number}.bias"] * np.float32(bias_scale)
         x = op.pad(op.relu(x) if number else x, ints(0, 0, 1, 1), ints(0, 0, 1, 1), "edge")
         x = op.convolution(x, constant(weight), [1, 1], [0, 0], [0, 0], [1, 1])
         x = op.add(x, constant(bias[None, :, None, None]))
@@ -45,9 +47,10 @@ def enlarger_graph(shape: tuple[int, ...]) -> Any:
 
 
 def luma_for(luma: Pictures) -> Pictures:
+    """(N, H, W) uint8 as (N, H / 2, W / 2, 4)."""
     return to_blocks(luma[..., None], 2)
 
 
 def detail_from(output: Pictures) -> Pictures:
-    """(N, 2 H, 2 W) uint8, in which MIDDLE is 0."""
+    """(N, H / 2, W / 2, 16) uint8 as (N, 2 H, 2 W)."""
     return from_blocks(output, 4)[..., 0]

@@ -55,12 +55,14 @@ def openvino_graph(
 
 
 def frames_for(plan: Architecture, frames: Pictures) -> Pictures:
-    """Frames in the blocks that the network folds into channels."""
+    """Frames (N, H, W, 3) in the blocks that the network folds into channels, of side s:
+    (N, H / s, W / s, 3 s^2)."""
     return to_blocks(frames, plan.unshuffle) if plan.unshuffle > 1 else frames
 
 
 def pastiches_from(plan: Architecture, output: Pictures) -> Pictures:
-    """Pastiches out of the blocks that a layer makes which scales up."""
+    """Pastiches (N, H, W, 3) out of the blocks (N, h, w, 12) that a layer makes which scales up, of
+    which a border may be too much. Of another layer they come as they are."""
     last = plan.convolutions[-1]
     if not last.enlarges:
         return output

@@ -20,8 +20,9 @@ from videostyle.network.network import StyleNetwork
 from videostyle.network.program import Function, Lane, Streams, reason
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-# Shapes whose buffers and graphs are kept, those used last: a stroke track brings many.
-MOST_LANES = 4
+# Shapes whose buffers and graphs are kept, those used last: a stroke track brings many, and a
+# picture of 2160 lines with large strokes needs as many itself.
+MOST_LANES = 6
 
 
 class _Frames(nn.Module):

@@ -26,6 +26,7 @@ from videostyle.errors import MediaError, ran_out_of_memory
 from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
+from videostyle.network.enlarger import enlarger_weights
 from videostyle.rendering.stages import Meter, prefetch
 from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylize import stylize
@@ -108,7 +109,9 @@ class Assignment:
         """What decides the pictures, by what a user calls it: equal text for equal pictures.
         What is not repeatable is like nothing else."""
         digest = hashlib.sha256()
-        for numbers in (stylizer.model.styles, *stylizer.model.weights.values()):
+        model = stylizer.model
+        networks = (model.weights, enlarger_weights())
+        for numbers in (model.styles, *(each for weights in networks for each in weights.values())):
             digest.update(numbers.tobytes())
         info = self.info
         plan = {

@@ -19,10 +19,9 @@ from torch import Tensor
 
 from videostyle.look import Look
 from videostyle.media.bars import Barkeeper, Bars
-from videostyle.media.color import LUMA, ColorConverter
+from videostyle.media.color import LUMA, MIDDLE, ColorConverter
 from videostyle.media.frame import Frame
 from videostyle.media.info import ColorSpec
-from videostyle.network.enlarger import MIDDLE
 from videostyle.network.program import Lane
 from videostyle.network.torch_engine import TorchEngine
 from videostyle.stylize.device_stabilizer import hold
@@ -322,8 +321,8 @@ class _Course:
         frames = doubled.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
         layers = self._engine.paint(frames, rows).permute(0, 3, 1, 2).float()
         fine = layers - _doubled(F.avg_pool2d(layers, 2).add_(0.5).floor_())
-        if sharpness := (1 - weight) * self._stylizer.sharpness(1, 2):
-            detail = self._detail(pastiches)[:, None] * sharpness
+        if weight < 1 and self._stylizer.adds_detail:
+            detail = self._detail(pastiches)[:, None] * (1 - weight)
             doubled.add_(detail.round_()).clamp_(0, 255)
         painted = doubled.add_(fine.mul_(weight).round_()).clamp_(0, 255)
         return painted.permute(0, 2, 3, 1).to(torch.uint8).contiguous()

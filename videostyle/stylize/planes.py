@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from videostyle.media.color import OUTPUT_PIX_FMTS, plane_array
+from videostyle.media.color import MIDDLE, OUTPUT_PIX_FMTS, plane_array
 from videostyle.media.info import ColorSpec
 
 # Shares of red and blue in luma by matrix (ITU-T H.273, table 4).
@@ -30,7 +30,6 @@ _LUMA_SHARES = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 5: (0.299, 0.114), 6: (0.29
 _LUMA_SHARES |= {7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 # Formats of frames that NVDEC leaves in its memory, by those of the same samples in planes.
 _ON_GPU = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
-_MIDDLE = 128
 _SLACK = 64  # samples behind a frame that FFmpeg's wide loads may read
 
 
@@ -152,7 +151,7 @@ class PlanesToRgb:
         )
         # Black is at 16 or at 0; the result is centred as well.
         scale, offset = self._luma
-        y = y / scale + ((_MIDDLE - offset) / scale - _MIDDLE)
+        y = y / scale + ((MIDDLE - offset) / scale - MIDDLE)
         red = y + v * (2 * (1 - self._red) / self._chroma)
         blue = y + u * (2 * (1 - self._blue) / self._chroma)
         green = (y - self._red * red - self._blue * blue) / (1 - self._red - self._blue)
@@ -185,26 +184,26 @@ class RgbToPlanes:
 
     def __call__(self, rgb: Tensor) -> list[Tensor]:
         """(N, height, width, 3) uint8 -> three times (N, h, w), centred and not yet rounded."""
-        red, green, blue = (rgb.to(self._dtype) - _MIDDLE).unbind(-1)
+        red, green, blue = (rgb.to(self._dtype) - MIDDLE).unbind(-1)
         y = self._red * red + (1 - self._red - self._blue) * green + self._blue * blue
         u = (blue - y) * (self._chroma / (2 * (1 - self._blue)))
         v = (red - y) * (self._chroma / (2 * (1 - self._red)))
         scale, offset = self._luma
-        y = y * scale + (_MIDDLE * scale + offset - _MIDDLE)
+        y = y * scale + (MIDDLE * scale + offset - MIDDLE)
         return [resize(plane) for resize, plane in zip(self._resize, (y, u, v), strict=True)]
 
 
 def centred(samples: Tensor, bits: int, dtype: torch.dtype) -> Tensor:
     """Samples as numbers from -128 to 127."""
     values = samples.to(dtype)
-    return (values - (_MIDDLE << (bits - 8))) * 0.5 ** (bits - 8) if bits > 8 else values - _MIDDLE
+    return (values - (MIDDLE << (bits - 8))) * 0.5 ** (bits - 8) if bits > 8 else values - MIDDLE
 
 
 def to_samples(values: Tensor, layout: PlaneLayout) -> Tensor:
     """The reverse of `centred`: rounded, in the layout's dtype."""
     steps = 1 << (layout.bits - 8)
     rounded = (values * steps).round_() if steps > 1 else values.round()
-    half = _MIDDLE * steps
+    half = MIDDLE * steps
     return rounded.clamp_(-half, half - 1).add_(half).to(layout.dtype)
 
 
@@ -215,7 +214,7 @@ def blend(below: Tensor, above: Tensor, opacity: Tensor) -> Tensor:
 
 
 def _to_bytes(values: Tensor) -> Tensor:
-    return values.round().clamp_(-_MIDDLE, _MIDDLE - 1).add_(_MIDDLE).to(torch.uint8)
+    return values.round().clamp_(-MIDDLE, MIDDLE - 1).add_(MIDDLE).to(torch.uint8)
 
 
 def _scales(layout: PlaneLayout, color: ColorSpec) -> tuple[tuple[float, float], float]:

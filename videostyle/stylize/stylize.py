@@ -117,7 +117,7 @@ def paint(
         detail = stylizer.detail(pastiche) if sharpness else None
         painted = converter.from_rgb(pastiche, size)
         if detail:
-            painted = converter.with_detail(painted, detail(), sharpness)
+            converter.add_detail(painted, detail(), sharpness)
         if opacity < 1 or look.keep_color > 0:
             original = converter.to_output(frame.image)
             chroma = opacity * (1 - look.keep_color)

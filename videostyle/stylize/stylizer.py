@@ -34,7 +34,7 @@ LOOK_LINES = 512
 STROKES_TO_DOUBLE = 12
 # What is enlarged more than so many times gets the detail that scaling leaves out (`enlarger`): a
 # pastiche for 1080 lines does, one for 720 not.
-MAX_SCALING = 1.5
+DETAIL_FROM = 1.5
 # A pastiche is enlarged at most so many times before it is painted over: 1080 lines are not, 1440
 # and 2160 are.
 MAX_ENLARGEMENT = 2.25
@@ -61,7 +61,7 @@ class Stylizer:
         if not isinstance(model, Model):
             raise UsageError(f"model is {model!r}; give what load_model returns")
         if threads is not None:
-            if not (isinstance(threads, Integral) and int(threads) > 0):
+            if isinstance(threads, bool) or not (isinstance(threads, Integral) and threads > 0):
                 raise UsageError(f"threads is {threads!r}; it must be a whole number above 0")
             threads = int(threads)
         self.model = model
@@ -77,8 +77,16 @@ class Stylizer:
 
     @property
     def engine(self) -> Engine:
-        """What runs the network; in a forked process another one, as threads do not come along."""
+        """What runs the network; in a forked process another one, as threads do not come along.
+
+        Raises UsageError where it paints on a GPU, which a forked process cannot use.
+        """
         if os.getpid() != self._process:
+            if self._engine.gpu is not None:
+                raise UsageError(
+                    "a Stylizer on a GPU does not paint in a forked process; start it by "
+                    'multiprocessing.get_context("spawn")'
+                )
             self._inherited = self._engine  # which would wait for its threads if it were deleted
             self._engine, self._process = make_engine(self.model, **self.settings), os.getpid()
         return self._engine
@@ -224,14 +232,18 @@ class Stylizer:
 
     def sharpness(self, lines: int, height: int) -> float:
         """The weight in [0, 1] of the detail added to a pastiche of so many lines for a frame of
-        `height`: it fades in as a layer does. What a network does not smooth needs none."""
-        if not self.model.architecture.smooth_output:
-            return 0.0
-        return min(1.0, max(0.0, height / lines / MAX_SCALING * 3 - 3))
+        `height`: it fades in as a layer does."""
+        return self.adds_detail * min(1.0, max(0.0, height / lines / DETAIL_FROM * 3 - 3))
+
+    @property
+    def adds_detail(self) -> bool:
+        """Whether pastiches that are enlarged get detail: what a network does not smooth needs
+        none."""
+        return self.model.architecture.smooth_output
 
     def detail(self, pastiche: Picture) -> Callable[[], Picture]:
         """Begin to find what scaling leaves out of a pastiche (H, W, 3) that it doubles, with even
-        H and W; the function returned waits for it, (2 H, 2 W) uint8, in which 128 is 0."""
+        H and W; the function returned waits for it, (2 H, 2 W) uint8, in which MIDDLE is 0."""
         detail = self.engine.detail(luma_of(pastiche)[None])
         return lambda: detail()[0]
 
@@ -243,8 +255,7 @@ class Stylizer:
         height, width = pastiche.shape[:2]
         doubled = resize(pastiche, 2 * height, 2 * width)
         painting = self._submit(doubled, mixture)
-        sharpness = (1 - weight) * self.sharpness(height, 2 * height)
-        detail = self.detail(pastiche) if sharpness else None
+        detail = self.detail(pastiche) if weight < 1 and self.adds_detail else None
 
         def finish() -> Picture:
             layer = painting()
@@ -252,7 +263,7 @@ class Stylizer:
             fine = np.subtract(layer, resize(halved, 2 * height, 2 * width), dtype=np.int16)
             if weight < 1:
                 fine = np.rint(weight * fine.astype(np.float32)).astype(np.int16)
-            below = with_detail(doubled, detail(), sharpness) if detail else doubled
+            below = with_detail(doubled, detail(), 1 - weight) if detail else doubled
             np.add(below, fine, out=fine)
             return np.clip(fine, 0, 255, out=fine).astype(np.uint8)
 
