@@ -589,6 +589,8 @@ def test_what_is_touched_in_an_overdub_outlives_a_reload_and_another_tab(
     page.reload()
     page.locator('input[data-style="great_wave"].touched').wait_for()
     assert page.locator(".touched").count() == 2
+    described = '.touched[aria-description="Yours until the recording ends"]'
+    assert page.locator(described).count() == 2
     nudge(page, "strength")
     second = open_tab(page.context, server)
     second.click("#take-controls")
@@ -635,6 +637,25 @@ def test_one_undo_takes_back_a_drag_of_the_pad_in_an_overdub(page: Any) -> None:
     page.click("#undo")
     wait_for(lambda: set(state(page, "look.mix")) == {"the_kiss", "the_scream"})
     page.click("#tab-mix")
+    end_overdub(page)
+
+
+def test_undo_passes_over_the_mixtures_of_an_overdub_that_is_over(page: Any) -> None:
+    begin_overdub(page, TWO_KEYS)
+    page.click("#tab-yaml")
+    page.fill("#yaml", MORPH)
+    page.click("#apply")
+    page.click("#tab-mix")
+    for what in ("#equalise", "#clear"):
+        page.click(what)
+    wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    page.click("#record")
+    wait_for(lambda: not state(page, "recording") and state(page, "timeline.yaml") != MORPH)
+    taken = state(page, "timeline.yaml")
+    for button, text in (("#undo", MORPH), ("#undo", TWO_KEYS), ("#redo", MORPH), ("#redo", taken)):
+        page.click(button)
+        wait_for(lambda text=text: state(page, "timeline.yaml") == text)
+    assert state(page, "follow")
     end_overdub(page)
 
 
@@ -927,6 +948,7 @@ def test_a_look_comes_back_in_a_tab_that_is_not_in_sight(page: Any) -> None:
     store(page, 1)
     page.click("#clear")
     wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    assert page.get_by_role("spinbutton", name="Fade, in seconds").is_visible()
     page.evaluate("requestAnimationFrame = () => 0")  # which draws nothing
     page.fill("#fade", "0.5")
     page.click('[aria-label="Look 1"]')

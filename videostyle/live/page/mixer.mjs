@@ -197,7 +197,7 @@ function refresh() {
     row.range.setAttribute("aria-valuetext", `${Math.round(share * 100)} percent of the mixture`);
     row.weight.textContent = `${(share * 100).toFixed(0)} %`;
     row.weight.classList.toggle("sounds", share > 0);
-    row.range.classList.toggle("touched", touched.isWhole || touched.sliders.has(row.range));
+    showTouched(row.range, touched.isWhole || touched.sliders.has(row.range));
     row.item.classList.toggle("silent", mixer.solo ? mixer.solo !== name : mixer.muted.has(name));
     row.solo.setAttribute("aria-pressed", mixer.solo === name);
     row.mute.setAttribute("aria-pressed", mixer.muted.has(name));
@@ -207,9 +207,14 @@ function refresh() {
     const value = mixer.scalars[name];
     if (!isHeld(input)) input.value = value;
     input.style.setProperty("--part", `${100 * (value - low) / (high - low)}%`);
-    input.classList.toggle("touched", touched.sliders.has(input));
+    showTouched(input, touched.sliders.has(input));
     output.textContent = value.toFixed(2);
   }
+}
+
+function showTouched(input, isTouched) {
+  input.classList.toggle("touched", isTouched);
+  input.ariaDescription = isTouched ? "Yours until the recording ends" : null;
 }
 
 // One row a chosen painting, in their order; rows that are there stay as they are.
