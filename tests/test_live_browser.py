@@ -813,6 +813,23 @@ def test_shortcuts_press_their_buttons_while_knobs_are_bound(midi_page: Any) -> 
     wait_for(lambda: not state(page, "playing"))
     turn(page, NOTE, 40, 100)
     assert page.locator(".bound").count() == 0
+    page.click("#record")
+    turn(page, NOTE, 40, 100)
+    page.keyboard.press("Escape")
+    page.keyboard.press(" ")
+    wait_for(lambda: state(page, "playing"))
+    assert not state(page, "recording")
+    page.keyboard.press(" ")
+    wait_for(lambda: not state(page, "playing"))
+
+
+def test_a_slider_that_is_bound_takes_no_more_room(midi_page: Any) -> None:
+    page = midi_page
+    row = page.locator("li", has=page.locator('input[data-style="the_kiss"]'))
+    before = row.bounding_box()["height"]
+    bind(page, "the_kiss", CC, 21, 0)
+    assert page.locator("[data-control]").count() == 1
+    assert row.bounding_box()["height"] == before
 
 
 def test_a_knob_that_turns_on_as_a_recording_ends_does_not_leave_its_timeline(
@@ -2162,8 +2179,7 @@ def test_it_fits_the_screen(page: Any, name: str, size: tuple[int, int]) -> None
         page.evaluate("scrollTo(0, 0)")
     if name == "live":
         assert page.locator(".transport").bounding_box()["height"] < 40  # in one line
-        last = page.locator("#sliders li").last.bounding_box()
-        assert last["y"] + last["height"] <= page.locator("#looks").bounding_box()["y"]
+        assert page.evaluate("sliders.scrollHeight <= sliders.clientHeight")
         assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
         for element in ("#picture", "#play", "#strip", "#sliders", "#scalars"):
             box = page.locator(element).bounding_box()

@@ -95,6 +95,7 @@ function show() {
 new MutationObserver(show).observe($("sliders"), { childList: true });
 
 function learn(isOn) {
+  if (!isOn) chosen()?.blur?.();  // or Space would press it
   isLearning = isOn;
   $("midi").setAttribute("aria-pressed", isOn);
   document.body.classList.toggle("learns", isOn);
