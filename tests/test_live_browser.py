@@ -493,11 +493,13 @@ def apply(page: Any, text: str) -> None:
     page.click("#tab-mix")
 
 
+MORPH = "version: 1\nkeyframes: [{at: 0s, mix: the_kiss, stroke: 2}, {at: 9s, mix: the_scream}]\n"
+
+
 def test_an_overdub_takes_over_what_is_touched_and_undo_gives_it_back(page: Any) -> None:
     page.select_option("#source", "long.mp4")
     wait_for(lambda: state(page, "source.name") == "long.mp4")
-    keys = "{at: 0s, mix: the_kiss, stroke: 2}, {at: 9s, mix: the_scream}"
-    text = f"version: 1\nkeyframes: [{keys}]\n"
+    text = MORPH
     apply(page, text)
     page.evaluate(
         """() => {
@@ -554,13 +556,116 @@ def test_an_overdub_takes_over_what_is_touched_and_undo_gives_it_back(page: Any)
     wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
+def begin_overdub(page: Any, text: str = MORPH) -> None:
+    """Over a timeline, in a video that is open for the test alone; until something is shown."""
+    page.select_option("#source", "long.mp4")
+    wait_for(lambda: state(page, "source.name") == "long.mp4")
+    apply(page, text)
+    page.click("#record")
+    wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.2)
+
+
+def end_overdub(page: Any) -> None:
+    if state(page, "recording"):
+        page.click("#record")
+    wait_for(lambda: not state(page, "recording"))
+    page.select_option("#source", "film.mp4")
+    wait_for(lambda: state(page, "source.name") == "film.mp4")
+
+
+def test_what_is_touched_in_an_overdub_outlives_a_reload_and_another_tab(
+    page: Any, server: LiveServer
+) -> None:
+    def nudge(tab: Any, scalar: str) -> None:
+        """Of the mixture, the rest must stay as it is."""
+        tab.locator(f'input[data-scalar="{scalar}"]').press("ArrowLeft")
+        wait_for(lambda: state(tab, f"look.{scalar}") < (2 if scalar == "stroke" else 1))
+        assert state(tab, "look.sum") == pytest.approx(1.5, abs=0.001)
+
+    begin_overdub(page)
+    slide(page, "great_wave", 0.5)
+    page.locator('input[data-scalar="keep_color"]').press("ArrowRight")
+    wait_for(lambda: state(page, "look.sum") == pytest.approx(1.5))
+    page.reload()
+    page.locator('input[data-style="great_wave"].touched').wait_for()
+    assert page.locator(".touched").count() == 2
+    described = '.touched[aria-description="Yours until the recording ends"]'
+    assert page.locator(described).count() == 2
+    nudge(page, "strength")
+    second = open_tab(page.context, server)
+    second.click("#take-controls")
+    second.locator('input[data-style="great_wave"].touched').wait_for()
+    wait_for(lambda: page.locator(".touched").count() == 0)
+    nudge(second, "stroke")
+    slide(second, "great_wave", 1)
+    wait_for(lambda: state(second, "look.sum") == pytest.approx(2))
+    page.click("#take-controls")
+    page.locator('input[data-style="great_wave"].touched').wait_for()
+    page.locator('input[data-scalar="strength"]').press("ArrowLeft")
+    wait_for(lambda: state(page, "look.strength") < 0.985)
+    assert state(page, "look.sum") == pytest.approx(2, abs=0.001)
+    assert (state(page, "look.keep_color"), state(page, "look.stroke")) == (0.01, 1.95)
+    second.close()
+    end_overdub(page)
+
+
+def test_a_reload_in_an_overdub_keeps_a_mixture_that_was_taken_over_whole(page: Any) -> None:
+    begin_overdub(page)
+    page.click("#equalise")
+    page.click('[aria-label="Mute The Scream"]')
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    page.reload()
+    wait_for(
+        lambda: page.locator("#sliders .touched").count() == page.locator("#sliders li").count()
+    )
+    page.locator('input[data-scalar="strength"]').press("ArrowLeft")
+    wait_for(lambda: state(page, "look.strength") < 1)
+    assert state(page, "look.mix") == {"the_kiss": 1}
+    end_overdub(page)
+
+
+def test_one_undo_takes_back_a_drag_of_the_pad_in_an_overdub(page: Any) -> None:
+    begin_overdub(page)
+    page.click("#tab-pad")
+    x, y = middle(page, "#field")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(20):
+        page.mouse.move(x + 3 * step, y + step)
+    page.mouse.up()
+    wait_for(lambda: len(state(page, "look.mix")) == 4)
+    page.click("#undo")
+    wait_for(lambda: set(state(page, "look.mix")) == {"the_kiss", "the_scream"})
+    page.click("#tab-mix")
+    end_overdub(page)
+
+
+def test_undo_passes_over_the_mixtures_of_an_overdub_that_is_over(page: Any) -> None:
+    begin_overdub(page, TWO_KEYS)
+    page.click("#tab-yaml")
+    page.fill("#yaml", MORPH)
+    page.click("#apply")
+    page.click("#tab-mix")
+    for what in ("#equalise", "#clear"):
+        page.click(what)
+    wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    page.click("#record")
+    wait_for(lambda: not state(page, "recording") and state(page, "timeline.yaml") != MORPH)
+    taken = state(page, "timeline.yaml")
+    for button, text in (("#undo", MORPH), ("#undo", TWO_KEYS), ("#redo", MORPH), ("#redo", taken)):
+        page.click(button)
+        wait_for(lambda text=text: state(page, "timeline.yaml") == text)
+    assert state(page, "follow")
+    end_overdub(page)
+
+
 CONTROLLER = """
   window.asked = 0;
   const input = {};
   navigator.requestMIDIAccess = async () => {
     asked += 1;
     if (window.refuses) throw new DOMException("no", "NotAllowedError");
-    return { inputs: new Map([["one", input]]) };
+    return window.access = { inputs: new Map([["one", input]]) };
   };
   navigator.permissions.query = async () => ({ state: localStorage.midi ? "granted" : "prompt" });
   window.turn = (...bytes) => input.onmidimessage({ data: Uint8Array.from(bytes) });
@@ -650,6 +755,81 @@ def test_knobs_of_a_controller_are_bound_and_move_sliders_without_a_jump(midi_pa
     page.click("#undo")
     wait_for(lambda: not state(page, "follow"))
     assert not state(page, "recording")
+
+
+def test_a_knob_that_flickers_takes_over_no_slider(midi_page: Any) -> None:
+    page = midi_page
+    bind(page, "the_kiss", CC, 21, 64)
+    turn(page, CC, 21, 0)
+    turn(page, CC, 21, 50)
+    assert value_of(page, "the_kiss") == pytest.approx(50 / 127, abs=0.006)
+    slide(page, "the_kiss", 0.38)
+    for at in (49, 50, 49, 50):
+        turn(page, CC, 21, at)
+    assert value_of(page, "the_kiss") == 0.38
+    turn(page, CC, 21, 48)
+    assert value_of(page, "the_kiss") == 0.38  # 48 / 127
+    turn(page, CC, 21, 0)
+    assert value_of(page, "the_kiss") == 0
+
+
+def bind(page: Any, style: str, *messages: int) -> None:
+    page.click("#midi")
+    page.locator(f'input[data-style="{style}"]').click()
+    for place in range(0, len(messages), 3):
+        turn(page, *messages[place : place + 3])
+    page.keyboard.press("Escape")
+
+
+def test_a_knob_with_fine_steps_is_bound_by_its_coarse_ones(midi_page: Any) -> None:
+    page = midi_page
+    bind(page, "the_kiss", CC, 7, 10, CC, 39, 99, CC, 39, 40, CC, 7, 11, CC, 39, 3)
+    for at in range(0, 121, 8):
+        turn(page, CC, 7, at)
+        turn(page, CC, 39, at * 37 % 128)
+    assert value_of(page, "the_kiss") == pytest.approx(120 / 127, abs=0.006)
+
+
+def test_a_controller_that_is_plugged_in_again_makes_no_slider_jump(midi_page: Any) -> None:
+    page = midi_page
+    bind(page, "the_kiss", CC, 21, 0)
+    slide(page, "the_kiss", 0.5)
+    page.evaluate("access.onstatechange()")
+    turn(page, CC, 21, 120)  # it was turned meanwhile
+    assert value_of(page, "the_kiss") == 0.5
+    assert page.locator(".waits").count() == 1
+    page.click("#midi")
+    page.locator('input[data-style="the_kiss"]').click()
+    page.keyboard.press("Delete")
+    assert page.locator(".waits").count() == 0
+
+
+def test_shortcuts_press_their_buttons_while_knobs_are_bound(midi_page: Any) -> None:
+    page = midi_page
+    page.click("#midi")
+    page.keyboard.press(" ")
+    wait_for(lambda: state(page, "playing"))
+    page.keyboard.press(" ")
+    wait_for(lambda: not state(page, "playing"))
+    turn(page, NOTE, 40, 100)
+    assert page.locator(".bound").count() == 0
+    page.click("#record")
+    turn(page, NOTE, 40, 100)
+    page.keyboard.press("Escape")
+    page.keyboard.press(" ")
+    wait_for(lambda: state(page, "playing"))
+    assert not state(page, "recording")
+    page.keyboard.press(" ")
+    wait_for(lambda: not state(page, "playing"))
+
+
+def test_a_slider_that_is_bound_takes_no_more_room(midi_page: Any) -> None:
+    page = midi_page
+    row = page.locator("li", has=page.locator('input[data-style="the_kiss"]'))
+    before = row.bounding_box()["height"]
+    bind(page, "the_kiss", CC, 21, 0)
+    assert page.locator("[data-control]").count() == 1
+    assert row.bounding_box()["height"] == before
 
 
 def test_a_knob_that_turns_on_as_a_recording_ends_does_not_leave_its_timeline(
@@ -755,6 +935,54 @@ def test_a_stored_look_comes_back_in_a_fade_that_is_recorded(page: Any) -> None:
     wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
     assert all(len(each) == 1 for each in page.evaluate("shown"))
     page.locator('input[data-scalar="strength"]').dblclick()
+
+
+def store(page: Any, number: int) -> None:
+    page.click("#store")
+    page.click(f'[aria-label="Look {number}"]')
+
+
+def test_a_look_without_a_painting_that_is_gone_comes_back(page: Any) -> None:
+    slide(page, "the_kiss", 1)
+    store(page, 1)
+    page.evaluate(
+        """() => addEventListener("pagehide", () => {
+          const { looks } = sessionStorage;
+          sessionStorage.looks = looks.replace('"the_kiss":1', '"the_kiss":1,"gone":1');
+        })"""
+    )
+    page.click("#clear")
+    page.reload()
+    page.locator('#picture[data-rendered="true"]').wait_for()
+    page.fill("#fade", "0")
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    assert page.locator('input[data-style="gone"]').count() == 0
+
+
+def test_a_look_comes_back_in_a_tab_that_is_not_in_sight(page: Any) -> None:
+    slide(page, "the_kiss", 1)
+    store(page, 1)
+    page.click("#clear")
+    wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    assert page.get_by_role("spinbutton", name="Fade, in seconds").is_visible()
+    page.evaluate("requestAnimationFrame = () => 0")  # which draws nothing
+    page.fill("#fade", "0.5")
+    page.click('[aria-label="Look 1"]')
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+
+
+def test_shortcuts_work_after_the_fade_was_set(page: Any) -> None:
+    page.fill("#fade", "3")
+    page.keyboard.press("Enter")
+    page.keyboard.press("2")
+    assert page.input_value("#fade") == "3"
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    box = page.locator("#fade").bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 6, box["y"] + 6)  # its upper arrow
+    assert page.input_value("#fade") == "3.5"
+    page.keyboard.press("2")
+    assert page.input_value("#fade") == "3.5"
 
 
 def test_a_hand_that_holds_on_as_a_recording_ends_does_not_leave_its_timeline(page: Any) -> None:
@@ -1931,6 +2159,12 @@ def test_it_fits_the_screen(page: Any, name: str, size: tuple[int, int]) -> None
     page.click("#tab-yaml")
     page.select_option("#timeline-file", "demo.yaml")
     wait_for(lambda: state(page, "follow"))
+    around = """() => {
+      const word = document.createRange();
+      word.selectNodeContents(record);
+      return word.getBoundingClientRect().left - record.getBoundingClientRect().left;
+    }"""
+    assert page.evaluate(around) > 6
     page.click("#tab-mix")
     seek(page, 1.8)
     page.click("#clear")
@@ -1944,6 +2178,8 @@ def test_it_fits_the_screen(page: Any, name: str, size: tuple[int, int]) -> None
         assert page.locator(".frame").bounding_box()["y"] >= 0  # seen while it is mixed
         page.evaluate("scrollTo(0, 0)")
     if name == "live":
+        assert page.locator(".transport").bounding_box()["height"] < 40  # in one line
+        assert page.evaluate("sliders.scrollHeight <= sliders.clientHeight")
         assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
         for element in ("#picture", "#play", "#strip", "#sliders", "#scalars"):
             box = page.locator(element).bounding_box()

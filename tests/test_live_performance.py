@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from videostyle.live import performance
 from videostyle.live.controls import Controls, Touched
-from videostyle.live.performance import CUT, Sample, Values, from_start, to_timeline, unrolled
+from videostyle.live.performance import (
+    CUT,
+    Sample,
+    Values,
+    from_start,
+    to_timeline,
+    unrolled,
+)
 from videostyle.look import Look
 from videostyle.timeline.easing import Easing, hold, linear
 from videostyle.timeline.reader import parse_timeline
@@ -266,6 +273,33 @@ def test_what_was_not_touched_leaves_the_timeline_itself() -> None:
     new = to_timeline(samples, old)
     assert [key.value for key in new.scalars["strength"].keyframes] == [1, 0, 1]
     assert (new.mix, new.scalars["stroke"]) == (old.mix, old.scalars["stroke"])
+
+
+def test_a_slow_move_is_followed_from_where_it_leaves_the_timeline() -> None:
+    text = "version: 1\nkeyframes: [{at: 2s, mix: {a: 2, b: 1}, ease: smooth}, {at: 8s, mix: c}]"
+    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    controls = Controls(timeline=old, follow=True)
+    samples = []
+    for number in range(110, 250):
+        touched = Touched({"original": max(0, 0.0003 * (number - 130))})
+        look = replace(controls, touched=touched).look_at(number / FPS)
+        samples.append(Sample(number / FPS, look))
+    new = to_timeline(samples, old)
+    for sample in samples:
+        assert difference(new.look_at(sample.seconds), sample.look) <= 0.02
+
+
+def test_a_second_performance_may_begin_and_end_with_the_frames_of_the_first() -> None:
+    old = before()
+    for start in range(10, 60):
+        timeline = old
+        for style in ("b", "c"):
+            times = [number / FPS for number in range(start, start + 30)]
+            timeline = to_timeline([Sample(time, Look({style: 1})) for time in times], timeline)
+            timeline = parse_timeline(dump_timeline(timeline), "t", STYLES).resolve(None, None)[0]
+        assert timeline.look_at(times[0]).mix == timeline.look_at(times[-1]).mix == {"c": 1}
+        for time in (times[0] - 1 / FPS, times[-1] + 1 / FPS):
+            assert difference(timeline.look_at(time), old.look_at(time)) <= ALLOWED
 
 
 def test_a_cut_after_a_performance_stays_a_cut() -> None:

@@ -27,6 +27,7 @@ from websockets.sync.client import ClientConnection, connect
 from videostyle.cli import main
 from videostyle.errors import MediaError, UsageError
 from videostyle.live.library import MOST_FILES, Library
+from videostyle.live.performance import CUT
 from videostyle.live.serve import _listen, hosts_of
 from videostyle.live.session import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
 from videostyle.timeline.reader import read_timeline
@@ -289,6 +290,35 @@ def test_what_is_touched_in_an_overdub_changes_and_the_rest_of_the_timeline_stay
     tab.until(lambda: "state" in tab.newest)
     assert tab.newest["state"]["follow"]
     assert tab.pictures[-1]["mix"] != {"green": 1}
+
+
+def test_a_take_goes_on_where_the_last_one_ended(tab: Tab) -> None:
+    tab.ask({"type": "open", "name": "half_a_minute.mp4"}, "source")
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
+    tab.ask({"type": "timeline", "text": text, "follow": True}, "timeline")
+    for style in ("green", "blue", "green"):
+        tab.pictures.clear()
+        tab.send({"type": "record", "recording": True})
+        tab.until(lambda: len(tab.pictures) > 3)
+        touch(tab, mix={style: 1}, whole=True)
+        keys = tab.ask({"type": "record", "recording": False}, "timeline")["tracks"]["mix"]
+        tab.until(lambda: tab.pictures[-1]["as_rendered"])
+        assert keys[-1]["at"] == pytest.approx(tab.pictures[-1]["seconds"] + CUT, abs=1e-6)
+        assert tab.pictures[-1]["mix"] == {style: 1}
+
+
+def test_who_comes_into_an_overdub_hears_what_is_touched(tab: Tab, server: LiveServer) -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
+    tab.ask({"type": "timeline", "text": text, "follow": True}, "timeline")
+    tab.pictures.clear()
+    tab.send({"type": "record", "recording": True})
+    tab.until(lambda: bool(tab.pictures))
+    touch(tab, mix={"green": 1}, strength=0.5)
+    second = Tab(server)
+    with second.socket:
+        second.until(lambda: "state" in second.newest)
+        taken = {"weights": {"green": 1}, "is_whole": False, "scalars": {"strength": 0.5}}
+        assert second.newest["state"]["touched"] == taken
 
 
 def test_an_overdub_in_which_nothing_is_touched_leaves_the_text_as_it_was(tab: Tab) -> None:

@@ -22,11 +22,13 @@ import numpy.typing as npt
 
 from videostyle.look import SCALARS, Look
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing, hold
-from videostyle.timeline.timeline import TRACKS, Keyframe, Loop, Timeline, Track
+from videostyle.timeline.timeline import NEAR, TRACKS, Keyframe, Loop, Timeline, Track
 
 # Largest error of a weight or of another track's value at any frame, before rounding.
 TOLERANCE = 0.016
 DECIMALS = 3
+# So far a sample may be from a timeline that is laid down anew beside it, within TOLERANCE.
+SLIGHT = 0.002
 # Where a performance is laid into a timeline, the timeline is cut so many seconds from it: more
 # than NEAR, or its last frame would be taken for one after it.
 CUT = 0.002
@@ -93,7 +95,12 @@ def _elsewhere(
     values, _ = _values(name, [*(sample.look for sample in samples), *before])
     apart = np.abs(values[: len(samples)] - values[len(samples) :]).max(1)
     others = np.flatnonzero(apart > TOLERANCE)
-    return samples[others[0] : others[-1] + 1] if len(others) else ()
+    if not len(others):
+        return ()
+    # From where they leave it to where they come back: a slow move is followed at its ends too.
+    same = np.flatnonzero(apart <= SLIGHT)
+    begin = same[same < others[0]].max(initial=-1) + 1
+    return samples[begin : same[same > others[-1]].min(initial=len(samples))]
 
 
 def unrolled(timeline: Timeline, end: float, frame_rate: float) -> Timeline:
@@ -179,7 +186,7 @@ def _until(before: Timeline, name: str, end: float) -> list[Keyframe[Any]]:
     """A track's keys up to a time, with its value there as the last key."""
     if end < 0:
         return []
-    keys = [key for key in _own_keys(before, name) if key.seconds < end]
+    keys = [key for key in _own_keys(before, name) if key.seconds < end - NEAR]
     if keys and keys[-1].ease is hold:  # it jumps at the end, and would be drawn as a slope
         return [*keys, *_traced(before, name, end, end)]
     return [*keys[:-1], *_traced(before, name, keys[-1].seconds if keys else end, end)]
@@ -188,9 +195,9 @@ def _until(before: Timeline, name: str, end: float) -> list[Keyframe[Any]]:
 def _from(before: Timeline, name: str, begin: float) -> list[Keyframe[Any]]:
     """A track's keys from a time on, with its value there as the first key."""
     own = _own_keys(before, name)
-    keys = [key for key in own if key.seconds > begin]
+    keys = [key for key in own if key.seconds > begin + NEAR]
     last = own[len(own) - len(keys) - 1] if len(keys) < len(own) else None
-    if keys and last and (last.ease is hold or last.seconds == begin):
+    if keys and last and (last.ease is hold or last.seconds > begin - NEAR):
         return [replace(last, seconds=begin), *keys]
     lead = _traced(before, name, begin, keys[0].seconds if keys else begin)
     return [*lead[:-1], *keys] if keys else lead

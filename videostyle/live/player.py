@@ -465,16 +465,15 @@ class Player:
     def _offer(self, scene: int, easel: Easel, frame: Frame) -> None:
         """Begin to paint a frame, and keep its look while recording."""
         easel.make_room()
-        controls = self.controls  # only now: the newest
-        self._tried = controls, self.stylizer.model
-        easel.offer(frame, controls)
         with self._changed:
-            # Meanwhile a recording may have ended, or begun in another scene.
-            is_recording = self._controls.recording and self._lasts(scene)
+            controls = self._controls  # only now: the newest
+            self._tried = controls, self.stylizer.model
+            is_recording = controls.recording and self._lasts(scene)
             if is_recording and self._take and self._take[-1].seconds == frame.seconds:
                 self._take.pop()  # it follows the hands while it stands
             if is_recording and (not self._take or frame.seconds > self._take[-1].seconds):
                 self._take.append(Sample(frame.seconds, controls.look_at(frame.seconds)))
+        easel.offer(frame, controls)
 
     def _keep_up(self, scene: int, easel: Easel) -> None:
         """Count a frame that is painted in motion, and go on in another size if that is better."""

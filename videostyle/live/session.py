@@ -8,7 +8,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from io import BytesIO
 from itertools import count
@@ -320,6 +320,7 @@ class Session:
             "lines": controls.lines,
             "preview_lines": self.player.lines,
             "look": controls.look.to_dict(),
+            "touched": asdict(controls.touched),
         }
 
     def _open(self, message: Message) -> None:
@@ -406,6 +407,7 @@ class Session:
         seconds = number(message, "seconds", 0, 1e7)
         if self.player.controls.recording:  # what lies between was not performed
             self._finish_take()
+            self.player.update(playing=True)
             self._tell(self.state())
         self.player.seek(seconds)
 
@@ -439,8 +441,10 @@ class Session:
         self._tell(self.state())
 
     def _finish_take(self) -> None:
-        """End the recording, if there is one, and keep it."""
-        self.player.update(recording=False)
+        """End the recording, if there is one, and keep it. What plays stops first: the next take
+        goes on where this one ends."""
+        if self.player.controls.recording:
+            self.player.update(recording=False, playing=False)
         take = self.player.take()
         if take:
             before, info = self._timeline, self.player.info

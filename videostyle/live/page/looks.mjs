@@ -5,6 +5,7 @@ import { keptOver } from "./keeping.mjs";
 import { handsAct, mixer, moves, normalised, putLook, rememberLook, shares } from "./mixer.mjs";
 import { $, colorOf, notice, titleOf, weightIn } from "./state.mjs";
 
+const STEP_MS = 20;
 const slots = [...document.querySelectorAll("#looks .slot")];
 const past = keptOver("looks", () => ({ looks, seconds: $("fade").value }));
 const looks = past?.looks ?? slots.map(() => null);
@@ -31,11 +32,14 @@ function recall(to) {
     const part = lasts ? Math.min(1, (performance.now() - begin) / lasts) : 1;
     putLook(between(from.mix, to.mix, part), between(from.scalars, to.scalars, part));
     own = moves();
-    if (part < 1) requestAnimationFrame(step);
+    if (part < 1) setTimeout(step, STEP_MS);  // in a tab that is not in sight too
   };
   rememberLook();
   step();
 }
+
+// The shortcuts work again then.
+$("fade").onkeydown = ({ key }) => { if (key === "Enter") $("fade").blur(); };
 
 let isStoring = false;
 function setStoring(isOn) {

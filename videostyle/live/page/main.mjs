@@ -148,7 +148,7 @@ $("close-help").onclick = () => $("help").close();
 let isPointed = false;
 document.addEventListener("keydown", () => { isPointed = false; }, true);
 document.addEventListener("pointerdown", () => { isPointed = true; }, true);
-document.addEventListener("change", ({ target }) => { if (isPointed) target.closest("select")?.blur(); });
+document.addEventListener("change", ({ target }) => { if (isPointed) target.closest("select, [type=number]")?.blur(); });
 document.addEventListener("click", ({ target, detail }) => {
   const button = target.closest("button:not(.key, .grip, [role=slider])");
   if (detail) button?.blur();

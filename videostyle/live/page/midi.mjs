@@ -8,6 +8,8 @@ const KEPT = "midi";
 const CONTROL_CHANGE = 0xb0;
 const NOTE_ON = 0x90;
 const PICK_UP = 0.02;  // of a slider's way; a knob so near takes it up
+const JITTER = 1;  // of a knob that nobody turns, in its 127 steps
+const FINE = 32;  // so much higher is the number of a knob's fine steps, which come beside its own
 const REST_MS = 300;  // of a knob; what follows is another move
 const HELP = "Click a slider, or a button with a line around it, and move a knob or press a key of the controller. Delete frees it; Escape ends this.";
 const bindings = new Map(JSON.parse(kept(KEPT, "localStorage")));  // a control to the name of what it moves
@@ -25,18 +27,30 @@ function receive({ data: [status, number, value] }) {
   if (kind !== CONTROL_CHANGE && (kind !== NOTE_ON || value === 0)) return;
   const channel = (status & 0x0f) + 1;
   const control = `${kind === NOTE_ON ? "note" : "CC"} ${number} of ${channel}`;
-  const before = controls.get(control) ?? { at: null, moved: -Infinity, isLate: false };
-  const now = { at: value / 127, moved: performance.now() };
-  now.isLate = before.isLate && now.moved - before.moved < REST_MS;
+  const before = controls.get(control) ?? { at: null, moved: -Infinity, isLate: false, low: value };
+  // Turned back, a knob moves from the second step on.
+  const low = Math.min(value, Math.max(before.low, value - JITTER));
+  const isStill = kind === CONTROL_CHANGE && low === before.low;
+  const now = { at: value / 127, low, moved: isStill ? before.moved : performance.now() };
+  now.isLate = before.isLate && performance.now() - before.moved < REST_MS;
   controls.set(control, now);
   if (isLearning) {
-    if (chosen() && (kind === CONTROL_CHANGE || !isSlider(chosen()))) bind(control, chosen().dataset.midi);
+    if (chosen()) choose(control, chosen());
     return;
   }
   const bound = bindable().find(({ dataset }) => dataset.midi === bindings.get(control));
   if (!bound || !state.conducts || now.isLate) return;
+  if (isSlider(bound) && isStill && before.at !== null) return;
   if (isSlider(bound)) slide(bound, before.at ?? now.at, now.at);
   else if (kind === NOTE_ON || (now.at >= 0.5 && !(before.at >= 0.5))) bound.click();
+}
+
+// A key is no fader, and a knob that also sends fine steps is known by its own.
+function choose(control, target) {
+  const name = target.dataset.midi;
+  const [kind, number, , channel] = control.split(" ");
+  if (kind === "note" && isSlider(target)) return;
+  if (bindings.get(`CC ${number - FINE} of ${channel}`) !== name) bind(control, name);
 }
 
 // A slider that stands elsewhere does not jump to the knob: the knob takes it up as it passes.
@@ -72,6 +86,7 @@ function show() {
     const control = controlOf.get(each.dataset.midi);
     each.classList.toggle("bound", Boolean(control));
     if (!isSlider(each)) continue;
+    if (!control) each.classList.remove("waits");
     const name = each.previousElementSibling;
     if (control) name.dataset.control = control.split(" ")[1];
     else delete name.dataset.control;
@@ -80,6 +95,7 @@ function show() {
 new MutationObserver(show).observe($("sliders"), { childList: true });
 
 function learn(isOn) {
+  if (!isOn) chosen()?.blur?.();  // or Space would press it
   isLearning = isOn;
   $("midi").setAttribute("aria-pressed", isOn);
   document.body.classList.toggle("learns", isOn);
@@ -88,7 +104,8 @@ function learn(isOn) {
 
 for (const type of ["pointerdown", "click", "dblclick"]) {
   addEventListener(type, (event) => {
-    const target = isLearning && event.target.closest("[data-midi]");
+    // The shortcuts press buttons as ever.
+    const target = isLearning && event.isTrusted && event.target.closest("[data-midi]");
     if (!target) return;
     event.preventDefault();
     event.stopPropagation();
@@ -107,7 +124,10 @@ async function open() {
     notice("The browser does not let the page use MIDI. Allow it, beside the page's address, and try again.");
     return;
   }
-  const listen = () => { for (const input of access.inputs.values()) input.onmidimessage = receive; };
+  const listen = () => {
+    controls.clear();  // one that was plugged in again may stand elsewhere
+    for (const input of access.inputs.values()) input.onmidimessage = receive;
+  };
   access.onstatechange = listen;
   listen();
 }

@@ -76,9 +76,11 @@ function soundAll() {
   mixer.muted.clear();
 }
 
+const ownsMix = () => touched.isWhole || mixer.solo !== null;
+
 // All that is taken over from the timeline; the rest goes on as that says.
 function takenOver() {
-  const whole = touched.isWhole || mixer.solo !== null;
+  const whole = ownsMix();
   const mix = sounding();
   for (const [name, { range }] of whole ? [] : rows) {
     if (mixer.muted.has(name)) mix[name] = 0;
@@ -93,7 +95,8 @@ function takenOver() {
 const audible = () => mixer.chosen.filter((name) => !mixer.muted.has(name) && mixer.values.get(name) > 0);
 
 // What is painted, as parts of 1.
-export const shares = () => normalised((handsLead() ? look() : state.look).mix);
+export const shares = () =>
+  normalised((handsLead() || (isOverdub() && ownsMix()) ? look() : state.look).mix);
 
 export function normalised(mix) {
   const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0);
@@ -146,7 +149,8 @@ export function replaceMix(mix) {
 export function putLook(mix, scalars) {
   Object.assign(mixer.scalars, scalars);
   if (isOverdub()) for (const { input } of scalarInputs.values()) touched.sliders.add(input);
-  putMix(mix);
+  // The model may have lost a painting since.
+  putMix(Object.fromEntries(Object.entries(mix).filter(([name]) => isKnown(name))));
 }
 
 const mixture = () => ({
@@ -193,7 +197,7 @@ function refresh() {
     row.range.setAttribute("aria-valuetext", `${Math.round(share * 100)} percent of the mixture`);
     row.weight.textContent = `${(share * 100).toFixed(0)} %`;
     row.weight.classList.toggle("sounds", share > 0);
-    row.range.classList.toggle("touched", touched.isWhole || touched.sliders.has(row.range));
+    showTouched(row.range, touched.isWhole || touched.sliders.has(row.range));
     row.item.classList.toggle("silent", mixer.solo ? mixer.solo !== name : mixer.muted.has(name));
     row.solo.setAttribute("aria-pressed", mixer.solo === name);
     row.mute.setAttribute("aria-pressed", mixer.muted.has(name));
@@ -203,9 +207,14 @@ function refresh() {
     const value = mixer.scalars[name];
     if (!isHeld(input)) input.value = value;
     input.style.setProperty("--part", `${100 * (value - low) / (high - low)}%`);
-    input.classList.toggle("touched", touched.sliders.has(input));
+    showTouched(input, touched.sliders.has(input));
     output.textContent = value.toFixed(2);
   }
+}
+
+function showTouched(input, isTouched) {
+  input.classList.toggle("touched", isTouched);
+  input.ariaDescription = isTouched ? "Yours until the recording ends" : null;
 }
 
 // One row a chosen painting, in their order; rows that are there stay as they are.
@@ -269,11 +278,14 @@ for (const end of ["pointerup", "pointercancel"]) {
 }
 on("state", ({ recording, follow }) => {
   if (wasRecording && !recording && follow) for (const pointer of held.keys()) late.add(pointer);
+  wasRecording = recording;
+  noteOverdub();
+});
+function noteOverdub() {
   if (wasOverdub !== isOverdub()) touched = { sliders: new Set(), isWhole: false };
   if (!wasOverdub && isOverdub()) soundAll();
   wasOverdub = isOverdub();
-  wasRecording = recording;
-});
+}
 
 function makeSlider(range, keep) {
   let before = {};
@@ -436,17 +448,34 @@ on("lesson", ({ status, style }) => {
   if (status !== "running" && rows.has(style)) showThumbnails();
 });
 on("connected", () => { isBehind = true; });
-on("role", ({ conducts }) => { if (!conducts) isBehind = true; });
+on("role", ({ conducts }) => {
+  if (!conducts) isBehind = true;
+  noteOverdub();
+});
 on("state", (message) => {
   if (isBehind && (state.conducts || isFirst)) catchUp(message);
   refresh();
 });
 
-function catchUp({ look: { mix, ...scalars }, follow }) {
+function catchUp({ look: { mix, ...scalars }, follow, touched: taken }) {
   isBehind = !state.conducts;
   if (isUnsent && state.conducts) commit();
+  else if (isOverdub()) takeOver(taken);
   else if (isFirst || !follow) takeUp(mix, scalars, follow);
   isUnsent = isFirst = false;
+}
+
+// What another tab, or this one before it was loaded again, has touched in the overdub that runs.
+function takeOver({ weights, is_whole, scalars }) {
+  if (ownsMix() || touched.sliders.size || mixer.muted.size) return;
+  if (is_whole) setMix(weights);
+  add(Object.keys(weights));
+  build();
+  for (const [name, weight] of Object.entries(weights)) mixer.values.set(name, weight);
+  Object.assign(mixer.scalars, scalars);
+  touched.isWhole = is_whole;
+  for (const name of Object.keys(weights)) touched.sliders.add(rows.get(name).range);
+  for (const name of Object.keys(scalars)) touched.sliders.add(scalarInputs.get(name).input);
 }
 
 function takeUp(mix, scalars, follow) {

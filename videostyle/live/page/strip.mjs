@@ -134,6 +134,9 @@ on("source", ({ name }) => {
   show();
 });
 
+// A mixture that an overdub has gone on from, which is over: the timeline is followed again.
+const isVoid = (past) => past?.mixture?.follow && state.follow && !state.recording;
+
 function step(from, to) {
   if (!isOpen() || !from.length) return;
   if (!state.conducts) {
@@ -221,6 +224,7 @@ function show() {
   isLate = heldBy !== null;  // a new button would not be held
   if (isLate) return;
   showHint();
+  for (const each of Object.values(history)) while (isVoid(each.at(-1))) each.pop();
   $("undo").disabled = !history.undo.length;
   $("redo").disabled = !history.redo.length;
   showSight();
