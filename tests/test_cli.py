@@ -745,6 +745,34 @@ def test_skipped_files_change_neither_exit_code_nor_shape(
     assert json.loads(capsys.readouterr().out) == {"files": [], "skipped": [str(finished)]}
 
 
+def test_a_file_of_a_folder_is_not_overwritten_unasked(
+    picture: Path,
+    model_file: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, own = picture.parent, picture.with_name("own_red.png")
+    own.write_text("mine")
+    command = ["render", str(folder), "-o", f"{folder}/", "--style", "red", "--model", model_file]
+    refused = f"videostyle: {own}: among the inputs, and would be overwritten by what other inp"
+    for options in ([], ["-y"], ["-y", "--dry-run"]):
+        assert main([*command, *options]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(refused)
+        assert said.endswith("paint into another folder, or -n leaves what is there as it is\n")
+    left_out = f"{own}: left out of the inputs: the output of another has that name\n"
+    for options in (["-n"], ["-n", "--dry-run"]):
+        assert main([*command, *options]) == 0
+        assert capsys.readouterr().err == f"{left_out}{own}: exists, skipped\n"
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    for answer, mine in (("n", True), ("y", False)):
+        monkeypatch.setattr("builtins.input", lambda answer=answer: answer)
+        assert main(command) == 0
+        assert capsys.readouterr().err.startswith(f"{left_out}{own} exists. Overwrite?")
+        assert (own.read_bytes() == b"mine") == mine
+
+
 def test_no_keeps_one_file_and_paints_the_others(
     picture: Path, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
