@@ -22,6 +22,7 @@ from PIL import Image
 import videostyle
 from videostyle.cli import main
 from videostyle.cli.render import _say_interrupted
+from videostyle.errors import MediaError
 from videostyle.timeline.plot import plot_timeline
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
 
@@ -563,6 +564,29 @@ def test_the_command_to_go_on_paints_no_file_again_that_is_finished(
     output.write_text("old")
     _say_interrupted([whole, part], [output], given)
     assert "Start over with the same command: videostyle render in" in capsys.readouterr().err
+
+
+def test_the_command_to_go_on_leaves_out_no_file_that_failed(
+    model_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def paint(source: Path, output: Path, *_: object) -> videostyle.Report:
+        if source.stem == "fails":
+            raise MediaError("broken")
+        whole = source.stem == "finished"
+        return videostyle.Report(output, 9, 1.0, 9.0, "decode", whole, not whole, ())
+
+    monkeypatch.setattr("videostyle.cli.render._render_one", paint)
+    names = [tmp_path / f"{stem}.mp4" for stem in ("fails", "finished", "stopped")]
+    for path in (*names, tmp_path / "fails_red.mkv"):
+        path.write_text("old")
+    words = ["render", *map(str, names), "-o", str(tmp_path / "{stem}_red.mkv"), "-y"]
+    words += ["--style", "red", "--model", model_file]
+    monkeypatch.setattr(sys, "argv", ["videostyle", *words])
+    assert main() == 130
+    assert "Start over with the same command" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

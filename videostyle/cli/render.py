@@ -171,6 +171,7 @@ def _render(arguments: argparse.Namespace) -> int:
     stylizer = make_stylizer(arguments) if jobs else None
     reports: list[Report] = []
     failed: dict[str, str] = {}
+    left = [output for _, output in jobs]
     with _interruptible() as stop:
         for source, output in jobs:
             try:
@@ -183,12 +184,12 @@ def _render(arguments: argparse.Namespace) -> int:
                 continue
             if not reports[-1].complete:
                 break
+            left.remove(output)
     if arguments.json:
         found = [report.to_dict() for report in reports]
         whole = {"files": found, "failed": failed, "skipped": skipped}
         print(json.dumps(whole if several or skipped else found[0]))
     if reports and not reports[-1].complete:
-        left = [output for _, output in jobs[len(reports) + len(failed) - 1 :]]
         return _say_interrupted(reports, left, arguments)
     if failed:
         say(f"videostyle: {len(failed)} of {len(planned)} files failed: {', '.join(failed)}")
