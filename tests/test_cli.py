@@ -976,6 +976,21 @@ def test_a_terminal_without_a_size_gets_no_empty_line_for_a_bar(
     assert all(said)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_a_program_printed_before_comes_first(unbuffered: str) -> None:
+    shape = "[(it.name, it.mode) for it in (sys.stdout, sys.stdout.buffer)]"
+    program = f"import sys; from videostyle.cli import main; before = {shape}; print('before')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; main(['schema']); print(before == {shape})"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    first, *_, last = done.stdout.splitlines()
+    assert (first, last) == ("before", "True")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
