@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import re
@@ -1004,6 +1005,23 @@ def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
         )
     assert done.stderr == "videostyle: standard output: No space left on device\n"
     assert done.returncode == 1
+
+
+def test_what_went_wrong_first_is_said_where_no_result_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert main(["probe", "gone.mp4"]) == 1
+    assert "gone.mp4: no such file" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["prob"])
+    assert "did you mean probe?" in capsys.readouterr().err
+    assert main(["schema"]) == 1
+    assert capsys.readouterr().err == "videostyle: No space left on device\n"
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_part(
