@@ -212,6 +212,7 @@ def test_an_answer_that_is_not_yes_is_confirmed(
     [
         *(["probe", ""], ["verify", "", ""], ["timeline", "check", ""], ["timeline", "show", ""]),
         *(["styles", "--sheet", "", "x"], ["render", "x", "-o", "y", "-t", ""]),
+        ["live", "-t", ""],
     ],
 )
 def test_an_empty_name_is_told_what_to_write(
