@@ -110,7 +110,9 @@ def _made(jobs: list[tuple[Path, Path]]) -> set[Path]:
 def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Path:
     is_numbered = is_sequence_input(source)
     if into_folder:
-        ending = ".png" if not is_numbered and _is_picture(source) else ".mp4"
+        from videostyle.media.picture import is_picture  # here, as it loads Pillow
+
+        ending = ".png" if not is_numbered and is_picture(source) else ".mp4"
         output = output / (DEFAULT_TEMPLATE + ending)
     stem = sequence_stem(source) if is_numbered else source.stem
     names = dict(zip(_NAMES, (stem, timeline, _folder(source)), strict=True))
@@ -121,12 +123,6 @@ def _folder(source: Path) -> str:
     """The name of the folder a source is in; the root has none."""
     # Path.resolve would follow links, and Path.absolute leaves ".." in.
     return Path(os.path.abspath(source)).parent.name or "."  # noqa: PTH100
-
-
-def _is_picture(path: Path) -> bool:
-    from videostyle.media.picture import is_picture
-
-    return is_picture(path)
 
 
 def _check_names(jobs: list[tuple[Path, Path]]) -> None:
