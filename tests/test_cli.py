@@ -173,17 +173,31 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(
     assert b"caf\\udce9.mp4.mkv" in done.stdout
 
 
-def test_no_answer_is_no(
-    video: Path, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def nothing() -> str:
-        raise EOFError
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Types lines at a terminal, which then ends."""
 
+    def type_lines(*lines: str) -> None:
+        typed = iter(lines)
+
+        def read() -> str:
+            for line in typed:
+                return line
+            raise EOFError
+
+        monkeypatch.setattr("builtins.input", read)
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+
+    return type_lines
+
+
+def test_no_answer_is_no(
+    video: Path, model_file: str, tmp_path: Path, answer: Callable[..., None]
+) -> None:
+    answer()
     output = tmp_path / "out.mp4"
     output.write_text("mine")
-    monkeypatch.setattr("builtins.input", nothing)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
     assert main(arguments) == 2
     assert output.read_text() == "mine"
@@ -193,14 +207,12 @@ def test_an_answer_that_is_not_yes_is_confirmed(
     video: Path,
     model_file: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    answer("n")
     output = tmp_path / "out.mp4"
     output.write_text("mine")
-    monkeypatch.setattr("builtins.input", lambda: "n")
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
     assert main(arguments) == 0
     assert output.read_text() == "mine"
@@ -360,6 +372,14 @@ def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -
         assert image.width > 300
 
 
+@pytest.fixture
+def plotted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The lengths of the timelines that are plotted."""
+    lengths: list[float] = []
+    monkeypatch.setattr("videostyle.timeline.plot.plot_timeline", lambda *it: lengths.append(it[1]))
+    return lengths
+
+
 @pytest.mark.parametrize(
     ("rest", "seconds"),
     [
@@ -371,22 +391,20 @@ def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -
     ],
 )
 def test_a_plot_without_a_length_shows_all_that_a_timeline_does(
-    rest: str, seconds: float, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rest: str, seconds: float, model_file: str, tmp_path: Path, plotted: list[float]
 ) -> None:
-    drawn = []
-    monkeypatch.setattr("videostyle.timeline.plot.plot_timeline", lambda *it: drawn.append(it[1]))
     path = tmp_path / "t.yaml"
     path.write_text(f"version: 1\nkeyframes: [{{at: 0s, mix: red}}, {rest}\n")
     output = str(tmp_path / "plot.png")
     assert main(["timeline", "plot", str(path), "--model", model_file, "-o", output]) == 0
-    assert drawn == [seconds]
+    assert plotted == [seconds]
 
 
 def test_a_video_tells_its_length_and_rate(
     video: Path,
     model_file: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    plotted: list[float],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path, model = tmp_path / "t.yaml", ["--model", model_file]
@@ -400,10 +418,8 @@ def test_a_video_tells_its_length_and_rate(
         (0.24, {"red": 1}),
         (0.48, {"green": 1}),
     ]
-    drawn = []
-    monkeypatch.setattr("videostyle.timeline.plot.plot_timeline", lambda *it: drawn.append(it[1]))
     assert main(["timeline", "plot", *given, "-o", str(tmp_path / "plot.png")]) == 0
-    assert drawn == [0.48]
+    assert plotted == [0.48]
     for option in (["--fps", "25"], ["--duration", "8"]):
         assert main(["timeline", "check", *given, *option]) == 2
         assert "leave out --duration and --fps" in capsys.readouterr().err
@@ -771,45 +787,59 @@ def test_skipped_files_change_neither_exit_code_nor_shape(
     assert json.loads(capsys.readouterr().out) == {"files": [], "skipped": [str(finished)]}
 
 
-def test_a_file_of_a_folder_is_not_overwritten_unasked(
-    picture: Path,
-    model_file: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    folder, own = picture.parent, picture.with_name("own_red.png")
+@pytest.fixture
+def own_output(picture: Path) -> Path:
+    """A file of one's own beside a picture, that has the name of its output in red."""
+    own = picture.with_name("own_red.png")
     own.write_text("mine")
-    command = ["render", str(folder), "-o", f"{folder}/", "--style", "red", "--model", model_file]
-    refused = f"videostyle: {own}: among the inputs, and would be overwritten by what other inp"
-    for options in ([], ["-y"], ["-y", "--dry-run"]):
-        assert main([*command, *options]) == 2
-        said = capsys.readouterr().err
-        assert said.startswith(refused)
-        assert said.endswith("paint into another folder, or -n leaves what is there as it is\n")
-    left_out = f"{own}: left out of the inputs: the output of another has that name\n"
-    for options in (["-n"], ["-n", "--dry-run"]):
-        assert main([*command, *options]) == 0
-        assert capsys.readouterr().err == f"{left_out}{own}: exists, skipped\n"
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    for answer, mine in (("n", True), ("y", False)):
-        monkeypatch.setattr("builtins.input", lambda answer=answer: answer)
-        assert main(command) == 0
-        assert capsys.readouterr().err.startswith(f"{left_out}{own} exists. Overwrite?")
-        assert (own.read_bytes() == b"mine") == mine
+    return own
+
+
+def into_itself(folder: Path, model_file: str, *options: str) -> int:
+    command = ["render", str(folder), "-o", f"{folder}/", "--style", "red", *options]
+    return main([*command, "--model", model_file])
+
+
+@pytest.mark.parametrize("options", [[], ["-y"], ["-y", "--dry-run"]])
+def test_a_file_of_a_folder_is_not_overwritten_unasked(
+    own_output: Path, model_file: str, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert into_itself(own_output.parent, model_file, *options) == 2
+    assert capsys.readouterr().err == (
+        f"videostyle: {own_output}: among the inputs, and would be overwritten by what other "
+        "inputs become; paint into another folder, or -n leaves what is there as it is\n"
+    )
+
+
+@pytest.mark.parametrize("options", [["-n"], ["-n", "--dry-run"]])
+def test_a_file_of_a_folder_that_is_left_out_is_named(
+    own_output: Path, model_file: str, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert into_itself(own_output.parent, model_file, *options) == 0
+    left_out, skipped = capsys.readouterr().err.splitlines()
+    assert left_out == f"{own_output}: left out of the inputs: the output of another has that name"
+    assert skipped == f"{own_output}: exists, skipped"
+
+
+def test_a_file_of_a_folder_is_asked_about(
+    own_output: Path, model_file: str, answer: Callable[..., None]
+) -> None:
+    answer("n", "y")
+    assert into_itself(own_output.parent, model_file, "-y") == 2
+    for is_mine in (True, False):
+        assert into_itself(own_output.parent, model_file) == 0
+        assert (own_output.read_bytes() == b"mine") == is_mine
 
 
 def test_no_keeps_one_file_and_paints_the_others(
-    picture: Path, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    picture: Path, model_file: str, tmp_path: Path, answer: Callable[..., None]
 ) -> None:
     kept = tmp_path / "out" / "own_red.png"
     kept.parent.mkdir()
     kept.write_text("mine")
     other = picture.with_name("other.png")
     other.write_bytes(picture.read_bytes())
-    monkeypatch.setattr("builtins.input", lambda: "n")
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    answer("n")
     command = ["render", str(other), str(picture), "-o", str(kept.parent), "--style", "red"]
     assert main([*command, "--model", model_file, "--json"]) == 0
     assert kept.read_text() == "mine"
