@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from PIL import Image
 import videostyle
 from videostyle.cli import main
 from videostyle.cli.render import _say_interrupted
+from videostyle.errors import MediaError
 from videostyle.timeline.plot import plot_timeline
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
 
@@ -171,17 +173,31 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(
     assert b"caf\\udce9.mp4.mkv" in done.stdout
 
 
-def test_no_answer_is_no(
-    video: Path, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def nothing() -> str:
-        raise EOFError
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Types lines at a terminal, which then ends."""
 
+    def type_lines(*lines: str) -> None:
+        typed = iter(lines)
+
+        def read() -> str:
+            for line in typed:
+                return line
+            raise EOFError
+
+        monkeypatch.setattr("builtins.input", read)
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+
+    return type_lines
+
+
+def test_no_answer_is_no(
+    video: Path, model_file: str, tmp_path: Path, answer: Callable[..., None]
+) -> None:
+    answer()
     output = tmp_path / "out.mp4"
     output.write_text("mine")
-    monkeypatch.setattr("builtins.input", nothing)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
     assert main(arguments) == 2
     assert output.read_text() == "mine"
@@ -191,14 +207,12 @@ def test_an_answer_that_is_not_yes_is_confirmed(
     video: Path,
     model_file: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    answer("n")
     output = tmp_path / "out.mp4"
     output.write_text("mine")
-    monkeypatch.setattr("builtins.input", lambda: "n")
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
     assert main(arguments) == 0
     assert output.read_text() == "mine"
@@ -210,6 +224,7 @@ def test_an_answer_that_is_not_yes_is_confirmed(
     [
         *(["probe", ""], ["verify", "", ""], ["timeline", "check", ""], ["timeline", "show", ""]),
         *(["styles", "--sheet", "", "x"], ["render", "x", "-o", "y", "-t", ""]),
+        ["live", "-t", ""],
     ],
 )
 def test_an_empty_name_is_told_what_to_write(
@@ -357,6 +372,14 @@ def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -
         assert image.width > 300
 
 
+@pytest.fixture
+def plotted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The lengths of the timelines that are plotted."""
+    lengths: list[float] = []
+    monkeypatch.setattr("videostyle.timeline.plot.plot_timeline", lambda *it: lengths.append(it[1]))
+    return lengths
+
+
 @pytest.mark.parametrize(
     ("rest", "seconds"),
     [
@@ -368,22 +391,20 @@ def test_plot_draws_a_picture(timeline: Path, model_file: str, tmp_path: Path) -
     ],
 )
 def test_a_plot_without_a_length_shows_all_that_a_timeline_does(
-    rest: str, seconds: float, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rest: str, seconds: float, model_file: str, tmp_path: Path, plotted: list[float]
 ) -> None:
-    drawn = []
-    monkeypatch.setattr("videostyle.timeline.plot.plot_timeline", lambda *it: drawn.append(it[1]))
     path = tmp_path / "t.yaml"
     path.write_text(f"version: 1\nkeyframes: [{{at: 0s, mix: red}}, {rest}\n")
     output = str(tmp_path / "plot.png")
     assert main(["timeline", "plot", str(path), "--model", model_file, "-o", output]) == 0
-    assert drawn == [seconds]
+    assert plotted == [seconds]
 
 
 def test_a_video_tells_its_length_and_rate(
     video: Path,
     model_file: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    plotted: list[float],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path, model = tmp_path / "t.yaml", ["--model", model_file]
@@ -397,10 +418,8 @@ def test_a_video_tells_its_length_and_rate(
         (0.24, {"red": 1}),
         (0.48, {"green": 1}),
     ]
-    drawn = []
-    monkeypatch.setattr("videostyle.timeline.plot.plot_timeline", lambda *it: drawn.append(it[1]))
     assert main(["timeline", "plot", *given, "-o", str(tmp_path / "plot.png")]) == 0
-    assert drawn == [0.48]
+    assert plotted == [0.48]
     for option in (["--fps", "25"], ["--duration", "8"]):
         assert main(["timeline", "check", *given, *option]) == 2
         assert "leave out --duration and --fps" in capsys.readouterr().err
@@ -563,6 +582,29 @@ def test_the_command_to_go_on_paints_no_file_again_that_is_finished(
     output.write_text("old")
     _say_interrupted([whole, part], [output], given)
     assert "Start over with the same command: videostyle render in" in capsys.readouterr().err
+
+
+def test_the_command_to_go_on_leaves_out_no_file_that_failed(
+    model_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def paint(source: Path, output: Path, *_: object) -> videostyle.Report:
+        if source.stem == "fails":
+            raise MediaError("broken")
+        whole = source.stem == "finished"
+        return videostyle.Report(output, 9, 1.0, 9.0, "decode", whole, not whole, ())
+
+    monkeypatch.setattr("videostyle.cli.render._render_one", paint)
+    names = [tmp_path / f"{stem}.mp4" for stem in ("fails", "finished", "stopped")]
+    for path in (*names, tmp_path / "fails_red.mkv"):
+        path.write_text("old")
+    words = ["render", *map(str, names), "-o", str(tmp_path / "{stem}_red.mkv"), "-y"]
+    words += ["--style", "red", "--model", model_file]
+    monkeypatch.setattr(sys, "argv", ["videostyle", *words])
+    assert main() == 130
+    assert "Start over with the same command" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -745,17 +787,59 @@ def test_skipped_files_change_neither_exit_code_nor_shape(
     assert json.loads(capsys.readouterr().out) == {"files": [], "skipped": [str(finished)]}
 
 
+@pytest.fixture
+def own_output(picture: Path) -> Path:
+    """A file of one's own beside a picture, that has the name of its output in red."""
+    own = picture.with_name("own_red.png")
+    own.write_text("mine")
+    return own
+
+
+def into_itself(folder: Path, model_file: str, *options: str) -> int:
+    command = ["render", str(folder), "-o", f"{folder}/", "--style", "red", *options]
+    return main([*command, "--model", model_file])
+
+
+@pytest.mark.parametrize("options", [[], ["-y"], ["-y", "--dry-run"]])
+def test_a_file_of_a_folder_is_not_overwritten_unasked(
+    own_output: Path, model_file: str, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert into_itself(own_output.parent, model_file, *options) == 2
+    assert capsys.readouterr().err == (
+        f"videostyle: {own_output}: among the inputs, and would be overwritten by what other "
+        "inputs become; paint into another folder, or -n leaves what is there as it is\n"
+    )
+
+
+@pytest.mark.parametrize("options", [["-n"], ["-n", "--dry-run"]])
+def test_a_file_of_a_folder_that_is_left_out_is_named(
+    own_output: Path, model_file: str, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert into_itself(own_output.parent, model_file, *options) == 0
+    left_out, skipped = capsys.readouterr().err.splitlines()
+    assert left_out == f"{own_output}: left out of the inputs: the output of another has that name"
+    assert skipped == f"{own_output}: exists, skipped"
+
+
+def test_a_file_of_a_folder_is_asked_about(
+    own_output: Path, model_file: str, answer: Callable[..., None]
+) -> None:
+    answer("n", "y")
+    assert into_itself(own_output.parent, model_file, "-y") == 2
+    for is_mine in (True, False):
+        assert into_itself(own_output.parent, model_file) == 0
+        assert (own_output.read_bytes() == b"mine") == is_mine
+
+
 def test_no_keeps_one_file_and_paints_the_others(
-    picture: Path, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    picture: Path, model_file: str, tmp_path: Path, answer: Callable[..., None]
 ) -> None:
     kept = tmp_path / "out" / "own_red.png"
     kept.parent.mkdir()
     kept.write_text("mine")
     other = picture.with_name("other.png")
     other.write_bytes(picture.read_bytes())
-    monkeypatch.setattr("builtins.input", lambda: "n")
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    answer("n")
     command = ["render", str(other), str(picture), "-o", str(kept.parent), "--style", "red"]
     assert main([*command, "--model", model_file, "--json"]) == 0
     assert kept.read_text() == "mine"
@@ -924,6 +1008,21 @@ def test_a_terminal_without_a_size_gets_no_empty_line_for_a_bar(
     assert all(said)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_a_program_printed_before_comes_first(unbuffered: str) -> None:
+    shape = "[(it.name, it.mode) for it in (sys.stdout, sys.stdout.buffer)]"
+    program = f"import sys; from videostyle.cli import main; before = {shape}; print('before')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; main(['schema']); print(before == {shape})"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    first, *_, last = done.stdout.splitlines()
+    assert (first, last) == ("before", "True")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
@@ -937,6 +1036,23 @@ def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
         )
     assert done.stderr == "videostyle: standard output: No space left on device\n"
     assert done.returncode == 1
+
+
+def test_what_went_wrong_first_is_said_where_no_result_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert main(["probe", "gone.mp4"]) == 1
+    assert "gone.mp4: no such file" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["prob"])
+    assert "did you mean probe?" in capsys.readouterr().err
+    assert main(["schema"]) == 1
+    assert capsys.readouterr().err == "videostyle: No space left on device\n"
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_part(

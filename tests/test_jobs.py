@@ -163,6 +163,9 @@ def test_what_an_earlier_run_made_of_a_folder_is_no_source_of_the_next(folder: P
     assert sources == ["a.mp4", "a_dusk.mp4"]
     with pytest.raises(UsageError, match="is also an input"):  # named one by one
         plan_jobs([folder / "a.mp4", folder / "a_dusk.mp4"], f"{folder}/", "dusk")
+    left_out: list[Path] = []
+    plan_jobs([folder], f"{folder}/", "dusk", left_out.append)
+    assert left_out == [output for _, output in jobs]
     (folder / f"{folder.name}.mp4").write_bytes(b"mine")
     with pytest.raises(UsageError, match="would be written there"):
         plan_jobs([folder], folder / "{folder}.mp4", "dusk")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from videostyle import __version__
@@ -39,9 +40,15 @@ def _run(argv: Sequence[str] | None) -> int:
         try:
             words = sys.argv[1:] if argv is None else argv
             arguments = make_parser().parse_args(words or ["--help"])
-            return int(arguments.command(arguments))
-        finally:
-            sys.stdout.flush()
+            code = int(arguments.command(arguments))
+        except BaseException as error:
+            is_help = isinstance(error, SystemExit) and not error.code
+            # What went wrong before says more than that results are lost too.
+            with nullcontext() if is_help else suppress(OSError):
+                sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+        return code
     except VideoStyleError as error:
         say_error(error)
         return error.exit_code

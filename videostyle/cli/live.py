@@ -15,6 +15,7 @@ from videostyle.cli.console import (
     add_model,
     find_loss_network,
     make_stylizer,
+    named_path,
     say,
 )
 from videostyle.errors import UsageError
@@ -38,7 +39,7 @@ def add_live(commands: Any) -> None:
         help="what to show; files of its folder can be opened from the page, and results are "
         "saved there (default: this folder)",
     )
-    parser.add_argument("-t", "--timeline", type=Path, help="a timeline (YAML) to begin with")
+    parser.add_argument("-t", "--timeline", type=named_path, help="a timeline (YAML) to begin with")
     add_loss_network(parser, required=False)
     parser.add_argument(
         "--host",

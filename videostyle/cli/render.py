@@ -157,7 +157,10 @@ def _render(arguments: argparse.Namespace) -> int:
     timeline = _read_looks(arguments)
     _check_times(arguments)
     name = arguments.timeline.stem if arguments.timeline else arguments.style or "mix"
-    planned = plan_jobs(arguments.inputs, arguments.output, name)
+    left_out: list[Path] = []
+    planned = plan_jobs(arguments.inputs, arguments.output, name, left_out.append)
+    if left_out:
+        _say_left_out(left_out, arguments)
     several = len(planned) > 1
     if arguments.fps and not any(is_sequence_input(source) for source, _ in planned):
         raise UsageError("--fps is for numbered pictures, such as frame_%05d.png")
@@ -168,6 +171,7 @@ def _render(arguments: argparse.Namespace) -> int:
     stylizer = make_stylizer(arguments) if jobs else None
     reports: list[Report] = []
     failed: dict[str, str] = {}
+    left = [output for _, output in jobs]
     with _interruptible() as stop:
         for source, output in jobs:
             try:
@@ -180,12 +184,12 @@ def _render(arguments: argparse.Namespace) -> int:
                 continue
             if not reports[-1].complete:
                 break
+            left.remove(output)
     if arguments.json:
         found = [report.to_dict() for report in reports]
         whole = {"files": found, "failed": failed, "skipped": skipped}
         print(json.dumps(whole if several or skipped else found[0]))
     if reports and not reports[-1].complete:
-        left = [output for _, output in jobs[len(reports) + len(failed) - 1 :]]
         return _say_interrupted(reports, left, arguments)
     if failed:
         say(f"videostyle: {len(failed)} of {len(planned)} files failed: {', '.join(failed)}")
@@ -314,6 +318,23 @@ def _piece_seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r}: write seconds, at least {LEAST_SEGMENT_SECONDS:g}")
 
 
+def _say_left_out(left_out: list[Path], arguments: argparse.Namespace) -> None:
+    """Nothing proves that these are no files of the user's own: one may ask about each, but not
+    overwrite them unasked. Raises UsageError."""
+    names = ", ".join(map(str, left_out))
+    if arguments.no or (_can_ask() and not arguments.yes):
+        say(f"{names}: left out of the inputs: the output of another has that name")
+        return
+    raise UsageError(
+        f"{names}: among the inputs, and would be overwritten by what other inputs become; paint "
+        "into another folder, or -n leaves what is there as it is"
+    )
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
     from videostyle.encode.output_file import exists
 
@@ -322,7 +343,7 @@ def _may_write(output: Path, arguments: argparse.Namespace) -> bool:
     if arguments.no:
         say(f"{output}: exists, skipped")
         return False
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if _can_ask():
         say(f"{output} exists. Overwrite? [y/N] ", end="")
         with suppress(EOFError):
             if input().strip().lower() in ("y", "yes"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,19 @@ def settle_streams() -> None:
 
 
 def _settled(stream: io.TextIOWrapper, name: str) -> io.TextIOWrapper:
+    with suppress(OSError):  # what a program printed before comes first
+        stream.flush()
     file: Any = stream.buffer
     is_buffered = isinstance(file, io.BufferedWriter)  # PYTHONUNBUFFERED has it otherwise
     output: Any = _Output(file.raw if is_buffered else file, name)
-    return io.TextIOWrapper(
+    settled = io.TextIOWrapper(
         io.BufferedWriter(output) if is_buffered else output,
         stream.encoding,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+    settled.mode = stream.mode  # type: ignore[misc]
+    return settled
 
 
 class _Output(io.RawIOBase):
@@ -39,6 +44,7 @@ class _Output(io.RawIOBase):
     def __init__(self, file: Any, name: str) -> None:
         self._file, self._is_result = file, name == "stdout"
         self._is_lost = False
+        self.name, self.mode = file.name, file.mode
 
     def write(self, data: Any) -> int | None:
         if not self._is_lost:

@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from videostyle.errors import MediaError, UsageError
@@ -25,7 +25,12 @@ _IN_BRACES = re.compile(r"\{\w+\}")
 _SEPARATORS = (os.sep, os.altsep or os.sep)
 
 
-def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list[tuple[Path, Path]]:
+def plan_jobs(
+    inputs: Iterable[Path],
+    output: Path | str,
+    timeline: str,
+    on_left_out: Callable[[Path], None] = lambda source: None,
+) -> list[tuple[Path, Path]]:
     """Pair every source with its output.
 
     Numbered pictures (`frame_%05d.png`) are one source. One file goes to `output`, or into it if it
@@ -33,7 +38,8 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
     recursively), a pattern the shell left alone (`*.mp4`, `**/*.mov`) or several files need a
     folder or a template with {stem} or {folder}, the names of the source and of its folder;
     {timeline} stands for `timeline`. Folders and patterns mean neither hidden files nor what a
-    render left: an interrupted one, or one of another of these sources to the same output.
+    render left: an interrupted one, or one of another of these sources to the same output. The
+    latter may be a file of the user's own, so on_left_out is told of each.
     Raises UsageError when outputs would collide or overwrite a source, and for another name in
     braces, MediaError for a missing input.
     """
@@ -58,7 +64,11 @@ def plan_jobs(inputs: Iterable[Path], output: Path | str, timeline: str) -> list
         )
     jobs = [(source, _output(source, output, timeline, into_folder)) for source in sources]
     _check_names(jobs)
-    jobs = _without_made(jobs, {*inputs})
+    made = _made(jobs) - {*inputs}
+    for source in sources:
+        if source in made:
+            on_left_out(source)
+    jobs = [job for job in jobs if job[0] not in made]
     _check_sources(jobs)
     return jobs
 
@@ -86,23 +96,23 @@ def _expand(path: Path) -> list[Path]:
     return found
 
 
-def _without_made(jobs: list[tuple[Path, Path]], named: set[Path]) -> list[tuple[Path, Path]]:
-    """The jobs but those whose source nobody named, and is the output of another."""
+def _made(jobs: list[tuple[Path, Path]]) -> set[Path]:
+    """The sources that are the output of another."""
     makers = defaultdict[object, set[Path]](set)
     for source, output in jobs:
         for key in file_keys(output):
             makers[key].add(source)
-    return [
-        (source, output)
-        for source, output in jobs
-        if source in named or not any(makers[key] - {source} for key in file_keys(source))
-    ]
+    return {
+        source for source, _ in jobs if any(makers[key] - {source} for key in file_keys(source))
+    }
 
 
 def _output(source: Path, output: Path, timeline: str, into_folder: bool) -> Path:
     is_numbered = is_sequence_input(source)
     if into_folder:
-        ending = ".png" if not is_numbered and _is_picture(source) else ".mp4"
+        from videostyle.media.picture import is_picture  # here, as it loads Pillow
+
+        ending = ".png" if not is_numbered and is_picture(source) else ".mp4"
         output = output / (DEFAULT_TEMPLATE + ending)
     stem = sequence_stem(source) if is_numbered else source.stem
     names = dict(zip(_NAMES, (stem, timeline, _folder(source)), strict=True))
@@ -113,12 +123,6 @@ def _folder(source: Path) -> str:
     """The name of the folder a source is in; the root has none."""
     # Path.resolve would follow links, and Path.absolute leaves ".." in.
     return Path(os.path.abspath(source)).parent.name or "."  # noqa: PTH100
-
-
-def _is_picture(path: Path) -> bool:
-    from videostyle.media.picture import is_picture
-
-    return is_picture(path)
 
 
 def _check_names(jobs: list[tuple[Path, Path]]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -89,12 +90,13 @@ class Track(Generic[T]):
         after = self.keyframes[index]
         part = (seconds - before.seconds) / (after.seconds - before.seconds)
         fraction = before.ease(part)
-        if not math.isfinite(fraction):
-            raise UsageError(
-                f"the easing of the key at {before.seconds:g} s gives {fraction} for {part:g}; it "
-                "must give a finite number"
-            )
-        return before.value, after.value, fraction
+        with suppress(TypeError, OverflowError):  # a caller's function may give anything
+            if math.isfinite(fraction):
+                return before.value, after.value, fraction
+        raise UsageError(
+            f"the easing of the key at {before.seconds:g} s gives {fraction} for {part:g}; it must "
+            "give a finite number"
+        )
 
 
 @dataclass(frozen=True, slots=True)
