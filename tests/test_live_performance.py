@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videostyle.live import performance
@@ -221,6 +221,7 @@ def test_a_loop_goes_back_to_its_end_and_cuts_where_it_turns(ease: str, end: flo
         assert difference(new.look_at(number / FPS), old.look_at(number / FPS)) <= 2 * ALLOWED
 
 
+@settings(max_examples=40)
 @given(
     st.lists(weights, min_size=2, max_size=5),
     st.integers(0, 80),
