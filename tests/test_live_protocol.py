@@ -1147,3 +1147,33 @@ def test_a_painting_is_learned_until_it_will_do(tab: Tab, server: LiveServer, fo
     assert [style["name"] for style in tab.newest["hello"]["styles"]][3:] == ["my_painting"]
     assert tab.picture_of(mix={"my_painting": 1})["mix"] == {"my_painting": 1}
     assert (folder / "small_with_my_painting.safetensors").exists()
+
+
+def test_it_ends_while_a_page_that_said_goodbye_has_not_read_all(
+    model_file: str, folder: Path
+) -> None:
+    def frame(opcode: int, content: bytes) -> bytes:
+        """A client's WebSocket frame (RFC 6455, section 5.2), masked with zeros."""
+        return bytes([0x80 | opcode, 0xFF]) + len(content).to_bytes(8, "big") + bytes(4) + content
+
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n#" + "e" * 900_000
+    timeline = json.dumps({"type": "timeline", "text": text, "keep_text": True}).encode()
+    with (
+        socket.socket() as page,
+        live_server(folder / "film.mp4", "--model", model_file) as server,
+    ):
+        page.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        host, port = server.host.split(":")
+        page.connect((host, int(port)))
+        page.sendall(
+            f"GET /socket?token={server.token} HTTP/1.1\r\nHost: {server.host}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        assert page.recv(12) == b"HTTP/1.1 101"
+        for _ in range(8):  # the answers are more than the system keeps for the page
+            page.sendall(frame(1, timeline))
+            time.sleep(0.2)
+        page.sendall(frame(8, (1001).to_bytes(2, "big")))
+        time.sleep(0.2)
+    assert not any("Cancel" in line for line in server.log), server.log

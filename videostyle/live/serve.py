@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from videostyle.errors import MediaError, TimelineError, UsageError
 from videostyle.live.easel import Picture
@@ -80,8 +81,8 @@ async def serve(
             Server(session, viewers).app(hosts),
             log_level="warning",
             lifespan="off",
+            ws=_WebSocket,
             ws_max_size=MAX_MESSAGE_BYTES,
-            ws_max_queue=8,
             ws_per_message_deflate=False,
             limit_concurrency=512,  # connections, of which a browser, or a scan, leaves many idle
             timeout_graceful_shutdown=1,
@@ -102,6 +103,16 @@ def _open_first(session: Session, on_warning: Callable[[str], None]) -> None:
             on_warning(f"not opened: {error}")
         else:
             return
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """One page's connection, which the end of the server may find half closed."""
+
+    def shutdown(self) -> None:
+        if self.transport.is_closing():  # the page said goodbye, and may never read the reply
+            self.transport.abort()
+        else:
+            super().shutdown()
 
 
 class _Listener(uvicorn.Server):
