@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from videostyle.look import SCALARS, Look
+from videostyle.timecode import NEAR
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing, hold
-from videostyle.timeline.timeline import NEAR, TRACKS, Keyframe, Loop, Timeline, Track
+from videostyle.timeline.timeline import TRACKS, Keyframe, Loop, Timeline, Track
 
 # Largest error of a weight or of another track's value at any frame, before rounding.
 TOLERANCE = 0.016

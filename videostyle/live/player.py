@@ -42,7 +42,7 @@ from videostyle.network.model import Model
 from videostyle.rendering.stages import prefetch
 from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timeline.timeline import NEAR
+from videostyle.timecode import NEAR
 
 T = TypeVar("T")
 # After so long without a change a frame is painted as `render` does.

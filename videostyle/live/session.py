@@ -37,9 +37,10 @@ from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.network.model import Model
 from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
+from videostyle.timecode import NEAR
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.reader import parse_timeline
-from videostyle.timeline.timeline import NEAR, TRACKS, Timeline, Track
+from videostyle.timeline.timeline import TRACKS, Timeline, Track
 from videostyle.timeline.writer import dump_timeline
 from videostyle.whole_file import written_whole
 

@@ -7,8 +7,9 @@ import re
 from typing import Any
 
 from videostyle.look import SCALARS
+from videostyle.timecode import NEAR
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing
-from videostyle.timeline.timeline import NEAR, Timeline
+from videostyle.timeline.timeline import Timeline
 
 CURVE_POINTS = 240
 # With more keys in sight the points above show as much.

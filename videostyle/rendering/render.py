@@ -33,10 +33,18 @@ from videostyle.network.model import load_model
 from videostyle.rendering.painter import Account, Assignment, Painted, Painter, Progress
 from videostyle.rendering.workers import paint_in_processes
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timecode import FORMS, Time, check_order, format_seconds, parse_rate, parse_time
+from videostyle.timecode import (
+    FORMS,
+    NEAR,
+    Time,
+    check_order,
+    format_seconds,
+    parse_rate,
+    parse_time,
+)
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.reader import read_timeline
-from videostyle.timeline.timeline import NEAR, Timeline
+from videostyle.timeline.timeline import Timeline
 from videostyle.whole_file import only_writer
 
 HDR = ("refuse", "tonemap", "pass")

@@ -10,10 +10,10 @@ from numbers import Rational, Real
 from typing import Any
 
 from videostyle.errors import UsageError
-from videostyle.timecode import Time, parse_rate
+from videostyle.timecode import NEAR, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
-from videostyle.timeline.timeline import NEAR, Keyframe, Loop, Timeline, Track
+from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
 
 VERSION = 1
 

@@ -14,12 +14,10 @@ from typing import Any, Generic, TypeVar
 
 from videostyle.errors import UsageError
 from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
+from videostyle.timecode import NEAR
 from videostyle.timeline.easing import Easing, linear
 
 T = TypeVar("T")
-# A frame so near a key or the end of a loop, in seconds, is there: containers round times to a
-# millisecond, the first frame's too, from which all count.
-NEAR = 0.00101
 Mixture = Mapping[str, float]
 TRACKS = ("mix", *SCALARS)
 
