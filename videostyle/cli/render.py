@@ -124,6 +124,15 @@ def add_render(commands: Any) -> None:
         help="none: paint the black bars of a film too (default: %(default)s, leave them black)",
     )
     parser.add_argument(
+        "--mask",
+        type=named_path,
+        metavar="FILE",
+        help="paint where this video or picture is white, leave what is black as it was",
+    )
+    parser.add_argument(
+        "--invert-mask", action="store_true", help="paint where the mask is black instead"
+    )
+    parser.add_argument(
         "--strict", action="store_true", help="stop at the first damage instead of skipping it"
     )
     parser.add_argument(
@@ -156,6 +165,8 @@ def _render(arguments: argparse.Namespace) -> int:
 
     timeline = _read_looks(arguments)
     _check_times(arguments)
+    if arguments.invert_mask and not arguments.mask:
+        raise UsageError("--invert-mask goes with --mask FILE")
     name = arguments.timeline.stem if arguments.timeline else arguments.style or "mix"
     left_out: list[Path] = []
     planned = plan_jobs(arguments.inputs, arguments.output, name, left_out.append)
@@ -230,6 +241,8 @@ def _render_one(
             fps=_fps(source, arguments),
             hwaccel=arguments.hwaccel,
             bars=arguments.bars,
+            mask=arguments.mask,
+            invert_mask=arguments.invert_mask,
             on_warning=warn,
             on_progress=on_progress,
             interrupted=stop.is_set,
@@ -367,11 +380,13 @@ def _dry_run(
     choose_precision(arguments.precision, choose_device(arguments.device))
     options = encode_options(arguments)
     given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
+    mask = {"mask": arguments.mask, "invert_mask": arguments.invert_mask}
     plans = []
     for source, output in jobs:
         facts = (*given, _fps(source, arguments), arguments.bars)
         try:
-            plans.append(describe(source, output, timeline, options, *facts, on_warning=say))
+            plan = describe(source, output, timeline, options, *facts, **mask, on_warning=say)
+            plans.append(plan)
         except VideoStyleError as error:
             if not several:
                 raise

@@ -40,15 +40,17 @@ def behind_link(output: Path) -> Path:
     return target
 
 
-def plan_output(info: MediaInfo, output: Path, options: EncodeOptions) -> EncodingPlan:
-    """The plan of `plan_encoding`, for an output that can be written.
+def plan_output(
+    info: MediaInfo, output: Path, options: EncodeOptions, mask: Path | None = None
+) -> EncodingPlan:
+    """The plan of `plan_encoding`, for an output that can be written. mask: is read, too.
 
     Raises UsageError or MediaError for what would fail later, without touching any file.
     """
     plan = plan_encoding(info, output, options)
     part = part_path(output)
     segments = [segment_folder(output)] if plan.joins_segments else []
-    inputs = file_keys(info.path)
+    inputs = file_keys(info.path) | (file_keys(mask) if mask else set())
     for path in (output, part, *segments):
         try:
             path.exists()

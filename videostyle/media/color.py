@@ -70,6 +70,7 @@ class ColorConverter:
         self.bars = Bars.of(info)
         self._input = info.color
         self._reformatter = VideoReformatter()
+        self._mask: tuple[Picture, list[Picture]] | None = None  # the last one, for each plane
 
     def to_output(self, image: av.VideoFrame) -> av.VideoFrame:
         """The frame in the output's format and colour; the frame itself where it already is."""
@@ -135,6 +136,31 @@ class ColorConverter:
                     target[...] = np.rint(source + change)
                 else:
                     target[...] = source
+        return pastiche
+
+    def keep_unmasked(
+        self, original: av.VideoFrame, pastiche: av.VideoFrame, mask: Picture
+    ) -> av.VideoFrame:
+        """Put a frame as it came back into its pastiche, which is in the output's format, where a
+        mask (h, w) uint8 is 0, and by a share where it is below 255; return that."""
+        original = self.to_output(original)
+        planes = range(len(pastiche.planes))
+        below, above = (
+            [plane_array(image, index) for index in planes] for image in (original, pastiche)
+        )
+        channels = 3 if pastiche.format.is_rgb else 1
+        if self._mask is None or self._mask[0] is not mask:
+            sizes = [(plane.shape[1] // channels, plane.shape[0]) for plane in above]
+            picture = Image.fromarray(mask)
+            self._mask = (
+                mask,
+                [np.asarray(picture.resize(size, Image.Resampling.BILINEAR)) for size in sizes],
+            )
+        for index, share in enumerate(self._mask[1]):
+            shape = (*share.shape, channels)
+            blend_by_mask(
+                below[index].reshape(shape), above[index].reshape(shape), share[..., None]
+            )
         return pastiche
 
     def _color_of(self, image: av.VideoFrame) -> ColorSpec:
@@ -268,6 +294,25 @@ def _blend(below: Plane, above: Plane, opacity: float) -> None:
         total += np.multiply(high, weight, dtype=wide)
         total += wide(1 << (bits - 1))
         total >>= wide(bits)
+        high[...] = total
+
+
+def blend_by_mask(below: Plane, above: Plane, share: Picture) -> None:
+    """above = below + share / 255 * (above - below), in whole numbers, exact at 0 and 255."""
+    wide = (
+        np.uint16 if above.dtype == np.uint8 else np.uint32
+    )  # 255 * 255 + 127 just fits the first
+    band = max(1, _BAND_PIXELS // above[0].size)
+    for row in range(0, len(above), band):
+        low, high, weight = (
+            below[row : row + band],
+            above[row : row + band],
+            share[row : row + band],
+        )
+        total = np.multiply(high, weight, dtype=wide)
+        total += np.multiply(low, 255 - weight, dtype=wide)
+        total += wide(127)
+        total //= wide(255)
         high[...] = total
 
 

@@ -19,7 +19,8 @@ class Frame:
     """One upright picture and its time.
 
     pts, duration: ticks of the input's time_base. seconds: since the first frame.
-    alpha: (H, W) uint16, 65535 opaque, where the output keeps it.
+    alpha: (H, W) uint16, 65535 opaque, where the output keeps it. mask: (h, w) uint8 of any size,
+    255 where the frame is painted; None if all of it is.
     """
 
     image: av.VideoFrame
@@ -27,6 +28,7 @@ class Frame:
     duration: int | None
     seconds: float
     alpha: npt.NDArray[np.uint16] | None = None
+    mask: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)

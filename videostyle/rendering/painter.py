@@ -18,6 +18,7 @@ import av
 
 from videostyle import __version__
 from videostyle.decode.decode import decode
+from videostyle.decode.mask import Mask
 from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import SegmentWriter
 from videostyle.encode.plan import EncodingPlan
@@ -89,7 +90,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What is to be painted, and how. stabilize, strict, hwaccel: as `render` takes them."""
+    """What is to be painted, and how. stabilize, strict, hwaccel: as `render` takes them. mask:
+    where."""
 
     info: MediaInfo
     plan: EncodingPlan
@@ -97,6 +99,7 @@ class Assignment:
     stabilize: bool
     strict: bool
     hwaccel: str
+    mask: Mask | None = None
 
     @property
     def is_repeatable(self) -> bool:
@@ -123,6 +126,8 @@ class Assignment:
             "cuts": f"{len(cuts)} from {cuts[0]} to {cuts[-1]}",
             "stabilize": self.stabilize,
         }
+        if mask := self.mask:
+            plan["mask"] = [file_identity(mask.info.path), mask.is_inverted]
         del plan["streams"]  # what is joined to the pictures at the end
         timeline = _as_text(self.looks) if self.is_repeatable else uuid4().hex
         return {
@@ -175,12 +180,17 @@ class Painter:
         )
         converter = ColorConverter(info, plan.working_pix_fmt, plan.color)
         lead = MEMORY if stabilize else 0
+        mask = self._assignment.mask
         gpu = (self._stylizer.gpu or 0) if self._assignment.hwaccel == "cuda" else None
+        if mask and gpu is not None:
+            gpu, faults.not_on_gpu = None, "what a mask leaves as it was comes from the CPU"
         frames = decode(
             info, cut=cut, lead=lead, keep_alpha=plan.keeps_alpha, gpu=gpu, report=faults
         )
         if self._assignment.strict:
             frames = _undamaged(frames, faults, info.path)
+        if mask:
+            frames = mask.beside(frames, cut.start)
         meter = self._meter
         leading = _leading_on(frames, cut.start)
         decoded = prefetch(meter.watch("decoded", watch(leading)), AHEAD)

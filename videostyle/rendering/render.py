@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from videostyle.decode.letterbox import describe_bars, with_bars
+from videostyle.decode.mask import Mask
 from videostyle.decode.probe import measure_duration, probe
 from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import EncodeReport, encode, join_segments
@@ -90,6 +91,8 @@ def render(
     fps: str | float | Fraction | None = None,
     hwaccel: str = "none",
     bars: str = "auto",
+    mask: str | Path | None = None,
+    invert_mask: bool = False,
     on_warning: Callable[[str], None] = lambda warning: None,
     on_progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] = lambda: False,
@@ -110,7 +113,9 @@ def render(
     damage of the input, which is otherwise skipped and counted. hdr: what becomes of PQ and HLG:
     refuse, tonemap or pass. fps: frames a second of numbered pictures, 25 if None, such as 24,
     23.976 or "30000/1001". hwaccel: cuda lets the GPU decode what it can, none the CPU.
-    bars: auto leaves the black bars of a film as they are, none paints them.
+    bars: auto leaves the black bars of a film as they are, none paints them. mask: a video, a
+    picture or numbered pictures: white is painted, black stays as it was; or the reverse with
+    invert_mask.
     on_warning is called with every warning of the timeline, before the first frame; they are also
     the first of the report's notes. on_progress is called after every frame.
     Once `interrupted` returns true, no further frame is read and the part written so far is
@@ -136,7 +141,8 @@ def render(
     stylizer = stylizer or Stylizer(load_model())
     output = behind_link(Path(output))
     info, cut = cut_for(_probe(Path(source), max_size, hdr, fps), start, end)
-    plan = plan_output(info, output, options)
+    where = _mask_for(info, mask, invert_mask)
+    plan = plan_output(info, output, options, where.info.path if where else None)
     looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
     for warning in warnings:
         on_warning(warning)
@@ -147,7 +153,7 @@ def render(
     account = Account(info.frame_count, on_progress)
     with only_writer(output):
         info = with_bars(info) if bars == "auto" else info
-        assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel)
+        assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel, where)
         job = _Job(assignment, stylizer, output, cut, account, interrupted)
         result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     if workers > 1 and len(cuts) == 1:
@@ -162,7 +168,7 @@ def render(
         limited_by=done.limited_by,
         complete=result.complete,
         goes_on=not result.complete and len(cuts) > 1 and assignment.is_repeatable,
-        notes=(*warnings, *describe_bars(info), *notes),
+        notes=(*warnings, *describe_bars(info), *(where.notes(info) if where else ()), *notes),
     )
 
 
@@ -354,6 +360,8 @@ def describe(
     fps: Fraction | None = None,
     bars: str = "auto",
     *,
+    mask: Path | None = None,
+    invert_mask: bool = False,
     on_warning: Callable[[str], None],
 ) -> dict[str, Any]:
     """Say what `render` would do: input, streams, colour, output, the mixture at some times.
@@ -363,7 +371,8 @@ def describe(
     _check(source, output, timeline, options, max_size, hdr)
     output = behind_link(output)
     info, cut = cut_for(_probe(source, max_size, hdr, fps), start, end)
-    plan = plan_output(info, output, options)
+    where = _mask_for(info, mask, invert_mask)
+    plan = plan_output(info, output, options, where.info.path if where else None)
     looks, warnings = timeline_for(info, timeline, ())
     for warning in warnings:
         on_warning(warning)
@@ -381,6 +390,7 @@ def describe(
         **info.to_dict(),
         "bars": (with_bars(info) if bars == "auto" else info).bars_to_dict(),
         **part,
+        **({"mask": str(mask), "mask_is_inverted": invert_mask} if where else {}),
         "encoding": plan.to_dict(),
         "looks": [{"at": at, **looks.look_at(at).to_dict()} for at in times],
     }
@@ -391,6 +401,14 @@ def _probe(
 ) -> MediaInfo:
     info = probe(source, hdr, None if fps is None else parse_fps(fps))
     return info if max_size is None else info.fitted(max_size)
+
+
+def _mask_for(info: MediaInfo, mask: str | Path | None, is_inverted: bool) -> Mask | None:
+    if mask is not None:
+        return Mask.of(_path("mask", mask), info, is_inverted=is_inverted)
+    if is_inverted:
+        raise UsageError("invert_mask needs a mask")
+    return None
 
 
 def parse_fps(fps: str | float | Fraction) -> Fraction:
@@ -412,11 +430,8 @@ def _check(
     hdr: str,
 ) -> None:
     """Raise UsageError for what the command line's parser would not let through."""
-    for name, path in (("source", source), ("output", output)):
-        if not isinstance(path, str | PathLike):
-            raise UsageError(f"{name} is {path!r}; give the name of a file")
-        if "\0" in str(path):
-            raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
+    _path("source", source)
+    _path("output", output)
     if not isinstance(timeline, str | PathLike | TimelineDocument | Timeline | Look):
         raise UsageError(
             f"timeline is {timeline!r}; give a YAML file's name, a Timeline or a Look, such as "
@@ -443,6 +458,14 @@ def _check(
     if max_size is not None:
         _check_whole("max_size", max_size)
     _check_choice("hdr", hdr, HDR)
+
+
+def _path(name: str, path: object) -> Path:
+    if not isinstance(path, str | PathLike):
+        raise UsageError(f"{name} is {path!r}; give the name of a file")
+    if "\0" in str(path):
+        raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
+    return Path(path)
 
 
 def _check_whole(name: str, value: object) -> None:

@@ -35,19 +35,31 @@ def stylize(
 ) -> Iterator[Frame]:
     """Paint frames in order, each in the look the timeline has at its time.
 
-    Frames come in their decoded format and leave in the converter's output format. stabilize:
-    hold the pastiche where the frame stands still (`stabilizer`).
+    Frames come in their decoded format and leave in the converter's output format, painted where
+    their mask lets them be. stabilize: hold the pastiche where the frame stands still
+    (`stabilizer`).
     """
     painter = _device_painter(stylizer, converter, stabilize) or _HostPainter(
         stylizer, converter, stabilize
     )
     pending: deque[Callable[[], Frame]] = deque()
     for frame in frames:
-        pending.append(painter.paint(frame, timeline.look_at(frame.seconds)))
+        painting = painter.paint(frame, timeline.look_at(frame.seconds))
+        pending.append(
+            painting if frame.mask is None else partial(_masked, frame, painting, converter)
+        )
         if len(pending) >= painter.depth:
             yield pending.popleft()()
     while pending:
         yield pending.popleft()()
+
+
+def _masked(frame: Frame, painting: Callable[[], Frame], converter: ColorConverter) -> Frame:
+    painted = painting()
+    if frame.mask is None or painted.image is frame.image:
+        return painted
+    image = converter.keep_unmasked(frame.image, painted.image, frame.mask)
+    return replace(painted, image=image)
 
 
 def _device_painter(

@@ -1,0 +1,78 @@
+"""Masks: where in its frames a video is painted."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
+
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
+from videostyle.errors import MediaError, UsageError
+from videostyle.media.color import RGB, convert, plane_array
+from videostyle.media.frame import Cut, Frame
+from videostyle.media.info import MediaInfo
+from videostyle.media.numbered import is_sequence_input
+from videostyle.timecode import NEAR
+
+_SHAPE_SLACK = 0.01  # of the ratio of the sides, which rounding to even sides alters
+_SHORTER_SECONDS = 0.1  # worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A video, picture or numbered pictures: white is painted, black stays as it was, grey is
+    between, by luma. info: what it is. is_inverted: black is painted."""
+
+    info: MediaInfo
+    is_inverted: bool = False
+
+    @classmethod
+    def of(cls, path: Path, video: MediaInfo, *, is_inverted: bool) -> Mask:
+        """The mask in a file, for a video. Raises MediaError if it cannot be read, UsageError for
+        sides of another ratio."""
+        rate = video.frame_rate if is_sequence_input(path) else None
+        info = probe(path, "pass", rate and Fraction(rate))
+        ratio = Fraction(info.width * video.height, info.height * video.width)
+        if not 1 - _SHAPE_SLACK <= ratio <= 1 / (1 - _SHAPE_SLACK):
+            raise UsageError(
+                f"{path}: {info.width}x{info.height} is not the shape of {video.path}, "
+                f"{video.width}x{video.height}; a mask lies on the whole frame"
+            )
+        return cls(info, is_inverted)
+
+    def notes(self, video: MediaInfo) -> list[str]:
+        """What a user should know of it."""
+        length, end = self.info.duration_seconds, video.duration_seconds
+        if not length or not end or length > end - _SHORTER_SECONDS:
+            return []
+        return [f"{self.info.path}: ends at {length:.2f} s; its last frame stays to the end"]
+
+    def beside(self, frames: Iterable[Frame], start: float) -> Generator[Frame]:
+        """Put beside each frame the mask's frame at its time: the last one that has come, or the
+        first. start: of the part, in seconds; frames before it get its first mask."""
+        cut = Cut() if self.info.is_image else Cut(start)
+        reformatter = VideoReformatter()
+        with closing(decode(self.info, cut=cut, lead=1)) as masks:
+            latest = upcoming = next(masks, None)
+            if latest is None:
+                raise MediaError(f"{self.info.path}: has no frame at {start:.3f} s")
+            values = None
+            for frame in frames:
+                while upcoming and upcoming.seconds <= frame.seconds + NEAR:
+                    latest, values, upcoming = upcoming, None, next(masks, None)
+                if values is None:
+                    values = self._values(reformatter, latest)
+                yield replace(frame, mask=values)
+
+    def _values(self, reformatter: VideoReformatter, mask: Frame) -> npt.NDArray[np.uint8]:
+        image = mask.image
+        color = RGB if image.format.is_rgb or image.format.has_palette else self.info.color
+        values = plane_array(convert(reformatter, image, "gray", color, RGB), 0).astype(np.uint8)
+        return 255 - values if self.is_inverted else values
