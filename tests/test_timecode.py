@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videostyle.errors import UsageError
-from videostyle.timecode import format_seconds, parse_time
+from videostyle.timecode import Tempo, format_seconds, parse_time
 
 RATE = Fraction(25)
 
@@ -35,6 +35,15 @@ RATE = Fraction(25)
 )
 def test_every_form_means_its_seconds(text: str, seconds: float) -> None:
     assert parse_time(text).resolve(20.0, RATE) == pytest.approx(seconds)
+
+
+def test_beats_count_from_the_first_one_and_back_from_the_end() -> None:
+    tempo = Tempo(Fraction(1, 2), first=Fraction("0.35"))
+    for text, seconds in (("0b", 0.35), ("16b", 8.35), ("1.5b", 1.1), ("-4b", 18)):
+        assert parse_time(text, tempo).resolve(20.0, None) == pytest.approx(seconds)
+    assert not parse_time("16b", tempo).needs_rate
+    with pytest.raises(ValueError, match="'16b' counts in beats; only a timeline with a tempo"):
+        parse_time("16b")
 
 
 @pytest.mark.parametrize("text", ["1.5.5", ".", "-", "1.5.", "+2s"])

@@ -155,6 +155,39 @@ def test_all_mistakes_are_listed_with_their_lines() -> None:
     assert "^" in text
 
 
+def test_times_count_in_beats_of_the_tempo() -> None:
+    items = keys("{at: 0b, mix: great_wave, ease: hold}", "{at: 1.5b, mix: starry_night}")
+    loop = "loop: {period: 4b}\n"
+    for tempo, first in (("120", 0), ("{bpm: 120, first_beat: 0.25s}", 0.25)):
+        timeline, warnings = parse(f"{items}{loop}tempo: {tempo}\n")
+        assert warnings == []
+        assert [key.seconds for key in timeline.mix.keyframes] == [first, first + 0.75]
+        assert timeline.loop == Loop(2.0)
+        assert timeline.look_at(first + 2.5).mix == {"great_wave": 1}
+        assert timeline.look_at(first + 2.75).mix == {"starry_night": 1}
+
+
+@pytest.mark.parametrize(
+    ("tempo", "message"),
+    [
+        ("", "'2b' counts in beats; only a timeline with a tempo has them"),
+        ("tempo: fast\n", "tempo must be a number"),
+        ("tempo: 0\n", "tempo is 0; it must be from 1 to 1000"),
+        ("tempo: [120]\n", "tempo must be a number"),
+        ("tempo: {first_beat: 1s}\n", "tempo needs 'bpm', beats a minute"),
+        ("tempo: {bpm: 120, first_beat: 2f}\n", "first_beat is 2f; write seconds, such as 0.35s"),
+        ("tempo: {bpm: 120, first_beat: -2s}\n", "first_beat is -2s; write seconds"),
+        ("tempo: {bpm: 120, frist_beat: 2s}\n", "did you mean first_beat"),
+    ],
+)
+def test_a_tempo_that_is_none_is_one_mistake_at_its_place(tempo: str, message: str) -> None:
+    with pytest.raises(TimelineError) as raised:
+        parse(tempo + keys("{at: 2b, mix: great_wave}"))
+    (mistake,) = (line for line in str(raised.value).splitlines() if line.startswith("t.yaml:"))
+    assert message in mistake
+    assert mistake.startswith("t.yaml:1:" if tempo else "t.yaml:3:10: ")
+
+
 def test_mistakes_stand_in_the_order_of_the_file() -> None:
     text = "loop: {period: 3}\nkeyframes:\n  - {at: 0s, mix: nope, foo: 1, at: 1s}\nversion: 3\n"
     with pytest.raises(TimelineError) as raised:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from videostyle.errors import TimelineError
-from videostyle.timecode import parse_time
+from videostyle.timecode import Tempo, parse_time
 from videostyle.timeline.reader import DOCUMENT_KEYS, KEYFRAME_KEYS, LOOP_KEYS, parse_timeline
 from videostyle.timeline.schema import TIME_PATTERN, timeline_schema
 
@@ -55,6 +55,7 @@ def test_every_key_has_a_line_to_show_where_the_mouse_rests() -> None:
 
 
 TIMES = ["0s", "1.5s", "00:01", "1:005:10", "0:00:02.5", "00:00:03:05", "75f", "60%", "-1s", "end"]
+BEATS = ["7b", "-0.5b"]
 BAD_TIMES = ["1", "", "s", "-5%", "101%", "1h", "x"]
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "mix": (
@@ -83,7 +84,9 @@ def documents(draw: st.DrawFn) -> tuple[Any, bool]:
             return draw(st.sampled_from(bad))
         return draw(st.sampled_from(good))
 
-    times = draw(st.lists(st.sampled_from(TIMES), min_size=1, max_size=4, unique=True))
+    has_tempo = draw(st.booleans())
+    forms = TIMES + BEATS if has_tempo else TIMES
+    times = draw(st.lists(st.sampled_from(forms), min_size=1, max_size=4, unique=True))
     keyframes = []
     for index, time in enumerate(times):
         keyframe: dict[str, Any] = {"at": pick([time], BAD_TIMES)}
@@ -92,6 +95,10 @@ def documents(draw: st.DrawFn) -> tuple[Any, bool]:
             keyframe[name] = pick(*VALUES[name])
         keyframes.append(keyframe)
     document: dict[str, Any] = {"version": pick([1], [2, "one", "1", None]), "keyframes": keyframes}
+    if has_tempo:
+        document["tempo"] = pick([128, {"bpm": 93.5}], [None, "120", [120], {}, 0, {"bpm": "x"}])
+        if isinstance(document["tempo"], dict) and draw(st.booleans()):
+            document["tempo"]["first_beat"] = pick(["0.4s", "00:01.25"], BAD_TIMES)
     if draw(st.booleans()):
         document["loop"] = {"period": pick(["8s", "50%"], BAD_TIMES)}
         if draw(st.booleans()):
@@ -120,10 +127,10 @@ def test_every_form_of_time_is_in_the_schema(time: str) -> None:
 
 
 @settings(max_examples=500)
-@given(st.text("019:.sf%-end ", max_size=12) | st.from_regex(TIME_PATTERN, fullmatch=True))
+@given(st.text("019:.sfb%-end ", max_size=12) | st.from_regex(TIME_PATTERN, fullmatch=True))
 def test_the_schemas_times_are_the_readers(text: str) -> None:
     try:
-        parse_time(text)
+        parse_time(text, Tempo(Fraction(1)))
     except ValueError:
         assert not re.search(TIME_PATTERN, text)
     else:

@@ -1,6 +1,6 @@
-"""Times as people write them: seconds, clock, timecode, frames, percent, from the end.
+"""Times as people write them: seconds, clock, timecode, frames, percent, beats, from the end.
 
-    12.5s   00:01:30.250   01:30   00:01:30:12   120f   50%   -2s   end
+    12.5s   00:01:30.250   01:30   00:01:30:12   120f   50%   16b   -2s   end
 
 Seconds are the one canonical unit; a `Time` waits for the video's length and rate where it
 needs them.
@@ -19,7 +19,7 @@ FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
 # A frame so near a moment, in seconds, is there: containers round times to a millisecond, the first
 # frame's too, from which all count.
 NEAR = 0.00101
-_NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%)", re.ASCII)
+_NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%|b)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 _TIMECODE = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,4})", re.ASCII)
 _DROP_FRAME = re.compile(r"\d+([:;]\d+)*;\d+", re.ASCII)
@@ -78,8 +78,17 @@ class Time:
         return self.text
 
 
-def parse_time(text: str) -> Time:
-    """Read one of the forms. Raises ValueError with a hint for anything else."""
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """Beats come evenly. beat: the time between two, first: that of beat 0, both in seconds."""
+
+    beat: Fraction
+    first: Fraction = Fraction(0)
+
+
+def parse_time(text: str, tempo: Tempo | None = None) -> Time:
+    """Read one of the forms; one in beats needs the tempo. Raises ValueError with a hint for
+    anything else."""
     text = text.strip()
     if text == "end":
         return Time(from_end=True, text=text)
@@ -89,9 +98,13 @@ def parse_time(text: str) -> Time:
         amount = Fraction(match[1])
         if match[2] == "%" and (from_end or amount > 100):
             raise ValueError(f"{text!r} is not a percentage from 0% to 100%")
-        seconds, frames, percent = (
-            amount if match[2] == unit else Fraction(0) for unit in ("s", "f", "%")
+        seconds, frames, percent, beats = (
+            amount if match[2] == unit else Fraction(0) for unit in ("s", "f", "%", "b")
         )
+        if match[2] == "b":
+            if tempo is None:
+                raise ValueError(f"{text!r} counts in beats; only a timeline with a tempo has them")
+            seconds = beats * tempo.beat + (0 if from_end else tempo.first)
         return Time(text, seconds, frames, percent, from_end)
     if match := _TIMECODE.fullmatch(body):
         hours, minutes, seconds, frames = (Fraction(part) for part in match.groups())

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import yaml
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
-from videostyle.timecode import Time, parse_time
+from videostyle.timecode import Tempo, Time, parse_time
 from videostyle.timeline.document import VERSION, ReadKey, TimelineDocument
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing
 from videostyle.timeline.mistakes import Mistakes, Place
@@ -33,7 +34,11 @@ MAX_DEPTH = 16
 # Far past any curve one can see, and far from overflow.
 MAX_EASE = 1000.0
 
-DOCUMENT_KEYS = ("version", "keyframes", "loop")
+DOCUMENT_KEYS = ("version", "tempo", "keyframes", "loop")
+
+TEMPO_KEYS = ("bpm", "first_beat")
+
+BPM = (1, 1000)
 
 KEYFRAME_KEYS = ("at", *TRACKS, "ease")
 
@@ -176,6 +181,7 @@ class _Reader:
     def __init__(self, mistakes: Mistakes, titles: Mapping[str, str]) -> None:
         self.mistakes = mistakes
         self.titles = titles
+        self.tempo: Tempo | None = None
 
     def document(self, root: yaml.Node) -> TimelineDocument:
         required = {"version": f"which is {VERSION}", "keyframes": "a list"}
@@ -183,11 +189,26 @@ class _Reader:
         if "version" in fields and self.plain(fields["version"]) != str(VERSION):
             message = f"version must be {VERSION}, without quotes; others need another videostyle"
             self.wrong(fields["version"], message)
+        if "tempo" in fields:
+            self.tempo = self.read_tempo(fields["tempo"])
         loop = self.loop(fields["loop"]) if "loop" in fields else None
         keys = self.keyframes(fields["keyframes"]) if "keyframes" in fields else []
         if not self.mistakes.found and not any("mix" in key.values for key in keys):
             self.wrong(root, "no keyframe has a 'mix'; at least one must")
         return TimelineDocument(tuple(keys), loop, self.mistakes)
+
+    def read_tempo(self, node: yaml.Node) -> Tempo:
+        """Of a mistake, some tempo, so that times in beats are no further mistakes."""
+        first = None
+        if isinstance(node, yaml.MappingNode):
+            fields = self.mapping(node, TEMPO_KEYS, "tempo", {"bpm": "beats a minute"})
+            if at := fields.get("first_beat"):
+                first = self.time(at)
+                if first and (first.needs_duration or first.needs_rate):
+                    self.wrong(at, f"first_beat is {first}; write seconds, such as 0.35s")
+            node = fields.get("bpm", node)
+        bpm = None if isinstance(node, yaml.MappingNode) else self.number(node, "tempo", *BPM)
+        return Tempo(60 / Fraction(bpm or 60), first.seconds if first else Fraction(0))
 
     def keyframes(self, node: yaml.Node) -> list[ReadKey]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
@@ -201,7 +222,7 @@ class _Reader:
         fields = self.mapping(node, KEYFRAME_KEYS, "a keyframe", {"at": "a time such as 1.5s"})
         if not set(fields) & set(TRACKS) and len(self.mistakes.found) == before:
             self.wrong(node, f"a keyframe sets at least one of {', '.join(TRACKS)}")
-        time = self.time(fields["at"]) if "at" in fields else None
+        time = self.time(fields["at"], self.tempo) if "at" in fields else None
         values: dict[str, Any] = {}
         if "mix" in fields:
             values["mix"] = self.mixture(fields["mix"])
@@ -282,13 +303,13 @@ class _Reader:
         self.wrong(node, f"unknown style {node.value!r}; {hint}")
         return False
 
-    def time(self, node: yaml.Node) -> Time | None:
+    def time(self, node: yaml.Node, tempo: Tempo | None = None) -> Time | None:
         text = self.text(node)
         if text is None:
             self.wrong(node, "a time must be text such as 2.5s")
             return None
         try:
-            return parse_time(text)
+            return parse_time(text, tempo)
         except ValueError as error:
             self.wrong(node, str(error))
             return None
@@ -331,7 +352,8 @@ class _Reader:
 
     def loop(self, node: yaml.Node) -> tuple[Time, bool, Place] | None:
         fields = self.mapping(node, LOOP_KEYS, "loop", {"period": "a time such as 8s"})
-        time = self.time(fields["period"]) if "period" in fields else None
+        beat = Tempo(self.tempo.beat) if self.tempo else None  # a length, from no beat on
+        time = self.time(fields["period"], beat) if "period" in fields else None
         mode = self.text(fields["mode"]) if "mode" in fields else LOOP_MODES[0]
         if mode not in LOOP_MODES:
             self.wrong(fields["mode"], f"mode must be {' or '.join(LOOP_MODES)}")

@@ -13,13 +13,13 @@ from videostyle.look import ORIGINAL, SCALARS
 from videostyle.timecode import FORMS
 from videostyle.timeline.document import VERSION
 from videostyle.timeline.easing import EASINGS
-from videostyle.timeline.reader import LOOP_MODES, MAX_EASE
+from videostyle.timeline.reader import BPM, LOOP_MODES, MAX_EASE
 from videostyle.timeline.timeline import TRACKS
 
 # Every form `parse_time` reads and nothing else; [0-9], because some engines' \d is any digit.
 TIME_PATTERN = (
     r"^\s*(end"
-    r"|-?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})[sf]"
+    r"|-?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})[sfb]"
     r"|(0{0,9}100(\.0{0,12})?|0{0,10}[0-9]{1,2}(\.[0-9]{0,12})?|\.[0-9]{1,12})%"
     r"|-?([0-9]{1,6}:)?0{0,4}[0-5]?[0-9]:[0-5]?[0-9](\.[0-9]{1,12})?"
     r"|-?[0-9]{1,6}:[0-5]?[0-9](\.[0-9]{1,12})?"
@@ -33,7 +33,10 @@ _MEANING = {
     "version": "The version of this format.",
     "keyframes": "What the video looks like at some times; between them the tracks move.",
     "loop": "Play the beginning of the timeline again and again.",
-    "at": f"The time of this keyframe: {FORMS}.",
+    "tempo": "Beats a minute, or {bpm, first_beat}: times may then count in beats, 16b.",
+    "bpm": "Beats a minute.",
+    "first_beat": "The time of beat 0 in seconds, 0.35s; at the start, if it is left out.",
+    "at": f"The time of this keyframe: {FORMS}; 16b, in beats, where there is a tempo.",
     "mix": "A style's name, or {style: weight}; `original` is the untouched frame. Weights are "
     "divided by their sum.",
     "strength": "From 0 (the original) to 1 (the pastiche).",
@@ -41,7 +44,7 @@ _MEANING = {
     "stroke": "Stroke size. 1 is the look of a picture of 512 lines, 2 that of one of 256 lines.",
     "ease": "How the curve leaves this keyframe: a name, or [x1, y1, x2, y2] as CSS's "
     "cubic-bezier.",
-    "period": f"The time after which the timeline begins again: {FORMS}.",
+    "period": f"The time after which the timeline begins again: {FORMS}; or 16b, in beats.",
     "mode": "repeat, or bounce: every other round runs backwards.",
 }
 
@@ -58,8 +61,11 @@ def timeline_schema(style_names: Sequence[str]) -> dict[str, Any]:
         "period": _time(),
         "mode": {"enum": list(LOOP_MODES), "default": LOOP_MODES[0]},
     }
+    bpm = _number(*BPM)
+    tempo = _object(_told({"bpm": bpm, "first_beat": _time()}), ["bpm"])
     document = {
         "version": {"const": VERSION},
+        "tempo": {"anyOf": [bpm, tempo]},
         "keyframes": keyframes,
         "loop": _object(_told(loop), ["period"]),
     }
