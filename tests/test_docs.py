@@ -1,20 +1,30 @@
-"""Documents are run: every command they show exists, every number of paintings is true."""
+"""Documents are held to what is there: commands parse, links lead somewhere, Python runs."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from conftest import make_clip
+from PIL import Image
 
 from videostyle.cli import make_parser
 from videostyle.network.model_card import read_model_card
 from videostyle.timeline.reader import parse_timeline
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
+    *(
+        each
+        for folder in ("docs", "bench", "samples")
+        for each in sorted((ROOT / folder).glob("*.md"))
+    ),
+]
 
 
 def commands() -> list[str]:
@@ -31,10 +41,32 @@ def test_every_command_in_the_documents_parses(command: str) -> None:
     make_parser().parse_args(shlex.split(command, comments=True)[1:])
 
 
+def anchors(document: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_lead_somewhere() -> None:
     for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+        for link in re.findall(r"\]\(([^):]+)\)", document.read_text(encoding="utf-8")):
+            path, _, anchor = link.partition("#")
+            target = document.parent / path if path else document
+            assert target.exists(), f"{document.name}: {link}"
+            assert not anchor or anchor in anchors(target), f"{document.name}: {link}"
+
+
+def test_the_readmes_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", DOCUMENTS[0].read_text(encoding="utf-8"), re.S)
+    make_clip(tmp_path / "holiday.mp4")
+    Image.new("RGB", (96, 64), "teal").save(tmp_path / "photo.jpg")
+    shutil.copytree(ROOT / "timelines", tmp_path / "timelines")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {})
+    assert (tmp_path / "painted.mp4").exists()
+    assert capsys.readouterr().out.endswith("(64, 96, 3)\n" * 2)
 
 
 def yaml_blocks() -> list[str]:
