@@ -700,7 +700,7 @@ def test_a_piece_that_cannot_be_finished_takes_no_other_with_it(
 
 
 def test_killed_again_and_again_it_comes_out_the_same(
-    clip: Clip, model_file: str, tmp_path: Path
+    clip: Clip, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, output = clip(pts=range(200), size=(160, 96)), tmp_path / "out.mp4"
     timeline = tmp_path / "dusk.yaml"
@@ -718,6 +718,7 @@ def test_killed_again_and_again_it_comes_out_the_same(
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert main(command[3:]) == 0
+    assert "started over" not in capsys.readouterr().err
     whole, stylizer = tmp_path / "whole.mp4", Stylizer(load_model(model_file), device="cpu")
     render(source, whole, timeline, stylizer=stylizer, segment_seconds=1)
     assert frames(output) == frames(whole)

@@ -114,8 +114,10 @@ class Assignment:
         digest = hashlib.sha256()
         model = stylizer.model
         networks = (model.weights, enlarger_weights())
-        for numbers in (model.styles, *(each for weights in networks for each in weights.values())):
-            digest.update(numbers.tobytes())
+        digest.update(model.styles.tobytes())
+        for weights in networks:  # which a file gives in another order in every process
+            for name in sorted(weights):
+                digest.update(weights[name].tobytes())
         info = self.info
         plan = {
             **self.plan.to_dict(),
