@@ -27,7 +27,7 @@ from videostyle.cli.console import (
     say,
     say_error,
 )
-from videostyle.encode.options import LEAST_SEGMENT_SECONDS, add_encode_options, encode_options
+from videostyle.encode.options import AUDIO, LEAST_SEGMENT_SECONDS, EncodeOptions
 from videostyle.encode.segments import SEGMENT_SECONDS
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, SCALARS, Look
@@ -143,13 +143,53 @@ def add_render(commands: Any) -> None:
     )
     add_model(parser)
     add_device(parser)
-    add_encode_options(parser)
+    _add_output(parser)
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("-y", "--yes", action="store_true", help="overwrite existing outputs")
     existing.add_argument("-n", "--no", action="store_true", help="skip what has an output already")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on stdout, and no progress"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `_encode_options` reads."""
+    group = parser.add_argument_group("output", "docs/output.md says what each container holds.")
+    chosen = "(default: by the container)"
+    group.add_argument("--codec", help=f"video encoder {chosen}")
+    group.add_argument("--crf", type=int, help=f"quality: lower is better and larger {chosen}")
+    group.add_argument("--preset", help=f"encoder speed against file size {chosen}")
+    group.add_argument("--pix-fmt", help=f"pixel format of the output {chosen}")
+    group.add_argument(
+        "--audio", choices=AUDIO, default="copy", help="audio streams (default: %(default)s)"
+    )
+    group.add_argument(
+        "-e",
+        dest="encoder_options",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="an option of the encoder, as FFmpeg names it; may be repeated",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"{text!r}: write KEY=VALUE")
+    return key, value
+
+
+def _encode_options(arguments: argparse.Namespace) -> EncodeOptions:
+    return EncodeOptions(
+        codec=arguments.codec,
+        crf=arguments.crf,
+        preset=arguments.preset,
+        pix_fmt=arguments.pix_fmt,
+        audio=arguments.audio,
+        encoder_options=dict(arguments.encoder_options),
     )
 
 
@@ -229,7 +269,7 @@ def _render_one(
             output,
             timeline,
             stylizer=stylizer,
-            options=encode_options(arguments),
+            options=_encode_options(arguments),
             max_size=arguments.max_size,
             start=arguments.start,
             end=arguments.end,
@@ -378,7 +418,7 @@ def _dry_run(
     from videostyle.rendering.render import describe
 
     choose_precision(arguments.precision, choose_device(arguments.device))
-    options = encode_options(arguments)
+    options = _encode_options(arguments)
     given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
     mask = {"mask": arguments.mask, "invert_mask": arguments.invert_mask}
     plans = []
