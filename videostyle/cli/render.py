@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from videostyle.cli.console import (
     MIX_FORM,
-    add_device,
+    add_engine,
     add_model,
     frame_rate,
     make_stylizer,
@@ -27,11 +27,12 @@ from videostyle.cli.console import (
     say,
     say_error,
 )
-from videostyle.encode.options import AUDIO, LEAST_SEGMENT_SECONDS, EncodeOptions
-from videostyle.encode.segments import SEGMENT_SECONDS
+from videostyle.encode.options import AUDIO, EncodeOptions
+from videostyle.encode.segments import LEAST_SEGMENT_SECONDS, SEGMENT_SECONDS
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, SCALARS, Look
 from videostyle.media.numbered import is_sequence_input
+from videostyle.rendering.choices import BARS, HDR, HWACCEL
 
 if TYPE_CHECKING:
     from videostyle.rendering.painter import Progress
@@ -106,20 +107,20 @@ def add_render(commands: Any) -> None:
     )
     parser.add_argument(
         "--hdr",
-        choices=("refuse", "tonemap", "pass"),
+        choices=HDR,
         default="refuse",
         help="what becomes of HDR video (PQ, HLG): made SDR, or painted as if it were "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--hwaccel",
-        choices=("none", "cuda"),
+        choices=HWACCEL,
         default="none",
         help="cuda: an NVIDIA GPU decodes what it can (default: %(default)s)",
     )
     parser.add_argument(
         "--bars",
-        choices=("auto", "none"),
+        choices=BARS,
         default="auto",
         help="none: paint the black bars of a film too (default: %(default)s, leave them black)",
     )
@@ -142,7 +143,7 @@ def add_render(commands: Any) -> None:
         help="paint every frame for itself, also where the picture stands still",
     )
     add_model(parser)
-    add_device(parser)
+    add_engine(parser)
     _add_output(parser)
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("-y", "--yes", action="store_true", help="overwrite existing outputs")

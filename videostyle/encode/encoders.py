@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +17,7 @@ import av.error
 import av.logging
 from av.video.codeccontext import VideoCodecContext
 
+from videostyle.checks import check_one_of, did_you_mean
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import UsageError
 from videostyle.media.color import OUTPUT_PIX_FMTS
@@ -183,9 +183,8 @@ def _checked(codec: str, encoder: Encoder, options: EncodeOptions) -> dict[str, 
         if name in flags:
             raise UsageError(f"-e {name}: is set by {flags[name]}; use that")
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise UsageError(f"{codec} has no option {name!r}; {hint}(have: {', '.join(known)})")
+            hint = did_you_mean(name, known)
+            raise UsageError(f"{codec} has no option {name!r}{hint} (have: {', '.join(known)})")
         if name.endswith(("-params", "opts")) and "bframes" in given[name]:
             raise UsageError(f"-e {name}: leave bframes out; frames are written in their order")
     if "b" in given and options.crf is not None:
@@ -245,8 +244,3 @@ def _opens(context: VideoCodecContext) -> bool:
     except av.FFmpegError:
         return False
     return True
-
-
-def check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{what} is {value!r}; it must be one of {', '.join(allowed)}")

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 AUDIO = ("copy", "aac", "opus", "none")
-# A piece is a file of its own: shorter ones cost more than the painting of them.
-LEAST_SEGMENT_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from av.codec.context import Flags, ThreadType
 from av.stream import Discard, Stream
 from av.video.codeccontext import VideoCodecContext
 
+from videostyle.checks import check_one_of
 from videostyle.decode.stream import open_input
 from videostyle.device import cpu_has
 from videostyle.encode.containers import CONTAINERS, FORMATS, LONGEST_SIDES, PICTURES, Container
@@ -37,7 +38,6 @@ from videostyle.encode.encoders import (
     ENCODERS,
     LAYOUTS,
     Encoder,
-    check_one_of,
     encoder_context,
     encoder_settings,
     is_here,

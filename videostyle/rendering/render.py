@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
+from videostyle.checks import check_function, check_one_of, check_whole, is_whole
 from videostyle.decode.letterbox import describe_bars, with_bars
 from videostyle.decode.mask import Mask
 from videostyle.decode.probe import measure_duration, probe
 from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import EncodeReport, encode, join_segments
-from videostyle.encode.options import LEAST_SEGMENT_SECONDS, EncodeOptions
+from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import behind_link, make_folder, plan_output
 from videostyle.encode.segments import (
+    LEAST_SEGMENT_SECONDS,
     SEGMENT_SECONDS,
     SegmentFolder,
     SegmentRecord,
@@ -31,6 +33,7 @@ from videostyle.look import Look
 from videostyle.media.frame import Cut
 from videostyle.media.info import MediaInfo
 from videostyle.network.model import load_model
+from videostyle.rendering.choices import BARS, HDR, HWACCEL
 from videostyle.rendering.painter import Account, Assignment, Painted, Painter, Progress
 from videostyle.rendering.workers import paint_in_processes
 from videostyle.stylize.stylizer import Stylizer
@@ -47,10 +50,6 @@ from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.reader import read_timeline
 from videostyle.timeline.timeline import Timeline
 from videostyle.whole_file import only_writer
-
-HDR = ("refuse", "tonemap", "pass")
-HWACCEL = ("none", "cuda")
-BARS = ("auto", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +127,16 @@ def render(
     if not isinstance(stylizer, Stylizer | None):
         raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
     _check(source, output, timeline, options, max_size, hdr)
-    _check_choice("hwaccel", hwaccel, HWACCEL)
-    _check_choice("bars", bars, BARS)
-    _check_whole("workers", workers)
+    check_one_of("hwaccel", hwaccel, HWACCEL)
+    check_one_of("bars", bars, BARS)
+    check_whole("workers", workers)
     if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
         least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
         raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be {least}")
-    _check_function("on_warning", on_warning)
+    check_function("on_warning", on_warning)
     if on_progress is not None:
-        _check_function("on_progress", on_progress)
-    _check_function("interrupted", interrupted)
+        check_function("on_progress", on_progress)
+    check_function("interrupted", interrupted)
     stylizer = stylizer or Stylizer(load_model())
     output = behind_link(Path(output))
     info, cut = cut_for(_probe(Path(source), max_size, hdr, fps), start, end)
@@ -445,7 +444,7 @@ def _check(
         word = getattr(options, name)
         if not (isinstance(word, str) or (word is None and name != "audio")):
             raise UsageError(f"{name} is {word!r}; it must be text")
-    if options.crf is not None and not _is_whole(options.crf):
+    if options.crf is not None and not is_whole(options.crf):
         raise UsageError(f"crf is {options.crf!r}; it must be a whole number")
     if not isinstance(options.encoder_options, Mapping):
         found = repr(options.encoder_options)
@@ -456,8 +455,8 @@ def _check(
         if not isinstance(value, str):
             raise UsageError(f"encoder_options: {key} is {value!r}; write it as text, '{value}'")
     if max_size is not None:
-        _check_whole("max_size", max_size)
-    _check_choice("hdr", hdr, HDR)
+        check_whole("max_size", max_size)
+    check_one_of("hdr", hdr, HDR)
 
 
 def _path(name: str, path: object) -> Path:
@@ -466,22 +465,3 @@ def _path(name: str, path: object) -> Path:
     if "\0" in str(path):
         raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
     return Path(path)
-
-
-def _check_whole(name: str, value: object) -> None:
-    if not (_is_whole(value) and int(value) > 0):
-        raise UsageError(f"{name} is {value!r}; it must be a whole number above 0")
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _check_function(name: str, value: object) -> None:
-    if not callable(value):
-        raise UsageError(f"{name} is {value!r}; give a function")
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
