@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from videostyle.checks import check_function, check_one_of, check_whole, is_whole
+from videostyle.checks import check_function, check_one_of, check_whole
 from videostyle.decode.letterbox import describe_bars, with_bars
 from videostyle.decode.mask import Mask
 from videostyle.decode.probe import measure_duration, probe
@@ -440,20 +440,6 @@ def _check(
         raise UsageError(
             f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
         )
-    for name in ("codec", "preset", "pix_fmt", "audio"):
-        word = getattr(options, name)
-        if not (isinstance(word, str) or (word is None and name != "audio")):
-            raise UsageError(f"{name} is {word!r}; it must be text")
-    if options.crf is not None and not is_whole(options.crf):
-        raise UsageError(f"crf is {options.crf!r}; it must be a whole number")
-    if not isinstance(options.encoder_options, Mapping):
-        found = repr(options.encoder_options)
-        raise UsageError(f'encoder_options is {found}; write {{"g": "50"}}')
-    for key, value in options.encoder_options.items():
-        if not isinstance(key, str):
-            raise UsageError(f"encoder_options: {key!r} is no name of an option; write it as text")
-        if not isinstance(value, str):
-            raise UsageError(f"encoder_options: {key} is {value!r}; write it as text, '{value}'")
     if max_size is not None:
         check_whole("max_size", max_size)
     check_one_of("hdr", hdr, HDR)
