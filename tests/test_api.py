@@ -18,6 +18,7 @@ from videostyle.encode.options import EncodeOptions
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.network.model import Model, load_model
+from videostyle.network.model_card import read_model_card
 from videostyle.rendering.render import describe, render
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.reader import parse_timeline, read_timeline
@@ -71,9 +72,7 @@ def test_what_render_cannot_use_is_named(
 
 def test_a_description_refuses_what_render_refuses(clip: Clip, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="hdr is 'banana'"):
-        describe(
-            clip(), tmp_path / "o.mp4", RED, EncodeOptions(), None, hdr="banana", on_warning=print
-        )
+        describe(clip(), tmp_path / "o.mp4", RED, read_model_card("lean"), hdr="banana")
 
 
 def test_times_may_be_numbers_of_seconds(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media.frame import Cut
+from videostyle.network.model_card import read_model_card
 from videostyle.rendering.render import cut_for, describe, render
 from videostyle.stylize.stylizer import Stylizer
 
@@ -346,9 +347,8 @@ def test_frames_of_a_gif_are_counted_as_they_are(clip: Clip, tmp_path: Path, rat
 def test_a_description_of_a_part_of_unknown_length_begins_with_it(
     clip: Clip, tmp_path: Path, end: str | None, times: list[float]
 ) -> None:
-    source, output, look = clip("clip.h264", pts=range(50)), tmp_path / "out.mp4", Look({"red": 1})
-    plan = describe(
-        *(source, output, look, EncodeOptions(), None), start="0.4s", end=end, on_warning=print
-    )
+    source, look = clip("clip.h264", pts=range(50)), Look({"the_kiss": 1})
+    card = read_model_card("lean")
+    plan = describe(source, tmp_path / "out.mp4", look, card, start="0.4s", end=end)
     assert [each["at"] for each in plan["looks"]] == pytest.approx(times, abs=0.002)
     assert plan["duration_seconds"] == (end and pytest.approx(0.8))

@@ -23,7 +23,7 @@ from videostyle.decode.probe import probe
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.rendering.painter import Account
-from videostyle.rendering.render import Progress, Report, render
+from videostyle.rendering.render import Progress, Report, describe, render
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
 from videostyle.whole_file import only_writer
@@ -269,6 +269,8 @@ def test_an_unknown_style_fails_before_anything_is_written(
 ) -> None:
     with pytest.raises(ModelError, match=r"unknown style 'rad'\. Did you mean red\?"):
         render(clip(), tmp_path / "out.mp4", Look({"rad": 1}), stylizer=stylizer)
+    with pytest.raises(ModelError, match=r"unknown style 'rad'\. Did you mean red\?"):
+        describe(clip(), tmp_path / "out.mp4", Look({"rad": 1}), stylizer.model.card)
     assert not list(tmp_path.glob("out*"))
 
 

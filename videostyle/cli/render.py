@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from fractions import Fraction
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
@@ -270,20 +269,12 @@ def _render_one(
             output,
             timeline,
             stylizer=stylizer,
-            options=_encode_options(arguments),
-            max_size=arguments.max_size,
-            start=arguments.start,
-            end=arguments.end,
             stabilize=arguments.stabilize,
             segment_seconds=arguments.segment_seconds,
             workers=arguments.workers,
             strict=arguments.strict,
-            hdr=arguments.hdr,
-            fps=_fps(source, arguments),
             hwaccel=arguments.hwaccel,
-            bars=arguments.bars,
-            mask=arguments.mask,
-            invert_mask=arguments.invert_mask,
+            **_settings(source, arguments),
             on_warning=warn,
             on_progress=on_progress,
             interrupted=stop.is_set,
@@ -300,9 +291,19 @@ def _render_one(
     return report
 
 
-def _fps(source: Path, arguments: argparse.Namespace) -> Fraction | None:
-    """--fps, for the inputs that it is for."""
-    return arguments.fps if is_sequence_input(source) else None
+def _settings(source: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `render` and `describe` take alike."""
+    return {
+        "options": _encode_options(arguments),
+        "max_size": arguments.max_size,
+        "start": arguments.start,
+        "end": arguments.end,
+        "hdr": arguments.hdr,
+        "fps": arguments.fps if is_sequence_input(source) else None,
+        "bars": arguments.bars,
+        "mask": arguments.mask,
+        "invert_mask": arguments.invert_mask,
+    }
 
 
 def _frames(report: Report) -> str:
@@ -416,18 +417,16 @@ def _dry_run(
     several: bool,
 ) -> int:
     from videostyle.device import choose_device, choose_precision
+    from videostyle.network.model_card import read_model_card
     from videostyle.rendering.render import describe
 
     choose_precision(arguments.precision, choose_device(arguments.device))
-    options = _encode_options(arguments)
-    given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
-    mask = {"mask": arguments.mask, "invert_mask": arguments.invert_mask}
+    card = read_model_card(arguments.model)
     plans = []
     for source, output in jobs:
-        facts = (*given, _fps(source, arguments), arguments.bars)
+        settings = _settings(source, arguments)
         try:
-            plan = describe(source, output, timeline, options, *facts, **mask, on_warning=say)
-            plans.append(plan)
+            plans.append(describe(source, output, timeline, card, **settings, on_warning=say))
         except VideoStyleError as error:
             if not several:
                 raise

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,10 @@ class Mask:
                 f"{video.width}x{video.height}; a mask lies on the whole frame"
             )
         return cls(info, is_inverted)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"mask": str(self.info.path), "mask_is_inverted": self.is_inverted}
 
     def notes(self, video: MediaInfo) -> list[str]:
         """What a user should know of it."""

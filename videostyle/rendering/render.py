@@ -20,6 +20,7 @@ from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import EncodeReport, encode, join_segments
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import behind_link, make_folder, plan_output
+from videostyle.encode.plan import EncodingPlan
 from videostyle.encode.segments import (
     LEAST_SEGMENT_SECONDS,
     SEGMENT_SECONDS,
@@ -28,11 +29,12 @@ from videostyle.encode.segments import (
     remove_segments,
     segment_cuts,
 )
-from videostyle.errors import MediaError, UsageError
+from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import Look
 from videostyle.media.frame import Cut
 from videostyle.media.info import MediaInfo
 from videostyle.network.model import load_model
+from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, read_model_card
 from videostyle.rendering.choices import BARS, HDR, HWACCEL
 from videostyle.rendering.painter import Account, Assignment, Painted, Painter, Progress
 from videostyle.rendering.workers import paint_in_processes
@@ -123,37 +125,42 @@ def render(
     Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
     before. Words and numbers out of their range are a UsageError before any file is touched.
     """
-    options = EncodeOptions() if options is None else options
     if not isinstance(stylizer, Stylizer | None):
         raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
-    _check(source, output, timeline, options, max_size, hdr)
     check_one_of("hwaccel", hwaccel, HWACCEL)
-    check_one_of("bars", bars, BARS)
     check_whole("workers", workers)
     if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
         least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
         raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be {least}")
-    check_function("on_warning", on_warning)
     if on_progress is not None:
         check_function("on_progress", on_progress)
     check_function("interrupted", interrupted)
+    card = stylizer.model.card if stylizer else read_model_card(DEFAULT_MODEL)
+    settled = _settle(
+        source,
+        output,
+        timeline,
+        card,
+        options=options,
+        max_size=max_size,
+        start=start,
+        end=end,
+        hdr=hdr,
+        fps=fps,
+        bars=bars,
+        mask=mask,
+        invert_mask=invert_mask,
+        on_warning=on_warning,
+    )
+    info, cut, plan = settled.info, settled.cut, settled.plan
     stylizer = stylizer or Stylizer(load_model())
-    output = behind_link(Path(output))
-    info, cut = cut_for(_probe(Path(source), max_size, hdr, fps), start, end)
-    where = _mask_for(info, mask, invert_mask)
-    plan = plan_output(info, output, options, where.info.path if where else None)
-    looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
-    for warning in warnings:
-        on_warning(warning)
-    stylizer.check(looks.style_names)
-    make_folder(output)
+    make_folder(settled.output)
     in_pieces = plan.joins_segments and segment_seconds < math.inf
     cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
     account = Account(info.frame_count, on_progress)
-    with only_writer(output):
-        info = with_bars(info) if bars == "auto" else info
-        assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel, where)
-        job = _Job(assignment, stylizer, output, cut, account, interrupted)
+    with only_writer(settled.output):
+        assignment = Assignment(info, plan, settled.looks, stabilize, strict, hwaccel, settled.mask)
+        job = _Job(assignment, stylizer, settled.output, cut, account, interrupted)
         result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     if workers > 1 and len(cuts) == 1:
         why = "; see --segment-seconds" if plan.joins_segments else ""
@@ -167,7 +174,12 @@ def render(
         limited_by=done.limited_by,
         complete=result.complete,
         goes_on=not result.complete and len(cuts) > 1 and assignment.is_repeatable,
-        notes=(*warnings, *describe_bars(info), *(where.notes(info) if where else ()), *notes),
+        notes=(
+            *settled.warnings,
+            *describe_bars(info),
+            *(settled.mask.notes(info) if settled.mask else ()),
+            *notes,
+        ),
     )
 
 
@@ -271,9 +283,9 @@ def cut_for(
     check_order(times.get("start", parse_time("0s")), times.get("end", parse_time("end")))
     if info.duration_seconds is None and any(time.needs_duration for time in times.values()):
         info = replace(info, duration_seconds=measure_duration(info))
-    settled = {name: _settle(info, name, time) for name, time in times.items()}
+    seconds = {name: _resolve(info, name, time) for name, time in times.items()}
     length = math.inf if info.duration_seconds is None else info.duration_seconds
-    begin, stop = settled.get("start", 0.0), settled.get("end", length)
+    begin, stop = seconds.get("start", 0.0), seconds.get("end", length)
     first = max(0.0, begin - NEAR)
     if begin >= min(stop, length) or first >= stop - NEAR:
         limit = f"end {times['end']}" if stop < length else f"the end, {length:.3f} s"
@@ -297,7 +309,7 @@ def _parse(name: str, time: str | float) -> Time:
         raise UsageError(f"{name}: {error}") from error
 
 
-def _settle(info: MediaInfo, name: str, time: Time) -> float:
+def _resolve(info: MediaInfo, name: str, time: Time) -> float:
     if time.frames and not info.frame_rate:
         raise MediaError(f"{info.path}: has no frame rate; write {name} {time} in seconds")
     seconds = time.resolve(info.duration_seconds, info.frame_rate, info.time_base)
@@ -348,33 +360,19 @@ def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:
 
 
 def describe(
-    source: Path,
-    output: Path,
-    timeline: TimelineDocument | Look,
-    options: EncodeOptions,
-    max_size: int | None,
-    start: str | float | None = None,
-    end: str | float | None = None,
-    hdr: str = "refuse",
-    fps: Fraction | None = None,
-    bars: str = "auto",
-    *,
-    mask: Path | None = None,
-    invert_mask: bool = False,
-    on_warning: Callable[[str], None],
+    source: str | Path,
+    output: str | Path,
+    timeline: str | Path | TimelineDocument | Timeline | Look,
+    card: ModelCard,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Say what `render` would do: input, streams, colour, output, the mixture at some times.
 
-    Raises what `render` would raise before its first frame.
+    card: of the model that would paint. settings: those of `render` that `_settle` takes. Raises
+    what `render` would raise before its first frame.
     """
-    _check(source, output, timeline, options, max_size, hdr)
-    output = behind_link(output)
-    info, cut = cut_for(_probe(source, max_size, hdr, fps), start, end)
-    where = _mask_for(info, mask, invert_mask)
-    plan = plan_output(info, output, options, where.info.path if where else None)
-    looks, warnings = timeline_for(info, timeline, ())
-    for warning in warnings:
-        on_warning(warning)
+    settled = _settle(source, output, timeline, card, **settings)
+    info, cut = settled.info, settled.cut
     end = cut.end if info.duration_seconds is None else min(cut.end, info.duration_seconds)
     length = end - cut.start if end < math.inf else 0.0
     part = {}
@@ -385,29 +383,66 @@ def describe(
     times = [round(cut.start + length * part / 4, 3) for part in range(5 if length else 1)]
     return {
         "input": str(source),
-        "output": str(output),
+        "output": str(settled.output),
         **info.to_dict(),
-        "bars": (with_bars(info) if bars == "auto" else info).bars_to_dict(),
+        "bars": info.bars_to_dict(),
         **part,
-        **({"mask": str(mask), "mask_is_inverted": invert_mask} if where else {}),
-        "encoding": plan.to_dict(),
-        "looks": [{"at": at, **looks.look_at(at).to_dict()} for at in times],
+        **(settled.mask.to_dict() if settled.mask else {}),
+        "encoding": settled.plan.to_dict(),
+        "looks": [{"at": at, **settled.looks.look_at(at).to_dict()} for at in times],
     }
 
 
-def _probe(
-    source: Path, max_size: int | None, hdr: str, fps: str | float | Fraction | None
-) -> MediaInfo:
-    info = probe(source, hdr, None if fps is None else parse_fps(fps))
-    return info if max_size is None else info.fitted(max_size)
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """All that is known of a render before its first frame. cut: the part of the input; output:
+    the file to write; mask: where to paint, None for everywhere; warnings: of the timeline."""
+
+    info: MediaInfo
+    cut: Cut
+    output: Path
+    mask: Mask | None
+    plan: EncodingPlan
+    looks: Timeline
+    warnings: list[str]
 
 
-def _mask_for(info: MediaInfo, mask: str | Path | None, is_inverted: bool) -> Mask | None:
-    if mask is not None:
-        return Mask.of(_path("mask", mask), info, is_inverted=is_inverted)
-    if is_inverted:
+def _settle(
+    source: str | Path,
+    output: str | Path,
+    timeline: str | Path | TimelineDocument | Timeline | Look,
+    card: ModelCard,
+    *,
+    options: EncodeOptions | None = None,
+    max_size: int | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    hdr: str = "refuse",
+    fps: str | float | Fraction | None = None,
+    bars: str = "auto",
+    mask: str | Path | None = None,
+    invert_mask: bool = False,
+    on_warning: Callable[[str], None] = lambda warning: None,
+) -> _Settled:
+    """What `render` and `describe` begin with: all is checked, and the output planned."""
+    options = EncodeOptions() if options is None else options
+    _check(source, output, timeline, options, max_size, hdr)
+    check_one_of("bars", bars, BARS)
+    check_function("on_warning", on_warning)
+    if invert_mask and mask is None:
         raise UsageError("invert_mask needs a mask")
-    return None
+    output = behind_link(Path(output))
+    info = probe(Path(source), hdr, None if fps is None else parse_fps(fps))
+    info, cut = cut_for(info if max_size is None else info.fitted(max_size), start, end)
+    where = mask if mask is None else Mask.of(_path("mask", mask), info, is_inverted=invert_mask)
+    plan = plan_output(info, output, options, where.info.path if where else None)
+    looks, warnings = timeline_for(info, timeline, card.style_names)
+    for warning in warnings:
+        on_warning(warning)
+    if unknown := card.unknown_style(looks.style_names):
+        raise ModelError(unknown)
+    info = with_bars(info) if bars == "auto" else info
+    return _Settled(info, cut, output, where, plan, looks, warnings)
 
 
 def parse_fps(fps: str | float | Fraction) -> Fraction:
