@@ -12,6 +12,8 @@ import av
 import numpy as np
 import pytest
 from conftest import BT601, write_frames
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from pipeline import Clip, copy, mux
 
@@ -23,6 +25,7 @@ from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media.frame import Cut
 from videostyle.network.model_card import read_model_card
+from videostyle.rendering.painter import Progress
 from videostyle.rendering.render import cut_for, describe, render
 from videostyle.stylize.stylizer import Stylizer
 
@@ -311,6 +314,58 @@ def test_a_part_that_is_none_is_refused(
     info = probe(clip(pts=range(50)))
     with pytest.raises(error, match=message):
         cut_for(info, start, end)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001)])
+def test_the_frames_of_a_part_are_counted_before_they_are_read(
+    clip: Clip, name: str, rate: Fraction
+) -> None:
+    info = probe(clip(name, pts=range(60), time_base=1 / rate))
+    assert info.frame_rate == rate
+    times = [frame.seconds for frame in decode(info)]
+    # Not within a millisecond of a frame, where Matroska rounds its time.
+    fractions = st.floats(0.1, 0.9).map(lambda part: Fraction(part))
+    frames = st.integers(0, 59)
+
+    @given(frames, frames, fractions, st.booleans(), st.booleans(), st.booleans())
+    def check(
+        one: int, other: int, part: Fraction, on_start: bool, on_end: bool, is_open: bool
+    ) -> None:
+        first, last = sorted((one, other))
+        start = (first + (0 if on_start else part)) / rate
+        end = (last + 1 + (0 if on_end else part)) / rate
+        told, cut = cut_for(info, float(start), None if is_open else float(end))
+        assert told.frame_count == sum(cut.start <= seconds < cut.end for seconds in times)
+
+    check()
+
+
+@pytest.mark.parametrize(("start", "end", "count"), [("1s", "1.5s", 13), (None, "0.05s", 2)])
+def test_progress_ends_at_its_total(
+    clip: Clip,
+    stylizer: Stylizer,
+    tmp_path: Path,
+    start: str | None,
+    end: str,
+    count: int,
+) -> None:
+    told: list[Progress] = []
+    render(
+        clip(pts=range(50)),
+        tmp_path / "out.mp4",
+        Look({"original": 1}),
+        stylizer=stylizer,
+        start=start,
+        end=end,
+        on_progress=told.append,
+    )
+    assert (told[-1].frame, {each.total for each in told}) == (count, {count})
+
+
+def test_frames_without_a_rate_are_not_counted(clip: Clip) -> None:
+    info = replace(probe(clip(pts=range(50))), frame_rate=None)
+    assert cut_for(info, "1s", "1.5s")[0].frame_count is None
 
 
 @pytest.mark.parametrize(("end", "count"), [("end", 50), ("100%", 50), ("1.96s", 49)])

@@ -108,7 +108,14 @@ def test_progress_waits_for_the_first_frame() -> None:
     for painted in (0, 0, 1, 1, 3):
         account.update(painted, busy)
     assert [progress.frame for progress in told] == [1, 3]
+    assert {progress.total for progress in told} == {10}
     assert all(progress.fps > 0 for progress in told)
+
+
+def test_a_total_grows_with_frames_that_nobody_knew_of() -> None:
+    account = Account(2, None)
+    account.update(3, {"decode": 0.0, "stylize": 0.0, "encode": 0.0})
+    assert (account.progress().frame, account.progress().total) == (3, 3)
 
 
 def test_an_interruption_leaves_a_playable_part(

@@ -45,7 +45,8 @@ AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a render stands. total is None when the length is unknown; seconds since the start;
+    """Where a render stands. total is None when the length is unknown, and an estimate where the
+    frames come at no constant rate, but never below frame; seconds since the start;
     limited_by: the stage that was busiest so far (decode, stylize or encode)."""
 
     frame: int
@@ -79,9 +80,10 @@ class Account:
 
     def progress(self) -> Progress:
         seconds = time.perf_counter() - self._started
+        frame = self._skipped + self._painted
         return Progress(
-            frame=self._skipped + self._painted,
-            total=self._total,
+            frame=frame,
+            total=None if self._total is None else max(frame, self._total),
             seconds=seconds,
             fps=self._painted / seconds,
             limited_by=max(self._busy, key=lambda stage: self._busy[stage]),

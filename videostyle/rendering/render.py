@@ -290,9 +290,9 @@ def cut_for(
     if begin >= min(stop, length) or first >= stop - NEAR:
         limit = f"end {times['end']}" if stop < length else f"the end, {length:.3f} s"
         raise MediaError(f"{info.path}: start {times.get('start', '0s')} is not before {limit}")
-    part = min(stop, length) - begin
-    frames = part * (info.frame_rate or math.inf)
-    count = None if frames == math.inf else round(frames)
+    count = None
+    if info.frame_rate and (last := min(stop, length) - NEAR) < math.inf:
+        count = math.ceil(last * info.frame_rate) - math.ceil(first * info.frame_rate)
     # A file may have frames after the length it declares.
     cut = Cut(first, math.inf if stop == length else stop - NEAR)
     return replace(info, frame_count=count), cut
