@@ -281,6 +281,37 @@ def test_an_unknown_style_fails_before_anything_is_written(
     assert not list(tmp_path.glob("out*"))
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start": "abc"}, "start: 'abc' is not a time"),
+        ({"start": "2s", "end": "1s"}, "start 2s is not before end 1s"),
+        ({"max_size": 1}, "max_size is 1; it must be at least 2 pixels"),
+        ({"fps": 0}, "fps: '0': write frames a second"),
+        ({"invert_mask": True}, "invert_mask needs a mask"),
+        ({"stabilize": "no"}, "stabilize is 'no'; it must be True or False"),
+        ({"strict": None}, "strict is None; it must be True or False"),
+        ({"invert_mask": 1, "mask": "m.png"}, "invert_mask is 1; it must be True or False"),
+    ],
+)
+def test_what_no_render_could_use_is_refused_before_the_input_is_looked_for(
+    tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    look = Look({"the_kiss": 1})
+    with pytest.raises(UsageError, match=message):
+        render(tmp_path / "gone.mp4", tmp_path / "out.mp4", look, **settings)
+    Image.new("RGB", (96, 64)).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=message):  # a picture has no parts, but these are none
+        render(tmp_path / "a.png", tmp_path / "out.png", look, **settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_folder_is_rendered_file_by_file(tmp_path: Path, stylizer: Stylizer) -> None:
+    message = r"is a folder; give its files one by one, .*, or numbered pictures as frame_%05d\.png"
+    with pytest.raises(MediaError, match=message):
+        render(tmp_path, tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
+
+
 def test_the_input_is_never_the_output(clip: Clip, stylizer: Stylizer) -> None:
     source = clip()
     with pytest.raises(UsageError, match="input"):

@@ -32,6 +32,12 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
+def check_yes_or_no(name: str, value: object) -> None:
+    """Raises UsageError; numpy's bool is one too."""
+    if not (isinstance(value, bool) or type(value).__name__ == "bool"):
+        raise UsageError(f"{name} is {value!r}; it must be True or False")
+
+
 def check_function(name: str, value: object) -> None:
     """Raises UsageError."""
     if not callable(value):

@@ -32,6 +32,7 @@ from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleEr
 from videostyle.look import ORIGINAL, SCALARS, Look
 from videostyle.media.numbered import is_sequence_input
 from videostyle.rendering.choices import BARS, HDR, HWACCEL
+from videostyle.timecode import parse_part
 
 if TYPE_CHECKING:
     from videostyle.rendering.painter import Progress
@@ -204,7 +205,7 @@ def _render(arguments: argparse.Namespace) -> int:
     from videostyle.rendering.jobs import plan_jobs
 
     timeline = _read_looks(arguments)
-    _check_times(arguments)
+    parse_part(arguments.start, arguments.end)  # wrong times are wrong for every input
     if arguments.invert_mask and not arguments.mask:
         raise UsageError("--invert-mask goes with --mask FILE")
     name = arguments.timeline.stem if arguments.timeline else arguments.style or "mix"
@@ -333,20 +334,6 @@ def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
     if unknown := card.unknown_style(mix.keys() - {ORIGINAL}, lists):
         raise UsageError(unknown)
     return Look(mix, **tracks)
-
-
-def _check_times(arguments: argparse.Namespace) -> None:
-    """Wrong times are wrong for every input, also for a picture, which ignores them."""
-    from videostyle.timecode import check_order, parse_time
-
-    times = []
-    for name, default in (("start", "0s"), ("end", "end")):
-        text = getattr(arguments, name)
-        try:
-            times.append(parse_time(default if text is None else text))
-        except ValueError as error:
-            raise UsageError(f"--{name}: {error}") from error
-    check_order(*times)
 
 
 def _parse_mix(text: str) -> dict[str, float]:

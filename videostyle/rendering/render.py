@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from videostyle.checks import check_function, check_one_of, check_whole
+from videostyle.checks import check_function, check_one_of, check_whole, check_yes_or_no
 from videostyle.decode.letterbox import describe_bars, with_bars
 from videostyle.decode.mask import Mask
 from videostyle.decode.probe import measure_duration, probe
@@ -32,22 +32,14 @@ from videostyle.encode.segments import (
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import Look
 from videostyle.media.frame import Cut
-from videostyle.media.info import MediaInfo
+from videostyle.media.info import MediaInfo, check_max_size
 from videostyle.network.model import load_model
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, read_model_card
 from videostyle.rendering.choices import BARS, HDR, HWACCEL
 from videostyle.rendering.painter import Account, Assignment, Painted, Painter, Progress
 from videostyle.rendering.workers import paint_in_processes
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timecode import (
-    FORMS,
-    NEAR,
-    Time,
-    check_order,
-    format_seconds,
-    parse_rate,
-    parse_time,
-)
+from videostyle.timecode import NEAR, Time, parse_part, parse_rate
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.reader import read_timeline
 from videostyle.timeline.timeline import Timeline
@@ -123,10 +115,13 @@ def render(
     finished.
 
     Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
-    before. Words and numbers out of their range are a UsageError before any file is touched.
+    before. What no render could use is a UsageError before any file is touched; what the encoder
+    or the input does not have is found by looking at the input.
     """
     if not isinstance(stylizer, Stylizer | None):
         raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
+    check_yes_or_no("stabilize", stabilize)
+    check_yes_or_no("strict", strict)
     check_one_of("hwaccel", hwaccel, HWACCEL)
     check_whole("workers", workers)
     if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
@@ -267,20 +262,15 @@ def _collect(
     return segments, complete
 
 
-def cut_for(
-    info: MediaInfo, start: str | float | None, end: str | float | None
-) -> tuple[MediaInfo, Cut]:
-    """Settle which part of an input is meant; the facts come back with the part's frame count,
-    as far as the frame rate tells it.
+def cut_for(info: MediaInfo, times: Mapping[str, Time]) -> tuple[MediaInfo, Cut]:
+    """Settle which part of an input is meant by the times of `parse_part`; the facts come back
+    with the part's frame count, as far as the frame rate tells it. A picture has no parts.
 
-    Raises UsageError for what is no time or cannot be a part of anything, MediaError for a time
-    the input does not have.
+    Raises MediaError for a time the input does not have, UsageError for a timecode whose frames
+    its rate does not have.
     """
-    if info.is_image or (start is None and end is None):
+    if info.is_image or not times:
         return info, Cut()
-    given = {"start": start, "end": end}
-    times = {name: _parse(name, time) for name, time in given.items() if time is not None}
-    check_order(times.get("start", parse_time("0s")), times.get("end", parse_time("end")))
     if info.duration_seconds is None and any(time.needs_duration for time in times.values()):
         info = replace(info, duration_seconds=measure_duration(info))
     seconds = {name: _resolve(info, name, time) for name, time in times.items()}
@@ -296,17 +286,6 @@ def cut_for(
     # A file may have frames after the length it declares.
     cut = Cut(first, math.inf if stop == length else stop - NEAR)
     return replace(info, frame_count=count), cut
-
-
-def _parse(name: str, time: str | float) -> Time:
-    try:
-        if isinstance(time, Real):
-            time = format_seconds(float(time))
-        if not isinstance(time, str):
-            raise ValueError(f"{time!r} is not a time; write a number of seconds, or {FORMS}")
-        return parse_time(time)
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}") from error
 
 
 def _resolve(info: MediaInfo, name: str, time: Time) -> float:
@@ -426,15 +405,26 @@ def _settle(
 ) -> _Settled:
     """What `render` and `describe` begin with: all is checked, and the output planned."""
     options = EncodeOptions() if options is None else options
-    _check(source, output, timeline, options, max_size, hdr)
+    _check_look(timeline)
+    if not isinstance(options, EncodeOptions):
+        raise UsageError(
+            f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
+        )
+    if max_size is not None:
+        check_whole("max_size", max_size)
+        check_max_size(max_size)
+    check_one_of("hdr", hdr, HDR)
     check_one_of("bars", bars, BARS)
-    check_function("on_warning", on_warning)
+    check_yes_or_no("invert_mask", invert_mask)
     if invert_mask and mask is None:
         raise UsageError("invert_mask needs a mask")
-    output = behind_link(Path(output))
-    info = probe(Path(source), hdr, None if fps is None else parse_fps(fps))
-    info, cut = cut_for(info if max_size is None else info.fitted(max_size), start, end)
-    where = mask if mask is None else Mask.of(_path("mask", mask), info, is_inverted=invert_mask)
+    check_function("on_warning", on_warning)
+    rate, times = None if fps is None else parse_fps(fps), parse_part(start, end)
+    source, output = _path("source", source), behind_link(_path("output", output))
+    mask = None if mask is None else _path("mask", mask)
+    info = probe(source, hdr, rate)
+    where = mask if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
+    info, cut = cut_for(info if max_size is None else info.fitted(max_size), times)
     plan = plan_output(info, output, options, where.info.path if where else None)
     looks, warnings = timeline_for(info, timeline, card.style_names)
     for warning in warnings:
@@ -455,29 +445,12 @@ def parse_fps(fps: str | float | Fraction) -> Fraction:
         raise UsageError(f"fps: {error}") from error
 
 
-def _check(
-    source: object,
-    output: object,
-    timeline: object,
-    options: EncodeOptions,
-    max_size: int | None,
-    hdr: str,
-) -> None:
-    """Raise UsageError for what the command line's parser would not let through."""
-    _path("source", source)
-    _path("output", output)
+def _check_look(timeline: object) -> None:
     if not isinstance(timeline, str | PathLike | TimelineDocument | Timeline | Look):
         raise UsageError(
             f"timeline is {timeline!r}; give a YAML file's name, a Timeline or a Look, such as "
             'Look({"starry_night": 1})'
         )
-    if not isinstance(options, EncodeOptions):
-        raise UsageError(
-            f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
-        )
-    if max_size is not None:
-        check_whole("max_size", max_size)
-    check_one_of("hdr", hdr, HDR)
 
 
 def _path(name: str, path: object) -> Path:
