@@ -234,7 +234,9 @@ def test_too_little_memory_names_what_helps(
 
     monkeypatch.setattr(stylizer.engine, "submit", exhausted)
     monkeypatch.setattr("videostyle.network.strips.paint_in_strips", exhausted)
-    with pytest.raises(MediaError, match="not enough memory to paint 96x64; --max-size 48"):
+    with pytest.raises(
+        MediaError, match="not enough memory to paint 96x64; max_size 48 \\(--max-size\\)"
+    ):
         render(clip(), tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 

@@ -167,7 +167,7 @@ def encoder_settings(codec: str, options: EncodeOptions) -> dict[str, str]:
         check_one_of(f"preset of {codec}", preset, encoder.presets)
         settings[encoder.preset_option] = preset
     elif options.preset is not None:
-        raise UsageError(f"{codec} has no presets; leave --preset out")
+        raise UsageError(f"{codec} has no presets; leave preset out")
     return settings | _checked(codec, encoder, options)
 
 
@@ -176,19 +176,21 @@ def _checked(codec: str, encoder: Encoder, options: EncodeOptions) -> dict[str, 
     if not given:
         return {}
     own = {option.name for option in encoder_context(codec).supported_options.private}
-    flags = {encoder.crf_option: "--crf"} if encoder.crf else {}
-    flags |= {encoder.preset_option: "--preset"} if encoder.presets else {}
-    known = sorted((own | set(_COMMON_OPTIONS)) - set(flags))
+    owners = {encoder.crf_option: "crf"} if encoder.crf else {}
+    owners |= {encoder.preset_option: "preset"} if encoder.presets else {}
+    known = sorted((own | set(_COMMON_OPTIONS)) - set(owners))
     for name in given:
-        if name in flags:
-            raise UsageError(f"-e {name}: is set by {flags[name]}; use that")
+        if name in owners:
+            raise UsageError(f"encoder option {name}: is set by {owners[name]}; use that")
         if name not in known:
             hint = did_you_mean(name, known)
             raise UsageError(f"{codec} has no option {name!r}{hint} (have: {', '.join(known)})")
         if name.endswith(("-params", "opts")) and "bframes" in given[name]:
-            raise UsageError(f"-e {name}: leave bframes out; frames are written in their order")
+            raise UsageError(
+                f"encoder option {name}: leave bframes out; frames are written in their order"
+            )
     if "b" in given and options.crf is not None:
-        raise UsageError("-e b: a bitrate and --crf exclude each other; leave one out")
+        raise UsageError("encoder option b: a bitrate and a crf exclude each other; leave one out")
     # What the table sets in a list of its own stays in it.
     return {
         name: f"{encoder.settings[name]}:{value}"

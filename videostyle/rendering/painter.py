@@ -163,7 +163,7 @@ class Painter:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the painting so far."""
-        slow = "painted in strips for want of memory, which is slow; see --max-size"
+        slow = "painted in strips for want of memory, which is slow; see max_size (--max-size)"
         return (slow,) if self._stylizer.frames_in_strips > self._in_strips else ()
 
     @contextmanager
@@ -374,7 +374,7 @@ def _memory_named(info: MediaInfo) -> Iterator[None]:
             raise
         raise MediaError(
             f"{info.path}: not enough memory to paint {info.width}x{info.height}; "
-            f"--max-size {max(info.width, info.height) // 2} needs a quarter of it"
+            f"max_size {max(info.width, info.height) // 2} (--max-size) needs a quarter of it"
         ) from error
 
 

@@ -334,7 +334,7 @@ def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:
         return []
     return [
         f"{info.path}: a picture has one moment, the timeline's at 0 s; "
-        "--style or --mix paints it in any other look"
+        "a Look (--style or --mix) paints it in any other"
     ]
 
 
