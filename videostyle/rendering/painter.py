@@ -157,14 +157,23 @@ class Painter:
         self._assignment, self._stylizer = assignment, stylizer
         self._interrupted, self._report = interrupted, report
         self._meter = Meter()
+        self._mask_faults = DecodeReport()
         self._painted = 0
         self._in_strips = stylizer.frames_in_strips  # before
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the painting so far."""
-        slow = "painted in strips for want of memory, which is slow; see max_size (--max-size)"
-        return (slow,) if self._stylizer.frames_in_strips > self._in_strips else ()
+        notes = []
+        if self._stylizer.frames_in_strips > self._in_strips:
+            notes.append(
+                "painted in strips for want of memory, which is slow; see max_size (--max-size)"
+            )
+        if (mask := self._assignment.mask) and self._mask_faults.faults:
+            notes.append(
+                f"{mask.info.path}: is damaged; where it cannot be read, the frame before stays"
+            )
+        return tuple(notes)
 
     @contextmanager
     def paint(
@@ -192,7 +201,9 @@ class Painter:
         if self._assignment.strict:
             frames = _undamaged(frames, faults, info.path)
         if mask:
-            frames = mask.beside(frames, cut.start)
+            frames = mask.beside(frames, cut.start, self._mask_faults)
+            if self._assignment.strict:
+                frames = _undamaged(frames, self._mask_faults, mask.info.path)
         meter = self._meter
         leading = _leading_on(frames, cut.start)
         decoded = prefetch(meter.watch("decoded", watch(leading)), AHEAD)

@@ -172,7 +172,7 @@ def render(
         notes=(
             *settled.warnings,
             *describe_bars(info),
-            *(settled.mask.notes(info) if settled.mask else ()),
+            *(settled.mask.notes(info, cut) if settled.mask else ()),
             *notes,
         ),
     )
