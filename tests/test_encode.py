@@ -430,7 +430,10 @@ def test_options_that_no_output_could_have_are_refused_where_they_are_made(
         ({"pix_fmt": "nv21"}, "pixel format of libx264 in MP4 is 'nv21'; it must be one of yuv4"),
         ({"crf": 52}, r"crf is 52; libx264 takes 0 \(best\) to 51"),
         ({"encoder_options": {"tuen": "film"}}, "libx264 has no option 'tuen'; did you mean tune"),
-        ({"encoder_options": {"crf": "20"}}, "encoder option crf: is set by crf; use that"),
+        (
+            {"encoder_options": {"crf": "20"}},
+            r"encoder option crf: is set by crf \(--crf\); use that",
+        ),
         ({"encoder_options": {"aq-mode": "9x"}}, "libx264 does not take aq-mode=9x: "),
     ],
 )

@@ -155,7 +155,7 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
         (
             "a.webm",
             {"encoder_options": {"cpu-used": "4"}},
-            "option cpu-used: is set by preset; use that",
+            r"option cpu-used: is set by preset \(--preset\)",
         ),
         ("a.webm", {"encoder_options": {"lagg": "4"}}, r"no option 'lagg' \(have: aq-mode"),
         (

@@ -181,7 +181,8 @@ def _checked(codec: str, encoder: Encoder, options: EncodeOptions) -> dict[str, 
     known = sorted((own | set(_COMMON_OPTIONS)) - set(owners))
     for name in given:
         if name in owners:
-            raise UsageError(f"encoder option {name}: is set by {owners[name]}; use that")
+            flag = f"{owners[name]} (--{owners[name]})"
+            raise UsageError(f"encoder option {name}: is set by {flag}; use that")
         if name not in known:
             hint = did_you_mean(name, known)
             raise UsageError(f"{codec} has no option {name!r}{hint} (have: {', '.join(known)})")

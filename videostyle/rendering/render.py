@@ -423,7 +423,7 @@ def _settle(
     source, output = _path("source", source), behind_link(_path("output", output))
     mask = None if mask is None else _path("mask", mask)
     info = probe(source, hdr, rate)
-    where = mask if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
+    where = None if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
     info, cut = cut_for(info if max_size is None else info.fitted(max_size), times)
     plan = plan_output(info, output, options, where.info.path if where else None)
     looks, warnings = timeline_for(info, timeline, card.style_names)
