@@ -1101,7 +1101,7 @@ def test_the_package_says_that_it_is_typed() -> None:
     ("words", "message"),
     [
         ("render a.mp4 -o b.mp4 --style udnie --strenght 0.8", "did you mean --strength?"),
-        ("render a.mp4 -o b.mp4 --styl udnie", "unknown --styl (did you mean --style?)"),
+        ("render a.mp4 -o b.mp4 --styl udnie", "unknown --styl; did you mean --style?"),
         ("render a.mp4 -o b.mp4", "one of the arguments"),
         ("render a.mp4 -o b.mp4 --style udnie --hdr tonmap", "did you mean tonemap?"),
         ("rendr a.mp4", "did you mean render?"),

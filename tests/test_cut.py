@@ -12,6 +12,8 @@ import av
 import numpy as np
 import pytest
 from conftest import BT601, write_frames
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from pipeline import Clip, copy, mux
 
@@ -22,8 +24,12 @@ from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media.frame import Cut
+from videostyle.media.info import MediaInfo
+from videostyle.network.model_card import read_model_card
+from videostyle.rendering.painter import Progress
 from videostyle.rendering.render import cut_for, describe, render
 from videostyle.stylize.stylizer import Stylizer
+from videostyle.timecode import parse_part
 
 LOSSLESS = EncodeOptions(codec="ffv1")
 TIMELINE = """version: 1
@@ -43,6 +49,12 @@ def still(number: int) -> np.ndarray:
 def frames(path: Path) -> list[tuple[Fraction, np.ndarray]]:
     info = probe(path)
     return [(f.pts * info.time_base, f.image.to_ndarray()) for f in decode(info)]
+
+
+def part_of(
+    info: MediaInfo, start: str | float | None, end: str | float | None
+) -> tuple[MediaInfo, Cut]:
+    return cut_for(info, parse_part(start, end))
 
 
 @pytest.mark.parametrize(
@@ -309,7 +321,59 @@ def test_a_part_that_is_none_is_refused(
 ) -> None:
     info = probe(clip(pts=range(50)))
     with pytest.raises(error, match=message):
-        cut_for(info, start, end)
+        part_of(info, start, end)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001)])
+def test_the_frames_of_a_part_are_counted_before_they_are_read(
+    clip: Clip, name: str, rate: Fraction
+) -> None:
+    info = probe(clip(name, pts=range(60), time_base=1 / rate))
+    assert info.frame_rate == rate
+    times = [frame.seconds for frame in decode(info)]
+    # Not within a millisecond of a frame, where Matroska rounds its time.
+    fractions = st.floats(0.1, 0.9).map(lambda part: Fraction(part))
+    frames = st.integers(0, 59)
+
+    @given(frames, frames, fractions, st.booleans(), st.booleans(), st.booleans())
+    def check(
+        one: int, other: int, part: Fraction, on_start: bool, on_end: bool, is_open: bool
+    ) -> None:
+        first, last = sorted((one, other))
+        start = (first + (0 if on_start else part)) / rate
+        end = (last + 1 + (0 if on_end else part)) / rate
+        told, cut = part_of(info, float(start), None if is_open else float(end))
+        assert told.frame_count == sum(cut.start <= seconds < cut.end for seconds in times)
+
+    check()
+
+
+@pytest.mark.parametrize(("start", "end", "count"), [("1s", "1.5s", 13), (None, "0.05s", 2)])
+def test_progress_ends_at_its_total(
+    clip: Clip,
+    stylizer: Stylizer,
+    tmp_path: Path,
+    start: str | None,
+    end: str,
+    count: int,
+) -> None:
+    told: list[Progress] = []
+    render(
+        clip(pts=range(50)),
+        tmp_path / "out.mp4",
+        Look({"original": 1}),
+        stylizer=stylizer,
+        start=start,
+        end=end,
+        on_progress=told.append,
+    )
+    assert (told[-1].frame, {each.total for each in told}) == (count, {count})
+
+
+def test_frames_without_a_rate_are_not_counted(clip: Clip) -> None:
+    info = replace(probe(clip(pts=range(50))), frame_rate=None)
+    assert part_of(info, "1s", "1.5s")[0].frame_count is None
 
 
 @pytest.mark.parametrize(("end", "count"), [("end", 50), ("100%", 50), ("1.96s", 49)])
@@ -317,7 +381,7 @@ def test_the_end_is_that_of_the_frames_not_of_the_length_declared(
     clip: Clip, end: str, count: int
 ) -> None:
     info = replace(probe(clip(pts=range(50))), duration_seconds=1.9)
-    settled, cut = cut_for(info, "1s", end)
+    settled, cut = part_of(info, "1s", end)
     found = [round(frame.seconds * 25) for frame in decode(settled, cut=cut)]
     assert found == [*range(25, count)]
 
@@ -325,7 +389,7 @@ def test_the_end_is_that_of_the_frames_not_of_the_length_declared(
 def test_frames_count_exactly_where_the_container_rounds_their_times(clip: Clip) -> None:
     info = probe(clip("clip.mkv", pts=range(90), time_base=Fraction(1, 30)))
     for first in range(0, 80, 7):
-        _, cut = cut_for(info, f"{first}f", f"{first + 2}f")
+        _, cut = part_of(info, f"{first}f", f"{first + 2}f")
         stamps = [round(frame.seconds * 30) for frame in decode(info, cut=cut)]
         assert stamps == [first, first + 1]
 
@@ -338,7 +402,7 @@ def test_frames_of_a_gif_are_counted_as_they_are(clip: Clip, tmp_path: Path, rat
     info = probe(gif)
     times = [frame.seconds for frame in decode(info)]
     for number in range(1, 39):
-        cut = cut_for(info, f"{number}f", None)[1]
+        cut = part_of(info, f"{number}f", None)[1]
         assert sum(time < cut.start for time in times) == number
 
 
@@ -346,9 +410,8 @@ def test_frames_of_a_gif_are_counted_as_they_are(clip: Clip, tmp_path: Path, rat
 def test_a_description_of_a_part_of_unknown_length_begins_with_it(
     clip: Clip, tmp_path: Path, end: str | None, times: list[float]
 ) -> None:
-    source, output, look = clip("clip.h264", pts=range(50)), tmp_path / "out.mp4", Look({"red": 1})
-    plan = describe(
-        *(source, output, look, EncodeOptions(), None), start="0.4s", end=end, on_warning=print
-    )
+    source, look = clip("clip.h264", pts=range(50)), Look({"the_kiss": 1})
+    card = read_model_card("lean")
+    plan = describe(source, tmp_path / "out.mp4", look, card, start="0.4s", end=end)
     assert [each["at"] for each in plan["looks"]] == pytest.approx(times, abs=0.002)
     assert plan["duration_seconds"] == (end and pytest.approx(0.8))

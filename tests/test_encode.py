@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -400,15 +401,40 @@ def test_a_part_in_which_no_frame_begins_is_explained(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"crf": "20"}, "crf is '20'; it must be a whole number"),
+        ({"crf": True}, "crf is True; it must be a whole number"),
+        ({"codec": 5}, "codec is 5; it must be text"),
+        ({"audio": None}, "audio is None; it must be one of copy, aac, opus, none"),
+        ({"audio": "mono"}, "audio is 'mono'; it must be one of copy, aac, opus, none"),
+        ({"encoder_options": {"g": 50}}, "encoder_options: g is 50; write it as text, '50'"),
+        (
+            {"encoder_options": [("g", "50")]},
+            r"encoder_options is \[\('g', '50'\)\]; write \{\"g\"",
+        ),
+        ({"encoder_options": {5: "50"}}, "encoder_options: 5 is no name of an option"),
+    ],
+)
+def test_options_that_no_output_could_have_are_refused_where_they_are_made(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        EncodeOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
         ({"codec": "libx266"}, r"MP4 cannot hold codec 'libx266' \(have: libx264, libx265, libsv"),
         ({"codec": "prores_ks"}, "MP4 cannot hold codec 'prores_ks'"),
         ({"preset": "warp"}, "preset of libx264 is 'warp'; it must be one of ultrafast"),
         ({"pix_fmt": "nv21"}, "pixel format of libx264 in MP4 is 'nv21'; it must be one of yuv4"),
         ({"crf": 52}, r"crf is 52; libx264 takes 0 \(best\) to 51"),
-        ({"audio": "mono"}, "audio in MP4 is 'mono'; it must be one of copy, aac, opus, none"),
         ({"encoder_options": {"tuen": "film"}}, "libx264 has no option 'tuen'; did you mean tune"),
-        ({"encoder_options": {"crf": "20"}}, "-e crf: is set by --crf"),
-        ({"encoder_options": {"aq-mode": "9x"}}, "libx264 does not take -e aq-mode=9x: "),
+        (
+            {"encoder_options": {"crf": "20"}},
+            r"encoder option crf: is set by crf \(--crf\); use that",
+        ),
+        ({"encoder_options": {"aq-mode": "9x"}}, "libx264 does not take aq-mode=9x: "),
     ],
 )
 def test_wrong_options_are_refused_before_the_run(

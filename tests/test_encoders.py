@@ -152,9 +152,17 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
         ("a.mov", {"codec": "prores_ks", "preset": "fast"}, "prores_ks has no presets"),
         ("a.webm", {"audio": "aac"}, "audio in WebM is 'aac'; it must be one of copy, opus, none"),
         ("a.gif", {"audio": "aac"}, "audio in GIF is 'aac'; it must be one of copy, none"),
-        ("a.webm", {"encoder_options": {"cpu-used": "4"}}, "-e cpu-used: is set by --preset"),
-        ("a.webm", {"encoder_options": {"lagg": "4"}}, r"no option 'lagg'; .*have: aq-mode"),
-        ("a.mp4", {"crf": 20, "encoder_options": {"b": "1M"}}, "-e b: a bitrate and --crf"),
+        (
+            "a.webm",
+            {"encoder_options": {"cpu-used": "4"}},
+            r"option cpu-used: is set by preset \(--preset\)",
+        ),
+        ("a.webm", {"encoder_options": {"lagg": "4"}}, r"no option 'lagg' \(have: aq-mode"),
+        (
+            "a.mp4",
+            {"crf": 20, "encoder_options": {"b": "1M"}},
+            "encoder option b: a bitrate and a crf excl",
+        ),
         ("a.mp4", {"encoder_options": {"x264-params": "bframes=2"}}, "leave bframes out"),
         ("a.mp4", {"encoder_options": {"x264opts": "bframes=2"}}, "leave bframes out"),
         ("a.mp4", {"encoder_options": {"x264-params": "nosuch=1"}}, "x264-params.*'nosuch = 1'"),
@@ -162,15 +170,15 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
         (
             "a.mp4",
             {"codec": "libx265", "encoder_options": {"x265-params": "ref=2:nosuch=1"}},
-            "does not take -e x265-params=ref=2:nosuch=1: Unknown option: nosuch",
+            "does not take x265-params=ref=2:nosuch=1: Unknown option: nosuch",
         ),
         (
             "a.mp4",
             {"codec": "libsvtav1", "encoder_options": {"svtav1-params": "nosuch=1"}},
             "svtav1-params.* option nosuch",
         ),
-        ("a.webp", {"encoder_options": {"quality": "101"}}, "does not take -e quality=101: "),
-        ("f%d.png", {"crf": 3}, "pictures have no --crf"),
+        ("a.webp", {"encoder_options": {"quality": "101"}}, "does not take quality=101: "),
+        ("f%d.png", {"crf": 3}, "pictures have no crf; leave it out"),
         ("f%d.png", {"encoder_options": {"dpi": "3"}}, "pictures have no encoder options"),
         ("f.png", {}, r"as all is that moves or is no PNG, .* such as f_%05d\.png"),
     ],
@@ -232,7 +240,10 @@ def test_a_size_the_format_cannot_hold_is_named_before_the_run(
     clip: Clip, tmp_path: Path, name: str, longest: int
 ) -> None:
     info = replace(probe(clip(pts=range(2))), width=16, height=longest + 1)
-    message = f"16x{longest + 1} is too large, .* holds {longest} pixels a side; .* --max-size"
+    message = (
+        f"16x{longest + 1} is too large, .* holds {longest} pixels a side; "
+        f".* with max_size {longest} "
+    )
     with pytest.raises(MediaError, match=message):
         plan_encoding(info, tmp_path / name, EncodeOptions())
     plan_encoding(info.fitted(longest), tmp_path / name, EncodeOptions())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline import Clip
 
 from videostyle.cli import main
 from videostyle.decode.decode import decode
+from videostyle.decode.mask import Mask
 from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
@@ -84,6 +86,94 @@ def test_pictures_have_masks_too(tmp_path: Path, stylizer: Stylizer) -> None:
     everywhere, found = (np.asarray(Image.open(tmp_path / f"{n}.png")) for n in ("all", "out"))
     assert np.array_equal(found[:, :45], everywhere[:, :45])
     assert np.array_equal(found[:, 51:], pixels[:, 51:])
+
+
+def test_transparent_pixels_of_a_picture_are_black(clip: Clip, tmp_path: Path) -> None:
+    pixels = np.full((64, 96, 4), 255, np.uint8)
+    pixels[:, 48:, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "mask.png")
+    Image.fromarray(pixels).save(tmp_path / "mask_1.png")
+    film = probe(clip())
+    for name in ("mask.png", "mask_%d.png"):
+        for is_inverted in (False, True):
+            mask = Mask.of(tmp_path / name, film, is_inverted=is_inverted)
+            for frame in mask.beside(decode(film), 0.0):
+                assert frame.mask is not None
+                left, right = frame.mask[:, :48], frame.mask[:, 48:]
+                assert (left == 255 * (not is_inverted)).all()
+                assert (right == 255 * is_inverted).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "CMYK"])
+def test_a_picture_of_any_mode_is_a_mask(clip: Clip, tmp_path: Path, mode: str) -> None:
+    path, film = tmp_path / f"mask.{'tif' if mode == 'CMYK' else 'png'}", probe(clip())
+    picture = Image.fromarray(half(0))
+    if mode == "I;16":
+        picture = Image.fromarray(half(0)[..., 0].astype(np.uint16) * 257)
+    else:
+        picture = picture.convert(mode)
+    picture.save(path)
+    frame = next(Mask.of(path, film, is_inverted=False).beside(decode(film), 0.0))
+    assert np.array_equal(frame.mask, half(0)[..., 0])
+
+
+def test_a_video_that_is_see_through_stays_so(tmp_path: Path, stylizer: Stylizer) -> None:
+    for number in range(1, 4):
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 96, 4), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"in_{number}.png")
+    Image.fromarray(half(0)).save(tmp_path / "mask.png")
+    source, output = tmp_path / "in_%d.png", tmp_path / "out_%d.png"
+    painted(source, output, stylizer, mask=tmp_path / "mask.png", fps=12)
+    for number in range(1, 4):
+        came, found = (
+            np.asarray(Image.open(tmp_path / f"{name}_{number}.png")) for name in ("in", "out")
+        )
+        assert np.array_equal(found[..., 3], came[..., 3])
+        assert np.array_equal(found[:, 51:], came[:, 51:])
+        assert not np.array_equal(found[:, :45], came[:, :45])
+
+
+def test_a_frame_that_is_scaled_has_the_mask_of_its_full_size(
+    clip: Clip, tmp_path: Path, stylizer: Stylizer
+) -> None:
+    film, mask = clip(size=(600, 70)), tmp_path / "mask.png"
+    Image.new("L", (600, 70), 255).save(mask)
+    painted(film, tmp_path / "all.mkv", stylizer, max_size=96)  # 96x12, which is 8:1
+    painted(film, tmp_path / "out.mkv", stylizer, max_size=96, mask=mask)
+    assert np.array_equal(flat(planes(tmp_path / "out.mkv")), flat(planes(tmp_path / "all.mkv")))
+
+
+@pytest.mark.parametrize("name", ["mask.mp4", "mask_%d.png"])
+def test_a_part_beyond_the_mask_has_its_last_frame(
+    clip: Clip, tmp_path: Path, stylizer: Stylizer, name: str
+) -> None:
+    film, mask = clip(pts=range(30)), tmp_path / name
+    if mask.suffix == ".mp4":
+        make_clip(mask, pts=range(8), pixels=half, size=SIZE)
+    for number in range(8):
+        Image.fromarray(half(number)).save(tmp_path / f"mask_{number}.png")
+    report = painted(film, tmp_path / "out.mkv", stylizer, mask=mask, start="1s")
+    for came, found in zip(planes(film)[25:], planes(tmp_path / "out.mkv"), strict=True):
+        assert np.array_equal(luma_sides(came)[0], luma_sides(found)[0])
+        assert not np.array_equal(luma_sides(came)[1], luma_sides(found)[1])
+    note = f"{mask}: ends at 0.32 s; its last frame stays to the end"
+    assert note in report.notes
+    report = painted(film, tmp_path / "out.mkv", stylizer, mask=mask, end="0.3s")
+    assert note not in report.notes
+
+
+def test_a_damaged_mask_is_noted_and_strict_refuses_it(
+    clip: Clip, tmp_path: Path, stylizer: Stylizer
+) -> None:
+    film = clip(pts=range(60))
+    mask = make_clip(tmp_path / "mask.mkv", pts=range(60), pixels=half, size=SIZE)
+    mask.write_bytes(mask.read_bytes()[: mask.stat().st_size // 2])
+    note = f"{mask}: is damaged; where it cannot be read, the frame before stays"
+    for piece in (10, 1):
+        report = painted(film, tmp_path / "out.mkv", stylizer, mask=mask, segment_seconds=piece)
+        assert (report.complete, report.notes.count(note)) == (True, 1)
+    with pytest.raises(MediaError, match=r"mask\.mkv: .*without --strict"):
+        painted(film, tmp_path / "out.mkv", stylizer, mask=mask, strict=True)
 
 
 def test_every_frame_has_the_last_mask_that_has_come(
@@ -179,17 +269,26 @@ def test_a_mask_that_cannot_be_one_is_refused_in_a_line(
     film, wide, right = clip(), tmp_path / "wide.png", tmp_path / "mask.mkv"
     Image.new("L", (96, 32)).save(wide)
     make_clip(right, pixels=half, size=SIZE)
+    sound, kept = tmp_path / "sound.wav", tmp_path / "out.mkv.segments" / "00000.nut"
+    with wave.open(str(sound), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(1600))
+    kept.parent.mkdir()
+    make_clip(kept, pixels=half, size=SIZE)
     for mask, output, kind, message in (
         (wide, "out.mkv", UsageError, r"96x32 is not the shape of .*, 96x64; a mask lies"),
         (tmp_path / "none.png", "out.mkv", MediaError, "no such file"),
         (right, "mask.mkv", UsageError, "would overwrite the input"),
         (3, "out.mkv", UsageError, "mask is 3; give the name of a file"),
+        (tmp_path, "out.mkv", MediaError, r"is a folder; .* numbered pictures as frame_%05d\.png"),
+        (sound, "out.mkv", MediaError, r"holds no video .*\(it has: audio\)"),
+        (kept, "out.mkv", UsageError, "would overwrite the input"),
     ):
         with pytest.raises(kind, match=message):
             painted(film, tmp_path / output, stylizer, mask=mask)
     with pytest.raises(UsageError, match="invert_mask needs a mask"):
         painted(film, tmp_path / "out.mkv", stylizer, invert_mask=True)
-    assert len(planes(right)) == 10
+    assert len(planes(right)) == len(planes(kept)) == 10
     assert not (tmp_path / "out.mkv").exists()
 
 

@@ -23,7 +23,7 @@ from videostyle.decode.probe import probe
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.rendering.painter import Account
-from videostyle.rendering.render import Progress, Report, render
+from videostyle.rendering.render import Progress, Report, describe, render
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
 from videostyle.whole_file import only_writer
@@ -108,7 +108,14 @@ def test_progress_waits_for_the_first_frame() -> None:
     for painted in (0, 0, 1, 1, 3):
         account.update(painted, busy)
     assert [progress.frame for progress in told] == [1, 3]
+    assert {progress.total for progress in told} == {10}
     assert all(progress.fps > 0 for progress in told)
+
+
+def test_a_total_grows_with_frames_that_nobody_knew_of() -> None:
+    account = Account(2, None)
+    account.update(3, {"decode": 0.0, "stylize": 0.0, "encode": 0.0})
+    assert (account.progress().frame, account.progress().total) == (3, 3)
 
 
 def test_an_interruption_leaves_a_playable_part(
@@ -227,7 +234,9 @@ def test_too_little_memory_names_what_helps(
 
     monkeypatch.setattr(stylizer.engine, "submit", exhausted)
     monkeypatch.setattr("videostyle.network.strips.paint_in_strips", exhausted)
-    with pytest.raises(MediaError, match="not enough memory to paint 96x64; --max-size 48"):
+    with pytest.raises(
+        MediaError, match="not enough memory to paint 96x64; max_size 48 \\(--max-size\\)"
+    ):
         render(clip(), tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
@@ -269,7 +278,40 @@ def test_an_unknown_style_fails_before_anything_is_written(
 ) -> None:
     with pytest.raises(ModelError, match=r"unknown style 'rad'\. Did you mean red\?"):
         render(clip(), tmp_path / "out.mp4", Look({"rad": 1}), stylizer=stylizer)
+    with pytest.raises(ModelError, match=r"unknown style 'rad'\. Did you mean red\?"):
+        describe(clip(), tmp_path / "out.mp4", Look({"rad": 1}), stylizer.model.card)
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start": "abc"}, "start: 'abc' is not a time"),
+        ({"start": "2s", "end": "1s"}, "start 2s is not before end 1s"),
+        ({"max_size": 1}, "max_size is 1; it must be at least 2 pixels"),
+        ({"fps": 0}, "fps: '0': write frames a second"),
+        ({"invert_mask": True}, "invert_mask needs a mask"),
+        ({"stabilize": "no"}, "stabilize is 'no'; it must be True or False"),
+        ({"strict": None}, "strict is None; it must be True or False"),
+        ({"invert_mask": 1, "mask": "m.png"}, "invert_mask is 1; it must be True or False"),
+    ],
+)
+def test_what_no_render_could_use_is_refused_before_the_input_is_looked_for(
+    tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    look = Look({"the_kiss": 1})
+    with pytest.raises(UsageError, match=message):
+        render(tmp_path / "gone.mp4", tmp_path / "out.mp4", look, **settings)
+    Image.new("RGB", (96, 64)).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=message):  # a picture has no parts, but these are none
+        render(tmp_path / "a.png", tmp_path / "out.png", look, **settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_folder_is_rendered_file_by_file(tmp_path: Path, stylizer: Stylizer) -> None:
+    message = r"is a folder; give its files one by one, .*, or numbered pictures as frame_%05d\.png"
+    with pytest.raises(MediaError, match=message):
+        render(tmp_path, tmp_path / "out.mp4", Look({"red": 1}), stylizer=stylizer)
 
 
 def test_the_input_is_never_the_output(clip: Clip, stylizer: Stylizer) -> None:

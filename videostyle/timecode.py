@@ -12,6 +12,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 
 from videostyle.errors import UsageError
 
@@ -123,8 +124,27 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
     raise ValueError(f"{text!r} is not a time; write {FORMS}")
 
 
-def check_order(start: Time, end: Time) -> None:
-    """Raise UsageError where the one is not before the other, whatever the video."""
+def parse_part(start: str | float | None, end: str | float | None) -> dict[str, Time]:
+    """The times of a part that are given, by `start` and `end`; numbers are seconds. Raises
+    UsageError for what is no time, or where the one is not before the other in any video."""
+    given = {"start": start, "end": end}
+    times = {name: _parse(name, time) for name, time in given.items() if time is not None}
+    _check_order(times.get("start", parse_time("0s")), times.get("end", parse_time("end")))
+    return times
+
+
+def _parse(name: str, time: str | float) -> Time:
+    try:
+        if isinstance(time, Real):
+            time = format_seconds(float(time))
+        if not isinstance(time, str):
+            raise ValueError(f"{time!r} is not a time; write a number of seconds, or {FORMS}")
+        return parse_time(time)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+def _check_order(start: Time, end: Time) -> None:
     late, early = (end, start) if start.from_end else (start, end)
     parts = ("seconds", "frames", "percent")
     never = all(getattr(late, part) >= getattr(early, part) for part in parts)

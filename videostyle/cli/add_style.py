@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.cli.console import (
+    add_device,
     add_loss_network,
     add_model,
     check_outputs,
@@ -58,7 +59,7 @@ def add_add_style(commands: Any) -> None:
         default=1.0,
         help="below 1 where the painting drowns the scene (default: %(default)s)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    add_device(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="overwrite the output")
     parser.add_argument(
         "-o", "--output", type=named_path, required=True, help="the new model (.safetensors)"

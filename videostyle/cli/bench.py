@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videostyle.cli.console import (
-    add_device,
+    add_engine,
     check_outputs,
     check_plot_ending,
     named_path,
@@ -44,7 +44,7 @@ def add_bench(commands: Any) -> None:
     parser.add_argument(
         "--lines", type=_heights, default=[720], metavar="N,N", help="heights (default: 720)"
     )
-    add_device(parser)
+    add_engine(parser)
     parser.add_argument("--frames", type=positive, default=100, help="default: %(default)s")
     parser.add_argument("--repeats", type=positive, default=3, help="default: %(default)s")
     parser.add_argument("--json", type=named_path, metavar="FILE", help="write the figures there")

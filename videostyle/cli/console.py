@@ -7,12 +7,12 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
+from videostyle.checks import did_you_mean
 from videostyle.errors import TimelineError, UsageError, VideoStyleError
 from videostyle.network.model_card import DEFAULT_MODEL
 
@@ -41,9 +41,9 @@ class Parser(argparse.ArgumentParser):
         if "required" in message:  # perhaps it is there, misspelt
             options = (word.partition("=")[0] for word in self._words if word.startswith("--"))
             if unknown := next((it for it in options if it not in self._option_string_actions), ""):
-                message = f"unknown {unknown}{self._meant(unknown, self._option_string_actions)}"
+                message = f"unknown {unknown}{did_you_mean(unknown, self._option_string_actions)}"
         if chosen := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
-            message += self._meant(chosen[1], chosen[2].replace("'", "").split(", "))
+            message += did_you_mean(chosen[1], chosen[2].replace("'", "").split(", "))
         say(f"{self.prog}: {message}; see {self.prog} --help")
         sys.exit(UsageError.exit_code)
 
@@ -52,16 +52,11 @@ class Parser(argparse.ArgumentParser):
         found, unknown = super().parse_known_args(*arguments, **settings)
         if unknown:
             option, equals, _ = unknown[0].partition("=")
-            hint = self._meant(option, self._option_string_actions)
+            hint = did_you_mean(option, self._option_string_actions)
             if equals and option[0] != "-" and "--mix" in self._words:
                 hint = f"; {MIX_FORM}"
             self.error(f"unknown {' '.join(unknown)}{hint}")
         return found, unknown
-
-    @staticmethod
-    def _meant(word: str, known: Iterable[str]) -> str:
-        close = get_close_matches(word, known, 1)
-        return f" (did you mean {close[0]}?)" if close else ""
 
 
 def named_path(text: str) -> Path:
@@ -104,8 +99,13 @@ def find_loss_network(arguments: argparse.Namespace) -> Path:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add --device, --precision and --threads."""
+    """Add --device."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add --device, --precision and --threads, as `make_stylizer` takes them."""
+    add_device(parser)
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16, fp16 or int8")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: cores)")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.cli.console import (
+    add_device,
     add_loss_network,
     add_model,
     check_outputs,
@@ -148,7 +149,7 @@ def _add_photos(parser: argparse.ArgumentParser, size: int) -> None:
         default=size,
         help="shorter side of the photos, in pixels (default: %(default)s)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    add_device(parser)
     parser.add_argument(
         "-o", "--output", type=named_path, required=True, metavar="RESULT.json", help="all numbers"
     )

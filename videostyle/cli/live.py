@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from videostyle.cli.console import (
-    add_device,
+    add_engine,
     add_loss_network,
     add_model,
     find_loss_network,
@@ -50,7 +50,7 @@ def add_live(commands: Any) -> None:
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     add_model(parser)
-    add_device(parser)
+    add_engine(parser)
 
 
 def _live(arguments: argparse.Namespace) -> int:

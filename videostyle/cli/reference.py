@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.cli.console import (
+    add_device,
     add_loss_network,
     check_outputs,
     check_picture_ending,
@@ -48,7 +49,7 @@ def add_reference(commands: Any) -> None:
     parser.add_argument(
         "--losses", type=named_path, metavar="OUT.csv", help="write the losses of every step"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    add_device(parser)
     parser.add_argument(
         "-o", "--output", type=named_path, required=True, help="the painted picture"
     )

@@ -11,14 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from fractions import Fraction
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
 
 from videostyle.cli.console import (
     MIX_FORM,
-    add_device,
+    add_engine,
     add_model,
     frame_rate,
     make_stylizer,
@@ -27,11 +26,13 @@ from videostyle.cli.console import (
     say,
     say_error,
 )
-from videostyle.encode.options import LEAST_SEGMENT_SECONDS, add_encode_options, encode_options
-from videostyle.encode.segments import SEGMENT_SECONDS
+from videostyle.encode.options import AUDIO, EncodeOptions
+from videostyle.encode.segments import LEAST_SEGMENT_SECONDS, SEGMENT_SECONDS
 from videostyle.errors import INTERRUPTED, SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import ORIGINAL, SCALARS, Look
 from videostyle.media.numbered import is_sequence_input
+from videostyle.rendering.choices import BARS, HDR, HWACCEL
+from videostyle.timecode import parse_part
 
 if TYPE_CHECKING:
     from videostyle.rendering.painter import Progress
@@ -106,20 +107,20 @@ def add_render(commands: Any) -> None:
     )
     parser.add_argument(
         "--hdr",
-        choices=("refuse", "tonemap", "pass"),
+        choices=HDR,
         default="refuse",
         help="what becomes of HDR video (PQ, HLG): made SDR, or painted as if it were "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--hwaccel",
-        choices=("none", "cuda"),
+        choices=HWACCEL,
         default="none",
         help="cuda: an NVIDIA GPU decodes what it can (default: %(default)s)",
     )
     parser.add_argument(
         "--bars",
-        choices=("auto", "none"),
+        choices=BARS,
         default="auto",
         help="none: paint the black bars of a film too (default: %(default)s, leave them black)",
     )
@@ -142,14 +143,54 @@ def add_render(commands: Any) -> None:
         help="paint every frame for itself, also where the picture stands still",
     )
     add_model(parser)
-    add_device(parser)
-    add_encode_options(parser)
+    add_engine(parser)
+    _add_output(parser)
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("-y", "--yes", action="store_true", help="overwrite existing outputs")
     existing.add_argument("-n", "--no", action="store_true", help="skip what has an output already")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on stdout, and no progress"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `_encode_options` reads."""
+    group = parser.add_argument_group("output", "docs/output.md says what each container holds.")
+    chosen = "(default: by the container)"
+    group.add_argument("--codec", help=f"video encoder {chosen}")
+    group.add_argument("--crf", type=int, help=f"quality: lower is better and larger {chosen}")
+    group.add_argument("--preset", help=f"encoder speed against file size {chosen}")
+    group.add_argument("--pix-fmt", help=f"pixel format of the output {chosen}")
+    group.add_argument(
+        "--audio", choices=AUDIO, default="copy", help="audio streams (default: %(default)s)"
+    )
+    group.add_argument(
+        "-e",
+        dest="encoder_options",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="an option of the encoder, as FFmpeg names it; may be repeated",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"{text!r}: write KEY=VALUE")
+    return key, value
+
+
+def _encode_options(arguments: argparse.Namespace) -> EncodeOptions:
+    return EncodeOptions(
+        codec=arguments.codec,
+        crf=arguments.crf,
+        preset=arguments.preset,
+        pix_fmt=arguments.pix_fmt,
+        audio=arguments.audio,
+        encoder_options=dict(arguments.encoder_options),
     )
 
 
@@ -164,7 +205,7 @@ def _render(arguments: argparse.Namespace) -> int:
     from videostyle.rendering.jobs import plan_jobs
 
     timeline = _read_looks(arguments)
-    _check_times(arguments)
+    parse_part(arguments.start, arguments.end)  # wrong times are wrong for every input
     if arguments.invert_mask and not arguments.mask:
         raise UsageError("--invert-mask goes with --mask FILE")
     name = arguments.timeline.stem if arguments.timeline else arguments.style or "mix"
@@ -229,20 +270,12 @@ def _render_one(
             output,
             timeline,
             stylizer=stylizer,
-            options=encode_options(arguments),
-            max_size=arguments.max_size,
-            start=arguments.start,
-            end=arguments.end,
             stabilize=arguments.stabilize,
             segment_seconds=arguments.segment_seconds,
             workers=arguments.workers,
             strict=arguments.strict,
-            hdr=arguments.hdr,
-            fps=_fps(source, arguments),
             hwaccel=arguments.hwaccel,
-            bars=arguments.bars,
-            mask=arguments.mask,
-            invert_mask=arguments.invert_mask,
+            **_settings(source, arguments),
             on_warning=warn,
             on_progress=on_progress,
             interrupted=stop.is_set,
@@ -259,9 +292,19 @@ def _render_one(
     return report
 
 
-def _fps(source: Path, arguments: argparse.Namespace) -> Fraction | None:
-    """--fps, for the inputs that it is for."""
-    return arguments.fps if is_sequence_input(source) else None
+def _settings(source: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `render` and `describe` take alike."""
+    return {
+        "options": _encode_options(arguments),
+        "max_size": arguments.max_size,
+        "start": arguments.start,
+        "end": arguments.end,
+        "hdr": arguments.hdr,
+        "fps": arguments.fps if is_sequence_input(source) else None,
+        "bars": arguments.bars,
+        "mask": arguments.mask,
+        "invert_mask": arguments.invert_mask,
+    }
 
 
 def _frames(report: Report) -> str:
@@ -291,20 +334,6 @@ def _read_looks(arguments: argparse.Namespace) -> TimelineDocument | Look:
     if unknown := card.unknown_style(mix.keys() - {ORIGINAL}, lists):
         raise UsageError(unknown)
     return Look(mix, **tracks)
-
-
-def _check_times(arguments: argparse.Namespace) -> None:
-    """Wrong times are wrong for every input, also for a picture, which ignores them."""
-    from videostyle.timecode import check_order, parse_time
-
-    times = []
-    for name, default in (("start", "0s"), ("end", "end")):
-        text = getattr(arguments, name)
-        try:
-            times.append(parse_time(default if text is None else text))
-        except ValueError as error:
-            raise UsageError(f"--{name}: {error}") from error
-    check_order(*times)
 
 
 def _parse_mix(text: str) -> dict[str, float]:
@@ -375,18 +404,16 @@ def _dry_run(
     several: bool,
 ) -> int:
     from videostyle.device import choose_device, choose_precision
+    from videostyle.network.model_card import read_model_card
     from videostyle.rendering.render import describe
 
     choose_precision(arguments.precision, choose_device(arguments.device))
-    options = encode_options(arguments)
-    given = (arguments.max_size, arguments.start, arguments.end, arguments.hdr)
-    mask = {"mask": arguments.mask, "invert_mask": arguments.invert_mask}
+    card = read_model_card(arguments.model)
     plans = []
     for source, output in jobs:
-        facts = (*given, _fps(source, arguments), arguments.bars)
+        settings = _settings(source, arguments)
         try:
-            plan = describe(source, output, timeline, options, *facts, **mask, on_warning=say)
-            plans.append(plan)
+            plans.append(describe(source, output, timeline, card, **settings, on_warning=say))
         except VideoStyleError as error:
             if not several:
                 raise

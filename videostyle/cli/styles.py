@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from videostyle.cli.console import (
-    add_device,
+    add_engine,
     add_model,
     check_outputs,
     check_picture_ending,
@@ -24,7 +24,7 @@ def add_styles(commands: Any) -> None:
     )
     parser.set_defaults(command=_styles)
     add_model(parser)
-    add_device(parser)
+    add_engine(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--json", action="store_true", help="a list of objects")
     what.add_argument(

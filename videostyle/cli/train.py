@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from videostyle.cli.console import add_loss_network, find_loss_network, named_path, say
+from videostyle.cli.console import add_device, add_loss_network, find_loss_network, named_path, say
 
 
 def add_train(commands: Any) -> None:
@@ -29,7 +29,7 @@ def add_train(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="change a setting: --set steps=4000, --set 'paintings={udnie: {size: 512}}'",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    add_device(parser)
     parser.add_argument("-o", "--output", type=named_path, required=True, help="folder of the run")
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
-from PIL import Image
 
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import (
@@ -30,7 +29,7 @@ from videostyle.media.color import has_alpha
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
 from videostyle.media.numbered import numbered
-from videostyle.media.picture import load_picture
+from videostyle.media.picture import load_picture, on_black
 
 _FIRST_SEEK_SECONDS = 0.5  # before a cut; enough for most files
 _LEAST_LOST_SECONDS = 0.05  # worth a word; less may be how long its last frame stays
@@ -182,9 +181,8 @@ def _decode_pictures(
         alpha = None
         if keep_alpha:
             alpha = np.asarray(picture.convert("RGBA"))[..., 3] * np.uint16(257)
-        elif picture.mode == "RGBA":
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
-        image = av.VideoFrame.from_ndarray(np.asarray(picture.convert("RGB")), "rgb24")
+        picture = picture.convert("RGB") if keep_alpha else on_black(picture)
+        image = av.VideoFrame.from_ndarray(np.asarray(picture), "rgb24")
         yield Frame(image, pts, 1, seconds, alpha)
     report.ended = True
 

@@ -144,8 +144,13 @@ def _check_file(path: Path) -> None:
             raise missing(path)
         if path.is_fifo():
             raise MediaError(f"{path}: is a pipe; save what it gives to a file first")
+        if path.is_dir():
+            raise MediaError(
+                f"{path}: is a folder; give its files one by one, as the command render does, or "
+                "numbered pictures as frame_%05d.png"
+            )
         if not path.is_file():
-            raise MediaError(f"{path}: is a folder or device, not a file")
+            raise MediaError(f"{path}: is a device, not a file")
         if path.stat().st_size == 0:
             raise MediaError(f"{path}: is empty")
         with path.open("rb"):

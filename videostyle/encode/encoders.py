@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +17,7 @@ import av.error
 import av.logging
 from av.video.codeccontext import VideoCodecContext
 
+from videostyle.checks import check_one_of, did_you_mean
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import UsageError
 from videostyle.media.color import OUTPUT_PIX_FMTS
@@ -167,7 +167,7 @@ def encoder_settings(codec: str, options: EncodeOptions) -> dict[str, str]:
         check_one_of(f"preset of {codec}", preset, encoder.presets)
         settings[encoder.preset_option] = preset
     elif options.preset is not None:
-        raise UsageError(f"{codec} has no presets; leave --preset out")
+        raise UsageError(f"{codec} has no presets; leave preset out")
     return settings | _checked(codec, encoder, options)
 
 
@@ -176,20 +176,22 @@ def _checked(codec: str, encoder: Encoder, options: EncodeOptions) -> dict[str, 
     if not given:
         return {}
     own = {option.name for option in encoder_context(codec).supported_options.private}
-    flags = {encoder.crf_option: "--crf"} if encoder.crf else {}
-    flags |= {encoder.preset_option: "--preset"} if encoder.presets else {}
-    known = sorted((own | set(_COMMON_OPTIONS)) - set(flags))
+    owners = {encoder.crf_option: "crf"} if encoder.crf else {}
+    owners |= {encoder.preset_option: "preset"} if encoder.presets else {}
+    known = sorted((own | set(_COMMON_OPTIONS)) - set(owners))
     for name in given:
-        if name in flags:
-            raise UsageError(f"-e {name}: is set by {flags[name]}; use that")
+        if name in owners:
+            flag = f"{owners[name]} (--{owners[name]})"
+            raise UsageError(f"encoder option {name}: is set by {flag}; use that")
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise UsageError(f"{codec} has no option {name!r}; {hint}(have: {', '.join(known)})")
+            hint = did_you_mean(name, known)
+            raise UsageError(f"{codec} has no option {name!r}{hint} (have: {', '.join(known)})")
         if name.endswith(("-params", "opts")) and "bframes" in given[name]:
-            raise UsageError(f"-e {name}: leave bframes out; frames are written in their order")
+            raise UsageError(
+                f"encoder option {name}: leave bframes out; frames are written in their order"
+            )
     if "b" in given and options.crf is not None:
-        raise UsageError("-e b: a bitrate and --crf exclude each other; leave one out")
+        raise UsageError("encoder option b: a bitrate and a crf exclude each other; leave one out")
     # What the table sets in a list of its own stays in it.
     return {
         name: f"{encoder.settings[name]}:{value}"
@@ -245,8 +247,3 @@ def _opens(context: VideoCodecContext) -> bool:
     except av.FFmpegError:
         return False
     return True
-
-
-def check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{what} is {value!r}; it must be one of {', '.join(allowed)}")

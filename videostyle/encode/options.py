@@ -1,68 +1,49 @@
-"""Encode options: a default and its help text exist once, the flags are made from them."""
+"""What may be asked of an output."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
-# A piece is a file of its own: shorter ones cost more than the painting of them.
-LEAST_SEGMENT_SECONDS = 0.1
+from videostyle.checks import check_one_of, is_whole
+from videostyle.errors import UsageError
+
+AUDIO = ("copy", "aac", "opus", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class EncodeOptions:
     """How the output video is written. A still picture ignores them.
 
-    None leaves the choice to the container and the encoder (`encoders`).
+    None leaves the choice to the container and the encoder (`encoders`). crf: lower is better and
+    larger. preset: speed against file size. audio: one of AUDIO. encoder_options: of the encoder,
+    as FFmpeg names them. Raises UsageError for what is of another kind; a word that the container
+    or the encoder does not know is refused by `plan_encoding`.
     """
 
-    codec: str | None = field(default=None, metadata={"help": "video encoder"})
-    crf: int | None = field(
-        default=None, metadata={"help": "quality: lower is better and larger", "type": int}
-    )
-    preset: str | None = field(default=None, metadata={"help": "encoder speed against file size"})
-    pix_fmt: str | None = field(default=None, metadata={"help": "pixel format of the output"})
-    audio: str = field(
-        default="copy",
-        metadata={"help": "audio streams", "choices": ("copy", "aac", "opus", "none")},
-    )
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    audio: str = "copy"
     encoder_options: Mapping[str, str] = field(default_factory=dict)
 
-
-def add_encode_options(parser: argparse.ArgumentParser) -> None:
-    """Give the parser one flag for each field of EncodeOptions."""
-    group = parser.add_argument_group("output", "docs/output.md says what each container holds.")
-    for item in fields(EncodeOptions):
-        if "help" not in item.metadata:
-            continue
-        default = "by the container" if item.default is None else item.default
-        group.add_argument(
-            f"--{item.name.replace('_', '-')}",
-            type=item.metadata.get("type", str),
-            default=item.default,
-            choices=item.metadata.get("choices"),
-            help=f"{item.metadata['help']} (default: {default})",
-        )
-    group.add_argument(
-        "-e",
-        dest="encoder_options",
-        action="append",
-        default=[],
-        type=_pair,
-        metavar="KEY=VALUE",
-        help="an option of the encoder, as FFmpeg names it; may be repeated",
-    )
-
-
-def encode_options(arguments: argparse.Namespace) -> EncodeOptions:
-    """Build the options from what the parser read."""
-    values = {item.name: getattr(arguments, item.name) for item in fields(EncodeOptions)}
-    return EncodeOptions(**{**values, "encoder_options": dict(arguments.encoder_options)})
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise argparse.ArgumentTypeError(f"{text!r}: write KEY=VALUE")
-    return key, value
+    def __post_init__(self) -> None:
+        for name in ("codec", "preset", "pix_fmt"):
+            word = getattr(self, name)
+            if not isinstance(word, str | None):
+                raise UsageError(f"{name} is {word!r}; it must be text")
+        if not (self.crf is None or is_whole(self.crf)):
+            raise UsageError(f"crf is {self.crf!r}; it must be a whole number")
+        check_one_of("audio", self.audio, AUDIO)
+        if not isinstance(self.encoder_options, Mapping):
+            raise UsageError(f'encoder_options is {self.encoder_options!r}; write {{"g": "50"}}')
+        for key, value in self.encoder_options.items():
+            if not isinstance(key, str):
+                raise UsageError(
+                    f"encoder_options: {key!r} is no name of an option; write it as text"
+                )
+            if not isinstance(value, str):
+                raise UsageError(
+                    f"encoder_options: {key} is {value!r}; write it as text, '{value}'"
+                )

@@ -50,13 +50,15 @@ def plan_output(
     plan = plan_encoding(info, output, options)
     part = part_path(output)
     segments = [segment_folder(output)] if plan.joins_segments else []
-    inputs = file_keys(info.path) | (file_keys(mask) if mask else set())
+    given = [info.path, mask] if mask else [info.path]
+    inputs = set[object]().union(*map(file_keys, given))
+    folders = {path.resolve().parent for path in given}
     for path in (output, part, *segments):
         try:
             path.exists()
         except OSError as error:  # its name may be too long
             raise MediaError(f"{path}: cannot be written: {error.strerror}") from error
-        if file_keys(path) & inputs:
+        if file_keys(path) & inputs or (path in segments and path.resolve() in folders):
             raise UsageError(f"{output}: would overwrite the input; choose another output")
     if output.exists() and not output.is_file():
         raise MediaError(f"{output}: is a folder or device; name a file")

@@ -30,6 +30,7 @@ from av.codec.context import Flags, ThreadType
 from av.stream import Discard, Stream
 from av.video.codeccontext import VideoCodecContext
 
+from videostyle.checks import check_one_of
 from videostyle.decode.stream import open_input
 from videostyle.device import cpu_has
 from videostyle.encode.containers import CONTAINERS, FORMATS, LONGEST_SIDES, PICTURES, Container
@@ -37,7 +38,6 @@ from videostyle.encode.encoders import (
     ENCODERS,
     LAYOUTS,
     Encoder,
-    check_one_of,
     encoder_context,
     encoder_settings,
     is_here,
@@ -291,13 +291,13 @@ def _plan_sequence(info: MediaInfo, output: Path, options: EncodeOptions) -> Enc
         "codec": options.codec,
         "crf": options.crf,
         "preset": options.preset,
-        "pix-fmt": options.pix_fmt,
+        "pixel format": options.pix_fmt,
         "audio": None if options.audio in ("copy", "none") else options.audio,
     }
-    for flag in [f"--{name}" for name in given if given[name] is not None]:
-        raise UsageError(f"{output}: pictures have no {flag}; leave it out")
+    for name in (name for name, value in given.items() if value is not None):
+        raise UsageError(f"{output}: pictures have no {name}; leave it out")
     if options.encoder_options:
-        raise UsageError(f"{output}: pictures have no encoder options; leave -e out")
+        raise UsageError(f"{output}: pictures have no encoder options; leave them out")
     keeps_alpha = has_alpha(info.pix_fmt) and output.suffix.lower() in ALPHA_SUFFIXES
     return _pictures(info, "rgba" if keeps_alpha else "rgb24", _rgb(info.color))
 
@@ -351,7 +351,7 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
         raise MediaError(
             f"{info.path}: {info.width}x{info.height} is too narrow for libsvtav1, which takes at "
             f"most {_SVT_STRIP[1]} pixels beside a side of {_SVT_STRIP[0]} or fewer; choose "
-            f"another --codec, such as {plan.container.codecs[0]}"
+            f"another codec, such as {plan.container.codecs[0]}"
         )
     try:
         open_encoder(context)
@@ -370,7 +370,7 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
         )
     what = f"{plan.codec} does not take"
     if options.encoder_options:
-        given = " ".join(f"-e {key}={value}" for key, value in options.encoder_options.items())
+        given = " ".join(f"{key}={value}" for key, value in options.encoder_options.items())
         raise UsageError(f"{what} {given}: {why}")
     rate = f" at {float(info.frame_rate):g} frames/s" if info.frame_rate else ""
     raise MediaError(f"{info.path}: {what} {info.width}x{info.height}{rate}: {why}")
@@ -433,5 +433,5 @@ def _check_size(info: MediaInfo, output: Path) -> None:
     if max(info.width, info.height) > longest:
         raise MediaError(
             f"{output}: {info.width}x{info.height} is too large, {output.suffix} holds {longest} "
-            f"pixels a side; paint it smaller with --max-size {longest}"
+            f"pixels a side; paint it smaller with max_size {longest} (--max-size)"
         )

@@ -28,6 +28,8 @@ from videostyle.media.numbered import files_of, is_sequence_input
 from videostyle.whole_file import written_whole
 
 SEGMENT_SECONDS = 10.0
+# A piece is a file of its own: shorter ones cost more than the painting of them.
+LEAST_SEGMENT_SECONDS = 0.1
 _FORMAT = 3
 _HASHED_BYTES = 1 << 20
 _OWN = re.compile(r"manifest(\.part)?\.json|\d+(\.part)?\.nut")

@@ -30,6 +30,12 @@ def missing(path: Path, what: str = "file") -> MediaError:
     )
 
 
+def check_max_size(max_size: int) -> None:
+    """Raises UsageError below 2, as the sides of a frame that is scaled are even."""
+    if max_size < 2:
+        raise UsageError(f"max_size is {max_size}; it must be at least 2 pixels")
+
+
 @dataclass(frozen=True, slots=True)
 class ColorSpec:
     """How pixel values stand for colours. guessed: the file does not tell the matrix."""
@@ -157,8 +163,7 @@ class MediaInfo:
     def fitted(self, max_size: int) -> MediaInfo:
         """The same with neither side longer than `max_size` pixels; `decode` scales to it. Raises
         UsageError below 2, as the sides are even."""
-        if max_size < 2:
-            raise UsageError(f"max_size is {max_size}; it must be at least 2 pixels")
+        check_max_size(max_size)
         scale = max_size / max(self.width, self.height)
         if scale >= 1:
             return self

@@ -78,6 +78,13 @@ def to_rgb_mode(picture: Image.Image) -> Image.Image:
     return converted
 
 
+def on_black(picture: Image.Image) -> Image.Image:
+    """RGB or RGBA as RGB, with black where it is transparent."""
+    if picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
+    return picture.convert("RGB")
+
+
 def _to_bytes(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """(H, W) of grey that has 16 or 32 bits, which Pillow would clip instead of scaling it.
 
@@ -105,8 +112,7 @@ def save_picture(pixels: npt.NDArray[np.uint8], source: Path, output: Path) -> l
         alpha = original.getchannel("A")
         picture.putalpha(alpha.resize(picture.size))
         if output.suffix.lower() not in ALPHA_SUFFIXES:
-            black = Image.new("RGBA", picture.size, "black")
-            picture = Image.alpha_composite(black, picture).convert("RGB")
+            picture = on_black(picture)
             if alpha.getextrema() != (255, 255):
                 lost.append("what is transparent is laid on black; PNG, WebP and TIFF keep it")
     if (pages := _pages(source)) > 1:

@@ -45,7 +45,8 @@ AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a render stands. total is None when the length is unknown; seconds since the start;
+    """Where a render stands. total is None when the length is unknown, and an estimate where the
+    frames come at no constant rate, but never below frame; seconds since the start;
     limited_by: the stage that was busiest so far (decode, stylize or encode)."""
 
     frame: int
@@ -79,9 +80,10 @@ class Account:
 
     def progress(self) -> Progress:
         seconds = time.perf_counter() - self._started
+        frame = self._skipped + self._painted
         return Progress(
-            frame=self._skipped + self._painted,
-            total=self._total,
+            frame=frame,
+            total=None if self._total is None else max(frame, self._total),
             seconds=seconds,
             fps=self._painted / seconds,
             limited_by=max(self._busy, key=lambda stage: self._busy[stage]),
@@ -157,14 +159,23 @@ class Painter:
         self._assignment, self._stylizer = assignment, stylizer
         self._interrupted, self._report = interrupted, report
         self._meter = Meter()
+        self._mask_faults = DecodeReport()
         self._painted = 0
         self._in_strips = stylizer.frames_in_strips  # before
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the painting so far."""
-        slow = "painted in strips for want of memory, which is slow; see --max-size"
-        return (slow,) if self._stylizer.frames_in_strips > self._in_strips else ()
+        notes = []
+        if self._stylizer.frames_in_strips > self._in_strips:
+            notes.append(
+                "painted in strips for want of memory, which is slow; see max_size (--max-size)"
+            )
+        if (mask := self._assignment.mask) and self._mask_faults.faults:
+            notes.append(
+                f"{mask.info.path}: is damaged; where it cannot be read, the frame before stays"
+            )
+        return tuple(notes)
 
     @contextmanager
     def paint(
@@ -192,7 +203,9 @@ class Painter:
         if self._assignment.strict:
             frames = _undamaged(frames, faults, info.path)
         if mask:
-            frames = mask.beside(frames, cut.start)
+            frames = mask.beside(frames, cut.start, self._mask_faults)
+            if self._assignment.strict:
+                frames = _undamaged(frames, self._mask_faults, mask.info.path)
         meter = self._meter
         leading = _leading_on(frames, cut.start)
         decoded = prefetch(meter.watch("decoded", watch(leading)), AHEAD)
@@ -374,7 +387,7 @@ def _memory_named(info: MediaInfo) -> Iterator[None]:
             raise
         raise MediaError(
             f"{info.path}: not enough memory to paint {info.width}x{info.height}; "
-            f"--max-size {max(info.width, info.height) // 2} needs a quarter of it"
+            f"max_size {max(info.width, info.height) // 2} (--max-size) needs a quarter of it"
         ) from error
 
 

@@ -7,50 +7,43 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
+from videostyle.checks import check_function, check_one_of, check_whole, check_yes_or_no
 from videostyle.decode.letterbox import describe_bars, with_bars
 from videostyle.decode.mask import Mask
 from videostyle.decode.probe import measure_duration, probe
 from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import EncodeReport, encode, join_segments
-from videostyle.encode.options import LEAST_SEGMENT_SECONDS, EncodeOptions
+from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import behind_link, make_folder, plan_output
+from videostyle.encode.plan import EncodingPlan
 from videostyle.encode.segments import (
+    LEAST_SEGMENT_SECONDS,
     SEGMENT_SECONDS,
     SegmentFolder,
     SegmentRecord,
     remove_segments,
     segment_cuts,
 )
-from videostyle.errors import MediaError, UsageError
+from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import Look
 from videostyle.media.frame import Cut
-from videostyle.media.info import MediaInfo
+from videostyle.media.info import MediaInfo, check_max_size
 from videostyle.network.model import load_model
+from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, read_model_card
+from videostyle.rendering.choices import BARS, HDR, HWACCEL
 from videostyle.rendering.painter import Account, Assignment, Painted, Painter, Progress
 from videostyle.rendering.workers import paint_in_processes
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timecode import (
-    FORMS,
-    NEAR,
-    Time,
-    check_order,
-    format_seconds,
-    parse_rate,
-    parse_time,
-)
+from videostyle.timecode import NEAR, Time, parse_part, parse_rate
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.reader import read_timeline
 from videostyle.timeline.timeline import Timeline
 from videostyle.whole_file import only_writer
-
-HDR = ("refuse", "tonemap", "pass")
-HWACCEL = ("none", "cuda")
-BARS = ("auto", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,39 +115,47 @@ def render(
     finished.
 
     Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
-    before. Words and numbers out of their range are a UsageError before any file is touched.
+    before. What no render could use is a UsageError before any file is touched; what the encoder
+    or the input does not have is found by looking at the input.
     """
-    options = EncodeOptions() if options is None else options
     if not isinstance(stylizer, Stylizer | None):
         raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
-    _check(source, output, timeline, options, max_size, hdr)
-    _check_choice("hwaccel", hwaccel, HWACCEL)
-    _check_choice("bars", bars, BARS)
-    _check_whole("workers", workers)
+    check_yes_or_no("stabilize", stabilize)
+    check_yes_or_no("strict", strict)
+    check_one_of("hwaccel", hwaccel, HWACCEL)
+    check_whole("workers", workers)
     if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
         least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
         raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be {least}")
-    _check_function("on_warning", on_warning)
     if on_progress is not None:
-        _check_function("on_progress", on_progress)
-    _check_function("interrupted", interrupted)
+        check_function("on_progress", on_progress)
+    check_function("interrupted", interrupted)
+    card = stylizer.model.card if stylizer else read_model_card(DEFAULT_MODEL)
+    settled = _settle(
+        source,
+        output,
+        timeline,
+        card,
+        options=options,
+        max_size=max_size,
+        start=start,
+        end=end,
+        hdr=hdr,
+        fps=fps,
+        bars=bars,
+        mask=mask,
+        invert_mask=invert_mask,
+        on_warning=on_warning,
+    )
+    info, cut, plan = settled.info, settled.cut, settled.plan
     stylizer = stylizer or Stylizer(load_model())
-    output = behind_link(Path(output))
-    info, cut = cut_for(_probe(Path(source), max_size, hdr, fps), start, end)
-    where = _mask_for(info, mask, invert_mask)
-    plan = plan_output(info, output, options, where.info.path if where else None)
-    looks, warnings = timeline_for(info, timeline, stylizer.model.card.style_names)
-    for warning in warnings:
-        on_warning(warning)
-    stylizer.check(looks.style_names)
-    make_folder(output)
+    make_folder(settled.output)
     in_pieces = plan.joins_segments and segment_seconds < math.inf
     cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
     account = Account(info.frame_count, on_progress)
-    with only_writer(output):
-        info = with_bars(info) if bars == "auto" else info
-        assignment = Assignment(info, plan, looks, stabilize, strict, hwaccel, where)
-        job = _Job(assignment, stylizer, output, cut, account, interrupted)
+    with only_writer(settled.output):
+        assignment = Assignment(info, plan, settled.looks, stabilize, strict, hwaccel, settled.mask)
+        job = _Job(assignment, stylizer, settled.output, cut, account, interrupted)
         result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     if workers > 1 and len(cuts) == 1:
         why = "; see --segment-seconds" if plan.joins_segments else ""
@@ -168,7 +169,12 @@ def render(
         limited_by=done.limited_by,
         complete=result.complete,
         goes_on=not result.complete and len(cuts) > 1 and assignment.is_repeatable,
-        notes=(*warnings, *describe_bars(info), *(where.notes(info) if where else ()), *notes),
+        notes=(
+            *settled.warnings,
+            *describe_bars(info),
+            *(settled.mask.notes(info, cut) if settled.mask else ()),
+            *notes,
+        ),
     )
 
 
@@ -256,49 +262,33 @@ def _collect(
     return segments, complete
 
 
-def cut_for(
-    info: MediaInfo, start: str | float | None, end: str | float | None
-) -> tuple[MediaInfo, Cut]:
-    """Settle which part of an input is meant; the facts come back with the part's frame count,
-    as far as the frame rate tells it.
+def cut_for(info: MediaInfo, times: Mapping[str, Time]) -> tuple[MediaInfo, Cut]:
+    """Settle which part of an input is meant by the times of `parse_part`; the facts come back
+    with the part's frame count, as far as the frame rate tells it. A picture has no parts.
 
-    Raises UsageError for what is no time or cannot be a part of anything, MediaError for a time
-    the input does not have.
+    Raises MediaError for a time the input does not have, UsageError for a timecode whose frames
+    its rate does not have.
     """
-    if info.is_image or (start is None and end is None):
+    if info.is_image or not times:
         return info, Cut()
-    given = {"start": start, "end": end}
-    times = {name: _parse(name, time) for name, time in given.items() if time is not None}
-    check_order(times.get("start", parse_time("0s")), times.get("end", parse_time("end")))
     if info.duration_seconds is None and any(time.needs_duration for time in times.values()):
         info = replace(info, duration_seconds=measure_duration(info))
-    settled = {name: _settle(info, name, time) for name, time in times.items()}
+    seconds = {name: _resolve(info, name, time) for name, time in times.items()}
     length = math.inf if info.duration_seconds is None else info.duration_seconds
-    begin, stop = settled.get("start", 0.0), settled.get("end", length)
+    begin, stop = seconds.get("start", 0.0), seconds.get("end", length)
     first = max(0.0, begin - NEAR)
     if begin >= min(stop, length) or first >= stop - NEAR:
         limit = f"end {times['end']}" if stop < length else f"the end, {length:.3f} s"
         raise MediaError(f"{info.path}: start {times.get('start', '0s')} is not before {limit}")
-    part = min(stop, length) - begin
-    frames = part * (info.frame_rate or math.inf)
-    count = None if frames == math.inf else round(frames)
+    count = None
+    if info.frame_rate and (last := min(stop, length) - NEAR) < math.inf:
+        count = math.ceil(last * info.frame_rate) - math.ceil(first * info.frame_rate)
     # A file may have frames after the length it declares.
     cut = Cut(first, math.inf if stop == length else stop - NEAR)
     return replace(info, frame_count=count), cut
 
 
-def _parse(name: str, time: str | float) -> Time:
-    try:
-        if isinstance(time, Real):
-            time = format_seconds(float(time))
-        if not isinstance(time, str):
-            raise ValueError(f"{time!r} is not a time; write a number of seconds, or {FORMS}")
-        return parse_time(time)
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}") from error
-
-
-def _settle(info: MediaInfo, name: str, time: Time) -> float:
+def _resolve(info: MediaInfo, name: str, time: Time) -> float:
     if time.frames and not info.frame_rate:
         raise MediaError(f"{info.path}: has no frame rate; write {name} {time} in seconds")
     seconds = time.resolve(info.duration_seconds, info.frame_rate, info.time_base)
@@ -344,38 +334,24 @@ def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:
         return []
     return [
         f"{info.path}: a picture has one moment, the timeline's at 0 s; "
-        "--style or --mix paints it in any other look"
+        "a Look (--style or --mix) paints it in any other"
     ]
 
 
 def describe(
-    source: Path,
-    output: Path,
-    timeline: TimelineDocument | Look,
-    options: EncodeOptions,
-    max_size: int | None,
-    start: str | float | None = None,
-    end: str | float | None = None,
-    hdr: str = "refuse",
-    fps: Fraction | None = None,
-    bars: str = "auto",
-    *,
-    mask: Path | None = None,
-    invert_mask: bool = False,
-    on_warning: Callable[[str], None],
+    source: str | Path,
+    output: str | Path,
+    timeline: str | Path | TimelineDocument | Timeline | Look,
+    card: ModelCard,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Say what `render` would do: input, streams, colour, output, the mixture at some times.
 
-    Raises what `render` would raise before its first frame.
+    card: of the model that would paint. settings: those of `render` that `_settle` takes. Raises
+    what `render` would raise before its first frame.
     """
-    _check(source, output, timeline, options, max_size, hdr)
-    output = behind_link(output)
-    info, cut = cut_for(_probe(source, max_size, hdr, fps), start, end)
-    where = _mask_for(info, mask, invert_mask)
-    plan = plan_output(info, output, options, where.info.path if where else None)
-    looks, warnings = timeline_for(info, timeline, ())
-    for warning in warnings:
-        on_warning(warning)
+    settled = _settle(source, output, timeline, card, **settings)
+    info, cut = settled.info, settled.cut
     end = cut.end if info.duration_seconds is None else min(cut.end, info.duration_seconds)
     length = end - cut.start if end < math.inf else 0.0
     part = {}
@@ -386,29 +362,77 @@ def describe(
     times = [round(cut.start + length * part / 4, 3) for part in range(5 if length else 1)]
     return {
         "input": str(source),
-        "output": str(output),
+        "output": str(settled.output),
         **info.to_dict(),
-        "bars": (with_bars(info) if bars == "auto" else info).bars_to_dict(),
+        "bars": info.bars_to_dict(),
         **part,
-        **({"mask": str(mask), "mask_is_inverted": invert_mask} if where else {}),
-        "encoding": plan.to_dict(),
-        "looks": [{"at": at, **looks.look_at(at).to_dict()} for at in times],
+        **(settled.mask.to_dict() if settled.mask else {}),
+        "encoding": settled.plan.to_dict(),
+        "looks": [{"at": at, **settled.looks.look_at(at).to_dict()} for at in times],
     }
 
 
-def _probe(
-    source: Path, max_size: int | None, hdr: str, fps: str | float | Fraction | None
-) -> MediaInfo:
-    info = probe(source, hdr, None if fps is None else parse_fps(fps))
-    return info if max_size is None else info.fitted(max_size)
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """All that is known of a render before its first frame. cut: the part of the input; output:
+    the file to write; mask: where to paint, None for everywhere; warnings: of the timeline."""
+
+    info: MediaInfo
+    cut: Cut
+    output: Path
+    mask: Mask | None
+    plan: EncodingPlan
+    looks: Timeline
+    warnings: list[str]
 
 
-def _mask_for(info: MediaInfo, mask: str | Path | None, is_inverted: bool) -> Mask | None:
-    if mask is not None:
-        return Mask.of(_path("mask", mask), info, is_inverted=is_inverted)
-    if is_inverted:
+def _settle(
+    source: str | Path,
+    output: str | Path,
+    timeline: str | Path | TimelineDocument | Timeline | Look,
+    card: ModelCard,
+    *,
+    options: EncodeOptions | None = None,
+    max_size: int | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    hdr: str = "refuse",
+    fps: str | float | Fraction | None = None,
+    bars: str = "auto",
+    mask: str | Path | None = None,
+    invert_mask: bool = False,
+    on_warning: Callable[[str], None] = lambda warning: None,
+) -> _Settled:
+    """What `render` and `describe` begin with: all is checked, and the output planned."""
+    options = EncodeOptions() if options is None else options
+    _check_look(timeline)
+    if not isinstance(options, EncodeOptions):
+        raise UsageError(
+            f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
+        )
+    if max_size is not None:
+        check_whole("max_size", max_size)
+        check_max_size(max_size)
+    check_one_of("hdr", hdr, HDR)
+    check_one_of("bars", bars, BARS)
+    check_yes_or_no("invert_mask", invert_mask)
+    if invert_mask and mask is None:
         raise UsageError("invert_mask needs a mask")
-    return None
+    check_function("on_warning", on_warning)
+    rate, times = None if fps is None else parse_fps(fps), parse_part(start, end)
+    source, output = _path("source", source), behind_link(_path("output", output))
+    mask = None if mask is None else _path("mask", mask)
+    info = probe(source, hdr, rate)
+    where = None if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
+    info, cut = cut_for(info if max_size is None else info.fitted(max_size), times)
+    plan = plan_output(info, output, options, where.info.path if where else None)
+    looks, warnings = timeline_for(info, timeline, card.style_names)
+    for warning in warnings:
+        on_warning(warning)
+    if unknown := card.unknown_style(looks.style_names):
+        raise ModelError(unknown)
+    info = with_bars(info) if bars == "auto" else info
+    return _Settled(info, cut, output, where, plan, looks, warnings)
 
 
 def parse_fps(fps: str | float | Fraction) -> Fraction:
@@ -421,43 +445,12 @@ def parse_fps(fps: str | float | Fraction) -> Fraction:
         raise UsageError(f"fps: {error}") from error
 
 
-def _check(
-    source: object,
-    output: object,
-    timeline: object,
-    options: EncodeOptions,
-    max_size: int | None,
-    hdr: str,
-) -> None:
-    """Raise UsageError for what the command line's parser would not let through."""
-    _path("source", source)
-    _path("output", output)
+def _check_look(timeline: object) -> None:
     if not isinstance(timeline, str | PathLike | TimelineDocument | Timeline | Look):
         raise UsageError(
             f"timeline is {timeline!r}; give a YAML file's name, a Timeline or a Look, such as "
             'Look({"starry_night": 1})'
         )
-    if not isinstance(options, EncodeOptions):
-        raise UsageError(
-            f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
-        )
-    for name in ("codec", "preset", "pix_fmt", "audio"):
-        word = getattr(options, name)
-        if not (isinstance(word, str) or (word is None and name != "audio")):
-            raise UsageError(f"{name} is {word!r}; it must be text")
-    if options.crf is not None and not _is_whole(options.crf):
-        raise UsageError(f"crf is {options.crf!r}; it must be a whole number")
-    if not isinstance(options.encoder_options, Mapping):
-        found = repr(options.encoder_options)
-        raise UsageError(f'encoder_options is {found}; write {{"g": "50"}}')
-    for key, value in options.encoder_options.items():
-        if not isinstance(key, str):
-            raise UsageError(f"encoder_options: {key!r} is no name of an option; write it as text")
-        if not isinstance(value, str):
-            raise UsageError(f"encoder_options: {key} is {value!r}; write it as text, '{value}'")
-    if max_size is not None:
-        _check_whole("max_size", max_size)
-    _check_choice("hdr", hdr, HDR)
 
 
 def _path(name: str, path: object) -> Path:
@@ -466,22 +459,3 @@ def _path(name: str, path: object) -> Path:
     if "\0" in str(path):
         raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
     return Path(path)
-
-
-def _check_whole(name: str, value: object) -> None:
-    if not (_is_whole(value) and int(value) > 0):
-        raise UsageError(f"{name} is {value!r}; it must be a whole number above 0")
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _check_function(name: str, value: object) -> None:
-    if not callable(value):
-        raise UsageError(f"{name} is {value!r}; give a function")
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from videostyle.checks import did_you_mean
 from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network.architecture import ARCHITECTURES
 from videostyle.training.loss_network import MIN_SIZE
@@ -179,8 +179,7 @@ def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str
     for key, value in data.items():
         culprit = parent or key
         if key not in known:
-            close = get_close_matches(str(key), known, 1)
-            hint = f"; did you mean {close[0]}?" if close else f" (have: {', '.join(known)})"
+            hint = did_you_mean(str(key), known) or f" (have: {', '.join(known)})"
             raise wrong(culprit, f"{where}unknown key {key!r}{hint}")
         if known[key].type == "float" and isinstance(value, str):
             value = _number(value)  # YAML takes 2e-3 for text
