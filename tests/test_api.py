@@ -157,9 +157,9 @@ def test_a_model_of_an_impossible_name_is_refused_in_a_line() -> None:
     assert len(str(refused.value)) < 400
 
 
-@pytest.mark.parametrize("period", [0, -1, math.inf, math.nan])
-def test_a_loop_without_a_period_is_refused(period: float) -> None:
-    with pytest.raises(ValueError, match="it must be above 0"):
+@pytest.mark.parametrize("period", [0, -1, math.inf, math.nan, "8s", None])
+def test_a_loop_without_a_period_is_refused(period: Any) -> None:
+    with pytest.raises(UsageError, match="it must be above 0"):
         Loop(period)
 
 
