@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from pipeline import Clip
 
+import videostyle
 from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
-from videostyle.errors import ModelError, UsageError
+from videostyle.errors import ModelError, TimelineError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.network.model import Model, load_model
 from videostyle.rendering.render import describe, render
@@ -178,11 +179,56 @@ def test_the_errors_are_there_once_videostyle_is_imported() -> None:
     assert done.stdout.strip() == "1"
 
 
-@pytest.mark.parametrize("styles", ["red", 5, [1], "model"])
-def test_a_timeline_is_read_with_a_card_or_names(styles: Any, small_model: Model) -> None:
-    given = small_model if styles == "model" else styles
-    message = r"styles is .*; give model\.card, or a list of names"
+@pytest.mark.parametrize("styles", ["red", 5, [1]])
+def test_styles_that_are_neither_a_models_nor_names_are_refused(styles: Any) -> None:
+    message = r"styles is .*; give a model, or a list of names"
     with pytest.raises(UsageError, match=message):
-        read_timeline("timelines/demo.yaml", given)
+        read_timeline("timelines/demo.yaml", styles)
     with pytest.raises(UsageError, match=message):
-        parse_timeline("version: 1", "text", given)
+        parse_timeline("version: 1", styles)
+
+
+def test_a_timeline_of_another_model_is_read_with_the_model(
+    small_model: Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("version: 1\nkeyframes: [{at: 0s, mix: red}]\n")
+    for read, source in ((read_timeline, path), (parse_timeline, path.read_text())):
+        assert read(source, small_model).keys
+        assert read(source, small_model.card).keys
+        with pytest.raises(TimelineError, match=r"'red'; .*give styles=load_model\(FILE\)"):
+            read(source)
+
+
+def test_text_and_the_name_of_a_file_are_told_apart(clip: Clip, stylizer: Stylizer) -> None:
+    text = "version: 1\nkeyframes:\n" + "  - {at: 0s, mix: red}\n"
+    for source in (text, text + "# a long one" * 50, text.replace("0s", "0.0s")):
+        with pytest.raises(UsageError, match="a text of several lines; give it to parse_timeline"):
+            read_timeline(source)
+        with pytest.raises(UsageError, match="a text of several lines; give it to parse_timeline"):
+            render(clip(), "out.mp4", source, stylizer=stylizer)
+    with pytest.raises(UsageError, match="give YAML, or a file's name to read_timeline"):
+        parse_timeline(Path("timelines/demo.yaml"))  # type: ignore[arg-type]
+
+
+def test_a_timeline_is_made_of_what_videostyle_shows() -> None:
+    by_hand = videostyle.Timeline(
+        videostyle.Track(
+            [
+                videostyle.Keyframe(0, "starry_night", "smooth"),
+                videostyle.Keyframe(4, {"great_wave": 1, "the_kiss": 3}, [0, 0, 1, 2]),
+            ]
+        ),
+        {"strength": videostyle.Track([videostyle.Keyframe(0, 0.8)])},
+        videostyle.Loop(8, bounce=True),
+    )
+    document = videostyle.parse_timeline(
+        "version: 1\nkeyframes:\n"
+        "  - {at: 0s, mix: starry_night, ease: smooth}\n"
+        "  - {at: 0s, strength: 0.8}\n"
+        "  - {at: 4s, mix: {great_wave: 1, the_kiss: 3}, ease: [0, 0, 1, 2]}\n"
+        "loop: {period: 8s, mode: bounce}\n"
+    )
+    assert isinstance(document, videostyle.TimelineDocument)
+    read, _ = document.resolve(8, 25)
+    assert [read.look_at(t / 4) for t in range(80)] == [by_hand.look_at(t / 4) for t in range(80)]
