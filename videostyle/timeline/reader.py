@@ -71,9 +71,9 @@ def read_timeline(
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        if "\n" in str(path):
+        if "\n" in str(path) or "keyframes:" in str(path):
             raise UsageError(
-                "path is a text of several lines; give it to parse_timeline"
+                "a timeline's text stands where a file's name belongs; give parse_timeline(text)"
             ) from error
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # a NUL, or half of a character
