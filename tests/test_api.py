@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pipeline import Clip
 
 import videostyle
@@ -132,6 +134,31 @@ def test_only_a_frame_is_painted(stylizer: Stylizer, frame: Any, found: str) -> 
             stylizer(frame, look)
 
 
+def test_a_picture_of_pillow_is_told_how_to_become_a_frame(stylizer: Stylizer) -> None:
+    picture: Any = Image.new("RGBA", (96, 64))
+    with pytest.raises(UsageError, match=r'give np\.asarray\(image\.convert\("RGB"\)\)') as refused:
+        stylizer(picture, RED)
+    frame = eval(str(refused.value).partition("give ")[2], {"np": np, "image": picture})
+    assert stylizer(frame, RED).shape == (64, 96, 3)
+
+
+def test_a_stylizer_shows_its_model_device_and_precision(stylizer: Stylizer) -> None:
+    name = stylizer.model.card.name
+    assert re.fullmatch(rf"<Stylizer '{name}' on cpu, \w+ fp32.*>", repr(stylizer))
+
+
+def test_a_gpu_that_pytorch_does_not_find_is_told_so(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count, message in (
+        (0, "PyTorch finds no NVIDIA GPU; it may be a build without CUDA"),
+        (1, "PyTorch finds 1 of NVIDIA's GPUs$"),
+    ):
+        monkeypatch.setattr("videostyle.device.gpus", lambda count=count: count)
+        with pytest.raises(UsageError, match=f"device 'cuda:1': {message}"):
+            Stylizer(small_model, device="cuda:1")
+
+
 def test_a_stylizer_takes_a_model_a_look_and_threads(
     small_model: Model, stylizer: Stylizer
 ) -> None:
@@ -202,10 +229,11 @@ def test_a_timeline_of_another_model_is_read_with_the_model(
 
 def test_text_and_the_name_of_a_file_are_told_apart(clip: Clip, stylizer: Stylizer) -> None:
     text = "version: 1\nkeyframes:\n" + "  - {at: 0s, mix: red}\n"
-    for source in (text, text + "# a long one" * 50, text.replace("0s", "0.0s")):
-        with pytest.raises(UsageError, match="a text of several lines; give it to parse_timeline"):
+    in_a_line = "{version: 1, keyframes: [{at: 0s, mix: red}]}"
+    for source in (text, text + "# a long one" * 50, text.replace("0s", "0.0s"), in_a_line):
+        with pytest.raises(UsageError, match=r"file's name belongs; give parse_timeline\(text\)"):
             read_timeline(source)
-        with pytest.raises(UsageError, match="a text of several lines; give it to parse_timeline"):
+        with pytest.raises(UsageError, match=r"file's name belongs; give parse_timeline\(text\)"):
             render(clip(), "out.mp4", source, stylizer=stylizer)
     with pytest.raises(UsageError, match="give YAML, or a file's name to read_timeline"):
         parse_timeline(Path("timelines/demo.yaml"))  # type: ignore[arg-type]

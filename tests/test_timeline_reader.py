@@ -530,6 +530,11 @@ def test_a_mistake_in_one_time_hides_no_other() -> None:
     assert re.findall(r"^t\.yaml:(\d+:\d+)", str(raised.value), re.M) == ["4:5", "5:16"]
 
 
+def test_a_document_prints_in_a_line() -> None:
+    document = parse_timeline(EXAMPLE, STYLES, name="t.yaml")
+    assert repr(document) == "<TimelineDocument 't.yaml', 5 keys>"
+
+
 def test_a_check_leaves_out_what_waits_for_the_video() -> None:
     document = parse_timeline(EXAMPLE, STYLES, name="t.yaml")
     assert document.check(None, None) == []
