@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -11,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pipeline import Clip
 
+import videostyle
 from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
-from videostyle.errors import ModelError, UsageError
+from videostyle.errors import ModelError, TimelineError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.network.model import Model, load_model
 from videostyle.network.model_card import read_model_card
@@ -114,6 +117,31 @@ def test_only_a_frame_is_painted(stylizer: Stylizer, frame: Any, found: str) -> 
             stylizer(frame, look)
 
 
+def test_a_picture_of_pillow_is_told_how_to_become_a_frame(stylizer: Stylizer) -> None:
+    picture: Any = Image.new("RGBA", (96, 64))
+    with pytest.raises(UsageError, match=r'give np\.asarray\(image\.convert\("RGB"\)\)') as refused:
+        stylizer(picture, RED)
+    frame = eval(str(refused.value).partition("give ")[2], {"np": np, "image": picture})
+    assert stylizer(frame, RED).shape == (64, 96, 3)
+
+
+def test_a_stylizer_shows_its_model_device_and_precision(stylizer: Stylizer) -> None:
+    name = stylizer.model.card.name
+    assert re.fullmatch(rf"<Stylizer '{name}' on cpu, \w+ fp32.*>", repr(stylizer))
+
+
+def test_a_gpu_that_pytorch_does_not_find_is_told_so(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count, message in (
+        (0, "PyTorch finds no NVIDIA GPU; it may be a build without CUDA"),
+        (1, "PyTorch finds 1 of NVIDIA's GPUs$"),
+    ):
+        monkeypatch.setattr("videostyle.device.gpus", lambda count=count: count)
+        with pytest.raises(UsageError, match=f"device 'cuda:1': {message}"):
+            Stylizer(small_model, device="cuda:1")
+
+
 def test_a_stylizer_takes_a_model_a_look_and_threads(
     small_model: Model, stylizer: Stylizer
 ) -> None:
@@ -140,9 +168,9 @@ def test_a_model_of_an_impossible_name_is_refused_in_a_line() -> None:
     assert len(str(refused.value)) < 400
 
 
-@pytest.mark.parametrize("period", [0, -1, math.inf, math.nan])
-def test_a_loop_without_a_period_is_refused(period: float) -> None:
-    with pytest.raises(ValueError, match="it must be above 0"):
+@pytest.mark.parametrize("period", [0, -1, math.inf, math.nan, "8s", None])
+def test_a_loop_without_a_period_is_refused(period: Any) -> None:
+    with pytest.raises(UsageError, match="it must be above 0"):
         Loop(period)
 
 
@@ -161,11 +189,57 @@ def test_the_errors_are_there_once_videostyle_is_imported() -> None:
     assert done.stdout.strip() == "1"
 
 
-@pytest.mark.parametrize("styles", ["red", 5, [1], "model"])
-def test_a_timeline_is_read_with_a_card_or_names(styles: Any, small_model: Model) -> None:
-    given = small_model if styles == "model" else styles
-    message = r"styles is .*; give model\.card, or a list of names"
+@pytest.mark.parametrize("styles", ["red", 5, [1]])
+def test_styles_that_are_neither_a_models_nor_names_are_refused(styles: Any) -> None:
+    message = r"styles is .*; give a model, or a list of names"
     with pytest.raises(UsageError, match=message):
-        read_timeline("timelines/demo.yaml", given)
+        read_timeline("timelines/demo.yaml", styles)
     with pytest.raises(UsageError, match=message):
-        parse_timeline("version: 1", "text", given)
+        parse_timeline("version: 1", styles)
+
+
+def test_a_timeline_of_another_model_is_read_with_the_model(
+    small_model: Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("version: 1\nkeyframes: [{at: 0s, mix: red}]\n")
+    for read, source in ((read_timeline, path), (parse_timeline, path.read_text())):
+        assert read(source, small_model).keys
+        assert read(source, small_model.card).keys
+        with pytest.raises(TimelineError, match=r"'red'; .*give styles=load_model\(FILE\)"):
+            read(source)
+
+
+def test_text_and_the_name_of_a_file_are_told_apart(clip: Clip, stylizer: Stylizer) -> None:
+    text = "version: 1\nkeyframes:\n" + "  - {at: 0s, mix: red}\n"
+    in_a_line = "{version: 1, keyframes: [{at: 0s, mix: red}]}"
+    for source in (text, text + "# a long one" * 50, text.replace("0s", "0.0s"), in_a_line):
+        with pytest.raises(UsageError, match=r"file's name belongs; give parse_timeline\(text\)"):
+            read_timeline(source)
+        with pytest.raises(UsageError, match=r"file's name belongs; give parse_timeline\(text\)"):
+            render(clip(), "out.mp4", source, stylizer=stylizer)
+    with pytest.raises(UsageError, match="give YAML, or a file's name to read_timeline"):
+        parse_timeline(Path("timelines/demo.yaml"))  # type: ignore[arg-type]
+
+
+def test_a_timeline_is_made_of_what_videostyle_shows() -> None:
+    by_hand = videostyle.Timeline(
+        videostyle.Track(
+            [
+                videostyle.Keyframe(0, "starry_night", "smooth"),
+                videostyle.Keyframe(4, {"great_wave": 1, "the_kiss": 3}, [0, 0, 1, 2]),
+            ]
+        ),
+        {"strength": videostyle.Track([videostyle.Keyframe(0, 0.8)])},
+        videostyle.Loop(8, bounce=True),
+    )
+    document = videostyle.parse_timeline(
+        "version: 1\nkeyframes:\n"
+        "  - {at: 0s, mix: starry_night, ease: smooth}\n"
+        "  - {at: 0s, strength: 0.8}\n"
+        "  - {at: 4s, mix: {great_wave: 1, the_kiss: 3}, ease: [0, 0, 1, 2]}\n"
+        "loop: {period: 8s, mode: bounce}\n"
+    )
+    assert isinstance(document, videostyle.TimelineDocument)
+    read, _ = document.resolve(8, 25)
+    assert [read.look_at(t / 4) for t in range(80)] == [by_hand.look_at(t / 4) for t in range(80)]

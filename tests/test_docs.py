@@ -76,7 +76,7 @@ def yaml_blocks() -> list[str]:
 
 @pytest.mark.parametrize("block", yaml_blocks())
 def test_every_timeline_in_the_documents_reads(block: str) -> None:
-    document = parse_timeline(block, "block", read_model_card("lean").style_names)
+    document = parse_timeline(block)
     _, warnings = document.resolve(8.0, Fraction(25))
     assert warnings == []
 

@@ -86,6 +86,24 @@ def test_a_generator_is_read_only_a_little_ahead(frames: Frames, stylizer: Styli
     assert taken <= 20 + stylizer.depth + 2
 
 
+def test_a_generator_is_let_go_of_when_the_painting_is_closed(
+    frames: Frames, stylizer: Stylizer
+) -> None:
+    closed = []
+
+    def camera() -> Iterator[npt.NDArray[np.uint8]]:
+        try:
+            while True:
+                yield frames[0]
+        finally:
+            closed.append(True)
+
+    painted = paint_frames(camera(), Look({"red": 1}), stylizer=stylizer)
+    next(painted)
+    painted.close()
+    assert closed
+
+
 def test_what_cannot_be_painted_is_named(
     frames: Frames, stylizer: Stylizer, tmp_path: Path
 ) -> None:

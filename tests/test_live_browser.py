@@ -540,7 +540,7 @@ def test_an_overdub_takes_over_what_is_touched_and_undo_gives_it_back(page: Any)
     wait_for(lambda: not state(page, "recording") and state(page, "timeline.yaml") != text)
     assert state(page, "timeline.tracks.mix").pop()["value"] == {"the_scream": 1}
     names = [style["name"] for style in state(page, "styles")]
-    new = parse_timeline(state(page, "timeline.yaml"), "t", names).resolve(None, None)[0]
+    new = parse_timeline(state(page, "timeline.yaml"), names).resolve(None, None)[0]
     for seconds, mix in page.evaluate("shown"):
         played = new.look_at(seconds).mix
         for name in {*mix, *played}:

@@ -60,9 +60,7 @@ def test_every_frame_is_played_back_as_it_was_shown(
     looks: list[dict[str, float]], frames: int
 ) -> None:
     samples = moves(looks, frames)
-    timeline, _ = parse_timeline(dump_timeline(to_timeline(samples)), "t", STYLES).resolve(
-        None, None
-    )
+    timeline, _ = parse_timeline(dump_timeline(to_timeline(samples)), STYLES).resolve(None, None)
     for sample in samples:
         assert difference(timeline.look_at(sample.seconds), sample.look) <= ALLOWED
 
@@ -133,7 +131,7 @@ def test_a_performance_of_cuts_has_no_more_keys_than_cuts(
 
 def test_a_take_in_a_timeline_begins_and_ends_with_a_cut() -> None:
     text = "version: 1\nkeyframes: [{at: 0s, mix: a}]\n"
-    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    old = parse_timeline(text, STYLES).resolve(None, None)[0]
     take = [Sample(4 + number / FPS, Look({"b": 1})) for number in range(FPS + 1)]
     assert keys_of(to_timeline(take, old)) == [
         (0, {"a": 1}, hold),
@@ -145,7 +143,7 @@ def test_a_take_in_a_timeline_begins_and_ends_with_a_cut() -> None:
 @given(st.lists(weights, min_size=2, max_size=5))
 def test_what_was_recorded_reads_the_same_after_an_edit(looks: list[dict[str, float]]) -> None:
     text = dump_timeline(to_timeline(moves(looks, 20)))
-    assert dump_timeline(parse_timeline(text, "t", STYLES).resolve(None, None)[0]) == text
+    assert dump_timeline(parse_timeline(text, STYLES).resolve(None, None)[0]) == text
 
 
 def test_other_sliders_get_tracks_of_their_own() -> None:
@@ -162,7 +160,7 @@ keyframes:
   - {at: 1s, mix: a, stroke: 1, ease: smooth}
   - {at: 9s, mix: {b: 1, c: 1}, stroke: 3}
 """
-    return parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    return parse_timeline(text, STYLES).resolve(None, None)[0]
 
 
 @given(st.floats(0, 10), st.floats(0.1, 4), weights)
@@ -184,10 +182,10 @@ def test_a_timeline_goes_where_it_went_outside_a_performance(
 def test_what_is_recorded_past_the_period_of_a_loop_is_shown(mode: str) -> None:
     loop = f"loop: {{period: 1s, mode: {mode}}}"
     text = f"version: 1\nkeyframes: [{{at: 0s, mix: a}}, {{at: 0.9s, mix: b, stroke: 2}}]\n{loop}\n"
-    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    old = parse_timeline(text, STYLES).resolve(None, None)[0]
     samples = [Sample(number / FPS, Look({"c": 1})) for number in range(50, 76)]
     new = to_timeline(samples, unrolled(old, 5.0, FPS))
-    assert parse_timeline(dump_timeline(new), "t", STYLES).resolve(None, None)[0].loop is None
+    assert parse_timeline(dump_timeline(new), STYLES).resolve(None, None)[0].loop is None
     for number in range(5 * FPS + 1):
         wanted = Look({"c": 1}) if 50 <= number <= 75 else old.look_at(number / FPS)
         assert difference(new.look_at(number / FPS), wanted) <= 2 * ALLOWED
@@ -201,7 +199,7 @@ def test_a_loop_is_written_out_with_few_keys_and_its_cuts(mode: str) -> None:
   - {at: 0.61s, mix: c, stroke: 2}
   - {at: 1.5s, mix: a, stroke: 1}"""
     text = f"version: 1\nkeyframes:{keys}\nloop: {{period: 0.77s, mode: {mode}}}\n"
-    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    old = parse_timeline(text, STYLES).resolve(None, None)[0]
     new = unrolled(old, 600.0, FPS)
     assert new.loop is None
     assert len(new.mix.keyframes) < 10 * 600 / 0.77
@@ -215,7 +213,7 @@ def test_a_loop_is_written_out_with_few_keys_and_its_cuts(mode: str) -> None:
 def test_a_loop_goes_back_to_its_end_and_cuts_where_it_turns(ease: str, end: float) -> None:
     keys = f"[{{at: 0s, mix: a, ease: {ease}}}, {{at: 2s, mix: b}}]"
     text = f"version: 1\nkeyframes: {keys}\nloop: {{period: 2s, mode: bounce}}\n"
-    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    old = parse_timeline(text, STYLES).resolve(None, None)[0]
     new = unrolled(old, end, FPS)
     for number in range(int(end * FPS)):
         assert difference(new.look_at(number / FPS), old.look_at(number / FPS)) <= 2 * ALLOWED
@@ -234,7 +232,7 @@ def test_an_overdub_is_played_back_as_it_was_shown_and_leaves_the_rest(
     keys = [f"{{at: {2 * n}s, mix: {mix}, ease: smooth}}" for n, mix in enumerate(looks)]
     stroke = "{at: 1s, stroke: 1, ease: ease-in}, {at: 9s, stroke: 3}"
     text = f"version: 1\nkeyframes: [{', '.join(keys)}, {stroke}]".replace("'", "")
-    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    old = parse_timeline(text, STYLES).resolve(None, None)[0]
     controls = Controls(timeline=old, follow=True, recording=True)
     samples, hands = [], {}
     for number in range(start, start + 120):
@@ -245,7 +243,7 @@ def test_an_overdub_is_played_back_as_it_was_shown_and_leaves_the_rest(
             controls = replace(controls, touched=Touched(dict(hands), is_whole))
         samples.append(Sample(number / FPS, controls.look_at(number / FPS)))
     new = to_timeline(samples, old)
-    read = parse_timeline(dump_timeline(new), "t", STYLES).resolve(None, None)[0]
+    read = parse_timeline(dump_timeline(new), STYLES).resolve(None, None)[0]
     for sample in samples:
         assert difference(read.look_at(sample.seconds), sample.look) <= ALLOWED
     for number in (*range(start + 10), *range(start + 120, 400)):
@@ -256,7 +254,7 @@ def test_an_overdub_is_played_back_as_it_was_shown_and_leaves_the_rest(
 
 def test_a_fader_that_is_touched_is_mixed_with_what_the_timeline_says() -> None:
     text = "version: 1\nkeyframes: [{at: 0s, mix: a}, {at: 4s, mix: b}]"
-    timeline = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    timeline = parse_timeline(text, STYLES).resolve(None, None)[0]
     over = Controls(timeline=timeline, follow=True, touched=Touched({"c": 1, "b": 0}))
     assert over.look_at(0).mix == {"a": 0.5, "c": 0.5}
     assert over.look_at(2).mix == pytest.approx({"a": 1 / 3, "c": 2 / 3})
@@ -278,7 +276,7 @@ def test_what_was_not_touched_leaves_the_timeline_itself() -> None:
 
 def test_a_slow_move_is_followed_from_where_it_leaves_the_timeline() -> None:
     text = "version: 1\nkeyframes: [{at: 2s, mix: {a: 2, b: 1}, ease: smooth}, {at: 8s, mix: c}]"
-    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    old = parse_timeline(text, STYLES).resolve(None, None)[0]
     controls = Controls(timeline=old, follow=True)
     samples = []
     for number in range(110, 250):
@@ -297,7 +295,7 @@ def test_a_second_performance_may_begin_and_end_with_the_frames_of_the_first() -
         for style in ("b", "c"):
             times = [number / FPS for number in range(start, start + 30)]
             timeline = to_timeline([Sample(time, Look({style: 1})) for time in times], timeline)
-            timeline = parse_timeline(dump_timeline(timeline), "t", STYLES).resolve(None, None)[0]
+            timeline = parse_timeline(dump_timeline(timeline), STYLES).resolve(None, None)[0]
         assert timeline.look_at(times[0]).mix == timeline.look_at(times[-1]).mix == {"c": 1}
         for time in (times[0] - 1 / FPS, times[-1] + 1 / FPS):
             assert difference(timeline.look_at(time), old.look_at(time)) <= ALLOWED
@@ -305,7 +303,7 @@ def test_a_second_performance_may_begin_and_end_with_the_frames_of_the_first() -
 
 def test_a_cut_after_a_performance_stays_a_cut() -> None:
     text = "version: 1\nkeyframes: [{at: 0s, mix: a, ease: hold}, {at: 60s, mix: b}]\n"
-    old = parse_timeline(text, "t", STYLES).resolve(None, None)[0]
+    old = parse_timeline(text, STYLES).resolve(None, None)[0]
     new = to_timeline([Sample(1 + number / FPS, Look({"c": 1})) for number in range(FPS)], old)
     for time in (0.5, 2.1, 30.0, 59.9):
         assert new.look_at(time).mix == {"a": 1}
@@ -315,7 +313,7 @@ def test_a_cut_after_a_performance_stays_a_cut() -> None:
 def test_keys_before_the_start_are_cut() -> None:
     keys = "{at: -5s, mix: a, stroke: 2}, {at: 4s, mix: b}, {at: 5s, stroke: 1}"
     text = f"version: 1\nkeyframes: [{keys}]"
-    old = parse_timeline(text, "t", STYLES).resolve(1.0, None)[0]
+    old = parse_timeline(text, STYLES).resolve(1.0, None)[0]
     new = from_start(old)
     assert dump_timeline(new)
     for time in (0.0, 0.5, 1.0, 3.0, 5.0):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,7 +106,7 @@ def test_an_overshooting_ease_stays_in_range() -> None:
 
 def test_a_track_that_there_is_not_is_named() -> None:
     mix = Track([Keyframe(0, {"a": 1.0})])
-    with pytest.raises(ValueError, match="no track 'strenght'; its scalars are strength, keep_c"):
+    with pytest.raises(UsageError, match="no track 'strenght'; its scalars are strength, keep_c"):
         Timeline(mix, {"strenght": Track([Keyframe(0, 0.5)])})
 
 
@@ -174,6 +177,89 @@ def test_a_plot_marks_the_keys_of_every_round_of_a_loop() -> None:
 
 
 def test_keys_out_of_order_or_at_one_time_are_refused() -> None:
-    for seconds in ([1, 0], [1, 1], [math.nan], []):
-        with pytest.raises(ValueError, match="keyframes"):
+    for seconds in ([1, 0], [1, 1], []):
+        with pytest.raises(UsageError, match="keyframes"):
             Track([Keyframe(time, 1.0, linear) for time in seconds])
+
+
+def test_weights_of_a_key_are_divided_by_their_sum() -> None:
+    keys = [Keyframe(0, {"a": 2, "c": 0}), Keyframe(10, {"b": 1})]
+    assert dict(Timeline(Track(keys)).look_at(5).mix) == {"a": 0.5, "b": 0.5}
+    assert Keyframe(0, {"a": 3, "b": 1}).value == {"a": 0.75, "b": 0.25}
+
+
+def test_a_mixture_that_is_used_again_stays_as_it_is_to_the_last_digit() -> None:
+    key = Keyframe(0, {"a": 0.1, "b": 0.2, "c": 0.4})
+    assert replace(key, seconds=1).value is key.value
+    assert Look(key.value).mix is key.value
+
+
+def test_a_key_is_written_as_in_yaml() -> None:
+    key = Keyframe(0, "starry_night", "smooth")
+    assert key.value == {"starry_night": 1}
+    assert key.ease is EASINGS["smooth"]
+    assert Keyframe(0, 1, [0.1, 0, 0.5, 2]).ease == CubicBezier(0.1, 0, 0.5, 2)
+    assert Keyframe(np.float32(0.5), np.int64(2), math.sqrt).ease is math.sqrt
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (("1s", "a"), "a keyframe's time is '1s'; it must be a finite number of seconds"),
+        ((math.nan, "a"), "a keyframe's time is nan"),
+        ((0, None), r"value is None; give a mixture, such as \{\"starry_night\": 1\}, or"),
+        ((0, {"a": -1}), "weight of 'a' is -1"),
+        ((0, {}), "must not all be 0"),
+        ((0, "a", "smoth"), "ease is 'smoth'; it must be one of hold, .*; did you mean 'smooth'"),
+        ((0, "a", 3), "ease is 3; it must be one of"),
+        ((0, "a", [2, 0, 1, 1]), r"ease is \[2, 0, 1, 1\]; the first and third number must be"),
+        ((0, "a", [0, 0, 1]), "four numbers or a function"),
+    ],
+)
+def test_what_is_no_key_is_named(key: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Keyframe(*key)
+
+
+MIX = Track([Keyframe(0, "a")])
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (({"version": 1},), r"mix is {'version': 1}; give Track\(.*parse_timeline\(text\)"),
+        ((Track([Keyframe(2, 0.5)]),), r"mix is 0\.5 at 2 s; it must be a style's name, or"),
+        ((MIX, {"strength": 0.5}), r"strength is 0\.5; give Track\(\[Keyframe\(0\.0, 1\.0\)"),
+        ((MIX, {"strength": MIX}), "strength is {'a': 1.0} at 0 s; it must be from 0 to 1"),
+        ((MIX, {"stroke": Track([Keyframe(1, 9)])}), "stroke is 9.0 at 1 s; it must be from 0.25"),
+        ((MIX, 0.5), "scalars is 0.5; give"),
+        ((MIX, {}, 8), r"loop is 8; give Loop\(8\.0\)"),
+    ],
+)
+def test_what_is_no_part_of_a_timeline_is_named(parts: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Timeline(*parts)
+
+
+@pytest.mark.parametrize("keyframes", ["ab", [("a", 1)], 5, Keyframe(0, "a")])
+def test_a_track_has_keyframes_alone(keyframes: Any) -> None:
+    with pytest.raises(UsageError, match=r"keyframes are .*; give a list of them"):
+        Track(keyframes)
+
+
+def test_a_loop_bounces_or_not() -> None:
+    with pytest.raises(UsageError, match="bounce is 'repeat'; it must be True or False"):
+        Loop(8, "repeat")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seconds", ["1s", math.nan, math.inf, None])
+def test_a_time_that_is_none_has_no_look(seconds: Any) -> None:
+    with pytest.raises(UsageError, match="it must be a finite number of seconds"):
+        Timeline(MIX).look_at(seconds)
+
+
+def test_a_timeline_shows_what_it_is() -> None:
+    keys = [Keyframe(0, {"a": 3, "b": 1}, "smooth"), Keyframe(1.5, "b", [0, 0, 1, 2])]
+    assert repr(keys[0]) == "Keyframe(0, {'a': 0.75, 'b': 0.25}, 'smooth')"
+    timeline = Timeline(Track(keys), {"stroke": Track([Keyframe(0, 1)])})
+    assert repr(timeline) == "<Timeline: mix of 2 keys up to 1.5 s, stroke of 1 key up to 0 s>"

@@ -41,7 +41,7 @@ loop: {period: 8s, mode: bounce}
 
 
 def parse(text: str, duration: float = 8.0) -> tuple[Timeline, list[str]]:
-    return parse_timeline(text, "t.yaml", STYLES).resolve(duration, Fraction(25))
+    return parse_timeline(text, STYLES, name="t.yaml").resolve(duration, Fraction(25))
 
 
 def keys(*items: str) -> str:
@@ -143,7 +143,7 @@ def test_a_mistake_is_named_with_its_place(
 @pytest.mark.parametrize("words", ["Great Wave off Kanagawa", "kanagawa", "Kanagawa!"])
 def test_a_title_or_a_word_of_it_suggests_the_style(words: str) -> None:
     with pytest.raises(TimelineError, match=f"style '{words}'; did you mean great_wave"):
-        parse_timeline(keys(f"{{at: 0s, mix: {words}}}"), "t.yaml", read_model_card("lean"))
+        parse_timeline(keys(f"{{at: 0s, mix: {words}}}"), read_model_card("lean"))
 
 
 def test_all_mistakes_are_listed_with_their_lines() -> None:
@@ -212,7 +212,9 @@ def test_one_mistake_is_not_told_twice() -> None:
 def test_mistakes_in_times_are_told_with_all_others() -> None:
     items = ["{at: 0s, mix: nope}", "{at: 1s, mix: original}", "{at: 1s, mix: original}"]
     with pytest.raises(TimelineError) as raised:
-        parse_timeline(keys(*items, "{at: 50%, stroke: 1}") + "loop: {period: 0s}\n", "t.yaml", ())
+        parse_timeline(
+            keys(*items, "{at: 50%, stroke: 1}") + "loop: {period: 0s}\n", (), name="t.yaml"
+        )
     found = [line for line in str(raised.value).splitlines() if line.startswith("t.yaml")]
     assert len(found) == 3
     for line, message in zip(found, ("unknown style", "two keys of mix", "period"), strict=True):
@@ -261,12 +263,12 @@ def test_a_picture_shows_the_first_key_of_each_track() -> None:
 )
 def test_a_length_or_rate_no_video_has_is_refused(duration: Any, rate: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        parse_timeline(EXAMPLE, "t.yaml", STYLES).resolve(duration, rate)
+        parse_timeline(EXAMPLE, STYLES, name="t.yaml").resolve(duration, rate)
 
 
 @pytest.mark.parametrize("number", [int, float, np.float32, np.int64, Fraction])
 def test_lengths_and_rates_may_be_numbers_of_any_kind(number: Callable[[int], Any]) -> None:
-    document = parse_timeline(keys("{at: -25f, mix: great_wave}"), "t.yaml", STYLES)
+    document = parse_timeline(keys("{at: -25f, mix: great_wave}"), STYLES, name="t.yaml")
     timeline, _ = document.resolve(number(8), number(25))
     assert timeline.end_seconds == 7
 
@@ -324,7 +326,9 @@ def test_a_frame_that_no_second_has_is_a_mistake_with_its_place() -> None:
 
 def test_a_key_in_frames_meets_a_frame_that_came_early_by_the_clock() -> None:
     document = parse_timeline(
-        keys("{at: 0s, mix: original, ease: hold}", "{at: 1f, mix: great_wave}"), "t.yaml", STYLES
+        keys("{at: 0s, mix: original, ease: hold}", "{at: 1f, mix: great_wave}"),
+        STYLES,
+        name="t.yaml",
     )
     timeline, _ = document.resolve(1.0, Fraction(30), Fraction(1, 100))  # as in a GIF
     assert timeline.look_at(0.03).mix == {"great_wave": 1}
@@ -332,14 +336,14 @@ def test_a_key_in_frames_meets_a_frame_that_came_early_by_the_clock() -> None:
 
 
 def test_a_time_that_needs_the_length_waits_for_it() -> None:
-    document = parse_timeline(EXAMPLE, "t.yaml", STYLES)
+    document = parse_timeline(EXAMPLE, STYLES, name="t.yaml")
     assert document.needs_duration
     with pytest.raises(TimelineError, match=r"50% needs the video's length; .* give the duration"):
         document.resolve(None, Fraction(25))
 
 
 def test_a_time_in_frames_waits_for_the_rate() -> None:
-    document = parse_timeline(keys("{at: 12f, mix: great_wave}"), "t.yaml", STYLES)
+    document = parse_timeline(keys("{at: 12f, mix: great_wave}"), STYLES, name="t.yaml")
     with pytest.raises(TimelineError, match=r"12f needs the frame rate; .* or give the rate"):
         document.resolve(8.0, None)
 
@@ -526,8 +530,13 @@ def test_a_mistake_in_one_time_hides_no_other() -> None:
     assert re.findall(r"^t\.yaml:(\d+:\d+)", str(raised.value), re.M) == ["4:5", "5:16"]
 
 
+def test_a_document_prints_in_a_line() -> None:
+    document = parse_timeline(EXAMPLE, STYLES, name="t.yaml")
+    assert repr(document) == "<TimelineDocument 't.yaml', 5 keys>"
+
+
 def test_a_check_leaves_out_what_waits_for_the_video() -> None:
-    document = parse_timeline(EXAMPLE, "t.yaml", STYLES)
+    document = parse_timeline(EXAMPLE, STYLES, name="t.yaml")
     assert document.check(None, None) == []
-    waiting = parse_timeline(keys("{at: end, mix: original}"), "t.yaml", STYLES)
+    waiting = parse_timeline(keys("{at: end, mix: original}"), STYLES, name="t.yaml")
     assert waiting.check(None, None) == []

@@ -25,7 +25,7 @@ VALIDATOR = Draft7Validator(SCHEMA)
 def reads(document: Any) -> bool:
     text = json.dumps(document)  # JSON is YAML
     try:
-        parse_timeline(text, "t.yaml", STYLES).resolve(8.0, Fraction(25))
+        parse_timeline(text, STYLES, name="t.yaml").resolve(8.0, Fraction(25))
     except TimelineError:
         return False
     return True

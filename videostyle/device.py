@@ -92,5 +92,7 @@ def choose_device(name: str) -> str:
         return "cpu"
     number = int(name.partition(":")[2] or 0)
     if number >= gpus():
-        raise UsageError(f"device {name!r}: this machine has {gpus()} GPUs")
+        found = f"{gpus()} of NVIDIA's GPUs" if gpus() else "no NVIDIA GPU"
+        hint = "" if gpus() else "; it may be a build without CUDA, or the driver may be missing"
+        raise UsageError(f"device {name!r}: PyTorch finds {found}{hint}")
     return f"cuda:{number}"

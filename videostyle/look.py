@@ -34,7 +34,7 @@ def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
     for name, weight in mixture.items():
         if not isinstance(name, str):
             raise UsageError(f'a mixture names the style {name!r}; names are text, "starry_night"')
-        weights[name] = _number(weight)
+        weights[name] = as_float(weight)
         if not 0 <= weights[name] < math.inf:
             raise UsageError(
                 f"weight of {name!r} is {weight!r}; weights are numbers, finite and not negative"
@@ -47,12 +47,18 @@ def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
     return {name: weight / largest / total for name, weight in weights.items() if weight > 0}
 
 
-def _number(value: object) -> float:
+def as_float(value: object) -> float:
     """Python's own number, whatever library's it was; NaN for what is none."""
     try:
         return float(value) if isinstance(value, Real) else math.nan
     except OverflowError:
         return math.inf
+
+
+def fixed_mixture(mixture: Mapping[str, float]) -> Mapping[str, float]:
+    """As `normalize_mixture`, but it cannot change, and comes back as it is when given again."""
+    is_fixed = isinstance(mixture, _Weights) and mixture
+    return mixture if is_fixed else _Weights(normalize_mixture(mixture))
 
 
 class _Weights(Mapping[str, float]):
@@ -96,14 +102,14 @@ class Look:
     painted: Mapping[str, float] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        mix = normalize_mixture(self.mix)
+        mix = fixed_mixture(self.mix)
         for name, (low, high, _) in SCALARS.items():
             value = getattr(self, name)
-            number = _number(value)
+            number = as_float(value)
             if not low <= number <= high:
                 raise UsageError(f"{name} is {value!r}; it must be from {low:g} to {high:g}")
             object.__setattr__(self, name, number)
-        object.__setattr__(self, "mix", _Weights(mix))
+        object.__setattr__(self, "mix", mix)
         styles = {name: weight for name, weight in mix.items() if name != ORIGINAL}
         painted = normalize_mixture(styles) if styles else {}
         object.__setattr__(self, "painted", _Weights(painted))

@@ -475,7 +475,7 @@ class Session:
                 "does not read; use fewer keys, or render it with: videostyle render -t"
             )
         card = self.player.stylizer.model.card
-        document = parse_timeline(source, "timeline", card) if source.strip() else None
+        document = parse_timeline(source, card, name="timeline") if source.strip() else None
         with self._lock:
             self._take_timeline(message, source, document)
 

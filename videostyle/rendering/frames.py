@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Iterator, Sized
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,9 +29,9 @@ def paint_frames(
     fps: str | float | Fraction = 25,
     stylizer: Stylizer | None = None,
     stabilize: bool = True,
-) -> Iterator[Picture]:
+) -> Generator[Picture]:
     """Paint RGB frames (H, W, 3) uint8 in order, of which there are `fps` a second, and yield
-    their pastiches, of the same shape, new and C-contiguous.
+    their pastiches, of the same shape, new and C-contiguous. `close()` lets go of `frames`.
 
     frames: a list, or a generator without an end, such as of a camera; some are taken in advance,
     because several are in work at once, and are lost with an error of the generator. timeline: a

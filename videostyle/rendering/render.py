@@ -34,7 +34,7 @@ from videostyle.look import Look
 from videostyle.media.frame import Cut
 from videostyle.media.info import MediaInfo, check_max_size
 from videostyle.network.model import load_model
-from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, read_model_card
+from videostyle.network.model_card import DEFAULT_MODEL, STYLE_NAME, ModelCard, read_model_card
 from videostyle.rendering.choices import BARS, HDR, HWACCEL
 from videostyle.rendering.painter import Account, Assignment, Painted, Painter, Progress
 from videostyle.rendering.workers import paint_in_processes
@@ -321,12 +321,11 @@ def timeline_for(
 
 def timeline_file(name: str | Path, style_names: Iterable[str]) -> TimelineDocument:
     """Read a timeline. Raises UsageError, also for what may be meant as a style, TimelineError."""
-    path = Path(name)
-    if path.name == str(name) and not (path.suffix or path.exists()):
+    if STYLE_NAME.fullmatch(str(name).lower()) and not Path(name).exists():
         raise UsageError(
-            f'{path}: no such timeline; for one style throughout give Look({{"{path}": 1}})'
+            f'{name}: no such timeline; for one style throughout give Look({{"{name}": 1}})'
         )
-    return read_timeline(path, tuple(style_names))
+    return read_timeline(name, tuple(style_names))
 
 
 def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:

@@ -71,6 +71,9 @@ class Stylizer:
         self.frames_in_strips = 0  # for want of memory
         self._strip_lines: dict[tuple[int, ...], int] = {}  # by the shape of what was too large
 
+    def __repr__(self) -> str:
+        return f"<Stylizer {self.model.card.name!r:.80} on {self._engine.description}>"
+
     def __reduce__(self) -> tuple[Callable[..., Stylizer], tuple[Model]]:
         # An engine is not copied; another process makes its own.
         return partial(Stylizer, **self.settings), (self.model,)
@@ -287,7 +290,10 @@ def check_frame(frame: Any) -> None:
     is_rgb = is_array and frame.ndim == 3 and frame.shape[2] == 3 and frame.size > 0
     if not (is_rgb and frame.dtype == np.uint8):
         found = f"{frame.shape} {frame.dtype}" if is_array else type(frame).__name__
-        raise UsageError(f"a frame is (H, W, 3) uint8, not {found}")
+        hint = ""
+        if isinstance(frame, Image.Image):
+            hint = '; give np.asarray(image.convert("RGB"))'
+        raise UsageError(f"a frame is (H, W, 3) uint8, not {found}{hint}")
 
 
 def layers(lines: int, height: int) -> list[float]:

@@ -28,13 +28,17 @@ class ReadKey:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TimelineDocument:
     """A timeline that has been read; its times wait for the video's length and rate."""
 
     keys: tuple[ReadKey, ...]
     loop: tuple[Time, bool, Place] | None
     mistakes: Mistakes
+
+    def __repr__(self) -> str:
+        count = len(self.keys)
+        return f"<TimelineDocument {self.mistakes.name!r:.80}, {count} key{'s' * (count > 1)}>"
 
     @property
     def needs_duration(self) -> bool:
@@ -51,7 +55,7 @@ class TimelineDocument:
         return [key.at for key in self.keys] + ([self.loop[0]] if self.loop else [])
 
     def resolve(
-        self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
+        self, duration: float | None, rate: float | Fraction | None, tick: Fraction | None = None
     ) -> tuple[Timeline, list[str]]:
         """Settle every time; return the timeline and the first of its warnings.
 
@@ -64,7 +68,7 @@ class TimelineDocument:
         mix = tracks.pop("mix")
         return Timeline(mix, tracks, loop), first_of(warnings)
 
-    def check(self, duration: float | None, rate: Fraction | None) -> list[str]:
+    def check(self, duration: float | None, rate: float | Fraction | None) -> list[str]:
         """As `resolve`, but times that need what is None are left out. Returns all warnings."""
 
         def is_known(time: Time) -> bool:
@@ -78,9 +82,12 @@ class TimelineDocument:
         return warnings
 
     def _tracks_and_loop(
-        self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
+        self,
+        length: float | None,
+        per_second: float | Fraction | None,
+        tick: Fraction | None = None,
     ) -> tuple[dict[str, Track[Any]], Loop | None, list[str]]:
-        duration, rate = _length_of(duration), _rate_of(rate)
+        duration, rate = _length_of(length), _rate_of(per_second)
         report = self.mistakes.copy()
         settled = [
             (_settle(key.at, key.place, duration, rate, report, tick), key) for key in self.keys

@@ -7,8 +7,12 @@ and step-start would jump at the key itself, which then has no value of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from numbers import Real
+
+from videostyle.errors import UsageError
 
 Easing = Callable[[float], float]
 
@@ -67,3 +71,30 @@ EASINGS: Mapping[str, Easing] = {
     "ease-out": CubicBezier(0, 0, 0.58, 1),
     "ease-in-out": CubicBezier(0.42, 0, 0.58, 1),
 }
+
+
+def easing(ease: str | Sequence[float] | Easing) -> Easing:
+    """The easing of a name in EASINGS, of the four numbers of a CubicBezier, or a function itself.
+
+    Raises UsageError for anything else.
+    """
+    if isinstance(ease, str) and ease in EASINGS:
+        return EASINGS[ease]
+    if callable(ease):
+        return ease
+    if isinstance(ease, Sequence) and len(ease) == 4 and all(isinstance(x, Real) for x in ease):
+        try:
+            return CubicBezier(*map(float, ease))
+        except ValueError as error:
+            raise UsageError(f"ease is {ease!r}; {error}") from error
+    close = get_close_matches(ease[:80], EASINGS, 1) if isinstance(ease, str) else ()
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    names = ", ".join(EASINGS)
+    raise UsageError(
+        f"ease is {ease!r:.80}; it must be one of {names}, four numbers or a function{hint}"
+    )
+
+
+def name_of(ease: Easing) -> str | None:
+    """The first name in EASINGS of an easing, None for one that has none."""
+    return next((name for name, known in EASINGS.items() if known == ease), None)

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -26,6 +26,9 @@ from videostyle.timeline.document import VERSION, ReadKey, TimelineDocument
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing
 from videostyle.timeline.mistakes import Mistakes, Place
 from videostyle.timeline.timeline import TRACKS, Mixture
+
+if TYPE_CHECKING:
+    from videostyle.network.model import Model
 
 MAX_BYTES = 16 << 20
 
@@ -54,21 +57,24 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_timeline(
-    path: str | Path, styles: ModelCard | Sequence[str] | None = None
+    path: str | Path, styles: Model | ModelCard | Sequence[str] | None = None
 ) -> TimelineDocument:
-    """Read a file. styles: what it may mix beside `original`, a model's card or names (a card tells
-    what a title means, too); None for the default model's.
+    """Read a file. styles: what it may mix beside `original`: those of a model, which may be given
+    by its card, or names (a model tells what a title means, too); None for the default model's.
 
     Raises TimelineError: one line a mistake, starting with file:line:column. Raises UsageError for
-    what is no file that can be read, and for styles that are neither a card nor names.
+    what is no file that can be read, and for styles that are neither a model's nor names.
     """
-    titles = _titles(read_model_card(DEFAULT_MODEL) if styles is None else styles)
     if not isinstance(path, str | PathLike):
         raise UsageError(f"path is {path!r}; give the name of a YAML file")
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
+        if "\n" in str(path) or "keyframes:" in str(path):
+            raise UsageError(
+                "a timeline's text stands where a file's name belongs; give parse_timeline(text)"
+            ) from error
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # a NUL, or half of a character
         raise UsageError(f"path is {str(path)!r}; no file has such a name") from error
@@ -79,34 +85,38 @@ def read_timeline(
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise TimelineError(f"{path}:{line}:1: not UTF-8 text; save the file as UTF-8") from error
-    return _parse(text, str(path), titles)
+    return parse_timeline(text, styles, name=str(path))
 
 
-def parse_timeline(text: str, name: str, styles: ModelCard | Sequence[str]) -> TimelineDocument:
+def parse_timeline(
+    text: str, styles: Model | ModelCard | Sequence[str] | None = None, *, name: str = "timeline"
+) -> TimelineDocument:
     """Read a timeline from text; `name` stands in messages where a file's name would. styles: as in
     `read_timeline`.
 
-    Raises TimelineError, UsageError for styles that are neither a card nor names.
+    Raises TimelineError, UsageError for what is no text and for styles that are neither a model's
+    nor names.
     """
-    return _parse(text, name, _titles(styles))
-
-
-def _titles(styles: ModelCard | Sequence[str]) -> Mapping[str, str]:
-    """Of the styles, by name; empty for those of which the name alone is given."""
-    if isinstance(styles, ModelCard):
-        return styles.titles
-    names = tuple(styles) if isinstance(styles, Iterable) else (None,)
-    if isinstance(styles, str) or not all(isinstance(name, str) for name in names):
-        raise UsageError(f"styles is {styles!r:.80}; give model.card, or a list of names")
-    return dict.fromkeys(names, "")
-
-
-def _parse(text: str, name: str, titles: Mapping[str, str]) -> TimelineDocument:
+    if not isinstance(text, str):
+        raise UsageError(f"text is {text!r:.80}; give YAML, or a file's name to read_timeline")
+    titles = _titles(read_model_card(DEFAULT_MODEL) if styles is None else styles)
     mistakes = Mistakes(name, text.splitlines())
-    document = _Reader(mistakes, titles).document(_compose(text, mistakes))
+    reader = _Reader(mistakes, titles, is_default=styles is None)
+    document = reader.document(_compose(text, mistakes))
     if mistakes.found:
         document.check(None, None)  # for mistakes in times, to be told together with these
     return document
+
+
+def _titles(styles: Model | ModelCard | Sequence[str]) -> Mapping[str, str]:
+    """Of the styles, by name; empty for those of which the name alone is given."""
+    card = getattr(styles, "card", styles)
+    if isinstance(card, ModelCard):
+        return card.titles
+    names: tuple[Any, ...] = tuple(styles) if isinstance(styles, Iterable) else (None,)
+    if isinstance(styles, str) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"styles is {styles!r:.80}; give a model, or a list of names")
+    return dict.fromkeys(names, "")
 
 
 def _compose(text: str, mistakes: Mistakes) -> yaml.Node:
@@ -176,11 +186,13 @@ def _refused(event: Any) -> str | None:
 
 
 class _Reader:
-    """Turns nodes into keys, noting every mistake and going on."""
+    """Turns nodes into keys, noting every mistake and going on. titles: of the styles, by name;
+    is_default: those of DEFAULT_MODEL, because none were given."""
 
-    def __init__(self, mistakes: Mistakes, titles: Mapping[str, str]) -> None:
+    def __init__(self, mistakes: Mistakes, titles: Mapping[str, str], *, is_default: bool) -> None:
         self.mistakes = mistakes
         self.titles = titles
+        self.is_default = is_default
         self.tempo: Tempo | None = None
 
     def document(self, root: yaml.Node) -> TimelineDocument:
@@ -300,6 +312,8 @@ class _Reader:
         hint = "`videostyle styles` lists them"
         if meant := near_styles(node.value, self.titles):
             hint = f"did you mean {' or '.join(meant)}?"
+        if self.is_default:
+            hint += f" (for another model than {DEFAULT_MODEL} give styles=load_model(FILE))"
         self.wrong(node, f"unknown style {node.value!r}; {hint}")
         return False
 

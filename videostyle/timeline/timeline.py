@@ -7,43 +7,103 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from itertools import pairwise
+from numbers import Real
+from typing import Any, Generic, TypeVar, overload
 
 from videostyle.errors import UsageError
-from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
+from videostyle.look import ORIGINAL, SCALARS, Look, as_float, fixed_mixture, normalize_mixture
 from videostyle.timecode import NEAR
-from videostyle.timeline.easing import Easing, linear
+from videostyle.timeline.easing import Easing, easing, linear, name_of
 
 T = TypeVar("T")
 Mixture = Mapping[str, float]
 TRACKS = ("mix", *SCALARS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Keyframe(Generic[T]):
-    """One value of one track. `ease` says how the curve leaves it."""
+    """One value of one track, at so many seconds from the first frame.
+
+    value: a mixture, whose weights are divided by their sum, a style's name, which is a mixture of
+    it alone, or, in other tracks than mix, a number. ease: how the curve leaves it: `linear` or
+    another name of EASINGS, four numbers [x1, y1, x2, y2] as of CSS's cubic-bezier, or a function
+    from [0, 1] to a fraction. Raises UsageError for anything else.
+    """
 
     seconds: float
     value: T
-    ease: Easing = linear
+    ease: Easing
+
+    @overload
+    def __init__(
+        self: Keyframe[Mixture],
+        seconds: float,
+        value: str | Mixture,
+        ease: str | Sequence[float] | Easing = linear,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Keyframe[float],
+        seconds: float,
+        value: float,
+        ease: str | Sequence[float] | Easing = linear,
+    ) -> None: ...
+
+    def __init__(
+        self, seconds: float, value: Any, ease: str | Sequence[float] | Easing = linear
+    ) -> None:
+        object.__setattr__(self, "seconds", _finite("a keyframe's time", seconds))
+        object.__setattr__(self, "value", _keyframe_value(value))
+        object.__setattr__(self, "ease", easing(ease))
+
+    def __repr__(self) -> str:
+        ease = name_of(self.ease) or self.ease
+        return f"Keyframe({self.seconds:g}, {self.value!r}, {ease!r})"
+
+
+def _finite(what: str, seconds: object) -> float:
+    if not math.isfinite(number := as_float(seconds)):
+        raise UsageError(f"{what} is {seconds!r}; it must be a finite number of seconds")
+    return number
+
+
+def _keyframe_value(value: object) -> Mixture | float:
+    if isinstance(value, str):
+        return fixed_mixture({value: 1.0})
+    if isinstance(value, Mapping):
+        return fixed_mixture(value)
+    if not isinstance(value, Real):
+        raise UsageError(
+            f'a keyframe\'s value is {value!r}; give a mixture, such as {{"starry_night": 1}}, or '
+            "for another track than mix a number"
+        )
+    return as_float(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Time repeats with this period in seconds; `bounce` runs every other period backwards.
 
-    Raises ValueError for a period that is not above 0 or not finite.
+    Raises UsageError for a period that is not above 0 or not finite, and another bounce.
     """
 
     period: float
     bounce: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.period < math.inf:
-            raise ValueError(f"the period of a loop is {self.period!r}; it must be above 0, finite")
+        period = as_float(self.period)
+        if not 0 < period < math.inf:
+            raise UsageError(
+                f"the period of a loop is {self.period!r}; it must be above 0 s and finite"
+            )
+        if not isinstance(self.bounce, bool):
+            raise UsageError(f"a loop's bounce is {self.bounce!r}; it must be True or False")
+        object.__setattr__(self, "period", period)
 
     def fold(self, seconds: float) -> float:
         """Seconds on the timeline for a time of the video, in [0, period]."""
@@ -56,16 +116,29 @@ class Loop:
 class Track(Generic[T]):
     """Keyframes of one track in order of time, at distinct times.
 
-    Raises ValueError for keyframes that are none, unsorted, or at one time.
+    Raises UsageError for what is none, for no keyframes, and for some unsorted or at one time.
     """
 
-    def __init__(self, keyframes: Sequence[Keyframe[T]]) -> None:
-        self.keyframes = tuple(keyframes)
-        self._times = [keyframe.seconds for keyframe in keyframes]
-        if not self._times or any(not math.isfinite(time) for time in self._times):
-            raise ValueError("a track needs keyframes at finite times")
-        if any(b <= a for a, b in zip(self._times, self._times[1:], strict=False)):
-            raise ValueError("keyframes must be in order of time, no two at one time")
+    def __init__(self, keyframes: Iterable[Keyframe[T]]) -> None:
+        keys = tuple(keyframes) if isinstance(keyframes, Iterable) else (None,)
+        if not all(isinstance(key, Keyframe) for key in keys):
+            raise UsageError(
+                f"a track's keyframes are {keyframes!r:.80}; give a list of them, "
+                '[Keyframe(0.0, "starry_night")]'
+            )
+        self.keyframes = keys
+        if not self.keyframes:
+            raise UsageError("a track needs keyframes, at least one")
+        self._times = [keyframe.seconds for keyframe in self.keyframes]
+        for before, after in pairwise(self._times):
+            if after <= before:
+                raise UsageError(
+                    f"a keyframe at {after:g} s comes after one at {before:g} s; keyframes must be "
+                    "in order of time, no two at one time"
+                )
+
+    def __repr__(self) -> str:
+        return f"<Track of {_keys(self)}>"
 
     def span(self, seconds: float) -> tuple[T, T, float]:
         """The values of the keys around a time, and the eased fraction between them.
@@ -101,8 +174,9 @@ class Track(Generic[T]):
 class Timeline:
     """What every frame looks like. Tracks interpolate each on its own.
 
-    mix: keyframes of mixtures that sum to 1. scalars: tracks of strength, keep_color and stroke;
-    one that is missing stays at its default (1, 0 and 1). Raises ValueError for any other.
+    mix: keyframes of mixtures. scalars: tracks of numbers, by name: strength and keep_color, from 0
+    to 1, and stroke, from 0.25 to 8; one that is missing stays at its default (1, 0 and 1).
+    Raises UsageError for any other name, and for values that are not of their track.
     """
 
     mix: Track[Mixture]
@@ -110,9 +184,31 @@ class Timeline:
     loop: Loop | None = None
 
     def __post_init__(self) -> None:
-        if unknown := [name for name in self.scalars if name not in SCALARS]:
-            known = ", ".join(SCALARS)
-            raise ValueError(f"a timeline has no track {unknown[0]!r}; its scalars are {known}")
+        if not isinstance(self.mix, Track):
+            raise UsageError(
+                f'mix is {self.mix!r:.80}; give Track([Keyframe(0.0, "starry_night")]), or read '
+                "YAML by parse_timeline(text)"
+            )
+        for keyframe in self.mix.keyframes:
+            if not isinstance(keyframe.value, Mapping):
+                raise UsageError(
+                    f"mix is {keyframe.value!r} at {keyframe.seconds:g} s; it must be a style's "
+                    'name, or a mixture such as {"starry_night": 1}'
+                )
+        if not isinstance(self.scalars, Mapping):
+            raise UsageError(
+                f'scalars is {self.scalars!r:.80}; give {{"strength": Track([Keyframe(0.0, 0.5)])}}'
+            )
+        for name, track in self.scalars.items():
+            _check_scalar(name, track)
+        if not isinstance(self.loop, Loop | None):
+            raise UsageError(
+                f"loop is {self.loop!r:.80}; give Loop(8.0), with its period in seconds"
+            )
+
+    def __repr__(self) -> str:
+        keys = ", ".join(f"{name} of {_keys(track)}" for name, track in self.tracks.items())
+        return f"<Timeline: {keys}{f', {self.loop}' if self.loop else ''}>"
 
     @classmethod
     def constant(cls, look: Look) -> Timeline:
@@ -139,7 +235,8 @@ class Timeline:
         return max(track.keyframes[-1].seconds for track in self.tracks.values())
 
     def look_at(self, seconds: float) -> Look:
-        """The look at a time in seconds; any finite time has one."""
+        """The look at a time in seconds; any finite time has one. Raises UsageError for others."""
+        seconds = _finite("the time of a look", seconds)
         if self.loop:
             seconds = self.loop.fold(seconds)
         values = {
@@ -148,6 +245,28 @@ class Timeline:
             if name in self.scalars
         }
         return Look(_mixed(*self.mix.span(seconds)), **values)
+
+
+def _check_scalar(name: str, track: object) -> None:
+    if name not in SCALARS:
+        known = ", ".join(SCALARS)
+        raise UsageError(f"a timeline has no track {name!r}; its scalars are {known}")
+    if not isinstance(track, Track):
+        raise UsageError(
+            f"{name} is {track!r:.80}; give Track([Keyframe(0.0, {SCALARS[name][2]})])"
+        )
+    low, high, _ = SCALARS[name]
+    for keyframe in track.keyframes:
+        if not low <= as_float(keyframe.value) <= high:
+            raise UsageError(
+                f"{name} is {keyframe.value!r} at {keyframe.seconds:g} s; it must be from {low:g} "
+                f"to {high:g}"
+            )
+
+
+def _keys(track: Track[Any]) -> str:
+    count, end = len(track.keyframes), track.keyframes[-1].seconds
+    return f"{count} key{'s' * (count > 1)} up to {end:g} s"
 
 
 def _between(before: float, after: float, fraction: float, low: float, high: float) -> float:

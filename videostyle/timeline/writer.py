@@ -6,7 +6,7 @@ from typing import Any
 
 from videostyle.timecode import format_seconds
 from videostyle.timeline.document import VERSION
-from videostyle.timeline.easing import EASINGS, CubicBezier, Easing
+from videostyle.timeline.easing import CubicBezier, Easing, name_of
 from videostyle.timeline.timeline import Timeline
 
 
@@ -44,9 +44,8 @@ def _value_text(value: Any) -> str:
 
 
 def _ease_text(ease: Easing) -> str:
-    for name, known in EASINGS.items():
-        if known == ease:
-            return name
+    if name := name_of(ease):
+        return name
     if isinstance(ease, CubicBezier):
         return f"[{ease.x1!r}, {ease.y1!r}, {ease.x2!r}, {ease.y2!r}]"
     raise ValueError(f"{ease} is not an easing a timeline can hold")
