@@ -12,6 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# Tests run side by side: threads of PyTorch and numpy must not spin while they wait. Read when
+# those are loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import av
 import numpy as np
 import pytest
@@ -28,9 +33,6 @@ from videostyle.media.info import ColorSpec
 if TYPE_CHECKING:
     from videostyle.network.model import Model
     from videostyle.stylize.stylizer import Stylizer
-
-# Tests run side by side: PyTorch's threads must not spin while they wait. Read when it is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A loaded machine is slow at times; speed is measured in bench/.
 settings.register_profile("no deadline", deadline=None)

@@ -61,13 +61,15 @@ def training(
         load_loss_network(loss_network_file),
         steps=steps,
         settings=PaintingConfig(size=64),
+        batch_size=2,
+        crop=64,
     )
 
 
 def test_rows_alone_learn_the_painting(
     small_model: Model, painting: Path, photos: Path, loss_network_file: Path
 ) -> None:
-    learning = training(small_model, painting, photos, loss_network_file, 25)
+    learning = training(small_model, painting, photos, loss_network_file, 50)
     losses = [step.style for step in learning.steps()]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     added = learning.model()

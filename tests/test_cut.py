@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import BT601, write_frames
+from conftest import BT601, make_clip, write_frames
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -57,6 +57,17 @@ def part_of(
     return cut_for(info, parse_part(start, end))
 
 
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, stylizer: Stylizer) -> Path:
+    """Beside it, `whole.mkv` is all of it painted along `t.yaml`."""
+    folder = tmp_path_factory.mktemp("film")
+    (folder / "t.yaml").write_text(TIMELINE)
+    source = make_clip(folder / "film.mp4", pts=range(50), pixels=still, b_frames=2)
+    whole = folder / "whole.mkv"
+    render(source, whole, folder / "t.yaml", stylizer=stylizer, options=LOSSLESS)
+    return source
+
+
 @pytest.mark.parametrize(
     ("start", "end", "first", "last"),
     [
@@ -71,7 +82,7 @@ def part_of(
     ],
 )
 def test_a_part_is_the_same_stretch_of_the_whole_frame_by_frame(
-    clip: Clip,
+    film: Path,
     stylizer: Stylizer,
     tmp_path: Path,
     start: str | None,
@@ -79,16 +90,10 @@ def test_a_part_is_the_same_stretch_of_the_whole_frame_by_frame(
     first: int,
     last: int,
 ) -> None:
-    timeline = tmp_path / "t.yaml"
-    timeline.write_text(TIMELINE)
-    source = clip(pts=range(50), pixels=still, b_frames=2)
-    whole, part = tmp_path / "whole.mkv", tmp_path / "part.mkv"
-    render(source, whole, timeline, stylizer=stylizer, options=LOSSLESS)
-    report = render(
-        source, part, timeline, stylizer=stylizer, options=LOSSLESS, start=start, end=end
-    )
+    timeline, part = film.with_name("t.yaml"), tmp_path / "part.mkv"
+    report = render(film, part, timeline, stylizer=stylizer, options=LOSSLESS, start=start, end=end)
     assert report.frames == last - first + 1
-    expected = frames(whole)[first : last + 1]
+    expected = frames(film.with_name("whole.mkv"))[first : last + 1]
     for (time, image), (full_time, full_image) in zip(frames(part), expected, strict=True):
         assert time == full_time - Fraction(first, 25)
         assert np.array_equal(image, full_image)

@@ -596,7 +596,7 @@ def test_every_awkward_clip_comes_out_whole_or_is_refused(source: Path, tmp_path
             probe(source)
         return
     info = probe(source)
-    report = copy(source, tmp_path / "out.mp4")
+    report = copy(source, tmp_path / "out.mp4", replace(FAST, crf=51))  # nobody looks at it
     times = seconds(report.output)
     assert times == seconds(source)
     assert all(after > before for before, after in pairwise(times))

@@ -158,10 +158,9 @@ def as_video(pix_fmt: str) -> Callable[[Stylizer, np.ndarray, Look], np.ndarray]
 
 @pytest.mark.parametrize("paint", [as_picture, as_video("yuv420p"), as_video("rgb24")])
 def test_1080_lines_are_sharper_than_scaled(
-    small_model: Model, paint: Callable[[Stylizer, np.ndarray, Look], np.ndarray]
+    stylizer: Stylizer, paint: Callable[[Stylizer, np.ndarray, Look], np.ndarray]
 ) -> None:
     """Of a pastiche of 128 lines (stroke 2 and 256 lines) as of one of 512 (stroke 1 and 1080)."""
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     frame = np.array(coffee(256, 384))
     sharp = paint(stylizer, frame, Look({"red": 1}, stroke=2))
     scaled = resize(stylizer.submit(resize(frame, 128, 192), {"red": 1})(), 256, 384)

@@ -267,3 +267,10 @@ def test_a_model_says_what_it_is_in_a_line(small_model: Model) -> None:
 def test_a_model_is_itself_alone(small_model: Model) -> None:
     assert small_model != replace(small_model)
     assert len({small_model, small_model, replace(small_model)}) == 2
+
+
+def test_a_model_goes_to_another_process_without_pytorch(small_model: Model) -> None:
+    assert small_model.network
+    sent = pickle.dumps(small_model)
+    assert b"torch" not in sent
+    assert np.array_equal(pickle.loads(sent).styles, small_model.styles)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from runpy import run_path
@@ -66,8 +66,7 @@ def test_the_default_engine_paints_as_the_network_does(small_model: Model, preci
     assert off.mean() <= {"fp32": 0.1, "bf16": 2.5, "int8": 4}[precision]
 
 
-def test_a_call_paints_all_of_a_look(small_model: Model) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+def test_a_call_paints_all_of_a_look(stylizer: Stylizer) -> None:
     frame = photo(64, 80)
     pastiche = stylizer(frame, Look({"red": 1}))
     assert np.array_equal(stylizer(frame, Look({"original": 1})), frame)
@@ -81,8 +80,7 @@ def test_a_call_paints_all_of_a_look(small_model: Model) -> None:
     assert np.ptp(kept, axis=2).max() <= 1
 
 
-def test_a_frame_seen_backwards_is_painted(small_model: Model) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+def test_a_frame_seen_backwards_is_painted(stylizer: Stylizer) -> None:
     frame = photo(64, 80)
     look = Look({"red": 1}, stroke=0.5)
     backwards = stylizer(frame[..., ::-1], look)
@@ -121,6 +119,18 @@ def test_openvino_paints_every_architecture_as_the_network_does(name: str, preci
     assert precision != "fp32" or off.max() <= 1
 
 
+@cache
+def load_shipped() -> Model:
+    return load_model()
+
+
+@cache
+def shipped_engine(precision: str) -> Engine:
+    """One for all pictures of a size: to compile takes longer than to paint."""
+    model = load_shipped()
+    return OpenVinoEngine(model.architecture, model.weights, precision, 1)
+
+
 def sky() -> Any:
     return 220 + np.random.default_rng(0).normal(0, 1.5, (128, 160, 3))
 
@@ -144,11 +154,10 @@ def pattern(lit: Callable[[Any, Any], Any]) -> Any:
 def test_what_differs_a_little_or_repeats_is_painted_as_in_fp32(
     precision: str, picture: Any, bound: float
 ) -> None:
-    model = load_model()
     frame = picture.round().astype(np.uint8)
+    model, engine = load_shipped(), shipped_engine(precision)
     mixtures = [{name: 1.0} for name in model.card.style_names[:8]]
     expected = [reference(model, frame, mixture) for mixture in mixtures]
-    engine = OpenVinoEngine(model.architecture, model.weights, precision, 1)
     painted = engine.submit(np.stack([frame] * len(mixtures)), model.rows(mixtures))()
     off = difference(painted, np.stack(expected))
     assert off.mean() <= {"fp32": 0.1, "bf16": bound, "int8": 3.0}[precision]
@@ -223,8 +232,7 @@ def test_cuda_paints_a_photo_as_the_reference_does(size: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 65), (64, 64), (71, 131), (200, 7)])
-def test_any_size_comes_back_at_its_size(small_model: Model, size: tuple[int, int]) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+def test_any_size_comes_back_at_its_size(stylizer: Stylizer, size: tuple[int, int]) -> None:
     for stroke in (0.5, 1, 1.7):
         pastiche = stylizer(photo(*size), Look({"green": 1}, stroke=stroke))
         assert pastiche.shape == (*size, 3)
@@ -232,9 +240,8 @@ def test_any_size_comes_back_at_its_size(small_model: Model, size: tuple[int, in
 
 
 @pytest.mark.parametrize("opacity", [0, 0.5, 1])
-def test_a_pastiche_can_be_written_to_a_pipe_as_it_is(small_model: Model, opacity: float) -> None:
+def test_a_pastiche_can_be_written_to_a_pipe_as_it_is(stylizer: Stylizer, opacity: float) -> None:
     """The network takes other widths and heights than this."""
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     for frame in (photo(67, 101), photo(67, 101)[::-1, ::-1, ::-1]):
         pastiche = stylizer(frame, Look({"red": 1}, strength=opacity))
         assert memoryview(pastiche).c_contiguous
@@ -253,16 +260,14 @@ def test_a_pastiche_can_be_written_to_a_pipe_as_it_is(small_model: Model, opacit
     ],
 )
 def test_strokes_follow_the_frame(
-    small_model: Model, size: tuple[int, int], stroke: float, expected: tuple[int, int]
+    stylizer: Stylizer, size: tuple[int, int], stroke: float, expected: tuple[int, int]
 ) -> None:
-    assert small_model.network.architecture.multiple == 8
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+    assert stylizer.model.architecture.multiple == 8
     assert stylizer.working_size(*size, stroke) == expected
 
 
-def test_a_moving_stroke_passes_through_few_sizes(small_model: Model) -> None:
+def test_a_moving_stroke_passes_through_few_sizes(stylizer: Stylizer) -> None:
     """An engine gets ready for each, so a frame must not bring another every time."""
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     sizes = [stylizer.working_size(720, 1280, 1 + step / 250) for step in range(251)]
     assert len(set(sizes)) == 13
     assert sizes == sorted(sizes, reverse=True)
@@ -271,15 +276,13 @@ def test_a_moving_stroke_passes_through_few_sizes(small_model: Model) -> None:
 
 @pytest.mark.parametrize("size", [(270, 480), (480, 270), (256, 1024), (64, 256), (40, 90)])
 def test_large_strokes_in_small_frames_are_not_stretched(
-    small_model: Model, size: tuple[int, int]
+    stylizer: Stylizer, size: tuple[int, int]
 ) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
     height, width = stylizer.working_size(*size, stroke=8)
     assert height / width == pytest.approx(size[0] / size[1], rel=0.15)
 
 
-def test_a_picture_looks_the_same_at_twice_the_resolution(small_model: Model) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+def test_a_picture_looks_the_same_at_twice_the_resolution(stylizer: Stylizer) -> None:
     small = photo(512, 520)
     small_pastiche = stylizer(small, Look({"red": 1}))
     large_pastiche = stylizer(resize(small, 1024, 1040), Look({"red": 1}))
@@ -296,8 +299,9 @@ def painted_over(model: Model, coarse: np.ndarray) -> np.ndarray:
     return (doubled + (layer.astype(float) - below)).clip(0, 255)
 
 
-def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(small_model: Model) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(
+    small_model: Model, stylizer: Stylizer
+) -> None:
     coarse = stylizer(photo(64, 80), Look({"red": 1}))
     enough = stylizer.refine(coarse, {"red": 1}, 140)()
     assert enough is coarse
@@ -307,8 +311,7 @@ def test_large_frames_are_painted_over_so_that_no_stroke_is_blurred(small_model:
     assert stylizer.refine(coarse, {"red": 1}, 640)().shape == (512, 640, 3)
 
 
-def test_painting_over_fades_in(small_model: Model) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+def test_painting_over_fades_in(small_model: Model, stylizer: Stylizer) -> None:
     coarse = stylizer(photo(64, 80), Look({"red": 1}))
     heights = (145, 160, 175, 192)
     refined = [stylizer.refine(coarse, {"red": 1}, height)() for height in heights]
@@ -330,16 +333,16 @@ def test_stones_are_as_large_as_asked_for_at_any_size() -> None:
     assert stones(1440, 1) == pytest.approx(sizes[0], rel=0.1)
 
 
-def test_padding_leaves_the_rest_of_the_picture_alone(small_model: Model) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+def test_padding_leaves_the_rest_of_the_picture_alone(
+    small_model: Model, stylizer: Stylizer
+) -> None:
     frame = photo(77, 101)
     padded = np.pad(grained(frame), ((0, 3), (0, 3), (0, 0)), mode="reflect")
     expected = reference(small_model, padded, {"red": 1.0})[:77, :101]
     assert difference(stylizer(frame, Look({"red": 1})), expected).max() <= 1
 
 
-def test_a_style_the_model_lacks_is_named(small_model: Model) -> None:
-    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+def test_a_style_the_model_lacks_is_named(stylizer: Stylizer) -> None:
     with pytest.raises(ModelError, match=r"'gren'. Did you mean green\? .*style_names"):
         stylizer(photo(64, 64), Look({"gren": 1}))
 

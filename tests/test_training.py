@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
@@ -16,11 +17,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from videostyle.cli import main
 from videostyle.errors import TrainingError, UsageError
+from videostyle.network.architecture import ARCHITECTURES
 from videostyle.network.model import Model, load_model, save_model
 from videostyle.training import run, train
 from videostyle.training.config import read_train_config
@@ -46,27 +48,58 @@ COLUMNS = "step,style,content,total_variation,temporal"
 VGG16_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
 
 
-@pytest.fixture
-def studio(tmp_path: Path) -> Path:
+def make_studio(folder: Path) -> Path:
     """A folder with two photos, two paintings and a configuration of a few steps."""
     random = np.random.default_rng(0)
-    for folder, names in (("photos", "ab"), ("paintings", "cd")):
-        (tmp_path / folder).mkdir()
+    for kind, names in (("photos", "ab"), ("paintings", "cd")):
+        (folder / kind).mkdir()
         for name in names:
             noise = random.integers(0, 255, (6, 8, 3), dtype=np.uint8)
-            Image.fromarray(noise).resize((96, 72)).save(tmp_path / folder / f"{name}.png")
-    (tmp_path / "paintings" / "styles.csv").write_text(
+            Image.fromarray(noise).resize((96, 72)).save(folder / kind / f"{name}.png")
+    (folder / "paintings" / "styles.csv").write_text(
         "file,name,title,artist,year\nc.png,sea,The Sea,A. Painter,1900\nd.png,sky,Sky,B,1901\n"
     )
-    (tmp_path / "config.yaml").write_text(
+    (folder / "config.yaml").write_text(
         "name: tiny\nwidth: 0.25\nsteps: 6\nbatch_size: 2\ncrop: 64\ncheckpoint_every: 2\n"
         "sample_every: 3\nstyle_ramp_steps: 2\npaintings:\n  sea: {size: 64}\n  sky: {size: 64}\n"
     )
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Path:
+    return make_studio(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, loss_network_file: Path) -> Path:
+    """The folder of a run that is finished."""
+    run = make(make_studio(tmp_path_factory.mktemp("finished")), loss_network_file)
+    assert [step.step for step in run.steps()] == [1, 2, 3, 4, 5, 6]
+    return run.folder
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory, loss_network_file: Path) -> Path:
+    """The folder of a run that was killed after its fifth step, before it was written."""
+    run = make(make_studio(tmp_path_factory.mktemp("killed")), loss_network_file)
+    list(islice(run.steps(), 5))
+    return run.folder
+
+
+@pytest.fixture
+def broken_off(studio: Path, killed: Path) -> Path:
+    """A studio with such a run."""
+    shutil.copytree(killed, studio / "run")
+    return studio
 
 
 def make(
-    studio: Path, loss_network_file: Path, run: str = "run", device: str = "cpu"
+    studio: Path,
+    loss_network_file: Path,
+    run: str = "run",
+    device: str = "cpu",
+    changes: Sequence[str] = (),
 ) -> TrainingRun:
     return make_run(
         studio / "config.yaml",
@@ -75,33 +108,32 @@ def make(
         loss_network=loss_network_file,
         folder=studio / run,
         samples=[studio / "photos" / "a.png"],
+        changes=changes,
         device=device,
     )
 
 
-def test_a_run_writes_a_model_curves_and_sheets(studio: Path, loss_network_file: Path) -> None:
-    steps = list(make(studio, loss_network_file).steps())
-    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
-    model = load_model(studio / "run" / "tiny.safetensors")
+def test_a_run_writes_a_model_curves_and_sheets(finished: Path) -> None:
+    model = load_model(finished / "tiny.safetensors")
     assert model.card.style_names == ("sea", "sky")
     assert model.card.recipe["steps"] == 6
-    with (studio / "run" / "losses.csv").open() as file:
+    with (finished / "losses.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
-    with Image.open(studio / "run" / "losses.png") as plot:
+    with Image.open(finished / "losses.png") as plot:
         assert plot.width > 100
-    sheets = sorted(path.name for path in (studio / "run" / "samples").iterdir())
+    sheets = sorted(path.name for path in (finished / "samples").iterdir())
     assert sheets == ["000003.png", "000006.png"]
 
 
-def test_a_killed_run_resumes_to_the_same_weights(studio: Path, loss_network_file: Path) -> None:
-    whole = make(studio, loss_network_file, "whole")
-    list(whole.steps())
-    list(islice(make(studio, loss_network_file, "killed").steps(), 5))
-    resumed = make(studio, loss_network_file, "killed")
+def test_a_killed_run_resumes_to_the_same_weights(
+    broken_off: Path, loss_network_file: Path, finished: Path
+) -> None:
+    whole = load_file(finished / "checkpoint.safetensors")
+    resumed = make(broken_off, loss_network_file)
     assert [step.step for step in resumed.steps()] == [5, 6]
-    for name, value in whole.trainer.parameters.items():
-        assert torch.allclose(resumed.trainer.parameters[name], value, atol=1e-6), name
-    with (studio / "killed" / "losses.csv").open() as file:
+    for name, value in resumed.trainer.parameters.items():
+        assert torch.allclose(value, whole[f"value.{name}"], atol=1e-6), name
+    with (broken_off / "run" / "losses.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5, 6]
 
 
@@ -115,22 +147,20 @@ def test_a_killed_run_resumes_to_the_same_weights(studio: Path, loss_network_fil
     ],
 )  # fmt: skip
 def test_a_checkpoint_of_other_settings_is_refused(
-    studio: Path, loss_network_file: Path, change: tuple[str, str], message: str
+    broken_off: Path, loss_network_file: Path, change: tuple[str, str], message: str
 ) -> None:
-    list(islice(make(studio, loss_network_file).steps(), 5))
-    config = studio / "config.yaml"
+    config = broken_off / "config.yaml"
     before = config.read_text()
     config.write_text(before.replace(*change))
     assert config.read_text() != before
     with pytest.raises(TrainingError, match=message):
-        next(make(studio, loss_network_file).steps())
+        next(make(broken_off, loss_network_file).steps())
 
 
 def test_a_checkpoint_goes_on_with_its_own_loss_network_alone(
-    studio: Path, loss_network_file: Path
+    broken_off: Path, loss_network_file: Path
 ) -> None:
-    list(islice(make(studio, loss_network_file).steps(), 5))
-    resumed = make(studio, loss_network_file)
+    resumed = make(broken_off, loss_network_file)
     resumed.trainer.objective.network.name = "another"
     with pytest.raises(TrainingError, match="loss network was"):
         next(resumed.steps())
@@ -145,13 +175,12 @@ def test_a_checkpoint_goes_on_with_its_own_loss_network_alone(
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(
-    studio: Path, loss_network_file: Path, before: str, now: str, message: str
+    broken_off: Path, loss_network_file: Path, before: str, now: str, message: str
 ) -> None:
-    list(islice(make(studio, loss_network_file).steps(), 3))
-    config = studio / "config.yaml"
+    config = broken_off / "config.yaml"
     config.write_text(config.read_text().replace(before, now))
     with pytest.raises(TrainingError, match=message):
-        next(make(studio, loss_network_file).steps())
+        next(make(broken_off, loss_network_file).steps())
 
 
 @pytest.mark.parametrize(
@@ -163,36 +192,33 @@ def test_a_checkpoint_of_another_run_is_refused(
     ],
 )
 def test_a_checkpoint_of_other_pictures_is_refused(
-    studio: Path, loss_network_file: Path, path: str, message: str
+    broken_off: Path, loss_network_file: Path, path: str, message: str
 ) -> None:
-    list(islice(make(studio, loss_network_file).steps(), 3))
-    Image.new("RGB", (96, 72), "red").save(studio / path)
+    Image.new("RGB", (96, 72), "red").save(broken_off / path)
     with pytest.raises(TrainingError, match=message):
-        next(make(studio, loss_network_file).steps())
+        next(make(broken_off, loss_network_file).steps())
 
 
 def test_a_checkpoint_goes_on_where_its_pictures_have_moved(
-    studio: Path, loss_network_file: Path
+    broken_off: Path, loss_network_file: Path
 ) -> None:
-    list(islice(make(studio, loss_network_file).steps(), 3))
-    shutil.copytree(studio / "photos", studio / "elsewhere")
-    shutil.rmtree(studio / "photos")
-    (studio / "elsewhere").rename(studio / "photos")
-    assert next(make(studio, loss_network_file).steps()).step == 3
+    shutil.copytree(broken_off / "photos", broken_off / "elsewhere")
+    shutil.rmtree(broken_off / "photos")
+    (broken_off / "elsewhere").rename(broken_off / "photos")
+    assert next(make(broken_off, loss_network_file).steps()).step == 5
 
 
-def test_a_damaged_checkpoint_is_called_so(studio: Path, loss_network_file: Path) -> None:
-    list(islice(make(studio, loss_network_file).steps(), 3))
-    checkpoint = studio / "run" / "checkpoint.safetensors"
+def test_a_damaged_checkpoint_is_called_so(broken_off: Path, loss_network_file: Path) -> None:
+    checkpoint = broken_off / "run" / "checkpoint.safetensors"
     whole = checkpoint.read_bytes()
     for damaged in (whole[:-100], whole[:1000], b"", b"not at all" * 9):
         checkpoint.write_bytes(damaged)
         with pytest.raises(TrainingError, match="damaged") as refused:
-            next(make(studio, loss_network_file).steps())
+            next(make(broken_off, loss_network_file).steps())
         assert "configuration" not in str(refused.value)
     save_file({"weight": torch.zeros(1)}, checkpoint)
     with pytest.raises(TrainingError, match="holds no checkpoint of a run"):
-        next(make(studio, loss_network_file).steps())
+        next(make(broken_off, loss_network_file).steps())
 
 
 def test_a_run_without_a_name_is_told_so(studio: Path) -> None:
@@ -217,9 +243,9 @@ def test_losses_of_something_else_are_left_alone(
 
 
 def test_a_finished_run_says_so_and_can_be_made_longer(
-    studio: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
+    studio: Path, finished: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    list(make(studio, loss_network_file).steps())
+    shutil.copytree(finished, studio / "run")
     config = studio / "config.yaml"
     command = f"train {config} --photos {studio}/photos --paintings {studio}/paintings"
     command += f" --loss-network {loss_network_file} -o {studio}/run --device cpu"
@@ -230,9 +256,8 @@ def test_a_finished_run_says_so_and_can_be_made_longer(
     assert [step.step for step in make(studio, loss_network_file).steps()] == [7, 8]
 
 
-def test_a_run_begins_with_a_model(studio: Path, loss_network_file: Path) -> None:
-    list(make(studio, loss_network_file, "first").steps())
-    learned = studio / "first" / "tiny.safetensors"
+def test_a_run_begins_with_a_model(studio: Path, finished: Path, loss_network_file: Path) -> None:
+    learned = finished / "tiny.safetensors"
     config = studio / "config.yaml"
     text = config.read_text().replace("  sky: {size: 64}\n", "")
     config.write_text(f"{text}start_from: {learned}\n")
@@ -288,29 +313,27 @@ def test_a_run_does_not_write_over_its_input(
 
 
 def test_a_network_that_did_not_smooth_goes_on_smoothing(
-    studio: Path, loss_network_file: Path
+    studio: Path, finished: Path, loss_network_file: Path
 ) -> None:
-    list(make(studio, loss_network_file, "first").steps())
-    before = load_model(studio / "first" / "tiny.safetensors")
+    before = load_model(finished / "tiny.safetensors")
     rough = replace(before.architecture, smooth_output=False)
     learned = studio / "rough.safetensors"
     card = replace(before.card, architecture=rough.to_dict())
     save_model(learned, replace(before, card=card, architecture=rough))
-    config = studio / "config.yaml"
-    config.write_text(f"{config.read_text()}start_from: {learned}\n")
-    list(make(studio, loss_network_file, "second").steps())
-    after = load_model(studio / "second" / "tiny.safetensors")
+    changes = (f"start_from={learned}", "steps=1")
+    list(make(studio, loss_network_file, changes=changes).steps())
+    after = load_model(studio / "run" / "tiny.safetensors")
     assert (load_model(learned).architecture, after.architecture) == (rough, before.architecture)
     assert after.architecture.smooth_output
 
 
-def test_rows_alone_are_trained_on_request(studio: Path, loss_network_file: Path) -> None:
-    list(make(studio, loss_network_file, "first").steps())
-    learned = studio / "first" / "tiny.safetensors"
-    config = studio / "config.yaml"
-    config.write_text(f"{config.read_text()}start_from: {learned}\nrows_only: true\n")
-    list(make(studio, loss_network_file, "second").steps())
-    before, after = load_model(learned), load_model(studio / "second" / "tiny.safetensors")
+def test_rows_alone_are_trained_on_request(
+    studio: Path, finished: Path, loss_network_file: Path
+) -> None:
+    learned = finished / "tiny.safetensors"
+    changes = (f"start_from={learned}", "rows_only=true", "steps=1")
+    list(make(studio, loss_network_file, changes=changes).steps())
+    before, after = load_model(learned), load_model(studio / "run" / "tiny.safetensors")
     assert not np.array_equal(after.styles, before.styles)
     for name, value in before.network.state_dict().items():
         assert torch.equal(after.network.state_dict()[name], value), name
@@ -340,10 +363,8 @@ def test_a_painting_that_a_model_lacks_begins_as_the_mean_of_its_styles(
 
 
 def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None:
-    config = studio / "config.yaml"
-    config.write_text(config.read_text().replace("steps: 6", "steps: 30"))
-    run = make(studio, loss_network_file)
-    run.samples = ()
+    changes = ("steps=30", "sample_every=30")  # a plot takes as long as ten steps
+    run = make(studio, loss_network_file, changes=changes)
     losses = [14 * step.style + step.content for step in run.steps()]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
@@ -352,14 +373,16 @@ def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None
 def test_compiled_updates_are_the_same_updates(
     studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = studio / "config.yaml"
-    config.write_text(config.read_text() + "temporal_weight: 5\ntemporal_from_step: 2\n")
-    eager = make(studio, loss_network_file, "eager").trainer
+    # One residual block is compiled as five are.
+    short = replace(ARCHITECTURES["lean"], residual_blocks=1)
+    monkeypatch.setitem(ARCHITECTURES, "lean", short)
+    changes = ("temporal_weight=5", "temporal_from_step=2")
+    eager = make(studio, loss_network_file, "eager", changes=changes).trainer
     # The graphs as they are compiled, but run by PyTorch's operators: a C++ compiler takes 90 s.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     monkeypatch.setattr(train, "can_compile", lambda device: True)
     monkeypatch.setattr(train, "COMPILE_FROM_STEPS", 0)
-    compiled = make(studio, loss_network_file, "compiled").trainer
+    compiled = make(studio, loss_network_file, "compiled", changes=changes).trainer
     for _ in range(4):
         expected, seen = eager.update(), compiled.update()
         for name, value in asdict(expected).items():
@@ -504,12 +527,9 @@ def test_a_wrong_change_is_not_blamed_on_the_file(studio: Path, change: str, mes
 
 
 def test_the_temporal_loss_begins_where_it_is_told(studio: Path, loss_network_file: Path) -> None:
-    config = studio / "config.yaml"
-    settings = "temporal_weight: 5\ntemporal_from_step: 2\nseed: 20251128120000\n"
-    config.write_text(config.read_text() + settings)
-    run = make(studio, loss_network_file)
-    run.samples = ()
-    assert [step.temporal > 0 for step in run.steps()] == [False, False, True, True, True, True]
+    changes = ("temporal_weight=5", "temporal_from_step=2", "seed=20251128120000", "steps=4")
+    run = make(studio, loss_network_file, changes=changes)
+    assert [step.temporal > 0 for step in run.steps()] == [False, False, True, True]
 
 
 def test_a_painting_without_a_year_is_credited_without_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -72,10 +73,11 @@ def remux(
     return output
 
 
-@pytest.fixture
-def film(clip: Clip, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sound in Italian and two chapters."""
-    plain, path = clip(pts=range(30), audio="aac"), tmp_path / "film.mkv"
+    folder = tmp_path_factory.mktemp("film")
+    plain, path = make_clip(folder / "clip.mp4", pts=range(30), audio="aac"), folder / "film.mkv"
     with av.open(str(plain)) as old, av.open(str(path), "w") as new:
         streams = {stream: new.add_stream_from_template(stream) for stream in old.streams}
         streams[old.streams.audio[0]].metadata.update({"language": "ita", "title": "Voce"})
@@ -227,8 +229,20 @@ def moved_from(begin: float, late: float | None) -> Callable[[float], float | No
     return lambda seconds: late if seconds >= begin else 0.0
 
 
-@pytest.mark.parametrize("options", [FAST, EncodeOptions(audio="aac"), EncodeOptions(audio="opus")])
-@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.fixture(
+    scope="module",
+    params=[(suffix, audio) for suffix in (".mkv", ".mp4") for audio in ("copy", "aac", "opus")],
+    ids=" ".join,
+)
+def whole(request: pytest.FixtureRequest, film: Path) -> Path:
+    """The film as it should come out."""
+    suffix, audio = request.param
+    path = film.with_name(f"{audio}{suffix}")
+    copy(film, path, replace(FAST, audio=audio))
+    assert faults(film, path) == []
+    return path
+
+
 @pytest.mark.parametrize(
     ("move", "fault"),
     [
@@ -241,17 +255,9 @@ def moved_from(begin: float, late: float | None) -> Callable[[float], float | No
     ids=["late", "cut off", "pushed on", "hole", "none"],
 )
 def test_sound_that_is_moved_lost_or_torn_is_named(
-    film: Path,
-    tmp_path: Path,
-    move: Callable[[float], float | None],
-    fault: str,
-    suffix: str,
-    options: EncodeOptions,
+    film: Path, whole: Path, tmp_path: Path, move: Callable[[float], float | None], fault: str
 ) -> None:
-    whole = tmp_path / f"whole{suffix}"
-    copy(film, whole, options)
-    assert faults(film, whole) == []
-    damaged = remux(whole, tmp_path / f"damaged{suffix}", move=move)
+    damaged = remux(whole, tmp_path / f"damaged{whole.suffix}", move=move)
     found = faults(film, damaged)
     assert any(re.search(fault, text) for text in found), found
 
@@ -422,5 +428,6 @@ def test_every_awkward_clip_agrees_or_is_refused(
             render(source, output, look, stylizer=stylizer, options=FAST)
         assert "\n" not in str(refusal.value)
         return
-    render(source, output, look, stylizer=stylizer, options=FAST)
-    assert faults(source, output) == []
+    # At their own size they are copied to MP4, in tests/test_encode.py.
+    render(source, output, look, stylizer=stylizer, options=FAST, max_size=64)
+    assert [fault for fault in faults(source, output) if not fault.startswith("size: ")] == []

@@ -7,7 +7,7 @@ the `ModelCard` as metadata. Numbers are stored as fp16 and computed with as the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,10 @@ class Model:
     def __repr__(self) -> str:
         count = len(self.card.styles)
         return f"<Model {self.card.name!r:.80}, {count} style{'s' * (count > 1)}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the network in PyTorch, which a process that wants it makes for itself."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def of(cls, card: ModelCard, network: StyleNetwork, styles: Tensor) -> Model:
