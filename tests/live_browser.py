@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -46,13 +47,13 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 TWO_KEYS = "version: 1\nkeyframes:\n  - {at: 1s, mix: the_kiss}\n  - {at: 3s, mix: original}\n"
+SCREEN = {"width": 1280, "height": 720}
 PAINTINGS = 'input[data-style]:not([data-style="original"])'
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample clip; the same smaller; twice over and smaller still, so that a busy machine can
-    play it."""
+    """The sample clip; the same smaller, so that a busy machine can play it; that twice over."""
     folder = tmp_path_factory.mktemp("live")
     shutil.copy(SAMPLE, folder / "sample.mp4")
     shutil.copy(ROOT / "timelines" / "demo.yaml", folder)
@@ -66,20 +67,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.new("RGB", (96, 64), "teal").save(folder / "still.png")
     with av.open(str(SAMPLE)) as source:
         frames = [
-            each.to_ndarray(width=640, height=360, format="rgb24")
+            each.to_ndarray(width=320, height=180, format="rgb24")
             for each in source.decode(video=0)
         ]
+    for name, pictures in (("film.mp4", frames), ("long.mp4", 2 * frames)):
+        pixels = pictures.__getitem__
+        make_clip(folder / name, pts=range(len(pictures)), size=(320, 180), pixels=pixels)
     if os.environ.get("SCREENSHOTS"):
         shutil.copy(SAMPLE, folder / "film.mp4")
-    else:
-        pixels = frames.__getitem__
-        make_clip(folder / "film.mp4", pts=range(len(frames)), size=(640, 360), pixels=pixels)
-    make_clip(
-        folder / "long.mp4",
-        pts=range(2 * len(frames)),
-        size=(320, 180),
-        pixels=lambda number: frames[number % len(frames)][::2, ::2],
-    )
     return folder
 
 
@@ -97,35 +92,67 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Any) -> Any:
+    """A window for each test would cost more than the page in it."""
+    return new_tab(browser.new_context(viewport=SCREEN))
+
+
 @pytest.fixture
-def page(browser: Any, server: LiveServer) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    page = open_page(context, server)
-    if state(page, "source.name") != "film.mp4":  # a test that failed left another
-        page.select_option("#source", "film.mp4")
-        wait_for(lambda: state(page, "source.name") == "film.mp4")
-    page.click("#clear")
-    wait_for(lambda: state(page, "look.mix") == {"original": 1})
-    yield page
-    if page.evaluate("videostyle.state.playing"):
-        page.click("#play")
-    context.close()
-    assert page.mistakes == []
+def page(tab: Any, server: LiveServer) -> Iterator[Any]:
+    with page_anew(tab, server) as page:
+        if state(page, "source.name") != "film.mp4":  # a test that failed left another
+            page.select_option("#source", "film.mp4")
+            wait_for(lambda: state(page, "source.name") == "film.mp4")
+        page.click("#clear")
+        wait_for(lambda: state(page, "look.mix") == {"original": 1})
+        yield page
+        if page.evaluate("videostyle.state.playing"):
+            page.click("#play")
+
+
+@contextmanager
+def page_anew(tab: Any, server: LiveServer) -> Iterator[Any]:
+    """The page in a tab that remembers nothing of the one before."""
+    tab.mistakes, tab.asked, tab.agrees = [], [], True
+    tab.set_viewport_size(SCREEN)
+    tab.mouse.move(0, 0)
+    tab.goto(server.url)
+    wait_until_rendered(tab)
+    try:
+        yield tab
+    finally:
+        for other in tab.context.pages:
+            if other is not tab:
+                other.close()
+        tab.unroute_all()
+        tab.agrees = True
+        tab.goto(f"http://{server.host}/page/style.css")
+        tab.evaluate("sessionStorage.clear(); localStorage.clear()")
+    assert tab.mistakes == []
 
 
 def open_page(context: Any, server: LiveServer) -> Any:
     page = open_tab(context, server)
-    page.locator('#picture[data-rendered="true"]').wait_for(timeout=30_000)
+    wait_until_rendered(page)
     return page
 
 
+def wait_until_rendered(page: Any) -> None:
+    page.locator('#picture[data-rendered="true"]').wait_for(timeout=30_000)
+
+
 def open_tab(context: Any, server: LiveServer) -> Any:
-    page = context.new_page()
-    page.mistakes = []
-    page.on("pageerror", lambda error: page.mistakes.append(str(error)))
-    page.asked, page.agrees = [], True
-    page.on("dialog", lambda dialog: answer(page, dialog))
+    page = new_tab(context)
     page.goto(server.url)
+    return page
+
+
+def new_tab(context: Any) -> Any:
+    page = context.new_page()
+    page.mistakes, page.asked, page.agrees = [], [], True
+    page.on("pageerror", lambda error: page.mistakes.append(str(error)))
+    page.on("dialog", lambda dialog: answer(page, dialog))
     return page
 
 

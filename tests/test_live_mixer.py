@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from live_browser import (
     PAINTINGS,
+    SCREEN,
     drag,
     drop,
     middle,
+    new_tab,
     open_page,
     open_tab,
+    page_anew,
     screenshot,
     seek,
     settled,
@@ -190,15 +193,18 @@ CONTROLLER = """
 CC, NOTE = 0xB0, 0x90
 
 
-@pytest.fixture
-def midi_page(browser: Any, server: LiveServer) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
+@pytest.fixture(scope="module")
+def midi_tab(browser: Any) -> Any:
+    context = browser.new_context(viewport=SCREEN)
     context.add_init_script(CONTROLLER)
-    page = open_page(context, server)
-    page.click("#clear")
-    yield page
-    context.close()
-    assert page.mistakes == []
+    return new_tab(context)
+
+
+@pytest.fixture
+def midi_page(midi_tab: Any, server: LiveServer) -> Iterator[Any]:
+    with page_anew(midi_tab, server) as page:
+        page.click("#clear")
+        yield page
 
 
 def turn(page: Any, *bytes: int) -> None:
