@@ -101,13 +101,13 @@ def tab(browser: Any) -> Any:
 @pytest.fixture
 def page(tab: Any, server: LiveServer) -> Iterator[Any]:
     with page_anew(tab, server) as page:
-        if state(page, "source.name") != "film.mp4":  # a test that failed left another
-            page.select_option("#source", "film.mp4")
-            wait_for(lambda: state(page, "source.name") == "film.mp4")
         page.click("#clear")
         wait_for(lambda: state(page, "look.mix") == {"original": 1})
         yield page
-        if page.evaluate("videostyle.state.playing"):
+        page.agrees = True
+        if state(page, "source.name") != "film.mp4":
+            open_source(page, "film.mp4")
+        elif state(page, "playing"):
             page.click("#play")
 
 
@@ -180,6 +180,11 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
     return found
+
+
+def open_source(page: Any, name: str) -> None:
+    page.select_option("#source", name)
+    wait_for(lambda: state(page, "source.name") == name)
 
 
 def slide(page: Any, style: str, value: float) -> None:

@@ -25,6 +25,7 @@ from live_browser import (
     state,
     touch,
     wait_for,
+    wait_until_rendered,
 )
 from live_server import LiveServer
 from PIL import Image
@@ -263,7 +264,7 @@ def test_knobs_of_a_controller_are_bound_and_move_sliders_without_a_jump(midi_pa
 
     page.reload()
     wait_for(lambda: page.evaluate("asked") == 1)
-    page.locator('#picture[data-rendered="true"]').wait_for()
+    wait_until_rendered(page)
     turn(page, CC + 1, 45, 127)
     turn(page, CC + 1, 45, 0)
     wait_for(lambda: state(page, "recording"))
@@ -443,7 +444,7 @@ def test_a_stored_look_comes_back_in_a_fade_that_is_recorded(page: Any) -> None:
     slide(page, "the_kiss", 0)
     wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
     page.reload()
-    page.locator('#picture[data-rendered="true"]').wait_for()
+    wait_until_rendered(page)
     assert page.get_attribute('[aria-label="Look 1"]', "title") == "The Kiss 100 %"
     page.fill("#fade", "60")
     page.click('[aria-label="Look 1"]')
@@ -476,7 +477,7 @@ def test_a_look_without_a_painting_that_is_gone_comes_back(page: Any) -> None:
     )
     page.click("#clear")
     page.reload()
-    page.locator('#picture[data-rendered="true"]').wait_for()
+    wait_until_rendered(page)
     page.fill("#fade", "0")
     page.click('[aria-label="Look 1"]')
     wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})

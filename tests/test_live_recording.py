@@ -8,7 +8,17 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from live_browser import TWO_KEYS, middle, open_tab, seek, settled, slide, state, wait_for
+from live_browser import (
+    TWO_KEYS,
+    middle,
+    open_source,
+    open_tab,
+    seek,
+    settled,
+    slide,
+    state,
+    wait_for,
+)
 from live_server import LiveServer
 
 from videostyle.encode.options import EncodeOptions
@@ -20,8 +30,7 @@ pytest_plugins = ["live_browser"]
 
 
 def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -> None:
-    page.select_option("#source", "long.mp4")
-    wait_for(lambda: state(page, "source.name") == "long.mp4")
+    open_source(page, "long.mp4")
     settled(page)
     page.evaluate(
         """() => {
@@ -74,8 +83,6 @@ def test_a_performance_is_recorded_saved_and_rendered(page: Any, folder: Path) -
     picture = settled(page)
     rendered = frame_rendered(saved, folder, state(page, "seconds"))
     assert np.abs(rendered - picture).mean() < 6
-    page.select_option("#source", "film.mp4")
-    wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
 def apply(page: Any, text: str) -> None:
@@ -90,8 +97,7 @@ MORPH = "version: 1\nkeyframes: [{at: 0s, mix: the_kiss, stroke: 2}, {at: 9s, mi
 
 
 def test_an_overdub_takes_over_what_is_touched_and_undo_gives_it_back(page: Any) -> None:
-    page.select_option("#source", "long.mp4")
-    wait_for(lambda: state(page, "source.name") == "long.mp4")
+    open_source(page, "long.mp4")
     text = MORPH
     apply(page, text)
     page.evaluate(
@@ -145,14 +151,11 @@ def test_an_overdub_takes_over_what_is_touched_and_undo_gives_it_back(page: Any)
     assert state(page, "follow")
     page.keyboard.press("t")
     wait_for(lambda: page.inner_text("#record") == "Record")
-    page.select_option("#source", "film.mp4")
-    wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
 def begin_overdub(page: Any, text: str = MORPH) -> None:
     """Over a timeline, in a video that is open for the test alone; until something is shown."""
-    page.select_option("#source", "long.mp4")
-    wait_for(lambda: state(page, "source.name") == "long.mp4")
+    open_source(page, "long.mp4")
     apply(page, text)
     page.click("#record")
     wait_for(lambda: state(page, "recording") and state(page, "seconds") > 0.2)
@@ -171,8 +174,6 @@ def end_overdub(page: Any) -> None:
     if state(page, "recording"):
         page.click("#record")
     wait_for(lambda: not state(page, "recording"))
-    page.select_option("#source", "film.mp4")
-    wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
 def test_what_is_touched_in_an_overdub_outlives_a_reload_and_another_tab(
@@ -305,8 +306,7 @@ def frame_rendered(timeline: Path, folder: Path, seconds: float) -> np.ndarray:
 
 
 def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, folder: Path) -> None:
-    page.select_option("#source", "sample.mp4")
-    wait_for(lambda: state(page, "source.name") == "sample.mp4")
+    open_source(page, "sample.mp4")
     page.click("#tab-render")
     page.fill("#render-name", "from_page.mp4")
     page.fill("#render-crf", "30")
@@ -346,8 +346,6 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
     with av.open(str(folder / "from_page.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 132
     assert page.request.get(page.evaluate("location.origin") + link.get_attribute("href")).ok
-    page.select_option("#source", "film.mp4")
-    wait_for(lambda: state(page, "source.name") == "film.mp4")
 
 
 def test_a_render_has_a_name_that_a_file_may_have(page: Any, folder: Path) -> None:
