@@ -105,6 +105,7 @@ def page(tab: Any, server: LiveServer) -> Iterator[Any]:
         wait_for(lambda: state(page, "look.mix") == {"original": 1})
         yield page
         page.agrees = True
+        wait_for(lambda: state(page, "source"))  # the test may have ended with a reload
         if state(page, "source.name") != "film.mp4":
             open_source(page, "film.mp4")
         elif state(page, "playing"):
