@@ -53,6 +53,10 @@ SPECS = [
 ]
 
 
+# These are no tests, but what goes wrong in them is to be said as well as in a test.
+pytest.register_assert_rewrite("live_browser", "live_server")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a GPU where there is none; FAIL_WITHOUT_CUDA=1 lets it fail instead."""
     if item.get_closest_marker("cuda") and "FAIL_WITHOUT_CUDA" not in os.environ:

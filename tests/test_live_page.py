@@ -1,0 +1,587 @@
+"""The live page in a real browser: picture, screens, keyboard, sources, tabs and connection."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from live_browser import (
+    TWO_KEYS,
+    drop,
+    middle,
+    open_page,
+    open_source,
+    open_tab,
+    picture,
+    screenshot,
+    seek,
+    settled,
+    slide,
+    state,
+    wait_for,
+    wait_until_rendered,
+)
+from live_server import LiveServer
+
+pytest_plugins = ["live_browser"]
+
+
+def test_the_views_show_the_original_where_they_should(page: Any) -> None:
+    slide(page, "the_scream", 1)
+    painted = settled(page)
+    page.select_option("#view", "original")
+    wait_for(lambda: np.abs(picture(page) - painted).mean() > 15)
+    original = settled(page)
+    page.select_option("#view", "wipe")
+    wait_for(lambda: 5 < np.abs(picture(page) - painted).mean() < np.abs(original - painted).mean())
+    wiped = settled(page)
+    half = painted.shape[1] // 2
+    assert np.abs(wiped[:, half + 2 :] - painted[:, half + 2 :]).mean() < 6
+    assert np.abs(wiped[:, : half - 2] - original[:, : half - 2]).mean() < 6
+    page.select_option("#view", "side")
+    wait_for(lambda: picture(page).shape[1] == 2 * painted.shape[1])
+
+
+def test_the_picture_fills_the_screen_with_nothing_else_on_it(page: Any) -> None:
+    settled(page)
+    page.keyboard.press("f")
+    wait_for(lambda: page.evaluate("document.fullscreenElement?.className") == "frame")
+    screen = page.evaluate("({ x: 0, y: 0, width: innerWidth, height: innerHeight })")
+    wait_for(lambda: page.locator("#picture").bounding_box() == screen)
+    assert not page.is_visible("#badge")
+    drop(page, "no_painting.txt", b"")  # which has a notice
+    wait_for(lambda: page.inner_text("#notice"))
+    assert not page.is_visible("#notice")
+    page.keyboard.press("f")
+    wait_for(lambda: not page.evaluate("document.fullscreenElement"))
+    assert page.is_visible("#badge")
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page(browser: Any, server: LiveServer) -> None:
+    context = browser.new_context()
+    context.add_init_script(
+        """Object.defineProperty(window, "sessionStorage", {
+          get() { throw new DOMException("Access is denied", "SecurityError"); },
+        })"""
+    )
+    page = open_page(context, server)
+    page.reload()
+    wait_until_rendered(page)
+    context.close()
+    assert page.mistakes == []
+
+
+def test_a_second_tab_follows_and_can_take_over(page: Any, server: LiveServer) -> None:
+    second = open_page(page.context, server)
+    assert second.is_visible("#take-controls")
+    slide(page, "senecio" if page.locator('input[data-style="senecio"]').count() else "the_kiss", 1)
+    wait_for(lambda: state(second, "look.mix") == state(page, "look.mix"))
+    second.click("#take-controls")
+    wait_for(lambda: page.is_visible("#take-controls"))
+    slide(second, "the_scream", 0.9)
+    wait_for(lambda: "the_scream" in state(page, "look.mix"))
+    page.click("#take-controls")
+    wait_for(lambda: not page.is_visible("#take-controls"))
+    second.close()
+
+
+def test_a_tab_without_the_controls_keeps_what_it_can_undo(page: Any, server: LiveServer) -> None:
+    page.click("#random")
+    mixed = settled(page)
+    page.click("#clear")
+    wait_for(lambda: state(page, "look.mix") == {"original": 1})
+    second = open_page(page.context, server)
+    second.click("#take-controls")
+    page.bring_to_front()  # clicks in a tab behind another take seconds
+    wait_for(lambda: page.is_visible("#take-controls"))
+    page.click("#undo")
+    page.click("#undo")
+    page.locator("#notice", has_text="take over first").wait_for()
+    page.click("#play")
+    page.locator("#notice", has_text="another tab has the controls; take them").wait_for()
+    page.click("#take-controls")
+    wait_for(lambda: not page.is_visible("#take-controls") and not page.is_visible("#notice"))
+    page.click("#undo")
+    wait_for(lambda: state(page, "look.mix") != {"original": 1})
+    assert np.abs(settled(page) - mixed).mean() < 3
+    second.close()
+
+
+MOVE_WHILE_LOST = """() => {
+  videostyle.drop();
+  const slider = document.querySelector('input[data-style="the_kiss"]');
+  slider.value = 0.7;
+  slider.dispatchEvent(new Event("input"));
+}"""
+
+
+def test_a_tab_without_the_controls_is_not_asked_what_it_may_not_do(
+    page: Any, server: LiveServer
+) -> None:
+    drop(page, "unsaved.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.saved") is False)
+    second = open_page(page.context, server)
+    second.click("#tab-yaml")
+    for choose in (
+        lambda: second.select_option("#source", "sample.mp4"),
+        lambda: second.select_option("#timeline-file", "two.yaml"),
+        lambda: drop(second, "two.yaml", TWO_KEYS.encode()),
+    ):
+        second.evaluate("document.getElementById('notice').textContent = ''")
+        choose()
+        second.locator("#notice", has_text="take over first").wait_for()
+    assert second.input_value("#source") == "film.mp4"
+    assert second.input_value("#yaml") == TWO_KEYS
+    assert second.asked == []
+    second.close()
+
+
+def test_a_dead_connection_comes_back(page: Any) -> None:
+    page.evaluate("videostyle.drop()")
+    page.locator('body[data-connection="lost"]').wait_for()
+    page.locator('body[data-connection="here"]').wait_for()
+    slide(page, "the_kiss", 0.7)
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+
+
+def test_what_is_done_while_the_connection_is_lost_is_not_lost(page: Any) -> None:
+    page.click("#tab-yaml")
+    page.fill("#yaml", "# to be gone on with")
+    page.click("#tab-mix")
+    page.evaluate(MOVE_WHILE_LOST)
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+    assert page.input_value("#yaml") == "# to be gone on with"
+
+
+def test_who_was_away_finds_the_sliders_where_another_tab_left_them(
+    page: Any, server: LiveServer
+) -> None:
+    slide(page, "the_kiss", 1)
+    wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
+    page.evaluate(
+        """() => {
+          window.Socket = WebSocket;
+          window.WebSocket = class {
+            static OPEN = 1;
+            constructor() { setTimeout(() => this.onclose({ code: 1006 })); }
+          };
+          videostyle.drop();
+        }"""
+    )
+    page.locator('body[data-connection="lost"]').wait_for()
+    other = page.context.browser.new_context()
+    second = open_page(other, server)
+    slide(second, "the_scream", 1)
+    slide(second, "the_kiss", 0)
+    wait_for(lambda: state(second, "look.mix") == {"the_scream": 1})
+    other.close()
+    page.evaluate("() => { window.WebSocket = Socket; }")
+    page.locator('body[data-connection="here"]').wait_for()
+    wait_for(lambda: page.input_value('input[data-style="the_scream"]') == "1")
+    assert page.input_value('input[data-style="the_kiss"]') == "0"
+
+
+def test_a_blink_of_the_connection_leaves_the_controls_where_they_were(
+    page: Any, server: LiveServer
+) -> None:
+    second = open_page(page.context, server)
+    page.evaluate(MOVE_WHILE_LOST)
+    wait_for(lambda: state(second, "look.mix") == {"the_kiss": 1})
+    assert second.is_visible("#take-controls")
+    assert not page.is_visible("#take-controls")
+    page.reload()
+    page.locator('body[data-connection="here"]').wait_for()
+    wait_for(lambda: state(page, "pictures") > 0)
+    assert state(page, "conducts")
+    second.close()
+
+
+def test_a_server_that_stands_still_is_not_shown_as_playing(page: Any, server: LiveServer) -> None:
+    page.click("#play")
+    wait_for(lambda: " of 25 frames/s" in page.inner_text("#meter"))
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        page.locator("#notice", has_text="does not answer").wait_for()
+        assert page.inner_text("#meter").startswith("0 of 25 frames/s")
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: "does not answer" not in page.inner_text("#notice"))
+    wait_for(lambda: not page.inner_text("#meter").startswith("0 of"))
+
+
+def test_a_tab_too_many_says_so_and_rests(page: Any, server: LiveServer) -> None:
+    page.evaluate(
+        """() => {
+          const address = `ws://${location.host}/socket${location.search}`;
+          window.others = Array.from({ length: 7 }, () => new WebSocket(address));
+          return Promise.all(others.map((each) => new Promise((done) => { each.onopen = done; })));
+        }"""
+    )
+    ninth = page.context.new_page()
+    sockets: list[Any] = []
+    ninth.on("websocket", lambda socket: sockets.append(socket))
+    ninth.goto(server.url)
+    wait_for(lambda: "too many tabs" in ninth.inner_text("#notice"))
+    ninth.wait_for_timeout(600)  # it would have tried again after 250 ms
+    assert len(sockets) == 1
+
+
+def test_a_page_of_another_server_says_so_and_rests(page: Any) -> None:
+    sockets: list[Any] = []
+    page.on("websocket", lambda socket: sockets.append(socket))
+    page.route("**/?token=*", lambda route: route.fulfill(status=403))
+    page.evaluate("videostyle.drop()")
+    wait_for(lambda: "does not know this page" in page.inner_text("#notice"))
+    page.wait_for_timeout(600)  # it would have tried again after 250 ms
+    assert not sockets
+    page.unroute("**/?token=*")
+
+
+def test_a_source_that_cannot_play_is_not_shown_as_playing(page: Any) -> None:
+    page.select_option("#source", "broken.mp4")
+    wait_for(lambda: "broken.mp4" in page.inner_text("#notice"))
+    assert page.input_value("#source") == "film.mp4"
+    loops = state(page, "loop")
+    page.locator("body").press("L")  # as with Caps Lock
+    wait_for(lambda: state(page, "loop") != loops)
+    page.keyboard.down("l")
+    page.keyboard.down("l")  # held
+    page.keyboard.up("l")
+    wait_for(lambda: state(page, "loop") == loops)
+    page.select_option("#source", "still.png")
+    wait_for(lambda: state(page, "source.kind") == "picture")
+    page.locator("body").press("Space")
+    page.keyboard.press("r")
+    settled(page)
+    assert not state(page, "playing")
+    assert not page.is_visible("#no-keys")
+    assert "nothing to record" not in page.inner_text("#notice")
+
+
+def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(page: Any) -> None:
+    open_source(page, "wide.mp4")
+    settled(page)
+    size = "[document.getElementById('picture').width, document.getElementById('picture').height]"
+    assert page.evaluate(size) == [192, 64]
+    page.select_option("#view", "side")
+    wait_for(lambda: page.evaluate(size) == [384, 64])
+    both = picture(page)
+    assert np.abs(both[:, :1080] - both[:, 1080:]).mean() < 3  # the original, twice
+
+
+def test_shortcuts_work_after_the_mouse(page: Any) -> None:
+    page.click("#random")
+    page.click("#view")
+    page.dispatch_event("#view", "change")  # as when the list is clicked
+    page.keyboard.press("Space")
+    wait_for(lambda: state(page, "playing"))
+    page.keyboard.press("Space")
+    wait_for(lambda: not state(page, "playing"))
+    settled(page)
+
+
+def test_shortcuts_work_in_other_alphabets(page: Any) -> None:
+    page.click("#random")
+    page.evaluate(
+        """() => {
+          const tell = (key, code, ctrlKey) => document.body.dispatchEvent(
+            new KeyboardEvent("keydown", { key, code, ctrlKey, bubbles: true }));
+          tell("я", "KeyZ", true);
+          tell("д", "KeyL", false);
+        }"""
+    )
+    wait_for(lambda: not state(page, "loop"))
+    assert page.is_enabled("#redo")
+    page.keyboard.press("l")
+    wait_for(lambda: state(page, "loop"))
+
+
+def test_times_are_rounded_before_they_are_split(page: Any) -> None:
+    times = "[clock(59.6), clock(59.999, 2), clock(7265)]"
+    times = f"import('/page/state.mjs').then(({{ clock }}) => {times})"
+    assert page.evaluate(times) == ["1:00", "1:00.00", "2:01:05"]
+
+
+def test_everything_is_reached_by_keyboard(page: Any) -> None:
+    page.locator('input[data-style="starry_night"]').focus()
+    page.keyboard.press("Home")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    assert float(page.input_value('input[data-style="starry_night"]')) == pytest.approx(0.3)
+    page.keyboard.press("2")
+    wait_for(lambda: state(page, "look.mix") == {"the_scream": 1})
+    page.keyboard.press("2")
+    wait_for(lambda: "starry_night" in state(page, "look.mix"))
+    before = state(page, "seconds")
+    page.keyboard.press("Space")
+    wait_for(lambda: state(page, "seconds") != before)
+    page.keyboard.press("Space")
+    wait_for(lambda: not state(page, "playing"))
+    settled(page)  # until then a frame may be in work that is later
+    at = state(page, "seconds")
+    page.keyboard.press(".")
+    wait_for(lambda: state(page, "seconds") > at)
+    page.keyboard.press(",")
+    wait_for(lambda: state(page, "seconds") == at)
+    # Tab alone leads through every control.
+    page.evaluate(
+        """() => {
+          window.seen = new Set();
+          document.addEventListener("focusin", ({ target }) =>
+            seen.add(target.id || target.dataset.style));
+        }"""
+    )
+    for _ in range(100):
+        page.keyboard.press("Tab")
+    seen = set(page.evaluate("[...seen]"))
+    assert {"play", "record", "view", "random", "the_kiss", "follow", "add-key", "ruler"} <= seen
+    page.select_option("#view", "wipe")
+    page.locator("#picture").press("Shift+ArrowLeft")
+    assert page.get_attribute("#picture", "aria-valuenow") == "30"
+
+
+def test_a_held_key_steps_from_frame_to_frame_that_is_shown(page: Any) -> None:
+    seek(page, 1.0)
+    settled(page)
+    first = state(page, "seconds")
+    page.evaluate(
+        """() => {
+          for (let press = 0; press < 30; press += 1) {
+            document.body.dispatchEvent(
+              new KeyboardEvent("keydown", { key: ",", repeat: press > 0, bubbles: true }));
+          }
+        }"""
+    )
+    wait_for(lambda: state(page, "seconds") != first)
+    settled(page)
+    assert state(page, "seconds") == pytest.approx(first - 1 / 25)
+    page.keyboard.down(",")
+    for _ in range(3):
+        before = state(page, "seconds")
+        page.keyboard.down(",")
+        wait_for(lambda before=before: state(page, "seconds") < before)
+    page.keyboard.up(",")
+    settled(page)
+
+
+@pytest.fixture
+def small_page(page: Any) -> Iterator[Any]:
+    """With a preview that a busy machine can paint as fast as it is played."""
+    page.select_option("#lines", "180")
+    wait_for(lambda: state(page, "lines") == 180)
+    yield page
+    page.select_option("#lines", "")
+    wait_for(lambda: state(page, "lines") is None)
+
+
+def test_the_sound_goes_with_the_pictures(
+    small_page: Any, browser: Any, server: LiveServer
+) -> None:
+    page = small_page
+    open_source(page, "sample.mp4")
+    heard = "videostyle.audio.currentTime"
+    assert page.get_attribute("#sound", "aria-pressed") == "true"
+    seek(page, 2.0)
+    page.click("#play")
+    wait_for(lambda: page.evaluate(heard) > 2.3)
+    off = f"Math.abs({heard} - videostyle.state.seconds)"
+    wait_for(lambda: page.evaluate(off) < 0.2)
+    page.click("#sound")
+    wait_for(lambda: page.evaluate("videostyle.audio.paused"))
+    page.keyboard.press("s")
+    wait_for(lambda: not page.evaluate("videostyle.audio.paused"))
+    page.click("#play")
+    wait_for(lambda: page.evaluate("videostyle.audio.paused"))
+    second = open_page(browser.new_context(), server)  # two would be an echo
+    assert second.get_attribute("#sound", "aria-pressed") == "false"
+    open_source(page, "late.mp4")  # its first frame comes 0.6 s after its sound
+    page.click("#play")
+    off = f"Math.abs({heard} - 0.6 - videostyle.state.seconds)"
+    wait_for(lambda: page.evaluate(heard) > 1 and page.evaluate(off) < 0.15)
+    open_source(page, "long.mp4")
+    wait_for(lambda: page.locator("#sound").is_disabled())  # it has none
+    second.context.close()
+
+
+def test_the_camera_is_painted(small_page: Any) -> None:
+    page = small_page
+    slide(page, "the_scream", 1)
+    open_source(page, "camera")
+    frames = page.evaluate("videostyle.measured.frames")
+    wait_for(lambda: page.evaluate("videostyle.measured.frames") > frames + 5)
+    # Its thumbnails show what it sees.
+    wait_for(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth)"))
+    open_source(page, "film.mp4")
+    wait_until_rendered(page)
+
+
+def test_a_frame_of_the_camera_goes_up_while_another_is_painted(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          window.filmed = window.seen = 0;
+          const send = WebSocket.prototype.send;
+          WebSocket.prototype.send = function (data) {
+            if (data instanceof ArrayBuffer) filmed += 1;  // and nobody ever answers
+            else send.call(this, data);
+          };
+          const next = HTMLVideoElement.prototype.requestVideoFrameCallback;
+          HTMLVideoElement.prototype.requestVideoFrameCallback = function (callback) {
+            seen += 1;
+            return next.call(this, callback);
+          };
+          const now = performance.now();
+          performance.now = () => now;
+        }"""
+    )
+    page.select_option("#source", "camera")
+    wait_for(lambda: page.evaluate("filmed") == 2)
+    seen = page.evaluate("seen")
+    wait_for(lambda: page.evaluate("seen") > seen + 5)
+    assert page.evaluate("filmed") == 2
+
+
+def test_a_camera_that_is_refused_or_ends_says_so_and_can_be_tried_again(page: Any) -> None:
+    settled(page)
+    page.evaluate(
+        """() => {
+          const devices = navigator.mediaDevices;
+          const open = devices.getUserMedia.bind(devices);
+          window.refused = true;
+          devices.getUserMedia = async (wish) => {
+            if (refused) throw new Error("not today");
+            return window.stream = await open(wish);
+          };
+        }"""
+    )
+    page.select_option("#source", "camera")
+    page.locator("#empty-text", has_text="not today").wait_for()
+    assert not page.is_visible("#picture")  # nor the film of before
+    assert page.is_disabled("#record")
+    page.evaluate("refused = false")
+    page.click("#camera-again")
+    wait_for(lambda: state(page, "pictures") > 2)
+    assert page.is_visible("#picture")
+    assert page.is_enabled("#record")
+    page.evaluate("stream.getTracks()[0].dispatchEvent(new Event('ended'))")
+    page.locator("#empty-text", has_text="has stopped").wait_for()
+    assert not page.is_visible("#picture")
+    open_source(page, "film.mp4")
+    wait_until_rendered(page)
+
+
+def test_only_the_tab_that_shows_the_camera_films(page: Any, server: LiveServer) -> None:
+    page.evaluate(
+        """() => {
+          const devices = navigator.mediaDevices;
+          const open = devices.getUserMedia.bind(devices);
+          window.streams = [];
+          devices.getUserMedia = async (wish) => {
+            await new Promise((allow) => { window.allow = allow; });
+            const stream = await open(wish);
+            streams.push(stream);
+            return stream;
+          };
+        }"""
+    )
+    is_off = "streams.at(-1)?.getTracks()[0].readyState === 'ended'"
+    page.select_option("#source", "camera")
+    wait_for(lambda: page.evaluate("Boolean(window.allow)"))
+    page.select_option("#source", "film.mp4")  # before the question is answered
+    wait_for(lambda: state(page, "source.kind") == "video")
+    page.evaluate("allow(window.allow = null)")
+    wait_for(lambda: page.evaluate(is_off))
+    page.select_option("#source", "camera")
+    wait_for(lambda: page.evaluate("Boolean(window.allow)"))
+    page.evaluate("allow()")
+    wait_for(lambda: state(page, "pictures") > 2)
+    second = open_tab(page.context, server)
+    second.click("#take-controls")
+    wait_for(lambda: page.evaluate(is_off))
+    pictures = state(second, "pictures")
+    wait_for(lambda: state(second, "pictures") > pictures + 5)
+    second.select_option("#source", "film.mp4")
+    wait_for(lambda: state(page, "source.kind") == "video")
+    page.click("#take-controls")
+    wait_for(lambda: not page.is_visible("#take-controls"))
+    second.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("live", (1280, 720)), ("live_tablet", (820, 1180)), ("", (390, 844))],
+)
+def test_it_fits_the_screen(page: Any, name: str, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.click("#tab-yaml")
+    page.select_option("#timeline-file", "demo.yaml")
+    wait_for(lambda: state(page, "follow"))
+    around = """() => {
+      const word = document.createRange();
+      word.selectNodeContents(record);
+      return word.getBoundingClientRect().left - record.getBoundingClientRect().left;
+    }"""
+    assert page.evaluate(around) > 6
+    page.click("#tab-mix")
+    seek(page, 1.8)
+    page.click("#clear")
+    for style, value in (("starry_night", 0.8), ("great_wave", 0.35), ("the_kiss", 0.5)):
+        slide(page, style, value)
+    settled(page)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= size[0]
+    if name != "live":
+        page.locator("#scalars").scroll_into_view_if_needed()
+        assert page.locator(".frame").bounding_box()["y"] >= 0  # seen while it is mixed
+        page.evaluate("scrollTo(0, 0)")
+    if name == "live":
+        assert page.locator(".transport").bounding_box()["height"] < 40  # in one line
+        assert page.evaluate("sliders.scrollHeight <= sliders.clientHeight")
+        assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
+        for element in ("#picture", "#play", "#strip", "#sliders", "#scalars"):
+            box = page.locator(element).bounding_box()
+            assert box["y"] + box["height"] <= size[1], element
+    wait_for(lambda: page.evaluate("[...document.images].every((image) => image.complete)"))
+    if name:
+        screenshot(page, name)
+
+
+@pytest.mark.parametrize("size", [(390, 844), (844, 390), (640, 360), (820, 1180)])
+def test_a_small_screen_shows_picture_transport_and_sliders_at_once(
+    page: Any, size: tuple[int, int]
+) -> None:
+    def is_in_sight(selector: str) -> bool:
+        box = page.locator(selector).first.bounding_box()
+        return box["y"] >= 0 and box["y"] + box["height"] <= size[1]
+
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    assert is_in_sight("#picture")
+    assert is_in_sight('input[data-style="starry_night"]')
+    page.locator("#scalars").scroll_into_view_if_needed()
+    for selector in ("#picture", "#play", "#record", "#scalars"):
+        assert is_in_sight(selector), selector
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_nothing_covers_the_timeline_at_the_end_of_a_low_screen(page: Any) -> None:
+    page.set_viewport_size({"width": 844, "height": 390})
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    on_top = "([x, y]) => document.elementFromPoint(x, y).id"
+    assert page.evaluate(on_top, middle(page, "#follow")) == "follow"
+
+
+def test_a_low_window_keeps_a_picture_that_can_be_seen(page: Any) -> None:
+    page.set_viewport_size({"width": 1100, "height": 460})
+    assert page.locator(".frame").bounding_box()["height"] > 150
+
+
+def test_everything_grows_with_a_large_screen(page: Any) -> None:
+    def height() -> float:
+        return page.locator("#sliders li").first.bounding_box()["height"]
+
+    before = height()
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    assert height() == pytest.approx(2 * before, rel=0.1)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 2160
