@@ -107,6 +107,17 @@ def test_a_seek_into_the_middle_of_a_frame_of_a_program_stream(clip: Clip, b_fra
     assert_parts_equal_the_whole(path, range(20, 70))
 
 
+@pytest.mark.parametrize(("ending", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])
+def test_a_part_of_recordings_that_were_joined_byte_by_byte(
+    clip: Clip, tmp_path: Path, ending: str, codec: str
+) -> None:
+    joined = tmp_path / f"joined{ending}"
+    for count in (120, 90):  # each with a clock of its own
+        part = clip(f"part{ending}", pts=range(count), pixels=noise, codec=codec)
+        joined.write_bytes(b"".join(file.read_bytes() for file in (joined, part) if file.exists()))
+    assert_parts_equal_the_whole(joined, (60, 110, 121, 150, 199))
+
+
 def test_a_picture_that_is_renewed_bit_by_bit_is_whole(tmp_path: Path) -> None:
     options = {"preset": "ultrafast", "x264-params": "intra-refresh=1:keyint=20"}
     path = write_x264(tmp_path / "clip.mp4", options, "yuv420p")

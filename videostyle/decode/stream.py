@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from itertools import chain, dropwhile, islice
+from functools import lru_cache
+from itertools import chain, dropwhile, islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +37,7 @@ _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
 _TAIL_BYTES = 4096
 _MATROSKA, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")  # IDs of EBML elements
 _BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
+_JOINED_AS_THEY_ARE = ("mpegts", "mpeg")  # recordings put one after another, byte by byte
 
 
 @contextmanager
@@ -84,6 +86,11 @@ def seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
     head = list(islice(read_packets(stream, DecodeReport()), _HEAD))
     if any(packet.pts is None for packet in head) or _is_shuffled(context, head):
         return False
+    if container.format.name in _JOINED_AS_THEY_ARE:
+        path = Path(container.name)
+        status = path.stat()
+        if _clock_jumps_back(path, stream.index, status.st_size, status.st_mtime_ns):
+            return False
     # FFmpeg reads streams by the x264 that wrote them, which only the first packet names.
     if head and (build := re.search(rb"x264 - core (\d+)", bytes(head[0]))):
         context.options = {**context.options, "x264_build": build[1].decode()}
@@ -92,6 +99,18 @@ def seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
     except av.FFmpegError:
         return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _clock_jumps_back(path: Path, index: int, size: int, changed_ns: int) -> bool:
+    """Whether times come twice, so that none says where in the file it is; the whole file is read.
+    size, changed_ns: of the file, as another may get its name."""
+    with open_input(path) as container:
+        stream = container.streams[index]
+        assert isinstance(stream, VideoStream)
+        packets = read_packets(stream, DecodeReport())
+        stamps = [packet.dts for packet in packets if packet.dts is not None]
+    return any(after < before for before, after in pairwise(stamps))
 
 
 def decode_stream(
