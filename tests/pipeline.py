@@ -58,6 +58,13 @@ def mux(output: OutputContainer, streams: Mapping[Any, Any], packets: Iterable[A
             output.mux(packet)
 
 
+def joined(*parts: Path) -> Path:
+    """Files put one after another, byte by byte."""
+    path = parts[0].with_name(f"joined{parts[0].suffix}")
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
 def half_loaded(whole: Path, part: float, **options: str) -> Path:
     """As much of a copy of a file as a download that broke off leaves; it ends as the name says."""
     path = whole.with_name(f"half{whole.suffix}")

@@ -8,10 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import SPECS
+from conftest import BT601, BT709, SPECS
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline import Clip, joined
 
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
 from videostyle.media.color import OUTPUT_PIX_FMTS, ColorConverter, blend_planes, plane_array
 from videostyle.media.info import ColorSpec, MediaInfo
 
@@ -214,3 +217,28 @@ def test_detail_of_another_size_is_scaled_and_moves_rgb_together() -> None:
     added = image.to_ndarray(format="rgb24").astype(int) - (90, 120, 150)
     assert np.array_equal(added[:, :20], np.zeros((32, 20, 3)))
     assert np.array_equal(added[:, 28:], np.full((32, 20, 3), 10))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "pix_fmt"),
+    [
+        (BT601, BT709, "yuv444p"),
+        (BT709, BT601, "yuv420p10le"),
+        (BT601, ColorSpec(6, 6, 6, full_range=True), "yuvj420p"),
+    ],
+    ids=["matrix", "matrix and bits", "range"],
+)
+def test_a_file_that_changes_its_colour_on_the_way_keeps_its_colours(
+    clip: Clip, first: ColorSpec, second: ColorSpec, pix_fmt: str
+) -> None:
+    orange = np.full((64, 96, 3), (200, 90, 40), np.uint8)
+    one = clip("one.ts", pixels=lambda _: orange, color=first)
+    two = clip("two.ts", pts=range(10, 20), pixels=lambda _: orange, color=second, pix_fmt=pix_fmt)
+    for order in ((one, two), (two, one)):
+        facts = probe(joined(*order))
+        converter = ColorConverter(facts, "yuv420p")
+        frames = list(decode(facts))
+        assert len(frames) == 20
+        for frame in frames:
+            shown = ColorConverter(facts, "yuv420p").to_rgb(converter.to_output(frame.image))
+            assert np.abs(shown.astype(int) - orange).max() <= 4

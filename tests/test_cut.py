@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import BT601, write_frames
 from PIL import Image
-from pipeline import Clip, copy, mux
+from pipeline import Clip, copy, joined, mux
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
@@ -109,13 +109,13 @@ def test_a_seek_into_the_middle_of_a_frame_of_a_program_stream(clip: Clip, b_fra
 
 @pytest.mark.parametrize(("ending", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])
 def test_a_part_of_recordings_that_were_joined_byte_by_byte(
-    clip: Clip, tmp_path: Path, ending: str, codec: str
+    clip: Clip, ending: str, codec: str
 ) -> None:
-    joined = tmp_path / f"joined{ending}"
-    for count in (120, 90):  # each with a clock of its own
-        part = clip(f"part{ending}", pts=range(count), pixels=noise, codec=codec)
-        joined.write_bytes(b"".join(file.read_bytes() for file in (joined, part) if file.exists()))
-    assert_parts_equal_the_whole(joined, (60, 110, 121, 150, 199))
+    parts = [
+        clip(f"{count}{ending}", pts=range(count), pixels=noise, codec=codec)
+        for count in (120, 90)  # each with a clock of its own
+    ]
+    assert_parts_equal_the_whole(joined(*parts), (60, 110, 121, 150, 199))
 
 
 def test_a_picture_that_is_renewed_bit_by_bit_is_whole(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ from videostyle.decode.stream import (
     ticks_per_frame,
     time_base_of,
 )
-from videostyle.decode.upright import upright_filters
+from videostyle.decode.upright import hdr_refused, upright_filters
 from videostyle.errors import MediaError, UsageError
-from videostyle.media.info import HDR_TRANSFERS, MATRICES, ColorSpec, MediaInfo, StreamInfo, missing
+from videostyle.media.color import color_of
+from videostyle.media.info import MATRICES, ColorSpec, MediaInfo, StreamInfo, missing
 from videostyle.media.numbered import files_of, is_sequence_input, numbered, sequence_numbers
 from videostyle.media.picture import load_picture
 from videostyle.timecode import parse_time
@@ -52,10 +53,7 @@ def paintable(info: MediaInfo, hdr: str = "refuse") -> MediaInfo:
     """The facts as they are painted, or MediaError, as `probe` says."""
     path = info.path
     if info.color.is_hdr and hdr == "refuse":
-        raise MediaError(
-            f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
-            "colours; --hdr tonemap makes it SDR, --hdr pass paints its values as they are"
-        )
+        raise hdr_refused(path, info.color)
     if info.color.matrix not in MATRICES:
         raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
     if not info.is_image:
@@ -66,7 +64,7 @@ def paintable(info: MediaInfo, hdr: str = "refuse") -> MediaInfo:
     if info.color.is_hdr and hdr == "tonemap":
         sdr = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=info.height)
         info = replace(info, color=sdr, hdr_color=info.color)
-    return info
+    return replace(info, hdr=hdr)
 
 
 def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
@@ -185,7 +183,7 @@ def _probe_video(path: Path) -> MediaInfo:
             width=image.height if sideways else image.width,
             height=image.width if sideways else image.height,
             pix_fmt=image.format.name,
-            color=_color(image),
+            color=color_of(image),
             time_base=time_base_of(stream),
             start_pts=start_pts,
             lead_seconds=_lead(container, float(start_pts * time_base_of(stream))),
@@ -224,20 +222,6 @@ def _describe(stream: Stream) -> StreamInfo:
         codec=context.name if context else "unknown",
         language=language,
         title=stream.metadata.get("title"),
-    )
-
-
-def _color(image: av.VideoFrame) -> ColorSpec:
-    name = image.format.name
-    tagged = {1: False, 2: True}.get(image.color_range)
-    full_by_format = name.startswith(("yuvj", "gray"))
-    return ColorSpec.resolve(
-        image.colorspace,
-        image.color_primaries,
-        image.color_trc,
-        full_range=full_by_format if tagged is None else tagged,
-        is_rgb=image.format.is_rgb or image.format.has_palette,
-        height=image.height,
     )
 
 

@@ -17,7 +17,7 @@ MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "sm
 MATRICES |= {9: "bt2020nc"}
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-_UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
+UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
 # What goes with a matrix when only the matrix is known: (primaries, transfer).
 _COMPANIONS = {0: (1, 13), 1: (1, 1), 4: (4, 4), 5: (5, 6), 6: (6, 6), 7: (7, 7), 9: (9, 14)}
 
@@ -57,7 +57,7 @@ class ColorSpec:
         a height of 720 on, else BT.601; untagged range is limited. Primaries and transfer follow
         the matrix.
         """
-        guessed = not is_rgb and matrix in _UNTAGGED
+        guessed = not is_rgb and matrix in UNTAGGED
         if is_rgb:
             matrix = 0
         elif guessed:
@@ -65,8 +65,8 @@ class ColorSpec:
         companions = _COMPANIONS.get(matrix, (2, 2))
         return cls(
             matrix=matrix,
-            primaries=companions[0] if primaries in _UNTAGGED else primaries,
-            transfer=companions[1] if transfer in _UNTAGGED else transfer,
+            primaries=companions[0] if primaries in UNTAGGED else primaries,
+            transfer=companions[1] if transfer in UNTAGGED else transfer,
             full_range=is_rgb or bool(full_range),
             guessed=guessed,
         )
@@ -120,7 +120,8 @@ class MediaInfo:
     applied by upright_filters, which are FFmpeg's. start_pts: of the first frame, in ticks of
     time_base. lead_seconds: of the file before that, as of sound that begins first.
     duration_seconds and frame_count: what the file says, or None; a picture is a video of length 0.
-    hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
+    hdr_color: of the file, where `decode` brings it down to `color`. hdr: what becomes of frames
+    that turn to PQ or HLG on the way, as `probe` takes it. bars: black lines
     above and below and black columns left and right (`letterbox`), which are not painted in frames
     where they are black. bars_level: of 255, how light half of their samples may be. pictures: the
     numbers of the numbered pictures (`numbered`) it is made of, none of any other video.
@@ -145,6 +146,7 @@ class MediaInfo:
     sample_aspect_ratio: Fraction | None = None
     other_streams: tuple[StreamInfo, ...] = ()
     hdr_color: ColorSpec | None = None
+    hdr: str = "pass"
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)
     bars_level: int = 24
     pictures: range = range(0)
