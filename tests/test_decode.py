@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -18,6 +19,7 @@ import av
 import av.error
 import numpy as np
 import pytest
+from av.stream import Disposition
 from av.video.frame import PictureType
 from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
@@ -552,6 +554,73 @@ def test_the_main_video_is_not_the_cover(shared_data: Path) -> None:
         "stream 1 (audio, aac)",
         "stream 2 (cover, mjpeg)",
     ]
+
+
+@pytest.mark.parametrize("sizes", [((96, 64), (64, 48)), ((64, 48), (96, 64))])
+def test_of_several_videos_the_largest_that_moves_is_the_main_one(
+    tmp_path: Path, sizes: tuple[tuple[int, int], ...]
+) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        still = container.add_stream("mjpeg", rate=25)
+        films = [container.add_stream("ffv1", rate=25) for _ in sizes]
+        still.width, still.height, still.pix_fmt = 320, 240, "yuvj420p"
+        still.disposition = Disposition(0)  # a picture that does not say it is a cover
+        for film, (width, height) in zip(films, sizes, strict=True):
+            film.width, film.height, film.pix_fmt = width, height, "yuv420p"
+            film.disposition = Disposition(0)
+        for number in range(6):
+            for stream in films if number else (still, *films):
+                image = av.VideoFrame(stream.width, stream.height, stream.pix_fmt)
+                image.pts, image.time_base = number, Fraction(1, 25)
+                container.mux(stream.encode(image))
+    info = probe(path)
+    assert (info.width, info.height, len(list(decode(info)))) == (96, 64, 6)
+
+
+def box(name: bytes, *parts: bytes, flags: int | None = None) -> bytes:
+    """A box of ISO/IEC 14496-12; flags: of a full one, after its version."""
+    body = b"".join(parts) if flags is None else struct.pack(">I", flags) + b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), name) + body
+
+
+def write_tiles(path: Path) -> None:
+    """An AVIF (ISO/IEC 23008-12) of two tiles side by side, which are items 1 and 2 of 3."""
+    context = av.CodecContext.create("libsvtav1", "w")
+    context.width, context.height, context.pix_fmt = 64, 64, "yuv420p"
+    context.time_base = Fraction(1, 25)
+    packets = [*context.encode(av.VideoFrame(64, 64, "yuv420p")), *context.encode(None)]
+    tile, grid = bytes(packets[0]), bytes([0, 0, 0, 1]) + struct.pack(">HH", 128, 64)
+    version_2 = 2 << 24
+    entries = [
+        box(b"infe", struct.pack(">HH4sx", number, 0, kind), flags=version_2)
+        for number, kind in ((1, b"av01"), (2, b"av01"), (3, b"grid"))
+    ]
+    sizes = [box(b"ispe", struct.pack(">II", width, 64), flags=0) for width in (64, 128)]
+    owners = b"".join(struct.pack(">HBB", item, 1, size) for item, size in ((1, 1), (2, 1), (3, 2)))
+    tiles_of_grid = box(b"dimg", struct.pack(">HHHH", 3, 2, 1, 2))
+
+    def head(first: int) -> bytes:
+        places = ((1, first, len(tile)), (2, first, len(tile)), (3, first + len(tile), len(grid)))
+        extents = b"".join(struct.pack(">HHHII", item, 0, 1, *place) for item, *place in places)
+        return box(b"ftyp", b"avif", bytes(4), b"avifmif1") + box(
+            b"meta",
+            box(b"hdlr", struct.pack(">I4s13x", 0, b"pict"), flags=0),
+            box(b"pitm", struct.pack(">H", 3), flags=0),
+            box(b"iloc", b"\x44\0", struct.pack(">H", 3), extents, flags=0),
+            box(b"iinf", struct.pack(">H", 3), *entries, flags=0),
+            box(b"iref", tiles_of_grid, flags=0),
+            box(b"iprp", box(b"ipco", *sizes), box(b"ipma", struct.pack(">I", 3), owners, flags=0)),
+            flags=0,
+        )
+
+    path.write_bytes(head(len(head(0)) + 8) + box(b"mdat", tile, grid))
+
+
+def test_a_picture_in_tiles_is_refused_not_painted_by_one_tile(tmp_path: Path) -> None:
+    write_tiles(path := tmp_path / "tiles.avif")
+    with pytest.raises(MediaError, match="is a picture in tiles"):
+        probe(path)
 
 
 @pytest.mark.parametrize("name", ["bt2020_10bit.mp4", "testsrc2_hdr.mp4"])

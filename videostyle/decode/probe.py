@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -36,6 +37,7 @@ from videostyle.timecode import parse_time
 
 SEQUENCE_FPS = Fraction(25)  # of numbered pictures, if nothing else is said; FFmpeg's too
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+_BEGINNING = 500  # packets in which a stream that moves shows a second frame
 _MOST_BELIEVED = 500  # frames a second; more are counted before they are believed
 
 
@@ -70,9 +72,10 @@ def paintable(info: MediaInfo, hdr: str = "refuse") -> MediaInfo:
 def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
     """Say what a video or picture is, whether or not it can be painted.
 
-    The main video is the first that is not cover art, and the default one if several are. fps: of
-    numbered pictures (`numbered`), which are a video of SEQUENCE_FPS where it is None. Raises
-    MediaError for what cannot be read, UsageError where fps is given for what has its own.
+    The main video is one that is not cover art, a default one if there is any; of several one that
+    moves, the largest, the first. fps: of numbered pictures (`numbered`), which are a video of
+    SEQUENCE_FPS where it is None. Raises MediaError for what cannot be read, UsageError where fps
+    is given for what has its own.
     """
     if is_sequence_input(path):
         return _sequence_info(path, fps or SEQUENCE_FPS)
@@ -200,12 +203,27 @@ def _probe_video(path: Path) -> MediaInfo:
 def _main_video(container: InputContainer, path: Path) -> VideoStream:
     videos = [item for item in container.streams.video if not item.disposition & _COVER]
     videos = [item for item in videos if item.codec_context is not None]
+    if any(item.disposition & Disposition.dependent for item in videos):
+        raise MediaError(f"{path}: is a picture in tiles (HEIF or AVIF); convert it to PNG or JPEG")
     if not videos:
         kinds = ", ".join(sorted({item.type for item in container.streams}))
         raise MediaError(
             f"{path}: holds no video that can be decoded (it has: {kinds or 'nothing'})"
         )
-    return next((item for item in videos if item.disposition & Disposition.default), videos[0])
+    videos = [item for item in videos if item.disposition & Disposition.default] or videos
+    if len(videos) == 1:
+        return videos[0]
+    moving = _moving(path, videos)
+    return max(videos, key=lambda item: (item.index in moving, item.width * item.height))
+
+
+def _moving(path: Path, videos: list[VideoStream]) -> set[int]:
+    """The indices of streams that have more than one frame."""
+    counts = Counter[int]()
+    with open_input(path) as container, suppress(av.FFmpegError, IndexError):  # as in read_packets
+        packets = container.demux([container.streams[item.index] for item in videos])
+        counts.update(packet.stream.index for packet in islice(packets, _BEGINNING) if packet.size)
+    return {item.index for item in videos if (item.frames or counts[item.index]) > 1}
 
 
 def _others(container: InputContainer, main: VideoStream) -> list[Stream]:
