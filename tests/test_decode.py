@@ -531,6 +531,19 @@ def test_what_is_no_video_is_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("film.ffconcat", "ffconcat version 1.0\nfile clip.ts\n"),
+        ("film.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.4,\nclip.ts\n#EXT-X-ENDLIST\n"),
+    ],
+)
+def test_a_list_of_files_is_refused(clip: Clip, name: str, text: str) -> None:
+    (path := clip("clip.ts").with_name(name)).write_text(text)
+    with pytest.raises(MediaError, match="is a list of other files; give those themselves"):
+        probe(path)
+
+
 def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
     path = tmp_path / "cut.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)

@@ -37,6 +37,7 @@ _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
 _TAIL_BYTES = 4096
 _MATROSKA, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")  # IDs of EBML elements
 _BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
+_LISTS = ("concat", "hls", "dash", "webm_dash_manifest", "sdp")
 _JOINED_AS_THEY_ARE = ("mpegts", "mpeg")  # recordings put one after another, byte by byte
 
 
@@ -55,6 +56,9 @@ def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputCont
             # FFmpeg would type any text file onto a screen and call that a video.
             if container.format.name == "tty":
                 raise MediaError(f"{path}: is text, not a video or picture")
+            # An output could take the place of a file that such a one names.
+            if container.format.name in _LISTS:
+                raise MediaError(f"{path}: is a list of other files; give those themselves")
             yield container
     except av.error.InvalidDataError as error:
         raise MediaError(
