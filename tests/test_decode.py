@@ -101,6 +101,52 @@ def test_the_frames_of_a_file_without_times_are_counted(clip: Clip, b_frames: in
     assert measure_duration(info) == pytest.approx(1.6)
 
 
+def coded(number: int) -> str:
+    """An unsigned Exp-Golomb code (ITU-T H.264, section 9.1) as bits."""
+    bits = f"{number + 1:b}"
+    return "0" * (len(bits) - 1) + bits
+
+
+def nal_unit(kind: int, bits: str) -> bytes:
+    bits += "0" * (-len(bits) % 8)
+    return b"\0\0\0\1" + bytes(
+        [kind, *(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))]
+    )
+
+
+def field(is_bottom: bool, number: int) -> bytes:
+    """A field of 16x16, grey, in one macroblock that is not compressed (I_PCM)."""
+    kind, identity = (0x61, "") if is_bottom else (0x65, coded(number % 2))
+    marking = "0" if is_bottom else "00"
+    bits = coded(0) + coded(7) + coded(0) + f"00001{is_bottom:b}" + identity + marking + "1"
+    bits += coded(25)
+    bits += "0" * (-len(bits) % 8) + f"{100:08b}" * 256 + f"{128:08b}" * 128
+    return nal_unit(kind, bits + "1")
+
+
+def write_fields(path: Path, frames: int) -> None:
+    """Raw H.264, 25 frames of two field pictures a second."""
+    size = coded(0) + coded(0) + "0010"  # 16x32, may have fields
+    timing = f"1{1:032b}{50:032b}1"
+    head = f"{77:08b}{0:08b}{30:08b}" + coded(0) + coded(0) + coded(2) + coded(1) + "0"
+    sequence = nal_unit(0x67, head + size + "1" + "0000" + timing + "0000" + "1")
+    zeros = coded(0)
+    picture = nal_unit(0x68, zeros * 2 + "00" + zeros * 3 + "000" + zeros * 3 + "000" + "1")
+    fields = (
+        sequence + picture + field(False, number) + field(True, number) for number in range(frames)
+    )
+    path.write_bytes(b"".join(fields))
+
+
+def test_two_fields_are_one_frame(tmp_path: Path) -> None:
+    write_fields(path := tmp_path / "fields.h264", 20)
+    info = probe(path)
+    frames = list(decode(info))
+    assert len(frames) == 20
+    assert measure_duration(info) == pytest.approx(0.8)
+    assert {(frame.duration or 0) * info.time_base for frame in frames} == {Fraction(1, 25)}
+
+
 def test_the_length_of_matroska_is_that_of_its_picture(tmp_path: Path) -> None:
     path = tmp_path / "film.mkv"
     with av.open(str(path), "w") as container:

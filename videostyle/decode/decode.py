@@ -85,6 +85,8 @@ def decode(
         if gpu is not None and image.format.name != "cuda":
             report.not_on_gpu = report.not_on_gpu or f"it cannot decode this {info.pix_fmt}"
         duration = image.duration or step
+        if step and image.interlaced_frame and image.duration < 0.6 * step:
+            duration = step  # the other was that of one of its fields
         end = info.seconds(pts + (duration or 0))
         colors, alpha = upright(image)
         yield Frame(image=colors, pts=pts, duration=duration, seconds=seconds, alpha=alpha)

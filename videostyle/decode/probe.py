@@ -30,7 +30,7 @@ from videostyle.decode.stream import (
 from videostyle.decode.upright import hdr_refused, upright_filters
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import color_of
-from videostyle.media.info import MATRICES, ColorSpec, MediaInfo, StreamInfo, missing
+from videostyle.media.info import MATRICES, PROGRESSIVE, ColorSpec, MediaInfo, StreamInfo, missing
 from videostyle.media.numbered import files_of, is_sequence_input, numbered, sequence_numbers
 from videostyle.media.picture import load_picture
 from videostyle.timecode import parse_time
@@ -89,8 +89,8 @@ def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
 def measure_duration(info: MediaInfo) -> float:
     """Seconds from the first frame to the end of the last, found by reading the whole file.
 
-    For files that do not say. Where no frame has a time (raw H.264), frames are counted. Raises
-    MediaError if they have no rate either.
+    For files that do not say. Where no frame has a time (raw H.264), frames are counted; those
+    that may be interlaced are decoded for it. Raises MediaError if they have no rate either.
     """
     if info.is_image:
         return 0.0
@@ -104,11 +104,21 @@ def measure_duration(info: MediaInfo) -> float:
             if packet.pts is not None:
                 start = min(start, packet.pts)
                 end = max(end, packet.pts + (packet.duration or step))
+        may_be_fields = stream.codec_context.field_order != PROGRESSIVE
     if start == math.inf:
+        if may_be_fields:
+            count = _count_frames(info)
         if not count * step:
             raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
         start, end = 0, count * step
     return float((end - start) * info.time_base)
+
+
+def _count_frames(info: MediaInfo) -> int:
+    with open_input(info.path) as container:
+        stream = container.streams[info.stream_index]
+        assert isinstance(stream, VideoStream)
+        return sum(1 for _ in decode_stream(stream, None, DecodeReport()))
 
 
 def _sequence_info(path: Path, fps: Fraction) -> MediaInfo:

@@ -16,6 +16,7 @@ from videostyle.errors import MediaError, UsageError
 MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m"}
 MATRICES |= {9: "bt2020nc"}
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
 # What goes with a matrix when only the matrix is known: (primaries, transfer).
