@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import VideoReformatter
 from conftest import BT601, BT709, SPECS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,13 @@ from pipeline import Clip, joined
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.media.color import OUTPUT_PIX_FMTS, ColorConverter, blend_planes, plane_array
+from videostyle.media.color import (
+    OUTPUT_PIX_FMTS,
+    ColorConverter,
+    blend_planes,
+    plane_array,
+    split_alpha,
+)
 from videostyle.media.info import ColorSpec, MediaInfo
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
@@ -128,6 +135,19 @@ def random_frame(pix_fmt: str, size: tuple[int, int], seed: int) -> av.VideoFram
 
 def values(image: av.VideoFrame) -> list[np.ndarray]:
     return [plane_array(image, index).astype(int) for index in range(len(image.planes))]
+
+
+def test_the_order_of_bytes_changes_neither_colours_nor_alpha() -> None:
+    usual = random_frame("yuva420p10le", (48, 32), seed=1)
+    swapped = av.VideoFrame(48, 32, "yuva420p10be")
+    for source, target in zip(usual.planes, swapped.planes, strict=True):
+        target.update(np.frombuffer(memoryview(source), np.uint16).byteswap().tobytes())
+    (expected, alpha), (found, found_alpha) = (
+        split_alpha(VideoReformatter(), image, BT601) for image in (usual, swapped)
+    )
+    for one, other in zip(values(found), values(expected), strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(found_alpha, alpha)
 
 
 @pytest.mark.parametrize("pix_fmt", [*OUTPUT_PIX_FMTS, "rgb24"])

@@ -271,6 +271,9 @@ def split_alpha(
     if not has_alpha(name):
         return image, None
     if name.startswith("yuva"):
+        if name.endswith("be"):  # planes are read as words of this machine
+            name = name.removesuffix("be") + "le"
+            image = convert(reformatter, image, name, color, color)
         opaque = av.VideoFrame(image.width, image.height, working_pix_fmt(name))
         _copy_planes(image, opaque)
         return opaque, _spread(plane_array(image, 3), image.format.components[3].bits)
