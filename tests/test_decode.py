@@ -590,6 +590,19 @@ def test_a_list_of_files_is_refused(clip: Clip, name: str, text: str) -> None:
         probe(path)
 
 
+def test_an_encrypted_file_is_not_called_damaged_alone(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    key = {"encryption_key": "76a6c65c5ea762046bd749a2e632ccbb", "encryption_kid": "a7" * 16}
+    options = {"encryption_scheme": "cenc-aes-ctr", **key}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 25)
+        write_frames(container, stream, range(10), quarters, BT601)
+    with pytest.raises(MediaError, match="is encrypted or damaged"):
+        probe(path)
+
+
 def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
     path = tmp_path / "cut.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)

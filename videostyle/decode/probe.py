@@ -184,7 +184,9 @@ def _probe_video(path: Path) -> MediaInfo:
         if first is None and stream.codec_context.name == "webp":
             raise MediaError(f"{path}: is an animated WebP, which FFmpeg cannot decode")
         if first is None:
-            raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
+            raise MediaError(
+                f"{path}: holds no frame that can be decoded; it is encrypted or damaged"
+            )
         image, start_pts = first
         filters = upright_filters(image)
         sideways = any("transpose" in name for name in filters)
