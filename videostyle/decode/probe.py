@@ -27,7 +27,7 @@ from videostyle.decode.stream import (
     ticks_per_frame,
     time_base_of,
 )
-from videostyle.decode.upright import hdr_refused, upright_filters
+from videostyle.decode.upright import hdr_refused, is_spherical, upright_filters
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import color_of
 from videostyle.media.info import MATRICES, PROGRESSIVE, ColorSpec, MediaInfo, StreamInfo, missing
@@ -209,6 +209,7 @@ def _probe_video(path: Path) -> MediaInfo:
             upright_filters=filters,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
             other_streams=tuple(map(_describe, _others(container, stream))),
+            is_spherical=is_spherical(image),
         )
 
 

@@ -23,7 +23,7 @@ from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream
 from videostyle.encode.plan import EncodingPlan
 from videostyle.media.color import join_alpha, plane_array
 from videostyle.media.frame import Frame
-from videostyle.media.info import MATRICES, PROGRESSIVE, MediaInfo
+from videostyle.media.info import ALL_AROUND, MATRICES, PROGRESSIVE, MediaInfo
 from videostyle.media.picture import wide_profile
 
 _WIDE_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
@@ -165,6 +165,8 @@ def input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> 
     assert isinstance(video, VideoStream)
     if video.codec_context.field_order > PROGRESSIVE:
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
+    if info.is_spherical:
+        yield f"the output does not say that it shows {ALL_AROUND}; tag it before it is played"
 
 
 def _profile_note(info: MediaInfo, plan: EncodingPlan) -> Iterator[str]:

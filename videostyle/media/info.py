@@ -17,6 +17,7 @@ MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "sm
 MATRICES |= {9: "bt2020nc"}
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
+ALL_AROUND = "what is all around (360 degrees)"
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
 # What goes with a matrix when only the matrix is known: (primaries, transfer).
@@ -126,7 +127,8 @@ class MediaInfo:
     above and below and black columns left and right (`letterbox`), which are not painted in frames
     where they are black. bars_level: of 255, how light half of their samples may be. pictures: the
     numbers of the numbered pictures (`numbered`) it is made of, none of any other video.
-    icc_profile: of a picture, or of the first numbered one.
+    icc_profile: of a picture, or of the first numbered one. is_spherical: shows what is all around,
+    projected on the frame.
     """
 
     path: Path
@@ -151,6 +153,7 @@ class MediaInfo:
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)
     bars_level: int = 24
     pictures: range = range(0)
+    is_spherical: bool = False
     icc_profile: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
