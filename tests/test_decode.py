@@ -23,7 +23,7 @@ from av.stream import Disposition
 from av.video.frame import PictureType
 from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
-from pipeline import Clip, half_loaded, mux, seconds
+from pipeline import Clip, add_to_video, element, half_loaded, mux, seconds
 
 from videostyle.decode.decode import decode, frames_near
 from videostyle.decode.probe import measure_duration, probe
@@ -259,6 +259,18 @@ def test_a_turned_picture_has_its_pixels_turned(tmp_path: Path, clip: Clip) -> N
     path = clip(pts=range(2), rotation=(90, False, False), sample_aspect_ratio=Fraction(2, 3))
     info = probe(path)
     assert (info.rotation_degrees, info.sample_aspect_ratio) == (90, Fraction(3, 2))
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le"])
+def test_what_matroska_hides_is_not_painted(clip: Clip, pix_fmt: str) -> None:
+    path = clip("clip.mkv", pix_fmt=pix_fmt, codec="ffv1")
+    whole = plane_array(next(decode(probe(path))).image, 0)
+    sides = {"54bb": 2, "54aa": 9, "54cc": 4, "54dd": 17}  # top, bottom, left, right
+    add_to_video(path, *(element(bytes.fromhex(key), bytes([n])) for key, n in sides.items()))
+    info = probe(path)
+    frame = next(decode(info))
+    assert (info.width, info.height) == (frame.image.width, frame.image.height) == (75, 53)
+    assert np.array_equal(plane_array(frame.image, 0), whole[2:55, 4:79])
 
 
 def test_pixels_that_nothing_converts_are_refused(clip: Clip) -> None:
@@ -563,7 +575,7 @@ def write_animation(path: Path) -> None:
         (
             "torn.png",
             lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)),
-            "is damaged",
+            "is encrypted or damaged",
         ),
     ],
 )

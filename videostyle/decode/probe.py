@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
+from videostyle.decode.matroska import hidden_by
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import (
     MAX_PIXELS,
@@ -190,13 +191,15 @@ def _probe_video(path: Path) -> MediaInfo:
         image, start_pts = first
         filters = upright_filters(image)
         sideways = any("transpose" in name for name in filters)
+        crop = hidden_by(path, container.streams.video.index(stream))
+        width, height = crop.inner(image.width, image.height)
         aspect = stream.sample_aspect_ratio or None
         return MediaInfo(
             path=path,
             is_image=False,
             stream_index=stream.index,
-            width=image.height if sideways else image.width,
-            height=image.width if sideways else image.height,
+            width=height if sideways else width,
+            height=width if sideways else height,
             pix_fmt=image.format.name,
             color=color_of(image),
             time_base=time_base_of(stream),
@@ -207,6 +210,7 @@ def _probe_video(path: Path) -> MediaInfo:
             frame_rate=_frame_rate(container, stream, path),
             rotation_degrees=image.rotation,
             upright_filters=filters,
+            crop=crop,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
             other_streams=tuple(map(_describe, _others(container, stream))),
             is_spherical=is_spherical(image),

@@ -58,8 +58,8 @@ def hdr_refused(path: Path, color: ColorSpec) -> MediaError:
 
 
 class Upright:
-    """Turns frames upright, brings them to one size and colour where a file changes them on the
-    way, and lays alpha on black or takes it out."""
+    """Turns frames upright, without what the file hides, brings them to one size and colour where
+    it changes them on the way, and lays alpha on black or takes it out."""
 
     def __init__(self, info: MediaInfo, keep_alpha: bool) -> None:
         self._info = info
@@ -104,7 +104,10 @@ class Upright:
         return image, alpha
 
     def _make_graph(self, image: av.VideoFrame, names: tuple[str, ...]) -> av.filter.Graph | None:
-        size = (image.width, image.height)
+        crop = self._info.crop
+        size = crop.inner(image.width, image.height)
+        if size != (image.width, image.height):
+            names = (f"crop={size[0]}:{size[1]}:{crop.left}:{crop.above}:exact=1", "copy", *names)
         upright = size[::-1] if any("transpose" in name for name in names) else size
         wanted = (self._info.width, self._info.height)
         if upright != wanted:

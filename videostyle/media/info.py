@@ -9,7 +9,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from videostyle.errors import MediaError, UsageError
 
@@ -114,21 +114,39 @@ class StreamInfo:
         return f"stream {self.index} ({self.kind}, {self.codec}{language})"
 
 
+class Crop(NamedTuple):
+    """Rows above and below, and columns left and right, of a frame as it is stored, that a file
+    hides."""
+
+    above: int = 0
+    below: int = 0
+    left: int = 0
+    right: int = 0
+
+    def inner(self, width: int, height: int) -> tuple[int, int]:
+        """The width and height that are left; all, where nothing would be."""
+        inner = (width - self.left - self.right, height - self.above - self.below)
+        return inner if min(inner) > 0 else (width, height)
+
+
+NO_CROP = Crop()
+
+
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
     """A video or picture as `decode` will give it.
 
     width, height: pixels of the upright picture. rotation_degrees: counter-clockwise, already
-    applied by upright_filters, which are FFmpeg's. start_pts: of the first frame, in ticks of
-    time_base. lead_seconds: of the file before that, as of sound that begins first.
+    applied by upright_filters, which are FFmpeg's, after crop. start_pts: of the first frame, in
+    ticks of time_base. lead_seconds: of the file before that, as of sound that begins first.
     duration_seconds and frame_count: what the file says, or None; a picture is a video of length 0.
     hdr_color: of the file, where `decode` brings it down to `color`. hdr: what becomes of frames
-    that turn to PQ or HLG on the way, as `probe` takes it. bars: black lines
-    above and below and black columns left and right (`letterbox`), which are not painted in frames
-    where they are black. bars_level: of 255, how light half of their samples may be. pictures: the
-    numbers of the numbered pictures (`numbered`) it is made of, none of any other video.
-    icc_profile: of a picture, or of the first numbered one. is_spherical: shows what is all around,
-    projected on the frame.
+    that turn to PQ or HLG on the way, as `probe` takes it. bars: black lines above and below and
+    black columns left and right (`letterbox`), which are not painted in frames where they are
+    black. bars_level: of 255, how light half of their samples may be. pictures: the numbers of the
+    numbered pictures (`numbered`) it is made of, none of any other video. icc_profile: of a
+    picture, or of the first numbered one. is_spherical: shows what is all around, projected on the
+    frame.
     """
 
     path: Path
@@ -146,6 +164,7 @@ class MediaInfo:
     frame_rate: Fraction | None = None
     rotation_degrees: int = 0
     upright_filters: tuple[str, ...] = ()
+    crop: Crop = NO_CROP
     sample_aspect_ratio: Fraction | None = None
     other_streams: tuple[StreamInfo, ...] = ()
     hdr_color: ColorSpec | None = None
