@@ -89,11 +89,6 @@ def seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
     head = list(islice(read_packets(stream, DecodeReport()), _HEAD))
     if any(packet.pts is None for packet in head) or _is_shuffled(context, head):
         return False
-    if container.format.name in _JOINED_AS_THEY_ARE:
-        path = Path(container.name)
-        status = path.stat()
-        if _clock_jumps_back(path, stream.index, status.st_size, status.st_mtime_ns):
-            return False
     # FFmpeg reads streams by the x264 that wrote them, which only the first packet names.
     if head and (build := re.search(rb"x264 - core (\d+)", bytes(head[0]))):
         context.options = {**context.options, "x264_build": build[1].decode()}
@@ -104,10 +99,19 @@ def seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
     return True
 
 
+def clock_jumps_back(stream: VideoStream) -> bool:
+    """Whether times may come twice, so that none says where in the file it is. Of kinds of files
+    that are joined byte by byte, the whole is read for it, once."""
+    if stream.container.format.name not in _JOINED_AS_THEY_ARE:
+        return False
+    path = Path(stream.container.name)
+    status = path.stat()
+    return _jumps_back(path, stream.index, status.st_size, status.st_mtime_ns)
+
+
 @lru_cache(maxsize=64)
-def _clock_jumps_back(path: Path, index: int, size: int, changed_ns: int) -> bool:
-    """Whether times come twice, so that none says where in the file it is; the whole file is read.
-    size, changed_ns: of the file, as another may get its name."""
+def _jumps_back(path: Path, index: int, size: int, changed_ns: int) -> bool:
+    """size, changed_ns: of the file, as another may get its name."""
     with open_input(path) as container:
         stream = container.streams[index]
         assert isinstance(stream, VideoStream)
