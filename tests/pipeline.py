@@ -58,6 +58,47 @@ def mux(output: OutputContainer, streams: Mapping[Any, Any], packets: Iterable[A
             output.mux(packet)
 
 
+def joined(*parts: Path) -> Path:
+    """Files put one after another, byte by byte."""
+    path = parts[0].with_name(f"joined{parts[0].suffix}")
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+_SEGMENT, _TRACKS, _TRACK, _VIDEO = (
+    bytes.fromhex(identity) for identity in ("18538067", "1654ae6b", "ae", "e0")
+)
+_PLACES = [bytes.fromhex(identity) for identity in ("114d9b74", "1c53bb6b", "ec", "bf")]
+
+
+def element(identity: bytes, *parts: bytes) -> bytes:
+    """An element of EBML (RFC 8794), its size in eight bytes."""
+    body = b"".join(parts)
+    return identity + (len(body) | 1 << 56).to_bytes(8) + body
+
+
+def add_to_video(path: Path, *elements: bytes) -> None:
+    """Say more of the video of a Matroska file (RFC 9559), in elements."""
+
+    def amended(data: bytes) -> bytes:
+        found = []
+        while data:
+            head = 9 - data[0].bit_length()
+            count = 9 - data[head].bit_length()
+            size = int.from_bytes(data[head : head + count]) & (1 << 7 * count) - 1
+            identity, begin = data[:head], head + count
+            body, data = data[begin : begin + size], data[begin + size :]
+            if identity in (_SEGMENT, _TRACKS, _TRACK):
+                body = amended(body)
+            elif identity == _VIDEO:
+                body += b"".join(elements)
+            if identity not in _PLACES:  # which change, and checksums
+                found.append(element(identity, body))
+        return b"".join(found)
+
+    path.write_bytes(amended(path.read_bytes()))
+
+
 def half_loaded(whole: Path, part: float, **options: str) -> Path:
     """As much of a copy of a file as a download that broke off leaves; it ends as the name says."""
     path = whole.with_name(f"half{whole.suffix}")

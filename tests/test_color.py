@@ -8,11 +8,21 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import SPECS
+from av.video.reformatter import VideoReformatter
+from conftest import BT601, BT709, SPECS
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline import Clip, joined
 
-from videostyle.media.color import OUTPUT_PIX_FMTS, ColorConverter, blend_planes, plane_array
+from videostyle.decode.decode import decode
+from videostyle.decode.probe import probe
+from videostyle.media.color import (
+    OUTPUT_PIX_FMTS,
+    ColorConverter,
+    blend_planes,
+    plane_array,
+    split_alpha,
+)
 from videostyle.media.info import ColorSpec, MediaInfo
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
@@ -127,6 +137,19 @@ def values(image: av.VideoFrame) -> list[np.ndarray]:
     return [plane_array(image, index).astype(int) for index in range(len(image.planes))]
 
 
+def test_the_order_of_bytes_changes_neither_colours_nor_alpha() -> None:
+    usual = random_frame("yuva420p10le", (48, 32), seed=1)
+    swapped = av.VideoFrame(48, 32, "yuva420p10be")
+    for source, target in zip(usual.planes, swapped.planes, strict=True):
+        target.update(np.frombuffer(memoryview(source), np.uint16).byteswap().tobytes())
+    (expected, alpha), (found, found_alpha) = (
+        split_alpha(VideoReformatter(), image, BT601) for image in (usual, swapped)
+    )
+    for one, other in zip(values(found), values(expected), strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(found_alpha, alpha)
+
+
 @pytest.mark.parametrize("pix_fmt", [*OUTPUT_PIX_FMTS, "rgb24"])
 @pytest.mark.parametrize("size", [(64, 48), (97, 35)])
 def test_a_blend_is_exact_at_0_and_1(pix_fmt: str, size: tuple[int, int]) -> None:
@@ -214,3 +237,28 @@ def test_detail_of_another_size_is_scaled_and_moves_rgb_together() -> None:
     added = image.to_ndarray(format="rgb24").astype(int) - (90, 120, 150)
     assert np.array_equal(added[:, :20], np.zeros((32, 20, 3)))
     assert np.array_equal(added[:, 28:], np.full((32, 20, 3), 10))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "pix_fmt"),
+    [
+        (BT601, BT709, "yuv444p"),
+        (BT709, BT601, "yuv420p10le"),
+        (BT601, ColorSpec(6, 6, 6, full_range=True), "yuvj420p"),
+    ],
+    ids=["matrix", "matrix and bits", "range"],
+)
+def test_a_file_that_changes_its_colour_on_the_way_keeps_its_colours(
+    clip: Clip, first: ColorSpec, second: ColorSpec, pix_fmt: str
+) -> None:
+    orange = np.full((64, 96, 3), (200, 90, 40), np.uint8)
+    one = clip("one.ts", pixels=lambda _: orange, color=first)
+    two = clip("two.ts", pts=range(10, 20), pixels=lambda _: orange, color=second, pix_fmt=pix_fmt)
+    for order in ((one, two), (two, one)):
+        facts = probe(joined(*order))
+        converter = ColorConverter(facts, "yuv420p")
+        frames = list(decode(facts))
+        assert len(frames) == 20
+        for frame in frames:
+            shown = ColorConverter(facts, "yuv420p").to_rgb(converter.to_output(frame.image))
+            assert np.abs(shown.astype(int) - orange).max() <= 4

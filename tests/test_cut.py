@@ -15,7 +15,7 @@ from conftest import BT601, make_clip, write_frames
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from pipeline import Clip, copy, mux
+from pipeline import Clip, copy, joined, mux
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
@@ -122,6 +122,17 @@ def assert_parts_equal_the_whole(path: Path, starts: Iterable[int]) -> None:
 def test_a_seek_into_the_middle_of_a_frame_of_a_program_stream(clip: Clip, b_frames: int) -> None:
     path = clip("clip.mpg", pts=range(75), pixels=noise, b_frames=b_frames, codec="mpeg2video")
     assert_parts_equal_the_whole(path, range(20, 70))
+
+
+@pytest.mark.parametrize(("ending", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])
+def test_a_part_of_recordings_that_were_joined_byte_by_byte(
+    clip: Clip, ending: str, codec: str
+) -> None:
+    parts = [
+        clip(f"{count}{ending}", pts=range(count), pixels=noise, codec=codec)
+        for count in (120, 90)  # each with a clock of its own
+    ]
+    assert_parts_equal_the_whole(joined(*parts), (60, 110, 121, 150, 199))
 
 
 def test_a_picture_that_is_renewed_bit_by_bit_is_whole(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -18,10 +19,11 @@ import av
 import av.error
 import numpy as np
 import pytest
+from av.stream import Disposition
 from av.video.frame import PictureType
 from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
-from pipeline import Clip, half_loaded, mux, seconds
+from pipeline import Clip, add_to_video, element, half_loaded, mux, seconds
 
 from videostyle.decode.decode import decode, frames_near
 from videostyle.decode.probe import measure_duration, probe
@@ -97,6 +99,52 @@ def test_the_frames_of_a_file_without_times_are_counted(clip: Clip, b_frames: in
     info = probe(clip("clip.h264", pts=range(40), b_frames=b_frames))
     assert info.duration_seconds is None
     assert measure_duration(info) == pytest.approx(1.6)
+
+
+def coded(number: int) -> str:
+    """An unsigned Exp-Golomb code (ITU-T H.264, section 9.1) as bits."""
+    bits = f"{number + 1:b}"
+    return "0" * (len(bits) - 1) + bits
+
+
+def nal_unit(kind: int, bits: str) -> bytes:
+    bits += "0" * (-len(bits) % 8)
+    return b"\0\0\0\1" + bytes(
+        [kind, *(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))]
+    )
+
+
+def field(is_bottom: bool, number: int) -> bytes:
+    """A field of 16x16, grey, in one macroblock that is not compressed (I_PCM)."""
+    kind, identity = (0x61, "") if is_bottom else (0x65, coded(number % 2))
+    marking = "0" if is_bottom else "00"
+    bits = coded(0) + coded(7) + coded(0) + f"00001{is_bottom:b}" + identity + marking + "1"
+    bits += coded(25)
+    bits += "0" * (-len(bits) % 8) + f"{100:08b}" * 256 + f"{128:08b}" * 128
+    return nal_unit(kind, bits + "1")
+
+
+def write_fields(path: Path, frames: int) -> None:
+    """Raw H.264, 25 frames of two field pictures a second."""
+    size = coded(0) + coded(0) + "0010"  # 16x32, may have fields
+    timing = f"1{1:032b}{50:032b}1"
+    head = f"{77:08b}{0:08b}{30:08b}" + coded(0) + coded(0) + coded(2) + coded(1) + "0"
+    sequence = nal_unit(0x67, head + size + "1" + "0000" + timing + "0000" + "1")
+    zeros = coded(0)
+    picture = nal_unit(0x68, zeros * 2 + "00" + zeros * 3 + "000" + zeros * 3 + "000" + "1")
+    fields = (
+        sequence + picture + field(False, number) + field(True, number) for number in range(frames)
+    )
+    path.write_bytes(b"".join(fields))
+
+
+def test_two_fields_are_one_frame(tmp_path: Path) -> None:
+    write_fields(path := tmp_path / "fields.h264", 20)
+    info = probe(path)
+    frames = list(decode(info))
+    assert len(frames) == 20
+    assert measure_duration(info) == pytest.approx(0.8)
+    assert {(frame.duration or 0) * info.time_base for frame in frames} == {Fraction(1, 25)}
 
 
 def test_the_length_of_matroska_is_that_of_its_picture(tmp_path: Path) -> None:
@@ -211,6 +259,18 @@ def test_a_turned_picture_has_its_pixels_turned(tmp_path: Path, clip: Clip) -> N
     path = clip(pts=range(2), rotation=(90, False, False), sample_aspect_ratio=Fraction(2, 3))
     info = probe(path)
     assert (info.rotation_degrees, info.sample_aspect_ratio) == (90, Fraction(3, 2))
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le"])
+def test_what_matroska_hides_is_not_painted(clip: Clip, pix_fmt: str) -> None:
+    path = clip("clip.mkv", pix_fmt=pix_fmt, codec="ffv1")
+    whole = plane_array(next(decode(probe(path))).image, 0)
+    sides = {"54bb": 2, "54aa": 9, "54cc": 4, "54dd": 17}  # top, bottom, left, right
+    add_to_video(path, *(element(bytes.fromhex(key), bytes([n])) for key, n in sides.items()))
+    info = probe(path)
+    frame = next(decode(info))
+    assert (info.width, info.height) == (frame.image.width, frame.image.height) == (75, 53)
+    assert np.array_equal(plane_array(frame.image, 0), whole[2:55, 4:79])
 
 
 def test_pixels_that_nothing_converts_are_refused(clip: Clip) -> None:
@@ -515,7 +575,7 @@ def write_animation(path: Path) -> None:
         (
             "torn.png",
             lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)),
-            "is damaged",
+            "is encrypted or damaged",
         ),
     ],
 )
@@ -527,6 +587,32 @@ def test_what_is_no_video_is_named_in_one_line(
         probe(tmp_path / name)
     assert str(caught.value).startswith(str(tmp_path / name))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("film.ffconcat", "ffconcat version 1.0\nfile clip.ts\n"),
+        ("film.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.4,\nclip.ts\n#EXT-X-ENDLIST\n"),
+    ],
+)
+def test_a_list_of_files_is_refused(clip: Clip, name: str, text: str) -> None:
+    (path := clip("clip.ts").with_name(name)).write_text(text)
+    with pytest.raises(MediaError, match="is a list of other files; give those themselves"):
+        probe(path)
+
+
+def test_an_encrypted_file_is_not_called_damaged_alone(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    key = {"encryption_key": "76a6c65c5ea762046bd749a2e632ccbb", "encryption_kid": "a7" * 16}
+    options = {"encryption_scheme": "cenc-aes-ctr", **key}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 25)
+        write_frames(container, stream, range(10), quarters, BT601)
+    with pytest.raises(MediaError, match="is encrypted or damaged"):
+        probe(path)
 
 
 def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
@@ -552,6 +638,73 @@ def test_the_main_video_is_not_the_cover(shared_data: Path) -> None:
         "stream 1 (audio, aac)",
         "stream 2 (cover, mjpeg)",
     ]
+
+
+@pytest.mark.parametrize("sizes", [((96, 64), (64, 48)), ((64, 48), (96, 64))])
+def test_of_several_videos_the_largest_that_moves_is_the_main_one(
+    tmp_path: Path, sizes: tuple[tuple[int, int], ...]
+) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        still = container.add_stream("mjpeg", rate=25)
+        films = [container.add_stream("ffv1", rate=25) for _ in sizes]
+        still.width, still.height, still.pix_fmt = 320, 240, "yuvj420p"
+        still.disposition = Disposition(0)  # a picture that does not say it is a cover
+        for film, (width, height) in zip(films, sizes, strict=True):
+            film.width, film.height, film.pix_fmt = width, height, "yuv420p"
+            film.disposition = Disposition(0)
+        for number in range(6):
+            for stream in films if number else (still, *films):
+                image = av.VideoFrame(stream.width, stream.height, stream.pix_fmt)
+                image.pts, image.time_base = number, Fraction(1, 25)
+                container.mux(stream.encode(image))
+    info = probe(path)
+    assert (info.width, info.height, len(list(decode(info)))) == (96, 64, 6)
+
+
+def box(name: bytes, *parts: bytes, flags: int | None = None) -> bytes:
+    """A box of ISO/IEC 14496-12; flags: of a full one, after its version."""
+    body = b"".join(parts) if flags is None else struct.pack(">I", flags) + b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), name) + body
+
+
+def write_tiles(path: Path) -> None:
+    """An AVIF (ISO/IEC 23008-12) of two tiles side by side, which are items 1 and 2 of 3."""
+    context = av.CodecContext.create("libsvtav1", "w")
+    context.width, context.height, context.pix_fmt = 64, 64, "yuv420p"
+    context.time_base = Fraction(1, 25)
+    packets = [*context.encode(av.VideoFrame(64, 64, "yuv420p")), *context.encode(None)]
+    tile, grid = bytes(packets[0]), bytes([0, 0, 0, 1]) + struct.pack(">HH", 128, 64)
+    version_2 = 2 << 24
+    entries = [
+        box(b"infe", struct.pack(">HH4sx", number, 0, kind), flags=version_2)
+        for number, kind in ((1, b"av01"), (2, b"av01"), (3, b"grid"))
+    ]
+    sizes = [box(b"ispe", struct.pack(">II", width, 64), flags=0) for width in (64, 128)]
+    owners = b"".join(struct.pack(">HBB", item, 1, size) for item, size in ((1, 1), (2, 1), (3, 2)))
+    tiles_of_grid = box(b"dimg", struct.pack(">HHHH", 3, 2, 1, 2))
+
+    def head(first: int) -> bytes:
+        places = ((1, first, len(tile)), (2, first, len(tile)), (3, first + len(tile), len(grid)))
+        extents = b"".join(struct.pack(">HHHII", item, 0, 1, *place) for item, *place in places)
+        return box(b"ftyp", b"avif", bytes(4), b"avifmif1") + box(
+            b"meta",
+            box(b"hdlr", struct.pack(">I4s13x", 0, b"pict"), flags=0),
+            box(b"pitm", struct.pack(">H", 3), flags=0),
+            box(b"iloc", b"\x44\0", struct.pack(">H", 3), extents, flags=0),
+            box(b"iinf", struct.pack(">H", 3), *entries, flags=0),
+            box(b"iref", tiles_of_grid, flags=0),
+            box(b"iprp", box(b"ipco", *sizes), box(b"ipma", struct.pack(">I", 3), owners, flags=0)),
+            flags=0,
+        )
+
+    path.write_bytes(head(len(head(0)) + 8) + box(b"mdat", tile, grid))
+
+
+def test_a_picture_in_tiles_is_refused_not_painted_by_one_tile(tmp_path: Path) -> None:
+    write_tiles(path := tmp_path / "tiles.avif")
+    with pytest.raises(MediaError, match="is a picture in tiles"):
+        probe(path)
 
 
 @pytest.mark.parametrize("name", ["bt2020_10bit.mp4", "testsrc2_hdr.mp4"])

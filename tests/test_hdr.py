@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
-from pipeline import Clip
+from pipeline import Clip, joined
 
 from videostyle.decode.decode import decode
 from videostyle.decode.hdr import tone_map
@@ -114,3 +114,16 @@ def test_what_comes_out_says_what_it_is(
     first = frames[0]
     assert (first.colorspace, first.color_primaries, first.color_trc) == tags
     assert first.format.name == pix_fmt
+
+
+def test_video_that_turns_to_hdr_on_the_way_is_refused_or_tone_mapped(clip: Clip) -> None:
+    bright = clip("pq.ts", pts=range(10, 20), pix_fmt="yuv420p10le", color=PQ)
+    path = joined(clip("sdr.ts"), bright)
+    with pytest.raises(MediaError, match=r"HDR video \(PQ\)"):
+        list(decode(probe(path)))
+    mapped = [frame.image for frame in decode(probe(path, "tonemap"))]
+    expected = [frame.image for frame in decode(probe(bright, "tonemap"))]
+    assert len(mapped) == 20
+    for image, alone in zip(mapped[10:], expected, strict=True):
+        assert np.array_equal(image.to_ndarray(), alone.to_ndarray())
+    assert len(list(decode(probe(path, "pass")))) == 20

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import BT601, BT709, CLIPS, REFUSED, make_clip
 from PIL import Image
-from pipeline import FAST, Clip, copy, faults, mux
+from pipeline import FAST, Clip, add_to_video, copy, element, faults, mux
 
 from videostyle.cli import main
 from videostyle.decode.decode import decode
@@ -431,3 +431,11 @@ def test_every_awkward_clip_agrees_or_is_refused(
     # At their own size they are copied to MP4, in tests/test_encode.py.
     render(source, output, look, stylizer=stylizer, options=FAST, max_size=64)
     assert [fault for fault in faults(source, output) if not fault.startswith("size: ")] == []
+
+
+def test_a_projection_of_all_around_is_not_lost_without_a_word(clip: Clip, tmp_path: Path) -> None:
+    source, output = clip("all_around.mkv"), tmp_path / "out.mkv"
+    equirectangular = element(b"\x76\x71", b"\1"), element(b"\x76\x72", bytes(20))
+    add_to_video(source, element(b"\x76\x70", *equirectangular))
+    assert any("360 degrees" in note for note in copy(source, output).notes)
+    assert any("360 degrees" in item.message for item in verify(source, output) if item.expected)

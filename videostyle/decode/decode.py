@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import (
+    clock_jumps_back,
     decode_stream,
     ends_in_zeros,
     is_cut_off,
@@ -84,6 +85,8 @@ def decode(
         if gpu is not None and image.format.name != "cuda":
             report.not_on_gpu = report.not_on_gpu or f"it cannot decode this {info.pix_fmt}"
         duration = image.duration or step
+        if step and image.interlaced_frame and image.duration < 0.6 * step:
+            duration = step  # the other was that of one of its fields
         end = info.seconds(pts + (duration or 0))
         colors, alpha = upright(image)
         yield Frame(image=colors, pts=pts, duration=duration, seconds=seconds, alpha=alpha)
@@ -104,8 +107,8 @@ def frames_near(info: MediaInfo, places: Iterable[float]) -> Generator[Frame]:
 
     It is one that costs little: the key frame before the place. Where that is not later, or cannot
     be sought, it is the one at the place, or the last of _MOST_WALKED frames on the way there from
-    the one before (or from the start). Damage is passed over. Raises MediaError if the file cannot
-    be read.
+    the one before (or from the start). Damage is passed over; where recordings were joined, times
+    are those of the recording. Raises MediaError if the file cannot be read.
     """
     if info.pictures:
         for place in places:
@@ -205,7 +208,9 @@ def _decode_from(
             stream = container.streams[info.stream_index]
             assert isinstance(stream, VideoStream)
             seeking = start > back
-            if seeking and not seek(stream, info.start_pts, start - back):
+            if seeking and (
+                clock_jumps_back(stream) or not seek(stream, info.start_pts, start - back)
+            ):
                 back = start
                 continue
             begin = info.start_pts + math.ceil(start / info.time_base) if start else None

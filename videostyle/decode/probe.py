@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -16,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
+from videostyle.decode.matroska import hidden_by
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import (
     MAX_PIXELS,
@@ -26,15 +28,17 @@ from videostyle.decode.stream import (
     ticks_per_frame,
     time_base_of,
 )
-from videostyle.decode.upright import upright_filters
+from videostyle.decode.upright import hdr_refused, is_spherical, upright_filters
 from videostyle.errors import MediaError, UsageError
-from videostyle.media.info import HDR_TRANSFERS, MATRICES, ColorSpec, MediaInfo, StreamInfo, missing
+from videostyle.media.color import color_of
+from videostyle.media.info import MATRICES, PROGRESSIVE, ColorSpec, MediaInfo, StreamInfo, missing
 from videostyle.media.numbered import files_of, is_sequence_input, numbered, sequence_numbers
 from videostyle.media.picture import load_picture
 from videostyle.timecode import parse_time
 
 SEQUENCE_FPS = Fraction(25)  # of numbered pictures, if nothing else is said; FFmpeg's too
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+_BEGINNING = 500  # packets in which a stream that moves shows a second frame
 _MOST_BELIEVED = 500  # frames a second; more are counted before they are believed
 
 
@@ -52,10 +56,7 @@ def paintable(info: MediaInfo, hdr: str = "refuse") -> MediaInfo:
     """The facts as they are painted, or MediaError, as `probe` says."""
     path = info.path
     if info.color.is_hdr and hdr == "refuse":
-        raise MediaError(
-            f"{path}: HDR video ({HDR_TRANSFERS[info.color.transfer]}) would come out in wrong "
-            "colours; --hdr tonemap makes it SDR, --hdr pass paints its values as they are"
-        )
+        raise hdr_refused(path, info.color)
     if info.color.matrix not in MATRICES:
         raise MediaError(f"{path}: cannot convert colour matrix {info.color.matrix} to RGB")
     if not info.is_image:
@@ -66,15 +67,16 @@ def paintable(info: MediaInfo, hdr: str = "refuse") -> MediaInfo:
     if info.color.is_hdr and hdr == "tonemap":
         sdr = ColorSpec.resolve(1, 1, 1, full_range=False, is_rgb=False, height=info.height)
         info = replace(info, color=sdr, hdr_color=info.color)
-    return info
+    return replace(info, hdr=hdr)
 
 
 def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
     """Say what a video or picture is, whether or not it can be painted.
 
-    The main video is the first that is not cover art, and the default one if several are. fps: of
-    numbered pictures (`numbered`), which are a video of SEQUENCE_FPS where it is None. Raises
-    MediaError for what cannot be read, UsageError where fps is given for what has its own.
+    The main video is one that is not cover art, a default one if there is any; of several one that
+    moves, the largest, the first. fps: of numbered pictures (`numbered`), which are a video of
+    SEQUENCE_FPS where it is None. Raises MediaError for what cannot be read, UsageError where fps
+    is given for what has its own.
     """
     if is_sequence_input(path):
         return _sequence_info(path, fps or SEQUENCE_FPS)
@@ -88,8 +90,8 @@ def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
 def measure_duration(info: MediaInfo) -> float:
     """Seconds from the first frame to the end of the last, found by reading the whole file.
 
-    For files that do not say. Where no frame has a time (raw H.264), frames are counted. Raises
-    MediaError if they have no rate either.
+    For files that do not say. Where no frame has a time (raw H.264), frames are counted; those
+    that may be interlaced are decoded for it. Raises MediaError if they have no rate either.
     """
     if info.is_image:
         return 0.0
@@ -103,11 +105,21 @@ def measure_duration(info: MediaInfo) -> float:
             if packet.pts is not None:
                 start = min(start, packet.pts)
                 end = max(end, packet.pts + (packet.duration or step))
+        may_be_fields = stream.codec_context.field_order != PROGRESSIVE
     if start == math.inf:
+        if may_be_fields:
+            count = _count_frames(info)
         if not count * step:
             raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
         start, end = 0, count * step
     return float((end - start) * info.time_base)
+
+
+def _count_frames(info: MediaInfo) -> int:
+    with open_input(info.path) as container:
+        stream = container.streams[info.stream_index]
+        assert isinstance(stream, VideoStream)
+        return sum(1 for _ in decode_stream(stream, None, DecodeReport()))
 
 
 def _sequence_info(path: Path, fps: Fraction) -> MediaInfo:
@@ -178,19 +190,23 @@ def _probe_video(path: Path) -> MediaInfo:
         if first is None and stream.codec_context.name == "webp":
             raise MediaError(f"{path}: is an animated WebP, which FFmpeg cannot decode")
         if first is None:
-            raise MediaError(f"{path}: holds no frame that can be decoded; it is damaged")
+            raise MediaError(
+                f"{path}: holds no frame that can be decoded; it is encrypted or damaged"
+            )
         image, start_pts = first
         filters = upright_filters(image)
         sideways = any("transpose" in name for name in filters)
+        crop = hidden_by(path, container.streams.video.index(stream))
+        width, height = crop.inner(image.width, image.height)
         aspect = stream.sample_aspect_ratio or None
         return MediaInfo(
             path=path,
             is_image=False,
             stream_index=stream.index,
-            width=image.height if sideways else image.width,
-            height=image.width if sideways else image.height,
+            width=height if sideways else width,
+            height=width if sideways else height,
             pix_fmt=image.format.name,
-            color=_color(image),
+            color=color_of(image),
             time_base=time_base_of(stream),
             start_pts=start_pts,
             lead_seconds=_lead(container, float(start_pts * time_base_of(stream))),
@@ -199,20 +215,37 @@ def _probe_video(path: Path) -> MediaInfo:
             frame_rate=_frame_rate(container, stream, path),
             rotation_degrees=image.rotation,
             upright_filters=filters,
+            crop=crop,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
             other_streams=tuple(map(_describe, _others(container, stream))),
+            is_spherical=is_spherical(image),
         )
 
 
 def _main_video(container: InputContainer, path: Path) -> VideoStream:
     videos = [item for item in container.streams.video if not item.disposition & _COVER]
     videos = [item for item in videos if item.codec_context is not None]
+    if any(item.disposition & Disposition.dependent for item in videos):
+        raise MediaError(f"{path}: is a picture in tiles (HEIF or AVIF); convert it to PNG or JPEG")
     if not videos:
         kinds = ", ".join(sorted({item.type for item in container.streams}))
         raise MediaError(
             f"{path}: holds no video that can be decoded (it has: {kinds or 'nothing'})"
         )
-    return next((item for item in videos if item.disposition & Disposition.default), videos[0])
+    videos = [item for item in videos if item.disposition & Disposition.default] or videos
+    if len(videos) == 1:
+        return videos[0]
+    moving = _moving(path, videos)
+    return max(videos, key=lambda item: (item.index in moving, item.width * item.height))
+
+
+def _moving(path: Path, videos: list[VideoStream]) -> set[int]:
+    """The indices of streams that have more than one frame."""
+    counts = Counter[int]()
+    with open_input(path) as container, suppress(av.FFmpegError, IndexError):  # as in read_packets
+        packets = container.demux([container.streams[item.index] for item in videos])
+        counts.update(packet.stream.index for packet in islice(packets, _BEGINNING) if packet.size)
+    return {item.index for item in videos if (item.frames or counts[item.index]) > 1}
 
 
 def _others(container: InputContainer, main: VideoStream) -> list[Stream]:
@@ -229,20 +262,6 @@ def _describe(stream: Stream) -> StreamInfo:
         codec=context.name if context else "unknown",
         language=language,
         title=stream.metadata.get("title"),
-    )
-
-
-def _color(image: av.VideoFrame) -> ColorSpec:
-    name = image.format.name
-    tagged = {1: False, 2: True}.get(image.color_range)
-    full_by_format = name.startswith(("yuvj", "gray"))
-    return ColorSpec.resolve(
-        image.colorspace,
-        image.color_primaries,
-        image.color_trc,
-        full_range=full_by_format if tagged is None else tagged,
-        is_rgb=image.format.is_rgb or image.format.has_palette,
-        height=image.height,
     )
 
 

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from itertools import chain, dropwhile, islice
+from functools import lru_cache
+from itertools import chain, dropwhile, islice, pairwise
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 import av.error
@@ -22,6 +22,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from videostyle.decode.matroska import is_shorter_than_it_says
 from videostyle.decode.report import DecodeReport
 from videostyle.errors import MediaError
 from videostyle.media.numbered import files_of
@@ -34,8 +35,9 @@ MAX_PIXELS = 1 << 27
 _HEAD = 32  # packets looked at before decoding begins
 _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
 _TAIL_BYTES = 4096
-_MATROSKA, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")  # IDs of EBML elements
 _BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
+_LISTS = ("concat", "hls", "dash", "webm_dash_manifest", "sdp")
+_JOINED_AS_THEY_ARE = ("mpegts", "mpeg")  # recordings put one after another, byte by byte
 
 
 @contextmanager
@@ -53,6 +55,9 @@ def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputCont
             # FFmpeg would type any text file onto a screen and call that a video.
             if container.format.name == "tty":
                 raise MediaError(f"{path}: is text, not a video or picture")
+            # An output could take the place of a file that such a one names.
+            if container.format.name in _LISTS:
+                raise MediaError(f"{path}: is a list of other files; give those themselves")
             yield container
     except av.error.InvalidDataError as error:
         raise MediaError(
@@ -92,6 +97,27 @@ def seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
     except av.FFmpegError:
         return False
     return True
+
+
+def clock_jumps_back(stream: VideoStream) -> bool:
+    """Whether times may come twice, so that none says where in the file it is. Of kinds of files
+    that are joined byte by byte, the whole is read for it, once."""
+    if stream.container.format.name not in _JOINED_AS_THEY_ARE:
+        return False
+    path = Path(stream.container.name)
+    status = path.stat()
+    return _jumps_back(path, stream.index, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _jumps_back(path: Path, index: int, size: int, changed_ns: int) -> bool:
+    """size, changed_ns: of the file, as another may get its name."""
+    with open_input(path) as container:
+        stream = container.streams[index]
+        assert isinstance(stream, VideoStream)
+        packets = read_packets(stream, DecodeReport())
+        stamps = [packet.dts for packet in packets if packet.dts is not None]
+    return any(after < before for before, after in pairwise(stamps))
 
 
 def decode_stream(
@@ -171,17 +197,7 @@ def is_cut_off(container: InputContainer, path: Path) -> bool:
     there."""
     size = container.size
     lasts = [entries[-1] for stream in container.streams if (entries := stream.index_entries)]
-    if any(entry.pos + entry.size > size for entry in lasts):
-        return True
-    with suppress(OSError), path.open("rb") as file:
-        if file.read(4) != _MATROSKA:
-            return False
-        file.seek(_ebml_size(file) or 0, os.SEEK_CUR)
-        if file.read(4) != _SEGMENT:
-            return False
-        length = _ebml_size(file)
-        return length is not None and file.tell() + length > size
-    return False
+    return any(entry.pos + entry.size > size for entry in lasts) or is_shorter_than_it_says(path)
 
 
 def ends_in_zeros(path: Path) -> bool:
@@ -190,16 +206,6 @@ def ends_in_zeros(path: Path) -> bool:
         file.seek(-min(_TAIL_BYTES, path.stat().st_size), os.SEEK_END)
         return not any(file.read())
     return False
-
-
-def _ebml_size(file: BinaryIO) -> int | None:
-    """The size of an EBML element (RFC 8794), read from behind its ID; None where it is unknown,
-    as in a live stream."""
-    first = (file.read(1) or b"\xff")[0]
-    more = 8 - first.bit_length()
-    bits = 7 * (more + 1)
-    size = int.from_bytes(bytes([first]) + file.read(more)) & (1 << bits) - 1
-    return None if size == (1 << bits) - 1 else size
 
 
 def _images(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import av.filter
 import numpy as np
@@ -9,8 +11,9 @@ from av.sidedata.sidedata import SideData
 from av.video.reformatter import VideoReformatter
 
 from videostyle.decode.hdr import tone_map
-from videostyle.media.color import Alpha, flatten, split_alpha
-from videostyle.media.info import MediaInfo
+from videostyle.errors import MediaError
+from videostyle.media.color import Alpha, color_of, flatten, recolor, split_alpha
+from videostyle.media.info import HDR_TRANSFERS, ColorSpec, MediaInfo
 
 # Signs of the display matrix (a, b, c, d), where x' = a x + c y and y' = b x + d y, to filters.
 _UPRIGHT = {
@@ -39,19 +42,36 @@ def upright_filters(image: av.VideoFrame) -> tuple[str, ...]:
     return _UPRIGHT.get(tuple(signs.tolist()), ())
 
 
+def is_spherical(image: av.VideoFrame) -> bool:
+    try:
+        return image.side_data.get("SPHERICAL") is not None
+    except ValueError:  # as in `upright_filters`
+        return False
+
+
+def hdr_refused(path: Path, color: ColorSpec) -> MediaError:
+    """What to say of PQ or HLG where nothing is said of what shall become of it."""
+    return MediaError(
+        f"{path}: HDR video ({HDR_TRANSFERS[color.transfer]}) would come out in wrong colours; "
+        "--hdr tonemap makes it SDR, --hdr pass paints its values as they are"
+    )
+
+
 class Upright:
-    """Turns frames upright, brings them to one size where a file changes it on the way, and lays
-    alpha on black or takes it out."""
+    """Turns frames upright, without what the file hides, brings them to one size and colour where
+    it changes them on the way, and lays alpha on black or takes it out."""
 
     def __init__(self, info: MediaInfo, keep_alpha: bool) -> None:
         self._info = info
         self._keep_alpha = keep_alpha
         self._reformatter = VideoReformatter()
         self._key: tuple[object, ...] = ()
+        self._color = info.hdr_color or info.color  # of the last frame
         self._graph: av.filter.Graph | None = None
 
     def __call__(self, image: av.VideoFrame) -> tuple[av.VideoFrame, Alpha | None]:
-        key = (image.rotation, image.format.name, image.width, image.height)
+        color_tags = (image.colorspace, image.color_range, image.color_trc)
+        key = (image.rotation, image.format.name, image.width, image.height, *color_tags)
         if key != self._key:
             # Side data and frame hold each other, and with the frame its decoder's memory, until
             # the garbage collector comes round; so the display matrix is looked at only where it
@@ -59,6 +79,9 @@ class Upright:
             turned = image.rotation != self._info.rotation_degrees
             filters = upright_filters(image) if turned else self._info.upright_filters
             self._key, self._graph = key, self._make_graph(image, filters)
+            self._color = color_of(image, self._info.hdr_color or self._info.color)
+            if self._color.is_hdr and self._info.hdr == "refuse":
+                raise hdr_refused(self._info.path, self._color)
         if self._graph is not None:
             if image.format.name == "cuda":
                 image = image.reformat(format=self._info.pix_fmt)
@@ -67,17 +90,24 @@ class Upright:
             pulled = self._graph.pull()
             assert isinstance(pulled, av.VideoFrame)
             image = pulled
-        color, alpha = self._info.hdr_color or self._info.color, None
+        alpha = None
         if self._keep_alpha:
-            image, alpha = split_alpha(self._reformatter, image, color)
+            image, alpha = split_alpha(self._reformatter, image, self._color)
         else:
-            image = flatten(self._reformatter, image, color)
-        if self._info.hdr_color:
-            image = tone_map(self._reformatter, image, color)
+            image = flatten(self._reformatter, image, self._color)
+        if self._color.is_hdr and self._info.hdr == "tonemap":
+            image = tone_map(self._reformatter, image, self._color)
+        else:
+            on_gpu = image.format.name == "cuda"
+            pix_fmt = self._info.pix_fmt if on_gpu else image.format.name
+            image = recolor(self._reformatter, image, self._color, self._info.color, pix_fmt)
         return image, alpha
 
     def _make_graph(self, image: av.VideoFrame, names: tuple[str, ...]) -> av.filter.Graph | None:
-        size = (image.width, image.height)
+        crop = self._info.crop
+        size = crop.inner(image.width, image.height)
+        if size != (image.width, image.height):
+            names = (f"crop={size[0]}:{size[1]}:{crop.left}:{crop.above}:exact=1", "copy", *names)
         upright = size[::-1] if any("transpose" in name for name in names) else size
         wanted = (self._info.width, self._info.height)
         if upright != wanted:

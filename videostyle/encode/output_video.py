@@ -23,10 +23,9 @@ from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream
 from videostyle.encode.plan import EncodingPlan
 from videostyle.media.color import join_alpha, plane_array
 from videostyle.media.frame import Frame
-from videostyle.media.info import MATRICES, MediaInfo
+from videostyle.media.info import ALL_AROUND, MATRICES, PROGRESSIVE, MediaInfo
 from videostyle.media.picture import wide_profile
 
-_PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 _WIDE_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 
 
@@ -164,8 +163,10 @@ def input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> 
         yield f"what is transparent is laid on black; {plan.alpha_elsewhere}"
     video = source.streams[info.stream_index]
     assert isinstance(video, VideoStream)
-    if video.codec_context.field_order > _PROGRESSIVE:
+    if video.codec_context.field_order > PROGRESSIVE:
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
+    if info.is_spherical:
+        yield f"the output does not say that it shows {ALL_AROUND}; tag it before it is played"
 
 
 def _profile_note(info: MediaInfo, plan: EncodingPlan) -> Iterator[str]:

@@ -17,7 +17,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
 from videostyle.media.bars import Barkeeper, Bars
-from videostyle.media.info import ColorSpec, MediaInfo, guess_matrix
+from videostyle.media.info import MATRICES, UNTAGGED, ColorSpec, MediaInfo, guess_matrix
 
 Picture = npt.NDArray[np.uint8]
 Size = tuple[int, int]
@@ -43,6 +43,55 @@ def output_color(info: MediaInfo) -> ColorSpec:
     if info.is_image or not info.color.is_rgb:
         return info.color
     return replace(info.color, matrix=guess_matrix(info.height), full_range=False)
+
+
+def color_of(image: av.VideoFrame, usual: ColorSpec | None = None) -> ColorSpec:
+    """How a frame's values stand for colours. What it does not say, or in a way that cannot be
+    converted, is as `usual`; without that it is guessed."""
+    name, is_rgb = image.format.name, _is_rgb(image)
+    matrix, primaries, transfer = image.colorspace, image.color_primaries, image.color_trc
+    full_range = {1: False, 2: True}.get(image.color_range)
+    if full_range is None:
+        full_range = name.startswith(("yuvj", "gray")) or bool(
+            usual and usual.full_range and not usual.is_rgb
+        )
+    if usual and not is_rgb:
+        matrix = matrix if matrix in MATRICES and matrix not in UNTAGGED else usual.matrix
+        primaries = usual.primaries if primaries in UNTAGGED else primaries
+        transfer = usual.transfer if transfer in UNTAGGED else transfer
+    return ColorSpec.resolve(
+        matrix, primaries, transfer, full_range=full_range, is_rgb=is_rgb, height=image.height
+    )
+
+
+def recolor(
+    reformatter: VideoReformatter,
+    image: av.VideoFrame,
+    color: ColorSpec,
+    target: ColorSpec,
+    pix_fmt: str,
+) -> av.VideoFrame:
+    """A frame with the matrix and range of a target, in a YUV format, or RGB for a target of RGB.
+    What is RGB, or has them, comes back as it is."""
+    if _is_rgb(image) or _matrix_and_range(color) == _matrix_and_range(target):
+        return image
+    pix_fmt = "rgb24" if target.is_rgb else pix_fmt.replace("yuvj", "yuv")
+    if image.format.name.startswith("yuvj") and not color.full_range:
+        # To swscale what is called so is of full range, whatever is said of it.
+        plain = av.VideoFrame(image.width, image.height, pix_fmt)
+        _copy_planes(image, plain)
+        image = plain
+    # By way of RGB: from 10 bits to 10 bits swscale changes the matrix wrongly.
+    rgb = convert(reformatter, image, "gbrp16le", color, RGB)
+    return convert(reformatter, rgb, pix_fmt, RGB, target)
+
+
+def _is_rgb(image: av.VideoFrame) -> bool:
+    return image.format.is_rgb or image.format.has_palette
+
+
+def _matrix_and_range(color: ColorSpec) -> tuple[int, bool]:
+    return _SWSCALE_MATRIX.get(color.matrix, color.matrix), color.full_range
 
 
 def has_alpha(pix_fmt: str) -> bool:
@@ -164,7 +213,7 @@ class ColorConverter:
         return pastiche
 
     def _color_of(self, image: av.VideoFrame) -> ColorSpec:
-        if image.format.is_rgb or image.format.has_palette:
+        if _is_rgb(image):
             return RGB
         return self.color if self._input.is_rgb else self._input
 
@@ -222,6 +271,9 @@ def split_alpha(
     if not has_alpha(name):
         return image, None
     if name.startswith("yuva"):
+        if name.endswith("be"):  # planes are read as words of this machine
+            name = name.removesuffix("be") + "le"
+            image = convert(reformatter, image, name, color, color)
         opaque = av.VideoFrame(image.width, image.height, working_pix_fmt(name))
         _copy_planes(image, opaque)
         return opaque, _spread(plane_array(image, 3), image.format.components[3].bits)

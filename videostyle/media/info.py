@@ -9,15 +9,17 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from videostyle.errors import MediaError, UsageError
 
 MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m"}
 MATRICES |= {9: "bt2020nc"}
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
+ALL_AROUND = "what is all around (360 degrees)"
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-_UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
+UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
 # What goes with a matrix when only the matrix is known: (primaries, transfer).
 _COMPANIONS = {0: (1, 13), 1: (1, 1), 4: (4, 4), 5: (5, 6), 6: (6, 6), 7: (7, 7), 9: (9, 14)}
 
@@ -63,7 +65,7 @@ class ColorSpec:
         a height of 720 on, else BT.601; untagged range is limited. Primaries and transfer follow
         the matrix.
         """
-        guessed = not is_rgb and matrix in _UNTAGGED
+        guessed = not is_rgb and matrix in UNTAGGED
         if is_rgb:
             matrix = 0
         elif guessed:
@@ -71,8 +73,8 @@ class ColorSpec:
         companions = _COMPANIONS.get(matrix, (2, 2))
         return cls(
             matrix=matrix,
-            primaries=companions[0] if primaries in _UNTAGGED else primaries,
-            transfer=companions[1] if transfer in _UNTAGGED else transfer,
+            primaries=companions[0] if primaries in UNTAGGED else primaries,
+            transfer=companions[1] if transfer in UNTAGGED else transfer,
             full_range=is_rgb or bool(full_range),
             guessed=guessed,
         )
@@ -118,19 +120,39 @@ class StreamInfo:
         return f"stream {self.index} ({self.kind}, {self.codec}{language})"
 
 
+class Crop(NamedTuple):
+    """Rows above and below, and columns left and right, of a frame as it is stored, that a file
+    hides."""
+
+    above: int = 0
+    below: int = 0
+    left: int = 0
+    right: int = 0
+
+    def inner(self, width: int, height: int) -> tuple[int, int]:
+        """The width and height that are left; all, where nothing would be."""
+        inner = (width - self.left - self.right, height - self.above - self.below)
+        return inner if min(inner) > 0 else (width, height)
+
+
+NO_CROP = Crop()
+
+
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
     """A video or picture as `decode` will give it.
 
     width, height: pixels of the upright picture. rotation_degrees: counter-clockwise, already
-    applied by upright_filters, which are FFmpeg's. start_pts: of the first frame, in ticks of
-    time_base. lead_seconds: of the file before that, as of sound that begins first.
+    applied by upright_filters, which are FFmpeg's, after crop. start_pts: of the first frame, in
+    ticks of time_base. lead_seconds: of the file before that, as of sound that begins first.
     duration_seconds and frame_count: what the file says, or None; a picture is a video of length 0.
-    hdr_color: of the file, where `decode` brings it down to `color`. bars: black lines
-    above and below and black columns left and right (`letterbox`), which are not painted in frames
-    where they are black. bars_level: of 255, how light half of their samples may be. pictures: the
-    numbers of the numbered pictures (`numbered`) it is made of, none of any other video.
-    icc_profile: of a picture, or of the first numbered one.
+    hdr_color: of the file, where `decode` brings it down to `color`. hdr: what becomes of frames
+    that turn to PQ or HLG on the way, as `probe` takes it. bars: black lines above and below and
+    black columns left and right (`letterbox`), which are not painted in frames where they are
+    black. bars_level: of 255, how light half of their samples may be. pictures: the numbers of the
+    numbered pictures (`numbered`) it is made of, none of any other video. icc_profile: of a
+    picture, or of the first numbered one. is_spherical: shows what is all around, projected on the
+    frame.
     """
 
     path: Path
@@ -148,12 +170,15 @@ class MediaInfo:
     frame_rate: Fraction | None = None
     rotation_degrees: int = 0
     upright_filters: tuple[str, ...] = ()
+    crop: Crop = NO_CROP
     sample_aspect_ratio: Fraction | None = None
     other_streams: tuple[StreamInfo, ...] = ()
     hdr_color: ColorSpec | None = None
+    hdr: str = "pass"
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)
     bars_level: int = 24
     pictures: range = range(0)
+    is_spherical: bool = False
     icc_profile: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -123,7 +123,7 @@ class Assignment:
         info = self.info
         plan = {
             **self.plan.to_dict(),
-            "tone_mapped": info.hdr_color is not None,
+            "hdr": info.hdr,
             "size": [info.width, info.height],
             "bars": info.bars,
             "fps": str(info.frame_rate),

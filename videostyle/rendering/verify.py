@@ -29,7 +29,7 @@ from videostyle.encode.passthrough import CHAPTER_SECONDS, StreamPlan, is_hidden
 from videostyle.encode.plan import plan_encoding
 from videostyle.errors import UsageError
 from videostyle.media.color import output_color
-from videostyle.media.info import MediaInfo
+from videostyle.media.info import ALL_AROUND, MediaInfo
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
@@ -119,6 +119,8 @@ def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Itera
         yield Difference("size", text + (", padded to even sides" if padded else ""), padded)
     if after.rotation_degrees:
         yield Difference("size", f"is still to be rotated by {after.rotation_degrees} degrees")
+    if before.is_spherical and not after.is_spherical:
+        yield Difference("size", f"does not say that it shows {ALL_AROUND}", expected=True)
     ratios = [info.sample_aspect_ratio or Fraction(1) for info in (before, after)]
     if ratios[0] != ratios[1]:
         with open_input(after.path) as file:
