@@ -30,6 +30,7 @@ from videostyle.decode.probe import measure_duration, probe
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import _images
 from videostyle.decode.upright import upright_filters
+from videostyle.encode.encoders import encoder_context, open_encoder
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import ColorConverter, plane_array
 from videostyle.media.frame import Cut
@@ -670,9 +671,10 @@ def box(name: bytes, *parts: bytes, flags: int | None = None) -> bytes:
 
 def write_tiles(path: Path) -> None:
     """An AVIF (ISO/IEC 23008-12) of two tiles side by side, which are items 1 and 2 of 3."""
-    context = av.CodecContext.create("libsvtav1", "w")
+    context = encoder_context("libsvtav1")
     context.width, context.height, context.pix_fmt = 64, 64, "yuv420p"
     context.time_base = Fraction(1, 25)
+    open_encoder(context)
     packets = [*context.encode(av.VideoFrame(64, 64, "yuv420p")), *context.encode(None)]
     tile, grid = bytes(packets[0]), bytes([0, 0, 0, 1]) + struct.pack(">HH", 128, 64)
     version_2 = 2 << 24
