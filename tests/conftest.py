@@ -57,6 +57,12 @@ SPECS = [
 pytest.register_assert_rewrite("live_browser", "live_server")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: what plays in a browser waits half of its time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a GPU where there is none; FAIL_WITHOUT_CUDA=1 lets it fail instead."""
     if item.get_closest_marker("cuda") and "FAIL_WITHOUT_CUDA" not in os.environ:
