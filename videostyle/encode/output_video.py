@@ -21,6 +21,7 @@ from videostyle.encode.output_file import writing
 from videostyle.encode.palette import PalettePicker
 from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream_tags
 from videostyle.encode.plan import EncodingPlan
+from videostyle.errors import MediaError
 from videostyle.media.color import join_alpha, plane_array
 from videostyle.media.frame import Frame
 from videostyle.media.info import MATRICES, MediaInfo
@@ -54,6 +55,7 @@ class OutputVideo:
         self._earlier = round(span.earlier / info.time_base)
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
         self._first_pts: int | None = None
+        self._last_pts = 0  # as the first, in ticks of the input's time_base
         self._clock = Clock(plan.container) if plan.container.time_base else None
         self._lost_timecode = False
         self._input_notes = list[str]()
@@ -65,7 +67,9 @@ class OutputVideo:
         stream = container.add_stream(plan.codec, rate=rate, options=plan.encoder_options())
         assert isinstance(stream, VideoStream)
         plan.configure(stream.codec_context, info)
+        self._longest_step = plan.container.longest_step(info.time_base)
         if source:
+            stream.time_base = plan.container.tick(info.time_base)
             if plan.codec_tag:
                 stream.codec_context.codec_tag = plan.codec_tag
             original = source.streams[info.stream_index]
@@ -88,7 +92,13 @@ class OutputVideo:
         open_encoder(stream.codec_context)
         self._stream = stream
 
+    @property
+    def length_seconds(self) -> float:
+        """From the first frame to the beginning of the last."""
+        return float((self._last_pts - (self._first_pts or 0)) * self._info.time_base)
+
     def write(self, frame: Frame) -> None:
+        """Encode a frame. Raises MediaError where the container cannot hold its time."""
         times = self._times(frame)
         if times is None:
             return
@@ -105,8 +115,10 @@ class OutputVideo:
         self._mux(self._stream.encode(image))
 
     def copy(self, packet: av.Packet[VideoStream], duration: int) -> None:
-        """Write a packet of a segment, in ticks of the input's time_base."""
+        """Write a packet of a segment, in ticks of the input's time_base. Raises MediaError where
+        the container cannot hold its time."""
         assert packet.pts is not None
+        self._step_to(packet.pts)
         packet.pts = packet.dts = packet.pts - self._earlier
         packet.duration = duration
         packet.stream = self._stream
@@ -134,13 +146,25 @@ class OutputVideo:
 
     def _times(self, frame: Frame) -> tuple[int, int] | None:
         """Pts and duration in the output's ticks, None where it has no room for the frame."""
-        pts, duration = frame.pts - self._earlier, frame.duration or 0
+        first, duration = self._step_to(frame.pts), frame.duration or 0
         if self._clock is None:
-            return pts, duration
-        if self._first_pts is None:
-            self._first_pts = pts
-        begin = (pts - self._first_pts) * self._info.time_base
+            return frame.pts - self._earlier, duration
+        begin = (frame.pts - first) * self._info.time_base
         return self._clock.place(begin, begin + duration * self._info.time_base)
+
+    def _step_to(self, pts: int) -> int:
+        """The first frame's pts. Raises MediaError where the step from the last is too long."""
+        if self._first_pts is None:
+            self._first_pts = self._last_pts = pts
+        step = float((pts - self._last_pts) * self._info.time_base)
+        if step > self._longest_step:
+            raise MediaError(
+                f"{self._info.path}: at {self._info.seconds(self._last_pts):.2f} s its times jump "
+                f"on by {step:.0f} s, and {self._plan.container.name} holds steps of at most "
+                f"{self._longest_step:.0f} s here; an output ending in .mkv holds it"
+            )
+        self._last_pts = pts
+        return self._first_pts
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:

@@ -334,7 +334,7 @@ class Passthrough:
             self._transcoded[stream.index] = stream
         else:
             target = self._output.add_mux_stream(plan.codec or "")
-            target.time_base = stream.time_base or Fraction(1, 1000)
+            target.time_base = Fraction(1, 1000)
             self._texts[stream.index] = (plan.stream.codec, plan.codec or "")
         muxer = self._output.format.name
         target.metadata.update(stream_tags(stream, muxer))
