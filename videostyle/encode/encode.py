@@ -24,11 +24,18 @@ from PIL import Image
 from videostyle.decode.decode import decode
 from videostyle.decode.stream import open_input
 from videostyle.encode.output_file import give_name, remove, sync, writing
-from videostyle.encode.output_video import OutputVideo, aspect_note, input_notes, open_output
+from videostyle.encode.output_video import (
+    LOST_CAPTIONS,
+    OutputVideo,
+    aspect_note,
+    input_notes,
+    open_output,
+)
 from videostyle.encode.passthrough import Passthrough, Span
 from videostyle.encode.plan import EncodingPlan
 from videostyle.encode.segments import SegmentRecord, checksum
 from videostyle.errors import MediaError
+from videostyle.media.captions import has_captions
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
 from videostyle.media.numbered import numbered, sequence_numbers
@@ -150,6 +157,7 @@ class SegmentWriter:
             durations=durations if len(set(durations)) > 1 else durations[:1],
             bytes=self._path.stat().st_size,
             checksum=checksum(self._path),
+            notes=tuple(self._video.lost_in_frames()),
         )
 
     def abandon(self) -> None:
@@ -336,6 +344,7 @@ def _write_sequence(
     frames: Iterable[Frame], info: MediaInfo, plan: EncodingPlan, output: Path, part: Path
 ) -> tuple[int, list[str]]:
     written = set[int]()
+    lost_captions = False
     with open_input(info.path) as source:
         notes = [*input_notes(info, plan, source), *aspect_note(info, plan.container.name)]
     with writing(part):
@@ -347,6 +356,8 @@ def _write_sequence(
             picture.putalpha(Image.fromarray((frame.alpha >> 8).astype(np.uint8)))
         write_picture(picture, part / numbered(output, number).name, info.icc_profile)
         written.add(number)
+        lost_captions |= has_captions(frame.image)
+    notes += [LOST_CAPTIONS] * lost_captions
     notes += [str(stream) for stream in plan.streams]
     stale = len(set(sequence_numbers(output)) - written)
     if stale:

@@ -22,12 +22,14 @@ from videostyle.encode.palette import PalettePicker
 from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream_tags
 from videostyle.encode.plan import EncodingPlan
 from videostyle.errors import MediaError
+from videostyle.media.captions import CaptionCarrier, has_captions
 from videostyle.media.color import join_alpha, plane_array
 from videostyle.media.frame import Frame
 from videostyle.media.info import MATRICES, MediaInfo
 from videostyle.media.picture import wide_profile
 
 _PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
+LOST_CAPTIONS = "closed captions in the pictures are left out; H.264 and H.265 keep them"
 _WIDE_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 
 
@@ -58,6 +60,8 @@ class OutputVideo:
         self._last_pts = 0  # as the first, in ticks of the input's time_base
         self._clock = Clock(plan.container) if plan.container.time_base else None
         self._lost_timecode = False
+        self._keeps_captions, self._carry = plan.keeps_captions, CaptionCarrier()
+        self._lost_captions = False
         self._input_notes = list[str]()
         self.packets = self.frames = 0
         # The durations of the frames the encoder holds, by pts; not every encoder returns them.
@@ -106,6 +110,9 @@ class OutputVideo:
         image = frame.image if frame.alpha is None else join_alpha(frame.image, frame.alpha)
         context = self._stream.codec_context
         image = _pad(image, context.width, context.height)
+        if self._keeps_captions:
+            image = self._carry(frame.image, image)
+        self._lost_captions |= not self._keeps_captions and has_captions(frame.image)
         if self._palette:
             image = self._palette(image)
         image.pts, image.time_base, image.duration = pts, context.time_base, duration
@@ -143,6 +150,12 @@ class OutputVideo:
             yield "the timecode is left out: it is that of the whole"
         if self._clock:
             yield from self._clock.notes()
+        yield from self.lost_in_frames()
+
+    def lost_in_frames(self) -> Iterator[str]:
+        """Notes of what only the frames tell, which were written and not copied."""
+        if self._lost_captions:
+            yield LOST_CAPTIONS
 
     def _times(self, frame: Frame) -> tuple[int, int] | None:
         """Pts and duration in the output's ticks, None where it has no room for the frame."""

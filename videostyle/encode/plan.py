@@ -99,6 +99,14 @@ class EncodingPlan:
         return has_alpha(self.pix_fmt)
 
     @property
+    def keeps_captions(self) -> bool:
+        """Whether closed captions stay in the pictures."""
+        if self.codec is None:
+            return False
+        private = encoder_context(self.codec).supported_options.private
+        return any(option.name == "a53cc" for option in private)
+
+    @property
     def alpha_elsewhere(self) -> str:
         """What would keep an alpha that this output does not."""
         if self.codec is None:

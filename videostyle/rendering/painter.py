@@ -274,7 +274,8 @@ class Painter:
     ) -> Painted:
         record = writer.finish() if writer else NO_FRAMES
         ends = faults.ended
-        return number, replace(record, notes=self.notes, faults=asdict(faults), ends=ends), whole
+        notes = (*record.notes, *self.notes)
+        return number, replace(record, notes=notes, faults=asdict(faults), ends=ends), whole
 
     def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:

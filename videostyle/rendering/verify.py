@@ -28,12 +28,14 @@ from videostyle.encode.options import EncodeOptions
 from videostyle.encode.passthrough import CHAPTER_SECONDS, StreamPlan, is_hidden, kept_tags
 from videostyle.encode.plan import plan_encoding
 from videostyle.errors import UsageError
+from videostyle.media.captions import has_captions
 from videostyle.media.color import output_color
 from videostyle.media.info import MediaInfo
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
 _SOUND_SECONDS = 0.1  # by so much and a packet, encoders and containers move sound
+_CAPTIONED = ("h264", "hevc")  # hold closed captions
 _Chapter = tuple[str, float]  # its title, and when it begins in seconds
 _MP4_TAGS = ("artist", "album", "comment", "genre", "title", "copyright", "description")
 
@@ -73,7 +75,12 @@ def verify(source: Path, output: Path) -> list[Difference]:
 
 def _times(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
     faults = DecodeReport()
-    old, new = _times_of(before, faults), _times_of(after)
+    (old, captioned), (new, found) = _times_of(before, faults), _times_of(after)
+    if found < captioned:
+        with open_input(after.path) as file:
+            codec = file.streams[after.stream_index].codec_context.codec.canonical_name
+        message = f"closed captions in {found} pictures, where the input has {captioned}"
+        yield Difference("streams", message, expected=codec not in _CAPTIONED)
     for note in faults.notes:
         yield Difference("frames", f"the input is damaged: {note}", expected=True)
     if tick := container.time_base:
@@ -103,12 +110,15 @@ def _times(before: MediaInfo, after: MediaInfo, container: Container) -> Iterato
 
 def _times_of(
     info: MediaInfo, report: DecodeReport | None = None
-) -> list[tuple[Fraction, Fraction]]:
-    """Every frame's time since the first and its duration, 0 where it is unknown, in seconds."""
-    return [
-        ((frame.pts - info.start_pts) * info.time_base, (frame.duration or 0) * info.time_base)
-        for frame in decode(info, report=report)
-    ]
+) -> tuple[list[tuple[Fraction, Fraction]], int]:
+    """Every frame's time since the first and its duration, 0 where it is unknown, in seconds; and
+    how many have closed captions."""
+    times, captioned = [], 0
+    for frame in decode(info, report=report):
+        begin, duration = frame.pts - info.start_pts, frame.duration or 0
+        times.append((begin * info.time_base, duration * info.time_base))
+        captioned += has_captions(frame.image)
+    return times, captioned
 
 
 def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
