@@ -30,24 +30,34 @@ from videostyle.stylize.stylizer import Stylizer
 UNTOUCHED = Look({ORIGINAL: 1})
 
 
-def packets(codec: str, layout: str, begin: int) -> list[av.Packet[AudioStream]]:
-    """Half a second of a tone."""
+def packets(
+    codec: str, layout: str, begin: int, loudness: float = 0.3, solo: int | None = None
+) -> list[av.Packet[AudioStream]]:
+    """Half a second of a tone, in one channel if that is given."""
     context = av.CodecContext.create(codec, "w")
     assert isinstance(context, AudioCodecContext)
     context.sample_rate, context.layout = 48_000, layout
     formats = {"pcm_s16le": "s16", "pcm_u8": "u8", "flac": "s16", "libopus": "flt"}
     context.format = formats.get(codec, "fltp")
     channels = context.layout.nb_channels
-    tone = np.sin(np.arange(24_576) / 20).astype(np.float32) * 0.3
-    sound = av.AudioFrame.from_ndarray(np.stack([tone] * channels), "fltp", layout)
+    tone = np.sin(np.arange(24_576) / 20).astype(np.float32) * loudness
+    tones = [tone * (solo in (None, channel)) for channel in range(channels)]
+    sound = av.AudioFrame.from_ndarray(np.stack(tones), "fltp", layout)
     sound.sample_rate, sound.pts, sound.time_base = 48_000, begin, Fraction(1, 48_000)
     return [*context.encode(sound), *context.encode(None)]
 
 
 def film(
-    path: Path, codec: str, *sounds: tuple[str, float], begin: float = 0.0, cover: str = ""
+    path: Path,
+    codec: str,
+    *sounds: tuple[str, float],
+    begin: float = 0.0,
+    cover: str = "",
+    loudness: float = 0.3,
+    solo: int | None = None,
 ) -> Path:
-    """Two seconds of picture, and sounds with a layout each, from a time on. cover: its format."""
+    """Two seconds of picture, and sounds with a layout each, from a time on. cover: its format.
+    loudness: of 1. solo: the only channel that sounds."""
     with av.open(str(path), "w") as container:
         if cover:
             picture = io.BytesIO()
@@ -66,7 +76,7 @@ def film(
             container.mux(video.encode(image))
         container.mux(video.encode(None))
         for layout, seconds in sounds:
-            for packet in packets(codec, layout, round(seconds * 48_000)):
+            for packet in packets(codec, layout, round(seconds * 48_000), loudness, solo):
                 packet.stream, packet.time_base = audio, Fraction(1, 48_000)
                 container.mux(packet)
     return path
@@ -240,6 +250,60 @@ def test_sound_whose_layout_changes_is_transcoded_to_one(
     name, seconds = heard(output)
     assert name == "aac"
     assert seconds == pytest.approx(2 * 24_576 / 48_000, abs=0.08)
+
+
+@pytest.mark.parametrize(
+    ("layout", "audio", "becomes"),
+    [
+        ("3.0", "aac", "3.0"),
+        ("5.0(side)", "aac", "5.0"),
+        ("6.1", "aac", "7.1"),
+        ("quad", "opus", "quad"),
+        ("2.1", "opus", "5.1"),
+        ("5.0", "opus", "5.1"),
+    ],
+)
+def test_sound_that_is_transcoded_keeps_its_channels(
+    tmp_path: Path, layout: str, audio: str, becomes: str
+) -> None:
+    clip, output = film(tmp_path / "in.mkv", "flac", (layout, 0.0)), tmp_path / "out.mp4"
+    report = copy(clip, output, EncodeOptions(audio=audio, preset="ultrafast"))
+    plain = layout.replace("(side)", "")
+    notes = [note for note in report.notes if "channels" in note]
+    lost = f"({plain}) become {becomes}"
+    assert [note.endswith(lost) for note in notes] == [True] * (plain != becomes)
+    with av.open(str(output)) as container:
+        sound = container.streams.audio[0]
+        assert sound.codec_context.layout.name == becomes
+
+
+def channels(path: Path) -> np.ndarray:
+    """Samples (channels, time)."""
+    with av.open(str(path)) as container:
+        sounds = container.decode(audio=0)
+        resampler = av.AudioResampler("flt", rate=48_000)
+        parts = [part for sound in sounds for part in resampler.resample(sound)]
+    return np.concatenate(
+        [part.to_ndarray().reshape(-1, part.layout.nb_channels) for part in parts]
+    ).T
+
+
+@pytest.mark.parametrize("audio", ["aac", "opus"])
+def test_every_channel_comes_out_where_it_was(tmp_path: Path, audio: str) -> None:
+    """In 5.0 and 6.1 FFmpeg's Opus would swap them."""
+    clip, output = tmp_path / "in.mov", tmp_path / "out.mp4"
+    film(clip, "pcm_s16le", ("5.0", 0.0), solo=2)
+    copy(clip, output, EncodeOptions(audio=audio, preset="ultrafast"))
+    loud = np.abs(channels(output)).mean(axis=1)
+    assert loud.argmax() == 2
+    assert loud[2] > 10 * np.delete(loud, 2).max()
+
+
+def test_what_is_mixed_down_does_not_clip(tmp_path: Path) -> None:
+    begins = (("stereo", 0.0), ("5.1", 24_576 / 48_000))
+    clip = film(tmp_path / "in.mkv", "ac3", *begins, loudness=0.9)
+    copy(clip, tmp_path / "out.mp4", EncodeOptions(audio="aac", preset="ultrafast"))
+    assert np.abs(channels(tmp_path / "out.mp4")[:, 30_000:]).max() < 0.99
 
 
 @pytest.mark.parametrize("cover", ["jpeg", "png", "gif"])

@@ -59,6 +59,7 @@ _ASS_BRACES = re.compile(r"\{[^}]*\}")
 _ASS_BREAK = re.compile(r"\s*\\[Nn]\s*")
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 _COVERS |= {"gif": ("cover.gif", "image/gif")}
+_NEVER_CLIPS = {"rematrix_maxval": "1"}
 _NOT_HELD = "this container cannot hold it"
 _DONE = {
     "copy": "copied",
@@ -66,7 +67,14 @@ _DONE = {
     "attach": "attached",
     "leave out": "left out",
 }
-_LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # by channels; any other number becomes stereo
+# What FFmpeg takes sound without a layout for, by channels.
+_GUESSED_LAYOUTS = {1: "mono", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+# Those that come back as they went in: FFmpeg's Opus swaps the channels of others, its AAC loses
+# which is which.
+_LAYOUTS = {
+    "aac": ("mono", "stereo", "2.1", "3.0", "4.0", "quad", "5.0", "5.1", "7.1"),
+    "libopus": ("mono", "stereo", "3.0", "quad", "5.1", "7.1"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +338,7 @@ class Passthrough:
             if plan.stream.codec.startswith("pcm_") and self._output.format.name in ("mp4", "mov"):
                 self._pcm_ends[stream.index] = None
         elif isinstance(stream, AudioStream):
-            target = self._add_audio(stream, _ENCODERS[plan.codec or ""])
+            target = self._add_audio(stream, plan)
             self._transcoded[stream.index] = stream
         else:
             target = self._output.add_mux_stream(plan.codec or "")
@@ -362,13 +370,21 @@ class Passthrough:
             return
         self._output.add_attachment(name, mime, picture)
 
-    def _add_audio(self, stream: AudioStream, encoder: str) -> AudioStream:
-        context = stream.codec_context
+    def _add_audio(self, stream: AudioStream, plan: StreamPlan) -> AudioStream:
+        encoder, context = _ENCODERS[plan.codec or ""], stream.codec_context
         rates = av.Codec(encoder, "w").audio_rates or ()
         rate = context.sample_rate if context.sample_rate in rates else 48_000
         target = self._output.add_stream(encoder, rate=rate)
         assert isinstance(target, AudioStream)
-        target.codec_context.layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
+        channels, layout = context.layout.nb_channels, context.layout.name
+        wanted = layout.replace("(side)", "")
+        if layout == f"{channels} channels":
+            wanted = _GUESSED_LAYOUTS.get(channels, layout)
+        taken = wanted
+        if wanted not in _LAYOUTS[encoder]:
+            taken = "5.1" if channels <= 6 else "7.1" if channels <= 8 else "stereo"
+            self.notes.append(f"{plan.stream}: its {channels} channels ({wanted}) become {taken}")
+        target.codec_context.layout = taken
         return target
 
     def _read(self) -> tuple[float, av.Packet[Stream]] | None:
@@ -474,7 +490,9 @@ class Passthrough:
         if self._resamplers.get(target.index, (None,))[0] != takes:  # it may change on the way
             self._flush(target)
             context = target.codec_context
-            resampler = AudioResampler(context.format, context.layout, context.sample_rate)
+            resampler = AudioResampler(
+                context.format, context.layout, context.sample_rate, options=_NEVER_CLIPS
+            )
             self._resamplers[target.index] = (takes, resampler)
         for part in self._resamplers[target.index][1].resample(sound):
             self._mux(target.encode(part))
