@@ -112,6 +112,8 @@ class OutputVideo:
         image = _pad(image, context.width, context.height)
         if self._keeps_captions:
             image = self._carry(frame.image, image)
+        elif image.interlaced_frame:
+            image = _progressive(image)
         self._lost_captions |= not self._keeps_captions and has_captions(frame.image)
         if self._palette:
             image = self._palette(image)
@@ -226,6 +228,15 @@ def _lost_notes(
 def aspect_note(info: MediaInfo, holder: str) -> Iterator[str]:
     if info.sample_aspect_ratio not in (None, 1):
         yield f"pixels of {info.sample_aspect_ratio} come out square: {holder} knows no others"
+
+
+def _progressive(image: av.VideoFrame) -> av.VideoFrame:
+    """The image in a frame that does not say it is interlaced, as FFV1 would repeat it."""
+    progressive = av.VideoFrame(image.width, image.height, image.format.name)
+    for index in range(len(image.planes)):
+        plane_array(progressive, index)[...] = plane_array(image, index)
+    progressive.colorspace, progressive.color_range = image.colorspace, image.color_range
+    return progressive
 
 
 def _pad(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
