@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,7 @@ from videostyle.encode.passthrough import Holds, Passthrough, Span, StreamPlan, 
 from videostyle.look import ORIGINAL, Look
 from videostyle.media.info import StreamInfo
 from videostyle.rendering.render import render
+from videostyle.rendering.verify import verify
 from videostyle.stylize.stylizer import Stylizer
 
 UNTOUCHED = Look({ORIGINAL: 1})
@@ -382,6 +384,16 @@ def test_sound_that_jumps_back_is_transcoded_from_where_it_goes_on(
     assert any("out of order" in note for note in report.notes)
     assert heard(output) == ("aac", pytest.approx(0.25 + 24_576 / 48_000, abs=0.06))
     assert [fault for fault in faults(clip, output) if fault.startswith("times: stream")] == []
+    lost = r"0\.[23] s of stream 1 \(audio, ac3\) are left out, where its times jump back"
+    assert any(re.match(lost, item.message) for item in verify(clip, output))
+
+
+def test_transcoded_sound_whose_packets_do_not_say_their_length_is_no_fault(
+    tmp_path: Path,
+) -> None:
+    clip = film(tmp_path / "in.mkv", "wavpack", ("stereo", 0.0), ("stereo", 24_576 / 48_000))
+    copy(clip, tmp_path / "out.mp4", EncodeOptions(preset="ultrafast"))
+    assert faults(clip, tmp_path / "out.mp4") == []
 
 
 @pytest.mark.parametrize("audio", ["copy", "aac", "opus"])
@@ -416,7 +428,7 @@ def test_a_damaged_packet_of_sound_is_dropped_and_counted(
     clip.write_bytes(data)
     report = render(clip, tmp_path / f"out{suffix}", UNTOUCHED, stylizer=stylizer)
     assert report.frames == 50
-    assert any("dropped 1 packet of sound" in note for note in report.notes)
+    assert any("dropped 1 packet of sound or subtitles, damaged" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class OutputVideo:
         image = _pad(image, context.width, context.height)
         if self._keeps_captions:
             image = self._carry(frame.image, image)
-        elif image.interlaced_frame:
+        elif image.interlaced_frame and self._plan.codec == "ffv1":
             image = _progressive(image)
         self._lost_captions |= not self._keeps_captions and has_captions(frame.image)
         if self._palette:
@@ -231,7 +231,8 @@ def aspect_note(info: MediaInfo, holder: str) -> Iterator[str]:
 
 
 def _progressive(image: av.VideoFrame) -> av.VideoFrame:
-    """The image in a frame that does not say it is interlaced, as FFV1 would repeat it."""
+    """The image, of separate planes, in a frame that does not say it is interlaced: FFV1 would
+    repeat that."""
     progressive = av.VideoFrame(image.width, image.height, image.format.name)
     for index in range(len(image.planes)):
         plane_array(progressive, index)[...] = plane_array(image, index)

@@ -270,7 +270,7 @@ class Passthrough:
         self._lost_languages: list[str] = []
         self._span = span
         self._output = output
-        self._dropped = 0
+        self._dropped = self._damaged = 0
         self._source = source
         self._targets: dict[int, Stream] = {}
         self._texts: dict[int, tuple[str, str]] = {}
@@ -317,9 +317,11 @@ class Passthrough:
                 self._encode(target, sound)
             self._flush(target)
             self._mux(target.encode(None))
-        if count := self._dropped:
-            packets = f"{count} packet{'s' * (count > 1)}"
-            self.notes.append(f"dropped {packets} of sound or subtitles, damaged or out of order")
+        jumps = "out of order: the input's times jump back"
+        for count, why in ((self._damaged, "damaged"), (self._dropped - self._damaged, jumps)):
+            if count:
+                packets = f"{count} packet{'s' * (count > 1)}"
+                self.notes.append(f"dropped {packets} of sound or subtitles, {why}")
         if count := self._overlaps:
             subtitles = f"{count} subtitle{'s' * (count > 1)}"
             self.notes.append(f"{subtitles} cut short or joined: MP4 text shows one at a time")
@@ -504,13 +506,14 @@ class Passthrough:
                 self._mux(target.encode(part))
 
     def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
-        # Its time is before that of the packet before, or its framing is damaged in either way.
-        refused = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
         for packet in packets:
             try:
                 self._output.mux(packet)
-            except refused:
+            except av.error.ArgumentError:  # its time is before that of the packet before
                 self._dropped += 1
+            except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # its framing
+                self._dropped += 1
+                self._damaged += 1
 
 
 def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:

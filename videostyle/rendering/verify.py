@@ -6,6 +6,7 @@ is a fault of the render.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -191,6 +192,19 @@ def _facts(plan: StreamPlan, old: Stream, new: Stream, muxer: str) -> Iterator[D
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """When there is sound, in seconds since the first frame.
+
+    stretches: begins and ends of what hangs together. packet: the usual length of a packet. again:
+    how long all packets are whose times had been before.
+    """
+
+    stretches: list[tuple[float, float]]
+    packet: float
+    again: float
+
+
 def _sound(
     before: MediaInfo, after: MediaInfo, plans: Iterable[StreamPlan]
 ) -> Iterator[Difference]:
@@ -200,13 +214,18 @@ def _sound(
     heard = _stretches_of(before, [plan.stream.index for plan, _ in pairs])
     found = _stretches_of(after, [stream.index for _, stream in pairs])
     for plan, stream in pairs:
-        (old, one), (new, other) = heard[plan.stream.index], found[stream.index]
+        before_it, after_it = heard[plan.stream.index], found[stream.index]
+        old, new = before_it.stretches, after_it.stretches
         if not old:
             continue
         if not new:
             yield Difference("streams", f"{plan.stream} is silent")
             continue
-        tolerance = _SOUND_SECONDS + one + other
+        tolerance = _SOUND_SECONDS + before_it.packet + after_it.packet
+        lost = before_it.again - after_it.again
+        if lost > tolerance:
+            text = f"{lost:.1f} s of {plan.stream} are left out, where its times jump back"
+            yield Difference("streams", text, expected=True)
         late = new[0][0] - old[0][0]
         if abs(late) > tolerance:
             yield Difference("times", f"{plan.stream} comes {late:+.2f} s off the picture")
@@ -221,11 +240,8 @@ def _sound(
                 yield Difference("times", text)
 
 
-def _stretches_of(
-    info: MediaInfo, indices: list[int]
-) -> dict[int, tuple[list[tuple[float, float]], float]]:
-    """The stretches of time in which there is sound, in seconds since the first frame, and how long
-    a packet is; by the stream's index."""
+def _stretches_of(info: MediaInfo, indices: list[int]) -> dict[int, _Heard]:
+    """When there is sound, by the stream's index."""
     spans: dict[int, list[tuple[float, float]]] = {index: [] for index in indices}
     zero = float(info.start_pts * info.time_base)
     with open_input(info.path) as file:
@@ -242,12 +258,15 @@ def _stretches_of(
     return {index: _stretches(found, is_pcm[index]) for index, found in spans.items()}
 
 
-def _stretches(
-    packets: list[tuple[float, float]], is_pcm: bool
-) -> tuple[list[tuple[float, float]], float]:
-    """Begins and ends of what hangs together, and the usual length of a packet, from the begins and
-    lengths of packets in any order."""
+def _stretches(packets: list[tuple[float, float]], is_pcm: bool) -> _Heard:
+    """When there is sound, from the begins and lengths of packets in the file's order."""
+    latest, again = -math.inf, 0.0
+    for begin, length in packets:
+        again += length if begin < latest else 0.0
+        latest = max(latest, begin)
     usual = median(length for _, length in packets) if packets else 0.0
+    if not usual and len(packets) > 1:  # WavPack does not say it
+        usual = median(after - before for before, after in pairwise(sorted(b for b, _ in packets)))
     joined: list[tuple[float, float]] = []
     for begin, length in sorted(packets):
         # To MP4 the packet before a hole is as long as the hole.
@@ -256,7 +275,7 @@ def _stretches(
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
             joined.append((begin, end))
-    return joined, usual
+    return _Heard(joined, usual, again)
 
 
 def _unlike(
