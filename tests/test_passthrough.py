@@ -15,7 +15,7 @@ import pytest
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 from PIL import Image
 from pipeline import copy, faults, mux
@@ -182,6 +182,56 @@ def test_languages_get_the_names_that_the_container_has(
     lost = "languages that are lost, as MOV has no code for them: gsw"
     assert [note for note in report.notes if "language" in note] == [lost] * (suffix == ".mov")
     assert faults(clip, output) == []
+
+
+MARKS = Disposition.original | Disposition.visual_impaired | Disposition.comment
+
+
+@pytest.mark.parametrize(
+    ("suffix", "lost"),
+    [
+        (".mkv", ""),
+        (".mp4", "MP4 has no such: original"),
+        (".mov", "MOV has no such: original, comment, visual_impaired"),
+        (".webm", "WebM has no such: original, comment, visual_impaired"),
+    ],
+)
+def test_marks_of_streams_are_kept_or_said_to_be_lost(
+    tmp_path: Path, suffix: str, lost: str
+) -> None:
+    plain, clip = film(tmp_path / "plain.mkv", "libopus", ("stereo", 0.0)), tmp_path / "in.mkv"
+    with av.open(str(plain)) as one, av.open(str(clip), "w") as out:
+        streams = {stream: out.add_stream_from_template(stream) for stream in one.streams}
+        streams[one.streams.audio[0]].disposition = MARKS
+        mux(out, streams, one.demux())
+    output = tmp_path / f"out{suffix}"
+    report = copy(clip, output, EncodeOptions())
+    assert faults(clip, output) == []
+    found = [note for note in report.notes if "marks" in note]
+    assert found == [f"marks of streams that are lost, as {lost}"] * bool(lost)
+    with av.open(str(output)) as container:
+        kept = MARKS & container.streams.audio[0].disposition
+    assert all((mark.name or "") in lost for mark in MARKS & ~kept)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_tags_are_kept_or_said_to_be_lost(tmp_path: Path, name: str) -> None:
+    tags = {"title": "T", "description": "D", "make": "M", "own": "O", "comment": "C"}
+    plain, clip = film(tmp_path / "plain.mkv", "ac3", ("stereo", 0.0)), tmp_path / "in.mkv"
+    with av.open(str(plain)) as one, av.open(str(clip), "w") as out:
+        streams = {stream: out.add_stream_from_template(stream) for stream in one.streams}
+        out.metadata.update(tags)
+        mux(out, streams, one.demux())
+    report = copy(clip, tmp_path / name, EncodeOptions(preset="ultrafast"))
+    assert faults(clip, tmp_path / name) == []
+    with av.open(str(tmp_path / name)) as container:
+        kept = {key.lower(): text for key, text in container.metadata.items()}
+    lost = {key for key in tags if key not in kept}
+    assert lost == {"out.mp4": {"make", "own"}, "out.mov": {"description", "own"}}.get(name, set())
+    notes = [note for note in report.notes if note.startswith("tags left out")]
+    assert len(notes) == bool(lost)
+    if notes:
+        assert set(re.findall(r"\((.*)\)", notes[0])[0].lower().split(", ")) == lost
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])

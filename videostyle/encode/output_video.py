@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from videostyle.decode.decode import is_transparent
 from videostyle.encode.containers import Clock
 from videostyle.encode.encoders import open_encoder
+from videostyle.encode.held_tags import held_tags
 from videostyle.encode.output_file import writing
 from videostyle.encode.palette import PalettePicker
 from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream_tags
@@ -214,10 +215,13 @@ def _profile_note(info: MediaInfo, plan: EncodingPlan) -> Iterator[str]:
 
 
 def _lost_notes(
-    plan: EncodingPlan, chapters: Sequence[object], tags: Iterable[str]
+    plan: EncodingPlan, chapters: Sequence[object], tags: Mapping[str, str]
 ) -> Iterator[str]:
     name = plan.container.name
     if plan.container.time_base is None:
+        held = held_tags(tags, name.lower())
+        if lost := [key for key in tags if key.lower() not in {*held, "timecode"}]:
+            yield f"tags left out ({', '.join(lost)}): {name} has no place for them"
         return
     if chapters:
         yield f"{len(chapters)} chapter{'s' * (len(chapters) > 1)} left out: {name} holds none"

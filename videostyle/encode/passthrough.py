@@ -22,8 +22,9 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.stream import AttachmentStream, Stream
+from av.stream import AttachmentStream, Disposition, Stream
 
+from videostyle.encode.held_tags import held_marks, mark_names
 from videostyle.encode.languages import held_language
 from videostyle.media.info import StreamInfo
 
@@ -44,6 +45,7 @@ _STALE_TAGS = (
 )
 _ENCODERS = {"aac": "aac", "opus": "libopus"}
 _NAMES = {"aac": "AAC", "opus": "Opus"}
+_NAMES |= {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
 _NAMES |= {"mov_text": "MP4 text", "subrip": "SubRip", "webvtt": "WebVTT"}
 # Text subtitles by the names of their decoders; in MP4 the text comes after its length.
 _TEXT = ("ass", "ssa", "mov_text", "srt", "subrip", "text", "webvtt")
@@ -268,6 +270,7 @@ class Passthrough:
     ) -> None:
         self.notes: list[str] = []
         self._lost_languages: list[str] = []
+        self._lost_marks = Disposition(0)
         self._span = span
         self._output = output
         self._dropped = self._damaged = 0
@@ -286,6 +289,9 @@ class Passthrough:
             lost = ", ".join(dict.fromkeys(self._lost_languages))
             name = output.format.name.upper()
             self.notes.append(f"languages that are lost, as {name} has no code for them: {lost}")
+        if self._lost_marks:
+            name, lost = _NAMES[output.format.name], mark_names(self._lost_marks)
+            self.notes.append(f"marks of streams that are lost, as {name} has no such: {lost}")
         kept = [source.streams[index] for index in self._targets]
         span.seek(source, any(stream.type == "subtitle" for stream in kept))
         self._packets = source.demux(*kept) if kept else iter(())
@@ -352,7 +358,8 @@ class Passthrough:
             self._lost_languages.append(stream.language)
         if plan.stream.title and self._output.format.name in ("mp4", "mov"):
             target.metadata["handler_name"] = plan.stream.title  # MP4 and MOV have no other place
-        target.disposition = stream.disposition
+        target.disposition = held_marks(stream.disposition, stream.type, muxer)
+        self._lost_marks |= stream.disposition & ~target.disposition
         self._targets[stream.index] = target
 
     def _attach(self, stream: Stream, plan: StreamPlan) -> None:

@@ -17,13 +17,14 @@ from statistics import median
 
 import av
 import av.error
-from av.stream import Stream
+from av.stream import Disposition, Stream
 
 from videostyle.decode.decode import decode, is_transparent
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import open_input
 from videostyle.encode.containers import CONTAINERS, Clock, Container
+from videostyle.encode.held_tags import held_marks, held_tags, mark_names
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.passthrough import CHAPTER_SECONDS, StreamPlan, is_hidden, kept_tags
@@ -36,9 +37,11 @@ from videostyle.media.info import MediaInfo
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
 _SOUND_SECONDS = 0.1  # by so much and a packet, encoders and containers move sound
+# Matroska and MP4 mark the first stream of a kind as the default one by themselves, and who reads
+# MP4 adds the others to the marks for the impaired.
+_ADDED_MARKS = Disposition.default | Disposition.captions | Disposition.descriptions
 _CAPTIONED = ("h264", "hevc")  # hold closed captions
 _Chapter = tuple[str, float]  # its title, and when it begins in seconds
-_MP4_TAGS = ("artist", "album", "comment", "genre", "title", "copyright", "description")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +180,22 @@ def _facts(plan: StreamPlan, old: Stream, new: Stream, muxer: str) -> Iterator[D
         ("language", old.language or "und", new.language or "und"),
         # MP4 and MOV keep a stream's title as the name of its handler.
         ("title", title, title if title in new.metadata.values() else new.metadata.get("title")),
-        ("disposition", str(int(old.disposition)), str(int(new.disposition))),
     ]
     for name, before, after in facts:
         if before == after or (name == "language" and same_language(before, after)):
             continue
-        # Matroska and MP4 mark the first stream of a kind as the default one by themselves.
-        is_default = name == "disposition" and {before, after} <= {"0", "1"}
         is_unknown = name == "language" and held_language(before or "", muxer) is None
         yield Difference(
+            "streams", f"{name} of {plan.stream}: {before} is {after}", expected=is_unknown
+        )
+    marks = old.disposition, new.disposition
+    if marks[0] != marks[1]:
+        held = held_marks(old.disposition, old.type, muxer)
+        lost, added = held & ~new.disposition, new.disposition & ~held
+        yield Difference(
             "streams",
-            f"{name} of {plan.stream}: {before} is {after}",
-            expected=is_default or is_unknown,
+            f"disposition of {plan.stream}: {' is '.join(map(mark_names, marks))}",
+            expected=not (lost & ~Disposition.default or added & ~_ADDED_MARKS),
         )
 
 
@@ -320,8 +327,10 @@ def _container(before: MediaInfo, after: MediaInfo, container: Container) -> Ite
             expected = is_animation or is_filler
             yield Difference("chapters", f"{old} is {new}", expected=expected)
         new_tags = {key.lower(): text for key, text in other.metadata.items()}
-        for key, value in kept_tags(one.metadata).items():
-            held = container.name in ("Matroska", "WebM") or key.lower() in _MP4_TAGS
-            if new_tags.get(key.lower()) != value:
-                message = f"tag {key}: {value!r} is {new_tags.get(key.lower())!r}"
-                yield Difference("tags", message, expected=is_animation or not held)
+        old_tags = kept_tags(one.metadata)
+        held = held_tags(old_tags, container.name.lower())
+        for key, value in old_tags.items():
+            found = new_tags.get(key.lower())
+            if found != value:
+                expected = is_animation or found == held.get(key.lower())
+                yield Difference("tags", f"tag {key}: {value!r} is {found!r}", expected=expected)
