@@ -23,6 +23,7 @@ from pipeline import FAST, Clip, copy, faults, mux, seconds, untouched
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
+from videostyle.encode.containers import Container
 from videostyle.encode.encode import encode, join_segments
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import exists, plan_output
@@ -55,6 +56,39 @@ def test_every_pts_comes_out(clip: Clip, tmp_path: Path, pts: list[int], suffix:
     report = copy(source, tmp_path / f"out{suffix}")
     assert (report.frames, report.complete) == (len(pts), True)
     assert seconds(report.output) == seconds(source) == [Fraction(p, 1000) for p in pts]
+
+
+PAUSE = [0, 33_333_333, 66_666_667, 4_000_000_000, 9_000_000_000]  # billionths of a second
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_a_pause_on_a_fine_clock_is_kept(clip: Clip, tmp_path: Path, suffix: str) -> None:
+    """MP4 counts the ticks between two frames with 32 bits, two seconds of billionths."""
+    source = clip("in.nut", pts=PAUSE, time_base=Fraction(1, 10**9))
+    found = seconds(copy(source, tmp_path / f"out{suffix}").output)
+    assert [float(time) for time in found] == pytest.approx([pts / 1e9 for pts in PAUSE], abs=1e-6)
+
+
+def test_times_on_a_fine_clock_are_exact_where_they_can_be(clip: Clip, tmp_path: Path) -> None:
+    source = clip("in.nut", pts=[0, 600_000, 400 * 14_400_000], time_base=Fraction(1, 14_400_000))
+    assert seconds(copy(source, tmp_path / "out.mp4").output) == seconds(source)
+
+
+def test_a_pause_that_mp4_cannot_hold_is_refused(clip: Clip, tmp_path: Path) -> None:
+    source = clip("in.nut", pts=[0, 3600, 2**31 + 3600], time_base=Fraction(1, 90_000))
+    with pytest.raises(MediaError, match=r"at 0\.04 s its times jump on by 23861 s, and MP4 holds"):
+        copy(source, tmp_path / "out.mp4")
+    assert seconds(copy(source, tmp_path / "out.mkv").output)[-1] > 23_860
+
+
+def test_times_that_come_out_wrong_take_no_name(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Container, "longest_step", lambda *_: float("inf"))
+    source = clip("in.nut", pts=[0, 3600, 2**31 + 3600], time_base=Fraction(1, 90_000))
+    with pytest.raises(MediaError, match=r"read back at 0\.040 s instead of 23860\.969 s"):
+        copy(source, tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_the_length_of_a_variable_rate_track_is_kept(clip: Clip, tmp_path: Path) -> None:

@@ -213,6 +213,18 @@ def test_a_size_the_encoder_cannot_hold_is_named_before_the_run(clip: Clip, tmp_
         plan_encoding(info, tmp_path / "out.mp4", EncodeOptions(codec="libsvtav1"))
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (64, 2)])
+def test_a_picture_too_small_for_svt_av1_is_refused_in_one_line(
+    clip: Clip, tmp_path: Path, capfd: pytest.CaptureFixture[str], size: tuple[int, int]
+) -> None:
+    info, options = probe(clip(pts=range(2))), EncodeOptions(codec="libsvtav1")
+    small = replace(info, width=size[0], height=size[1])
+    with pytest.raises(MediaError, match=rf"{size[0]}x{size[1]} is too small .* such as libx264"):
+        plan_encoding(small, tmp_path / "out.mp4", options)
+    assert capfd.readouterr().err == ""
+    plan_encoding(replace(info, width=4, height=4), tmp_path / "out.mp4", options)
+
+
 @pytest.mark.parametrize("size", [(66, 16), (300, 24), (16, 1000), (23, 65)])
 def test_a_strip_for_which_svt_av1_would_wait_for_ever_is_refused(
     clip: Clip, tmp_path: Path, size: tuple[int, int]

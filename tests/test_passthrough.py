@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 from PIL import Image
 from pipeline import copy, faults, mux
@@ -25,29 +26,40 @@ from videostyle.encode.passthrough import Holds, Passthrough, Span, StreamPlan, 
 from videostyle.look import ORIGINAL, Look
 from videostyle.media.info import StreamInfo
 from videostyle.rendering.render import render
+from videostyle.rendering.verify import verify
 from videostyle.stylize.stylizer import Stylizer
 
 UNTOUCHED = Look({ORIGINAL: 1})
 
 
-def packets(codec: str, layout: str, begin: int) -> list[av.Packet[AudioStream]]:
-    """Half a second of a tone."""
+def packets(
+    codec: str, layout: str, begin: int, loudness: float = 0.3, solo: int | None = None
+) -> list[av.Packet[AudioStream]]:
+    """Half a second of a tone, in one channel if that is given."""
     context = av.CodecContext.create(codec, "w")
     assert isinstance(context, AudioCodecContext)
     context.sample_rate, context.layout = 48_000, layout
     formats = {"pcm_s16le": "s16", "pcm_u8": "u8", "flac": "s16", "libopus": "flt"}
     context.format = formats.get(codec, "fltp")
     channels = context.layout.nb_channels
-    tone = np.sin(np.arange(24_576) / 20).astype(np.float32) * 0.3
-    sound = av.AudioFrame.from_ndarray(np.stack([tone] * channels), "fltp", layout)
+    tone = np.sin(np.arange(24_576) / 20).astype(np.float32) * loudness
+    tones = [tone * (solo in (None, channel)) for channel in range(channels)]
+    sound = av.AudioFrame.from_ndarray(np.stack(tones), "fltp", layout)
     sound.sample_rate, sound.pts, sound.time_base = 48_000, begin, Fraction(1, 48_000)
     return [*context.encode(sound), *context.encode(None)]
 
 
 def film(
-    path: Path, codec: str, *sounds: tuple[str, float], begin: float = 0.0, cover: str = ""
+    path: Path,
+    codec: str,
+    *sounds: tuple[str, float],
+    begin: float = 0.0,
+    cover: str = "",
+    loudness: float = 0.3,
+    solo: int | None = None,
 ) -> Path:
-    """Two seconds of picture, and sounds with a layout each, from a time on. cover: its format."""
+    """Two seconds of picture, and sounds with a layout each, from a time on. cover: its format.
+    loudness: of 1. solo: the only channel that sounds."""
     with av.open(str(path), "w") as container:
         if cover:
             picture = io.BytesIO()
@@ -66,7 +78,7 @@ def film(
             container.mux(video.encode(image))
         container.mux(video.encode(None))
         for layout, seconds in sounds:
-            for packet in packets(codec, layout, round(seconds * 48_000)):
+            for packet in packets(codec, layout, round(seconds * 48_000), loudness, solo):
                 packet.stream, packet.time_base = audio, Fraction(1, 48_000)
                 container.mux(packet)
     return path
@@ -172,6 +184,56 @@ def test_languages_get_the_names_that_the_container_has(
     assert faults(clip, output) == []
 
 
+MARKS = Disposition.original | Disposition.visual_impaired | Disposition.comment
+
+
+@pytest.mark.parametrize(
+    ("suffix", "lost"),
+    [
+        (".mkv", ""),
+        (".mp4", "MP4 has no such: original"),
+        (".mov", "MOV has no such: original, comment, visual_impaired"),
+        (".webm", "WebM has no such: original, comment, visual_impaired"),
+    ],
+)
+def test_marks_of_streams_are_kept_or_said_to_be_lost(
+    tmp_path: Path, suffix: str, lost: str
+) -> None:
+    plain, clip = film(tmp_path / "plain.mkv", "libopus", ("stereo", 0.0)), tmp_path / "in.mkv"
+    with av.open(str(plain)) as one, av.open(str(clip), "w") as out:
+        streams = {stream: out.add_stream_from_template(stream) for stream in one.streams}
+        streams[one.streams.audio[0]].disposition = MARKS
+        mux(out, streams, one.demux())
+    output = tmp_path / f"out{suffix}"
+    report = copy(clip, output, EncodeOptions())
+    assert faults(clip, output) == []
+    found = [note for note in report.notes if "marks" in note]
+    assert found == [f"marks of streams that are lost, as {lost}"] * bool(lost)
+    with av.open(str(output)) as container:
+        kept = MARKS & container.streams.audio[0].disposition
+    assert all((mark.name or "") in lost for mark in MARKS & ~kept)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_tags_are_kept_or_said_to_be_lost(tmp_path: Path, name: str) -> None:
+    tags = {"title": "T", "description": "D", "make": "M", "own": "O", "comment": "C"}
+    plain, clip = film(tmp_path / "plain.mkv", "ac3", ("stereo", 0.0)), tmp_path / "in.mkv"
+    with av.open(str(plain)) as one, av.open(str(clip), "w") as out:
+        streams = {stream: out.add_stream_from_template(stream) for stream in one.streams}
+        out.metadata.update(tags)
+        mux(out, streams, one.demux())
+    report = copy(clip, tmp_path / name, EncodeOptions(preset="ultrafast"))
+    assert faults(clip, tmp_path / name) == []
+    with av.open(str(tmp_path / name)) as container:
+        kept = {key.lower(): text for key, text in container.metadata.items()}
+    lost = {key for key in tags if key not in kept}
+    assert lost == {"out.mp4": {"make", "own"}, "out.mov": {"description", "own"}}.get(name, set())
+    notes = [note for note in report.notes if note.startswith("tags left out")]
+    assert len(notes) == bool(lost)
+    if notes:
+        assert set(re.findall(r"\((.*)\)", notes[0])[0].lower().split(", ")) == lost
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_a_part_without_any_sound_is_no_fault(
     tmp_path: Path, stylizer: Stylizer, suffix: str
@@ -240,6 +302,60 @@ def test_sound_whose_layout_changes_is_transcoded_to_one(
     name, seconds = heard(output)
     assert name == "aac"
     assert seconds == pytest.approx(2 * 24_576 / 48_000, abs=0.08)
+
+
+@pytest.mark.parametrize(
+    ("layout", "audio", "becomes"),
+    [
+        ("3.0", "aac", "3.0"),
+        ("5.0(side)", "aac", "5.0"),
+        ("6.1", "aac", "7.1"),
+        ("quad", "opus", "quad"),
+        ("2.1", "opus", "5.1"),
+        ("5.0", "opus", "5.1"),
+    ],
+)
+def test_sound_that_is_transcoded_keeps_its_channels(
+    tmp_path: Path, layout: str, audio: str, becomes: str
+) -> None:
+    clip, output = film(tmp_path / "in.mkv", "flac", (layout, 0.0)), tmp_path / "out.mp4"
+    report = copy(clip, output, EncodeOptions(audio=audio, preset="ultrafast"))
+    plain = layout.replace("(side)", "")
+    notes = [note for note in report.notes if "channels" in note]
+    lost = f"({plain}) become {becomes}"
+    assert [note.endswith(lost) for note in notes] == [True] * (plain != becomes)
+    with av.open(str(output)) as container:
+        sound = container.streams.audio[0]
+        assert sound.codec_context.layout.name == becomes
+
+
+def channels(path: Path) -> np.ndarray:
+    """Samples (channels, time)."""
+    with av.open(str(path)) as container:
+        sounds = container.decode(audio=0)
+        resampler = av.AudioResampler("flt", rate=48_000)
+        parts = [part for sound in sounds for part in resampler.resample(sound)]
+    return np.concatenate(
+        [part.to_ndarray().reshape(-1, part.layout.nb_channels) for part in parts]
+    ).T
+
+
+@pytest.mark.parametrize("audio", ["aac", "opus"])
+def test_every_channel_comes_out_where_it_was(tmp_path: Path, audio: str) -> None:
+    """In 5.0 and 6.1 FFmpeg's Opus would swap them."""
+    clip, output = tmp_path / "in.mov", tmp_path / "out.mp4"
+    film(clip, "pcm_s16le", ("5.0", 0.0), solo=2)
+    copy(clip, output, EncodeOptions(audio=audio, preset="ultrafast"))
+    loud = np.abs(channels(output)).mean(axis=1)
+    assert loud.argmax() == 2
+    assert loud[2] > 10 * np.delete(loud, 2).max()
+
+
+def test_what_is_mixed_down_does_not_clip(tmp_path: Path) -> None:
+    begins = (("stereo", 0.0), ("5.1", 24_576 / 48_000))
+    clip = film(tmp_path / "in.mkv", "ac3", *begins, loudness=0.9)
+    copy(clip, tmp_path / "out.mp4", EncodeOptions(audio="aac", preset="ultrafast"))
+    assert np.abs(channels(tmp_path / "out.mp4")[:, 30_000:]).max() < 0.99
 
 
 @pytest.mark.parametrize("cover", ["jpeg", "png", "gif"])
@@ -318,6 +434,16 @@ def test_sound_that_jumps_back_is_transcoded_from_where_it_goes_on(
     assert any("out of order" in note for note in report.notes)
     assert heard(output) == ("aac", pytest.approx(0.25 + 24_576 / 48_000, abs=0.06))
     assert [fault for fault in faults(clip, output) if fault.startswith("times: stream")] == []
+    lost = r"0\.[23] s of stream 1 \(audio, ac3\) are left out, where its times jump back"
+    assert any(re.match(lost, item.message) for item in verify(clip, output))
+
+
+def test_transcoded_sound_whose_packets_do_not_say_their_length_is_no_fault(
+    tmp_path: Path,
+) -> None:
+    clip = film(tmp_path / "in.mkv", "wavpack", ("stereo", 0.0), ("stereo", 24_576 / 48_000))
+    copy(clip, tmp_path / "out.mp4", EncodeOptions(preset="ultrafast"))
+    assert faults(clip, tmp_path / "out.mp4") == []
 
 
 @pytest.mark.parametrize("audio", ["copy", "aac", "opus"])
@@ -352,7 +478,7 @@ def test_a_damaged_packet_of_sound_is_dropped_and_counted(
     clip.write_bytes(data)
     report = render(clip, tmp_path / f"out{suffix}", UNTOUCHED, stylizer=stylizer)
     assert report.frames == 50
-    assert any("dropped 1 packet of sound" in note for note in report.notes)
+    assert any("dropped 1 packet of sound or subtitles, damaged" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(

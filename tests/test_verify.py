@@ -408,6 +408,18 @@ def test_interlacing_that_is_lost_is_noted(tmp_path: Path) -> None:
     assert any("interlaced" in note for note in copy(source, tmp_path / "out.mp4").notes)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "ffv1"])
+def test_no_output_says_that_it_is_interlaced(tmp_path: Path, codec: str) -> None:
+    source, output = write(tmp_path / "a.mp4", list(range(5)), interlaced=True), tmp_path / "o.mkv"
+    copy(source, output, EncodeOptions(codec=codec))
+    for path, says in ((source, True), (output, False)):
+        with av.open(str(path)) as container:
+            assert {image.interlaced_frame for image in container.decode(video=0)} == {says}
+    frames = zip(decode(probe(source)), decode(probe(output)), strict=True)
+    if codec == "ffv1":
+        assert all(np.array_equal(a.image.to_ndarray(), b.image.to_ndarray()) for a, b in frames)
+
+
 def test_a_broken_packet_costs_no_sync(tmp_path: Path) -> None:
     source, output = write(tmp_path / "a.ts", list(range(50)), size=(320, 240)), tmp_path / "o.mp4"
     data = bytearray(source.read_bytes())

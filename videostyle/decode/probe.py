@@ -30,6 +30,7 @@ from videostyle.decode.stream import (
 )
 from videostyle.decode.upright import hdr_refused, is_spherical, upright_filters
 from videostyle.errors import MediaError, UsageError
+from videostyle.media.captions import has_captions
 from videostyle.media.color import color_of
 from videostyle.media.info import MATRICES, PROGRESSIVE, ColorSpec, MediaInfo, StreamInfo, missing
 from videostyle.media.numbered import files_of, is_sequence_input, numbered, sequence_numbers
@@ -219,6 +220,7 @@ def _probe_video(path: Path) -> MediaInfo:
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
             other_streams=tuple(map(_describe, _others(container, stream))),
             is_spherical=is_spherical(image),
+            has_captions=has_captions(image),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,6 +11,10 @@ from videostyle.encode.encoders import frozen
 
 _H26 = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "h264_qsv", "hevc_qsv")
 _AV1 = ("libsvtav1", "av1_nvenc", "av1_qsv")
+
+_MOST_TICKS = 1_000_000  # a second in MP4 and MOV, which count a frame's ticks with 32 bits
+_FEWEST_TICKS = 20_000  # or fewer, as the muxer doubles them until they are 10,000
+_LONGEST_STEP = 2**31 - 1  # in ticks
 
 # What people call a format, and the encoder that makes it.
 FORMATS: Mapping[str, tuple[str, str]] = {
@@ -47,6 +52,24 @@ class Container:
         if self.name in ("Matroska", "WebM"):
             return codec in ("h264", "hevc")
         return self.time_base is None
+
+    def tick(self, time_base: Fraction) -> Fraction:
+        """In what steps of seconds it is to count the times of a track that counts in
+        `time_base`."""
+        if self.time_base:
+            return self.time_base
+        ticks = time_base.denominator
+        if self.name not in ("MP4", "MOV") or ticks <= _MOST_TICKS:
+            return time_base
+        fewest = math.ceil(ticks / _MOST_TICKS)
+        exact = (ticks // n for n in range(fewest, 10 * fewest) if ticks % n == 0)
+        return Fraction(1, next(exact, _MOST_TICKS))
+
+    def longest_step(self, time_base: Fraction) -> float:
+        """How many seconds may lie between two frames of a track that counts in `time_base`."""
+        if self.name not in ("MP4", "MOV"):
+            return math.inf
+        return _LONGEST_STEP / max(_FEWEST_TICKS, self.tick(time_base).denominator)
 
 
 class Clock:

@@ -36,6 +36,7 @@ from videostyle.media.picture import save_picture, write_picture
 from videostyle.whole_file import part_path
 
 _ARBITRARY_CLOCKS = ("mpeg", "mpegts")  # formats that may begin at any time of a broadcast's day
+_READ_BACK_SECONDS = 0.005  # containers round times to a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ def join_segments(
             if complete:
                 others.until(math.inf)
             others.finish()
-        _read_back(part, plan, video.packets, others.sounds)
+        _read_back(part, plan, video, others.sounds)
         if complete:
             sync(part)
         on_error.pop_all()
@@ -278,23 +279,36 @@ def _write_video(
         if not interrupted():
             others.until(math.inf)
         others.finish()
-    _read_back(part, plan, video.packets, others.sounds)
+    _read_back(part, plan, video, others.sounds)
     return video.frames, [*video.notes(), *others.notes]
 
 
-def _read_back(part: Path, plan: EncodingPlan, frames: int, sounds: range) -> None:
-    """Raise MediaError if a reader does not find every frame and sound again: damaged sound that
-    is copied can spoil the whole file. Animations, which copy nothing, are not looked at."""
+def _read_back(part: Path, plan: EncodingPlan, video: OutputVideo, sounds: range) -> None:
+    """Raise MediaError if a reader does not find every frame, the last frame's time and every
+    sound again: damaged sound that is copied can spoil the whole file. Animations, which copy
+    nothing, are not looked at."""
     if plan.container.time_base:
         return
     with open_input(part) as container:
         streams = container.streams.video[:1]
-        found = sum(packet.size > 0 for packet in container.demux(streams)) if streams else 0
+        packets = container.demux(streams) if streams else ()
+        times = [
+            packet.pts * packet.time_base
+            for packet in packets
+            if packet.size and packet.pts is not None
+        ]
         heard = len(container.streams.audio)
-    if found != frames or heard not in sounds:
+    if len(times) != video.packets or heard not in sounds:
         raise MediaError(
-            f"{part}: of {frames} frames and {sounds[-1]} sounds, {found} and {heard} are read "
-            "back; the input's sound may be damaged: --audio aac or none does without copying it"
+            f"{part}: of {video.packets} frames and {sounds[-1]} sounds, {len(times)} and {heard} "
+            "are read back; the input's sound may be damaged: --audio aac or none does without "
+            "copying it"
+        )
+    found, written = float(max(times) - min(times)), video.length_seconds
+    if abs(found - written) > _READ_BACK_SECONDS:
+        raise MediaError(
+            f"{part}: the last frame is read back at {found:.3f} s instead of {written:.3f} s; "
+            f"{plan.container.name} may not hold such times: choose another ending, such as .mkv"
         )
 
 

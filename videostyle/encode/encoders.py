@@ -107,7 +107,8 @@ ENCODERS: Mapping[str, Encoder] = {
         24,
         presets=_X26_PRESETS,
         default_preset="veryfast",
-        settings=frozen(x265_params="log-level=none"),  # it would write to stderr by itself
+        # Else it would write to stderr by itself, and leave closed captions out.
+        settings=frozen(x265_params="log-level=none", a53cc="1"),
     ),
     "libsvtav1": Encoder(
         ("yuv420p", "yuv420p10le"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,13 @@ from av.video.stream import VideoStream
 from videostyle.decode.decode import is_transparent
 from videostyle.encode.containers import Clock
 from videostyle.encode.encoders import open_encoder
+from videostyle.encode.held_tags import held_tags
 from videostyle.encode.output_file import writing
 from videostyle.encode.palette import PalettePicker
 from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream_tags
 from videostyle.encode.plan import EncodingPlan
+from videostyle.errors import MediaError
+from videostyle.media.captions import CaptionCarrier
 from videostyle.media.color import join_alpha, plane_array
 from videostyle.media.frame import Frame
 from videostyle.media.info import ALL_AROUND, MATRICES, PROGRESSIVE, MediaInfo
@@ -53,8 +56,10 @@ class OutputVideo:
         self._earlier = round(span.earlier / info.time_base)
         self._palette = PalettePicker() if plan.pix_fmt == "pal8" else None
         self._first_pts: int | None = None
+        self._last_pts = 0  # as the first, in ticks of the input's time_base
         self._clock = Clock(plan.container) if plan.container.time_base else None
         self._lost_timecode = False
+        self._carry = CaptionCarrier() if info.has_captions and plan.keeps_captions else None
         self._input_notes = list[str]()
         self.packets = self.frames = 0
         # The durations of the frames the encoder holds, by pts; not every encoder returns them.
@@ -64,7 +69,9 @@ class OutputVideo:
         stream = container.add_stream(plan.codec, rate=rate, options=plan.encoder_options())
         assert isinstance(stream, VideoStream)
         plan.configure(stream.codec_context, info)
+        self._longest_step = plan.container.longest_step(info.time_base)
         if source:
+            stream.time_base = plan.container.tick(info.time_base)
             if plan.codec_tag:
                 stream.codec_context.codec_tag = plan.codec_tag
             original = source.streams[info.stream_index]
@@ -87,7 +94,13 @@ class OutputVideo:
         open_encoder(stream.codec_context)
         self._stream = stream
 
+    @property
+    def length_seconds(self) -> float:
+        """From the first frame to the beginning of the last."""
+        return float((self._last_pts - (self._first_pts or 0)) * self._info.time_base)
+
     def write(self, frame: Frame) -> None:
+        """Encode a frame. Raises MediaError where the container cannot hold its time."""
         times = self._times(frame)
         if times is None:
             return
@@ -95,6 +108,10 @@ class OutputVideo:
         image = frame.image if frame.alpha is None else join_alpha(frame.image, frame.alpha)
         context = self._stream.codec_context
         image = _pad(image, context.width, context.height)
+        if self._carry:
+            image = self._carry(frame.image, image)
+        elif image.interlaced_frame and self._plan.codec == "ffv1":
+            image = _progressive(image)
         if self._palette:
             image = self._palette(image)
         image.pts, image.time_base, image.duration = pts, context.time_base, duration
@@ -104,8 +121,10 @@ class OutputVideo:
         self._mux(self._stream.encode(image))
 
     def copy(self, packet: av.Packet[VideoStream], duration: int) -> None:
-        """Write a packet of a segment, in ticks of the input's time_base."""
+        """Write a packet of a segment, in ticks of the input's time_base. Raises MediaError where
+        the container cannot hold its time."""
         assert packet.pts is not None
+        self._step_to(packet.pts)
         packet.pts = packet.dts = packet.pts - self._earlier
         packet.duration = duration
         packet.stream = self._stream
@@ -133,13 +152,25 @@ class OutputVideo:
 
     def _times(self, frame: Frame) -> tuple[int, int] | None:
         """Pts and duration in the output's ticks, None where it has no room for the frame."""
-        pts, duration = frame.pts - self._earlier, frame.duration or 0
+        first, duration = self._step_to(frame.pts), frame.duration or 0
         if self._clock is None:
-            return pts, duration
-        if self._first_pts is None:
-            self._first_pts = pts
-        begin = (pts - self._first_pts) * self._info.time_base
+            return frame.pts - self._earlier, duration
+        begin = (frame.pts - first) * self._info.time_base
         return self._clock.place(begin, begin + duration * self._info.time_base)
+
+    def _step_to(self, pts: int) -> int:
+        """The first frame's pts. Raises MediaError where the step from the last is too long."""
+        if self._first_pts is None:
+            self._first_pts = self._last_pts = pts
+        step = float((pts - self._last_pts) * self._info.time_base)
+        if step > self._longest_step:
+            raise MediaError(
+                f"{self._info.path}: at {self._info.seconds(self._last_pts):.2f} s its times jump "
+                f"on by {step:.0f} s, and {self._plan.container.name} holds steps of at most "
+                f"{self._longest_step:.0f} s here; an output ending in .mkv holds it"
+            )
+        self._last_pts = pts
+        return self._first_pts
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:
@@ -165,6 +196,8 @@ def input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> 
     assert isinstance(video, VideoStream)
     if video.codec_context.field_order > PROGRESSIVE:
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
+    if info.has_captions and not plan.keeps_captions:
+        yield "closed captions in the pictures are left out; H.264 and H.265 keep them"
     if info.is_spherical:
         yield f"the output does not say that it shows {ALL_AROUND}; tag it before it is played"
 
@@ -176,10 +209,13 @@ def _profile_note(info: MediaInfo, plan: EncodingPlan) -> Iterator[str]:
 
 
 def _lost_notes(
-    plan: EncodingPlan, chapters: Sequence[object], tags: Iterable[str]
+    plan: EncodingPlan, chapters: Sequence[object], tags: Mapping[str, str]
 ) -> Iterator[str]:
     name = plan.container.name
     if plan.container.time_base is None:
+        held = held_tags(tags, name.lower())
+        if lost := [key for key in tags if key.lower() not in {*held, "timecode"}]:
+            yield f"tags left out ({', '.join(lost)}): {name} has no place for them"
         return
     if chapters:
         yield f"{len(chapters)} chapter{'s' * (len(chapters) > 1)} left out: {name} holds none"
@@ -190,6 +226,16 @@ def _lost_notes(
 def aspect_note(info: MediaInfo, holder: str) -> Iterator[str]:
     if info.sample_aspect_ratio not in (None, 1):
         yield f"pixels of {info.sample_aspect_ratio} come out square: {holder} knows no others"
+
+
+def _progressive(image: av.VideoFrame) -> av.VideoFrame:
+    """The image, of separate planes, in a frame that does not say it is interlaced: FFV1 would
+    repeat that."""
+    progressive = av.VideoFrame(image.width, image.height, image.format.name)
+    for index in range(len(image.planes)):
+        plane_array(progressive, index)[...] = plane_array(image, index)
+    progressive.colorspace, progressive.color_range = image.colorspace, image.color_range
+    return progressive
 
 
 def _pad(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:

@@ -22,8 +22,9 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.stream import AttachmentStream, Stream
+from av.stream import AttachmentStream, Disposition, Stream
 
+from videostyle.encode.held_tags import held_marks, mark_names
 from videostyle.encode.languages import held_language
 from videostyle.media.info import StreamInfo
 
@@ -44,6 +45,7 @@ _STALE_TAGS = (
 )
 _ENCODERS = {"aac": "aac", "opus": "libopus"}
 _NAMES = {"aac": "AAC", "opus": "Opus"}
+_NAMES |= {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
 _NAMES |= {"mov_text": "MP4 text", "subrip": "SubRip", "webvtt": "WebVTT"}
 # Text subtitles by the names of their decoders; in MP4 the text comes after its length.
 _TEXT = ("ass", "ssa", "mov_text", "srt", "subrip", "text", "webvtt")
@@ -59,6 +61,7 @@ _ASS_BRACES = re.compile(r"\{[^}]*\}")
 _ASS_BREAK = re.compile(r"\s*\\[Nn]\s*")
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 _COVERS |= {"gif": ("cover.gif", "image/gif")}
+_NEVER_CLIPS = {"rematrix_maxval": "1"}
 _NOT_HELD = "this container cannot hold it"
 _DONE = {
     "copy": "copied",
@@ -66,7 +69,14 @@ _DONE = {
     "attach": "attached",
     "leave out": "left out",
 }
-_LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # by channels; any other number becomes stereo
+# What FFmpeg takes sound without a layout for, by channels.
+_GUESSED_LAYOUTS = {1: "mono", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+# Those that come back as they went in: FFmpeg's Opus swaps the channels of others, its AAC loses
+# which is which.
+_LAYOUTS = {
+    "aac": ("mono", "stereo", "2.1", "3.0", "4.0", "quad", "5.0", "5.1", "7.1"),
+    "libopus": ("mono", "stereo", "3.0", "quad", "5.1", "7.1"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +270,10 @@ class Passthrough:
     ) -> None:
         self.notes: list[str] = []
         self._lost_languages: list[str] = []
+        self._lost_marks = Disposition(0)
         self._span = span
         self._output = output
-        self._dropped = 0
+        self._dropped = self._damaged = 0
         self._source = source
         self._targets: dict[int, Stream] = {}
         self._texts: dict[int, tuple[str, str]] = {}
@@ -278,6 +289,9 @@ class Passthrough:
             lost = ", ".join(dict.fromkeys(self._lost_languages))
             name = output.format.name.upper()
             self.notes.append(f"languages that are lost, as {name} has no code for them: {lost}")
+        if self._lost_marks:
+            name, lost = _NAMES[output.format.name], mark_names(self._lost_marks)
+            self.notes.append(f"marks of streams that are lost, as {name} has no such: {lost}")
         kept = [source.streams[index] for index in self._targets]
         span.seek(source, any(stream.type == "subtitle" for stream in kept))
         self._packets = source.demux(*kept) if kept else iter(())
@@ -309,9 +323,11 @@ class Passthrough:
                 self._encode(target, sound)
             self._flush(target)
             self._mux(target.encode(None))
-        if count := self._dropped:
-            packets = f"{count} packet{'s' * (count > 1)}"
-            self.notes.append(f"dropped {packets} of sound or subtitles, damaged or out of order")
+        jumps = "out of order: the input's times jump back"
+        for count, why in ((self._damaged, "damaged"), (self._dropped - self._damaged, jumps)):
+            if count:
+                packets = f"{count} packet{'s' * (count > 1)}"
+                self.notes.append(f"dropped {packets} of sound or subtitles, {why}")
         if count := self._overlaps:
             subtitles = f"{count} subtitle{'s' * (count > 1)}"
             self.notes.append(f"{subtitles} cut short or joined: MP4 text shows one at a time")
@@ -330,11 +346,11 @@ class Passthrough:
             if plan.stream.codec.startswith("pcm_") and self._output.format.name in ("mp4", "mov"):
                 self._pcm_ends[stream.index] = None
         elif isinstance(stream, AudioStream):
-            target = self._add_audio(stream, _ENCODERS[plan.codec or ""])
+            target = self._add_audio(stream, plan)
             self._transcoded[stream.index] = stream
         else:
             target = self._output.add_mux_stream(plan.codec or "")
-            target.time_base = stream.time_base or Fraction(1, 1000)
+            target.time_base = Fraction(1, 1000)
             self._texts[stream.index] = (plan.stream.codec, plan.codec or "")
         muxer = self._output.format.name
         target.metadata.update(stream_tags(stream, muxer))
@@ -342,7 +358,8 @@ class Passthrough:
             self._lost_languages.append(stream.language)
         if plan.stream.title and self._output.format.name in ("mp4", "mov"):
             target.metadata["handler_name"] = plan.stream.title  # MP4 and MOV have no other place
-        target.disposition = stream.disposition
+        target.disposition = held_marks(stream.disposition, stream.type, muxer)
+        self._lost_marks |= stream.disposition & ~target.disposition
         self._targets[stream.index] = target
 
     def _attach(self, stream: Stream, plan: StreamPlan) -> None:
@@ -362,13 +379,21 @@ class Passthrough:
             return
         self._output.add_attachment(name, mime, picture)
 
-    def _add_audio(self, stream: AudioStream, encoder: str) -> AudioStream:
-        context = stream.codec_context
+    def _add_audio(self, stream: AudioStream, plan: StreamPlan) -> AudioStream:
+        encoder, context = _ENCODERS[plan.codec or ""], stream.codec_context
         rates = av.Codec(encoder, "w").audio_rates or ()
         rate = context.sample_rate if context.sample_rate in rates else 48_000
         target = self._output.add_stream(encoder, rate=rate)
         assert isinstance(target, AudioStream)
-        target.codec_context.layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
+        channels, layout = context.layout.nb_channels, context.layout.name
+        wanted = layout.replace("(side)", "")
+        if layout == f"{channels} channels":
+            wanted = _GUESSED_LAYOUTS.get(channels, layout)
+        taken = wanted
+        if wanted not in _LAYOUTS[encoder]:
+            taken = "5.1" if channels <= 6 else "7.1" if channels <= 8 else "stereo"
+            self.notes.append(f"{plan.stream}: its {channels} channels ({wanted}) become {taken}")
+        target.codec_context.layout = taken
         return target
 
     def _read(self) -> tuple[float, av.Packet[Stream]] | None:
@@ -474,7 +499,9 @@ class Passthrough:
         if self._resamplers.get(target.index, (None,))[0] != takes:  # it may change on the way
             self._flush(target)
             context = target.codec_context
-            resampler = AudioResampler(context.format, context.layout, context.sample_rate)
+            resampler = AudioResampler(
+                context.format, context.layout, context.sample_rate, options=_NEVER_CLIPS
+            )
             self._resamplers[target.index] = (takes, resampler)
         for part in self._resamplers[target.index][1].resample(sound):
             self._mux(target.encode(part))
@@ -486,13 +513,14 @@ class Passthrough:
                 self._mux(target.encode(part))
 
     def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
-        # Its time is before that of the packet before, or its framing is damaged in either way.
-        refused = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
         for packet in packets:
             try:
                 self._output.mux(packet)
-            except refused:
+            except av.error.ArgumentError:  # its time is before that of the packet before
                 self._dropped += 1
+            except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # its framing
+                self._dropped += 1
+                self._damaged += 1
 
 
 def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:

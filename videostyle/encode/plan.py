@@ -55,6 +55,7 @@ _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begu
 
 # At so few pixels beside more than so many SVT-AV1 waits for itself for ever, in any preset.
 _SVT_STRIP = (24, 64)
+_SVT_LEAST = 4  # pixels a side; of fewer it writes to stderr by itself
 # What libx264, libx265 and libsvtav1 say of an option inside a list, which they then leave out.
 _LEFT_OUT = ("Error parsing option", "Unknown option", "Invalid value for")
 _REASON_SECONDS = 60  # for a process to start and open an encoder
@@ -97,6 +98,14 @@ class EncodingPlan:
     @property
     def keeps_alpha(self) -> bool:
         return has_alpha(self.pix_fmt)
+
+    @property
+    def keeps_captions(self) -> bool:
+        """Whether closed captions stay in the pictures."""
+        if self.codec is None:
+            return False
+        private = encoder_context(self.codec).supported_options.private
+        return any(option.name == "a53cc" for option in private)
 
     @property
     def alpha_elsewhere(self) -> str:
@@ -347,6 +356,12 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
     assert plan.codec is not None
     context = _trial(plan, info)
     short, long = sorted((context.width, context.height))
+    if plan.codec == "libsvtav1" and short < _SVT_LEAST:
+        raise MediaError(
+            f"{info.path}: {info.width}x{info.height} is too small for libsvtav1, which takes "
+            f"{_SVT_LEAST} pixels a side or more; choose another --codec, such as "
+            f"{plan.container.codecs[0]}"
+        )
     if plan.codec == "libsvtav1" and short <= _SVT_STRIP[0] and long > _SVT_STRIP[1]:
         raise MediaError(
             f"{info.path}: {info.width}x{info.height} is too narrow for libsvtav1, which takes at "

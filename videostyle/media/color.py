@@ -117,6 +117,7 @@ class ColorConverter:
         self.pix_fmt = "rgb24" if info.is_image else pix_fmt
         self.color = color or output_color(info)
         self.bars = Bars.of(info)
+        self.has_captions = info.has_captions
         self._input = info.color
         self._reformatter = VideoReformatter()
         self._mask: tuple[Picture, list[Picture]] | None = None  # the last one, for each plane

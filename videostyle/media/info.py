@@ -152,7 +152,7 @@ class MediaInfo:
     black. bars_level: of 255, how light half of their samples may be. pictures: the numbers of the
     numbered pictures (`numbered`) it is made of, none of any other video. icc_profile: of a
     picture, or of the first numbered one. is_spherical: shows what is all around, projected on the
-    frame.
+    frame. has_captions: closed ones, inside the first picture.
     """
 
     path: Path
@@ -179,6 +179,7 @@ class MediaInfo:
     bars_level: int = 24
     pictures: range = range(0)
     is_spherical: bool = False
+    has_captions: bool = False
     icc_profile: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ is a fault of the render.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from statistics import median
 
 import av
 import av.error
-from av.stream import Stream
+from av.stream import Disposition, Stream
 
 from videostyle.decode.decode import decode, is_transparent
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import open_input
 from videostyle.encode.containers import CONTAINERS, Clock, Container
+from videostyle.encode.held_tags import held_marks, held_tags, mark_names
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.passthrough import CHAPTER_SECONDS, StreamPlan, is_hidden, kept_tags
@@ -34,8 +36,11 @@ from videostyle.media.info import ALL_AROUND, MediaInfo
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
 _SOUND_SECONDS = 0.1  # by so much and a packet, encoders and containers move sound
+# Matroska and MP4 mark the first stream of a kind as the default one by themselves, and who reads
+# MP4 adds the others to the marks for the impaired.
+_ADDED_MARKS = Disposition.default | Disposition.captions | Disposition.descriptions
+_CAPTIONED = ("h264", "hevc")  # hold closed captions
 _Chapter = tuple[str, float]  # its title, and when it begins in seconds
-_MP4_TAGS = ("artist", "album", "comment", "genre", "title", "copyright", "description")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +110,11 @@ def _times_of(
     info: MediaInfo, report: DecodeReport | None = None
 ) -> list[tuple[Fraction, Fraction]]:
     """Every frame's time since the first and its duration, 0 where it is unknown, in seconds."""
-    return [
-        ((frame.pts - info.start_pts) * info.time_base, (frame.duration or 0) * info.time_base)
-        for frame in decode(info, report=report)
-    ]
+    times = []
+    for frame in decode(info, report=report):
+        begin, duration = frame.pts - info.start_pts, frame.duration or 0
+        times.append((begin * info.time_base, duration * info.time_base))
+    return times
 
 
 def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Iterator[Difference]:
@@ -119,6 +125,11 @@ def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Itera
         yield Difference("size", text + (", padded to even sides" if padded else ""), padded)
     if after.rotation_degrees:
         yield Difference("size", f"is still to be rotated by {after.rotation_degrees} degrees")
+    if before.has_captions and not after.has_captions:
+        with open_input(after.path) as file:
+            codec = file.streams[after.stream_index].codec_context.codec.canonical_name
+        message = "has no closed captions in its pictures, as the input has"
+        yield Difference("streams", message, expected=codec not in _CAPTIONED)
     if before.is_spherical and not after.is_spherical:
         yield Difference("size", f"does not say that it shows {ALL_AROUND}", expected=True)
     ratios = [info.sample_aspect_ratio or Fraction(1) for info in (before, after)]
@@ -168,19 +179,36 @@ def _facts(plan: StreamPlan, old: Stream, new: Stream, muxer: str) -> Iterator[D
         ("language", old.language or "und", new.language or "und"),
         # MP4 and MOV keep a stream's title as the name of its handler.
         ("title", title, title if title in new.metadata.values() else new.metadata.get("title")),
-        ("disposition", str(int(old.disposition)), str(int(new.disposition))),
     ]
     for name, before, after in facts:
         if before == after or (name == "language" and same_language(before, after)):
             continue
-        # Matroska and MP4 mark the first stream of a kind as the default one by themselves.
-        is_default = name == "disposition" and {before, after} <= {"0", "1"}
         is_unknown = name == "language" and held_language(before or "", muxer) is None
         yield Difference(
-            "streams",
-            f"{name} of {plan.stream}: {before} is {after}",
-            expected=is_default or is_unknown,
+            "streams", f"{name} of {plan.stream}: {before} is {after}", expected=is_unknown
         )
+    marks = old.disposition, new.disposition
+    if marks[0] != marks[1]:
+        held = held_marks(old.disposition, old.type, muxer)
+        lost, added = held & ~new.disposition, new.disposition & ~held
+        yield Difference(
+            "streams",
+            f"disposition of {plan.stream}: {' is '.join(map(mark_names, marks))}",
+            expected=not (lost & ~Disposition.default or added & ~_ADDED_MARKS),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """When there is sound, in seconds since the first frame.
+
+    stretches: begins and ends of what hangs together. packet: the usual length of a packet. again:
+    how long all packets are whose times had been before.
+    """
+
+    stretches: list[tuple[float, float]]
+    packet: float
+    again: float
 
 
 def _sound(
@@ -192,13 +220,18 @@ def _sound(
     heard = _stretches_of(before, [plan.stream.index for plan, _ in pairs])
     found = _stretches_of(after, [stream.index for _, stream in pairs])
     for plan, stream in pairs:
-        (old, one), (new, other) = heard[plan.stream.index], found[stream.index]
+        before_it, after_it = heard[plan.stream.index], found[stream.index]
+        old, new = before_it.stretches, after_it.stretches
         if not old:
             continue
         if not new:
             yield Difference("streams", f"{plan.stream} is silent")
             continue
-        tolerance = _SOUND_SECONDS + one + other
+        tolerance = _SOUND_SECONDS + before_it.packet + after_it.packet
+        lost = before_it.again - after_it.again
+        if lost > tolerance:
+            text = f"{lost:.1f} s of {plan.stream} are left out, where its times jump back"
+            yield Difference("streams", text, expected=True)
         late = new[0][0] - old[0][0]
         if abs(late) > tolerance:
             yield Difference("times", f"{plan.stream} comes {late:+.2f} s off the picture")
@@ -213,11 +246,8 @@ def _sound(
                 yield Difference("times", text)
 
 
-def _stretches_of(
-    info: MediaInfo, indices: list[int]
-) -> dict[int, tuple[list[tuple[float, float]], float]]:
-    """The stretches of time in which there is sound, in seconds since the first frame, and how long
-    a packet is; by the stream's index."""
+def _stretches_of(info: MediaInfo, indices: list[int]) -> dict[int, _Heard]:
+    """When there is sound, by the stream's index."""
     spans: dict[int, list[tuple[float, float]]] = {index: [] for index in indices}
     zero = float(info.start_pts * info.time_base)
     with open_input(info.path) as file:
@@ -234,12 +264,15 @@ def _stretches_of(
     return {index: _stretches(found, is_pcm[index]) for index, found in spans.items()}
 
 
-def _stretches(
-    packets: list[tuple[float, float]], is_pcm: bool
-) -> tuple[list[tuple[float, float]], float]:
-    """Begins and ends of what hangs together, and the usual length of a packet, from the begins and
-    lengths of packets in any order."""
+def _stretches(packets: list[tuple[float, float]], is_pcm: bool) -> _Heard:
+    """When there is sound, from the begins and lengths of packets in the file's order."""
+    latest, again = -math.inf, 0.0
+    for begin, length in packets:
+        again += length if begin < latest else 0.0
+        latest = max(latest, begin)
     usual = median(length for _, length in packets) if packets else 0.0
+    if not usual and len(packets) > 1:  # WavPack does not say it
+        usual = median(after - before for before, after in pairwise(sorted(b for b, _ in packets)))
     joined: list[tuple[float, float]] = []
     for begin, length in sorted(packets):
         # To MP4 the packet before a hole is as long as the hole.
@@ -248,7 +281,7 @@ def _stretches(
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
             joined.append((begin, end))
-    return joined, usual
+    return _Heard(joined, usual, again)
 
 
 def _unlike(
@@ -293,8 +326,10 @@ def _container(before: MediaInfo, after: MediaInfo, container: Container) -> Ite
             expected = is_animation or is_filler
             yield Difference("chapters", f"{old} is {new}", expected=expected)
         new_tags = {key.lower(): text for key, text in other.metadata.items()}
-        for key, value in kept_tags(one.metadata).items():
-            held = container.name in ("Matroska", "WebM") or key.lower() in _MP4_TAGS
-            if new_tags.get(key.lower()) != value:
-                message = f"tag {key}: {value!r} is {new_tags.get(key.lower())!r}"
-                yield Difference("tags", message, expected=is_animation or not held)
+        old_tags = kept_tags(one.metadata)
+        held = held_tags(old_tags, container.name.lower())
+        for key, value in old_tags.items():
+            found = new_tags.get(key.lower())
+            if found != value:
+                expected = is_animation or found == held.get(key.lower())
+                yield Difference("tags", f"tag {key}: {value!r} is {found!r}", expected=expected)

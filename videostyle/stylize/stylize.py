@@ -14,6 +14,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from videostyle.look import Look
+from videostyle.media.captions import CaptionCarrier
 from videostyle.media.color import ColorConverter, blend_planes
 from videostyle.media.frame import Frame
 from videostyle.stylize.flatness import presence
@@ -36,18 +37,21 @@ def stylize(
     """Paint frames in order, each in the look the timeline has at its time.
 
     Frames come in their decoded format and leave in the converter's output format, painted where
-    their mask lets them be. stabilize: hold the pastiche where the frame stands still
-    (`stabilizer`).
+    their mask lets them be, with their closed captions. stabilize: hold the pastiche where the
+    frame stands still (`stabilizer`).
     """
     painter = _device_painter(stylizer, converter, stabilize) or _HostPainter(
         stylizer, converter, stabilize
     )
     pending: deque[Callable[[], Frame]] = deque()
+    carry = CaptionCarrier()
     for frame in frames:
         painting = painter.paint(frame, timeline.look_at(frame.seconds))
-        pending.append(
-            painting if frame.mask is None else partial(_masked, frame, painting, converter)
-        )
+        if frame.mask is not None:
+            painting = partial(_masked, frame, painting, converter)
+        if converter.has_captions:
+            painting = partial(_captioned, frame, painting, carry)
+        pending.append(painting)
         if len(pending) >= painter.depth:
             yield pending.popleft()()
     while pending:
@@ -60,6 +64,11 @@ def _masked(frame: Frame, painting: Callable[[], Frame], converter: ColorConvert
         return painted
     image = converter.keep_unmasked(frame.image, painted.image, frame.mask)
     return replace(painted, image=image)
+
+
+def _captioned(frame: Frame, painting: Callable[[], Frame], carry: CaptionCarrier) -> Frame:
+    painted = painting()
+    return replace(painted, image=carry(frame.image, painted.image))
 
 
 def _device_painter(
