@@ -16,7 +16,7 @@ from videostyle.cli import main
 from videostyle.errors import TrainingError, UsageError
 from videostyle.look import Look
 from videostyle.network.model import Model, load_model
-from videostyle.network.model_card import Style
+from videostyle.network.model_card import Style, model_path
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.add_style import (
     StyleTraining,
@@ -260,6 +260,11 @@ def test_nothing_that_is_given_is_overwritten(
     for path in given:
         # Of a picture, the sample that is drawn would take its place.
         assert main([*arguments, "-o", str(path.with_suffix(".safetensors")), "-y"]) == 2
+        assert "would be overwritten" in capsys.readouterr().err
+    part = painting.with_name("keep.part.safetensors")
+    given[part] = part.write_bytes(given[Path(model_file)]) and part.read_bytes()
+    for model, output in ((part, part.with_name("keep.safetensors")), ("lean", model_path("lean"))):
+        assert main([*arguments, "--model", str(model), "-o", str(output), "-y"]) == 2
         assert "would be overwritten" in capsys.readouterr().err
     assert given == {path: path.read_bytes() for path in given}
 

@@ -79,7 +79,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
     from videostyle.look import Look
     from videostyle.media.numbered import files_of
     from videostyle.network.model import load_model, save_model
-    from videostyle.network.model_card import Style, read_model_card
+    from videostyle.network.model_card import Style, model_path, read_model_card
     from videostyle.stylize.stylizer import Stylizer
     from videostyle.training import add_style
     from videostyle.training.config import PaintingConfig
@@ -105,9 +105,10 @@ def _add_style(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--name: the model already has a style {style.name!r}; choose another")
     sample, table = output.with_suffix(".png"), output.with_suffix(".csv")
     content = files_of(arguments.content)
-    inputs = (arguments.painting, *content, arguments.loss_network, arguments.model)
+    model_file, loss_network = model_path(arguments.model), Path(arguments.loss_network)
     if output.parent.exists():  # else it is made once nothing is refused any more
-        check_outputs(output, sample, table, inputs=[Path(given) for given in inputs])
+        inputs = (arguments.painting, *map(Path, content), loss_network, model_file)
+        check_outputs(output, sample, table, inputs=inputs)
     for path in (output, sample, table):
         if path.exists() and not arguments.yes:
             raise UsageError(f"{path}: exists; -y overwrites it")

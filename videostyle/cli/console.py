@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from videostyle.checks import did_you_mean
 from videostyle.errors import TimelineError, UsageError, VideoStyleError
 from videostyle.network.model_card import DEFAULT_MODEL
+from videostyle.whole_file import part_path
 
 MIX_FORM = "write NAME=WEIGHT,NAME=WEIGHT without spaces"
 
@@ -130,8 +131,6 @@ def frame_rate(text: str) -> Fraction:
 def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
     """Find out now what would otherwise fail, or be lost, after an hour. Raises UsageError."""
     paths = [path for path in outputs if path]
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError(f"{paths[0]}: named for two outputs; name another for one")
     for path in paths:
         if not path.parent.is_dir():
             raise UsageError(f"{path}: no such folder")
@@ -139,6 +138,16 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
             raise UsageError(f"{path}: the folder cannot be written to")
         if path.is_dir():
             raise UsageError(f"{path}: is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: is a device; name a file")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise UsageError(f"{path}: is write-protected; name another file")
+    written = [each for path in paths for each in (path, part_path(path))]
+    if len({path.resolve() for path in written}) < len(written):
+        raise UsageError(f"{paths[0]}: named for two outputs; name another for one")
+    for path in written:
+        if path.is_dir():
+            raise UsageError(f"{path}: its name is needed while the output is written; move it")
         if path.exists() and any(_is_read(path, given) for given in inputs):
             raise UsageError(f"{path}: is an input that would be overwritten; name another output")
 

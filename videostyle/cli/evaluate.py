@@ -417,12 +417,13 @@ def _load_models(names: Any) -> dict[str, Any]:
 
 
 def _check_output(arguments: argparse.Namespace, models: Iterable[str]) -> None:
+    from videostyle.network.model_card import model_path
+
     check_size(arguments.size)
     names = ("photos", "paintings", "flow", "loss_network", "lpips")
     given = [value for name in names if (value := getattr(arguments, name, None))]
-    check_outputs(
-        arguments.output, arguments.plot, inputs=[Path(name) for name in (*models, *given)]
-    )
+    inputs = [*map(model_path, models), *map(Path, given)]
+    check_outputs(arguments.output, arguments.plot, inputs=inputs)
     check_plot_ending(arguments.plot)
 
 
