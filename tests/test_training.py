@@ -40,6 +40,7 @@ from videostyle.training.losses import (
 )
 from videostyle.training.optimizer import Optimizer
 from videostyle.training.run import TrainingRun, make_run
+from videostyle.whole_file import only_writer
 
 VGG16_CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
 COLUMNS = "step,style,content,total_variation,temporal"
@@ -285,6 +286,28 @@ def test_a_run_does_not_write_over_its_input(
     with pytest.raises(UsageError, match=message):
         make_run(studio / "config.yaml", folder=folder, device="cpu", **given)
     assert sorted(studio.rglob("*")) == before
+
+
+def test_a_run_leaves_what_is_not_its_own(studio: Path, loss_network_file: Path) -> None:
+    folder = studio / "mine"
+    folder.mkdir()
+    for name, message in (
+        ("tiny.safetensors", "is a model of no run in this folder; name another folder, or"),
+        ("samples", "is where the run's sheets go, and a file; move it away"),
+    ):
+        (folder / name).write_bytes(b"mine")
+        with pytest.raises(UsageError, match=message):
+            make(studio, loss_network_file, "mine")
+        assert (folder / name).read_bytes() == b"mine"
+        (folder / name).unlink()
+
+
+def test_two_runs_do_not_share_a_folder(studio: Path, loss_network_file: Path) -> None:
+    with (
+        only_writer(studio / "run"),
+        pytest.raises(UsageError, match="run: another process is writing it; let that end"),
+    ):
+        next(make(studio, loss_network_file).steps())
 
 
 def test_a_network_that_did_not_smooth_goes_on_smoothing(

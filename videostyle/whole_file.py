@@ -55,7 +55,7 @@ def only_writer(path: Path) -> Iterator[None]:
         # Without a place for locks it goes on unguarded.
         if isinstance(error, Timeout) and Path(lock.lock_file).is_file():
             raise UsageError(
-                f"{path}: another render is writing it; let that end, or choose another name"
+                f"{path}: another process is writing it; let that end, or choose another name"
             ) from error
     try:
         yield

@@ -35,7 +35,7 @@ from videostyle.training.loss_network import LossNetwork, load_loss_network
 from videostyle.training.objective import Objective, training_dtype
 from videostyle.training.records import append_losses, plot_losses, read_losses, save_sheet
 from videostyle.training.train import Step, Trainer, initial_rows
-from videostyle.whole_file import part_path, written_whole
+from videostyle.whole_file import only_writer, part_path, written_whole
 
 # What a run may be resumed with another value of.
 _MAY_CHANGE = {"steps", "checkpoint_every", "sample_every"}
@@ -91,8 +91,13 @@ class TrainingRun:
 
     def steps(self) -> Iterator[Step]:
         """Train to `config.steps`, resuming from the folder's checkpoint if there is one. Raises
-        TrainingError for a folder that holds another run, or its losses something else."""
+        TrainingError for a folder that holds another run, or its losses something else,
+        UsageError while another process trains in it."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with only_writer(self.folder):
+            yield from self._steps()
+
+    def _steps(self) -> Iterator[Step]:
         read_losses(self.folder / LOSSES, (field.name for field in fields(Step)))
         self._restore()
         config, trainer = self.config, self.trainer
@@ -276,7 +281,7 @@ def make_run(
 ) -> TrainingRun:
     """Read the configuration, with `changes` on top, and the data it names. Raises
     TrainingError or ModelError, UsageError for a change that is wrong and for a folder in which the
-    run would write over what it reads."""
+    run would write over what is not its own."""
     config = read_train_config(config_path, changes)
     for path in samples:
         open_picture(path)
@@ -305,7 +310,8 @@ def make_run(
 def _check_folder(
     folder: Path, model: str, photos: Path, paintings: Path, inputs: Sequence[Path]
 ) -> None:
-    """Raise UsageError where a run would write over what it reads. inputs: files."""
+    """Raise UsageError where a run would write over what it reads, or what none has written.
+    inputs: files."""
     for what, given in (("photographs", photos), ("paintings", paintings)):
         if _are_one(folder, given):
             raise UsageError(f"{folder}: holds the {what}; name another folder for the run")
@@ -320,6 +326,13 @@ def _check_folder(
         raise UsageError(
             f"{sheets}: is where the run's sheets go, and holds an input; name another folder "
             "for the run"
+        )
+    if sheets.exists() and not sheets.is_dir():
+        raise UsageError(f"{sheets}: is where the run's sheets go, and a file; move it away")
+    if (folder / model).exists() and not (folder / CHECKPOINT).exists():
+        raise UsageError(
+            f"{folder / model}: is a model of no run in this folder; name another folder, or "
+            "change the name in the settings"
         )
 
 
