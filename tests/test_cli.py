@@ -694,6 +694,7 @@ def test_an_input_is_never_overwritten(
         ("bench own.png --plot a.foo", "a.foo: no ending of a plot"),
         ("evaluate stability --model lean --photos . -o folder", "is a folder; name a file"),
         ("evaluate stability --model lean --photos . -o a --plot a.foo", "no ending of a plot"),
+        ("bench own.png --plot a.pgf", "a.pgf: no ending of a plot; use .png, .svg, .pdf or .jpg"),
         ("styles --device cpu", "go with --sheet"),
         ("live . --loss-network gone", "--loss-network gone: no such file"),
         ("live f_%04d.png", "no numbered pictures; make a video of them first"),

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from safetensors.torch import save_file
 
 from videostyle.cli import main
-from videostyle.errors import TrainingError
+from videostyle.cli.evaluate import _write
+from videostyle.errors import MediaError, TrainingError
 from videostyle.evaluation.gatys import optimize
 from videostyle.evaluation.interpolation import is_monotone
 from videostyle.evaluation.lpips import LAYERS, Lpips
+from videostyle.evaluation.plots import plot_quality
 from videostyle.evaluation.quality import (
     SINGLE_STYLE,
     GatysRun,
+    QualityReport,
+    Spread,
     StyleQuality,
     compare_with_single_styles,
     summarize,
@@ -28,9 +34,11 @@ from videostyle.evaluation.quality import (
 )
 from videostyle.evaluation.ruler import make_ruler, spread
 from videostyle.network.model import Model, save_model
+from videostyle.timeline.plot import save_figure
 from videostyle.training.dataset import list_paintings
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.objective import Objective
+from videostyle.training.records import plot_losses, save_sheet
 
 NAMES = ("red", "green", "blue")
 
@@ -303,6 +311,71 @@ def test_reference_paints_a_picture_and_records_its_losses(
         totals = [float(row["total"]) for row in csv.DictReader(file)]
     assert len(totals) == 4
     assert totals[-1] < totals[0]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    kept = [tmp_path / name for name in ("report.json", "plot.png", "losses.png", "sheet.png")]
+    for path in kept:
+        path.write_bytes(b"of yesterday")
+    (tmp_path / "losses.csv").write_text("step,style\n1,2\n2,1\n")
+    pixels = [torch.zeros(3, 8, 8)]
+    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: full(path))
+    monkeypatch.setattr(Image.Image, "save", lambda _, path, **__: full(path))
+    with pytest.raises(MediaError, match=r"report\.json: cannot be written \(No space"):
+        _write(kept[0], Spread(1, 0))
+    with pytest.raises(MediaError, match=r"plot\.png: cannot be written"):
+        save_figure(Figure(), kept[1])
+    with pytest.raises(OSError, match=r"No space left on device: '.*losses\.png'"):
+        plot_losses(tmp_path / "losses.csv", kept[2])
+    with pytest.raises(OSError, match=r"No space left on device: '.*sheet\.png'"):
+        save_sheet(kept[3], [Image.new("RGB", (8, 8))], [pixels], ["red"])
+    assert {path.read_bytes() for path in kept} == {b"of yesterday"}
+    assert not list(tmp_path.glob("*.part.*"))
+
+
+def test_a_link_to_a_report_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link, report = tmp_path / "report.json", tmp_path / "elsewhere" / "today.json"
+    link.symlink_to(report)
+    _write(link, Spread(1, 0))
+    assert link.is_symlink()
+    assert json.loads(report.read_text()) == {"mean": 1, "sd": 0}
+
+
+def test_one_step_of_gatys_is_drawn_without_a_warning(tmp_path: Path) -> None:
+    rows = (quality("many", "red", (0.1, 0.1), (1.0, 1.0)),)
+    curve = (3.0, 2.0)
+    run = GatysRun("red", "a", "noise", {"many": None}, {}, curve, curve, curve, (0, 1))
+    report = QualityReport("VGG", 1, 1, 1, "cpu", 64, ("a", "b"), (), (), (), rows, (run,))
+    with warnings.catch_warnings(action="error"):
+        plot_quality(report, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").exists()
+
+
+def test_numbers_that_json_does_not_have_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="not written, for a measure is not finite"):
+        _write(tmp_path / "report.json", Spread(float("nan"), 0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_gatys_losses_are_kept_where_the_picture_cannot_be_written(
+    gallery: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MediaError("the disk is full")
+
+    photo, losses = str(gallery / "photos" / "a.png"), gallery / "losses.csv"
+    arguments = ["reference", "gatys", photo, photo, "-o", str(gallery / "out.png")]
+    arguments += ["--loss-network", str(loss_network_file), "--losses", str(losses)]
+    sizes = ["--steps", "1", "--size", "64", "--painting-size", "64", "--device", "cpu"]
+    monkeypatch.setattr("videostyle.media.picture.save_picture", full)
+    assert main([*arguments, *sizes]) == 1
+    assert len(losses.read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from videostyle.cli.console import (
     say,
 )
 from videostyle.errors import UsageError
+from videostyle.whole_file import written_whole
 
 DEFAULT_STEPS = 400
 
@@ -136,8 +137,9 @@ def _add_style(arguments: argparse.Namespace) -> int:
     write_losses(table, steps)
     stylizer = Stylizer(model, device=arguments.device)
     pastiche = stylizer(np.asarray(picture.convert("RGB")), Look({style.name: 1.0}))
-    add_style.draw_sample(picture, arguments.painting, Image.fromarray(pastiche)).save(sample)
     _say_losses(model.card.recipe, style.name)
+    with written_whole(sample) as part:
+        add_style.draw_sample(picture, arguments.painting, Image.fromarray(pastiche)).save(part)
     print(f"{output}\n{sample}")
     return 0
 

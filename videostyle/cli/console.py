@@ -142,7 +142,7 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
             raise UsageError(f"{path}: is a device; name a file")
         if path.exists() and not os.access(path, os.W_OK):
             raise UsageError(f"{path}: is write-protected; name another file")
-    written = [each for path in paths for each in (path, part_path(path))]
+    written = [each for path in paths for each in (path, part_path(path.resolve()))]
     if len({path.resolve() for path in written}) < len(written):
         raise UsageError(f"{paths[0]}: named for two outputs; name another for one")
     for path in written:
@@ -174,11 +174,8 @@ def check_plot_ending(path: Path | None) -> None:
     """Raises UsageError for a name under which no plot can be written."""
     if path is None:
         return
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    known = FigureCanvasBase.get_supported_filetypes()
-    if path.suffix.lower().removeprefix(".") not in known:
-        raise UsageError(f"{path}: no ending of a plot; use .png, .svg or .pdf")
+    if path.suffix.lower() not in (".png", ".svg", ".pdf", ".jpg"):
+        raise UsageError(f"{path}: no ending of a plot; use .png, .svg, .pdf or .jpg")
 
 
 def check_size(size: int, option: str = "--size") -> None:

@@ -22,6 +22,7 @@ from videostyle.cli.console import (
     say,
 )
 from videostyle.errors import MediaError, UsageError
+from videostyle.whole_file import written_whole
 
 
 def add_evaluate(commands: Any) -> None:
@@ -176,10 +177,10 @@ def _quality(arguments: argparse.Namespace) -> int:
     qualities = _measure_models(models, styles, ruler, photos)
     runs = _run_gatys(arguments, ruler, photos, qualities)
     report = make_report(ruler, arguments.size, list(photos), qualities, runs)
+    _say_quality(report)
     _write(arguments.output, report)
     if arguments.plot:
         plot_quality(report, arguments.plot)
-    _say_quality(report)
     print(arguments.output)
     return 0
 
@@ -266,10 +267,10 @@ def _interpolation(arguments: argparse.Namespace) -> int:
     pairs = tuple(interpolate(ruler, model, start, end, pixels) for start, end in ways)
     name, network = Path(arguments.model).stem, ruler.objective.network.name
     report = InterpolationReport(name, network, arguments.size, tuple(photos), STEPS, pairs)
+    say(f"{report.monotone} of {2 * len(pairs)} curves are monotone")
     _write(arguments.output, report)
     if arguments.plot:
         plot_interpolation(report, arguments.plot)
-    say(f"{report.monotone} of {2 * len(pairs)} curves are monotone")
     print(arguments.output)
     return 0
 
@@ -297,9 +298,6 @@ def _stability(arguments: argparse.Namespace) -> int:
             stylizer = Stylizer(model, device=arguments.device)
             measures += measure(name, stylizer, sequences, styles, bar.update)
     report = StabilityReport(arguments.size, photos, styles, tuple(measures))
-    _write(arguments.output, report)
-    if arguments.plot:
-        plot_stability(report, arguments.plot)
     first_name = next(iter(models))
     for name in models:
         painted, held = (report.mean(name, stabilized=on) for on in (False, True))
@@ -309,6 +307,9 @@ def _stability(arguments: argparse.Namespace) -> int:
         )
         share = report.mean(first_name, stabilized=True) / painted
         say(f"  {first_name}, stabilized, has {share:.2f} of {name} as painted")
+    _write(arguments.output, report)
+    if arguments.plot:
+        plot_stability(report, arguments.plot)
     print(arguments.output)
     return 0
 
@@ -339,14 +340,14 @@ def _new_style(arguments: argparse.Namespace) -> int:
     report = NewStyleReport(
         arguments.style, name, size, tuple(photos), ratio, added, scratch, *curves
     )
-    _write(arguments.output, report)
-    if arguments.plot:
-        plot_new_style(report, arguments.plot)
     for way, quality, curve in zip(
         ("gammas and betas", "from scratch"), (added, scratch), curves, strict=True
     ):
         say(f"{way}: style loss {fmean(quality.style_loss):.4f} after {curve.step[-1]} steps")
     say(f"ratio {ratio:.2f}")
+    _write(arguments.output, report)
+    if arguments.plot:
+        plot_new_style(report, arguments.plot)
     print(arguments.output)
     return 0
 
@@ -434,7 +435,11 @@ def _check_styles(styles: Any, known: Any) -> tuple[str, ...]:
 
 
 def _write(path: Path, report: Any) -> None:
+    """Raises MediaError for a file that cannot be written, and for numbers JSON does not have."""
     try:
-        path.write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
+        with written_whole(path) as part:
+            part.write_text(json.dumps(asdict(report), allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise MediaError(f"{path}: cannot be written ({error})") from error
+        raise MediaError(f"{path}: cannot be written ({error.strerror})") from error
+    except ValueError as error:
+        raise MediaError(f"{path}: not written, for a measure is not finite") from error
