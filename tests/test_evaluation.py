@@ -13,7 +13,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from videostyle.cli import main
 from videostyle.cli.evaluate import _write
@@ -140,6 +140,17 @@ def test_lpips_weighs_squared_differences_of_unit_features(tmp_path: Path) -> No
     red, green = torch.zeros(2, 1, 3, 64, 64)
     red[:, 0], green[:, 1] = 1, 1
     assert Lpips(path)(red, green).item() == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("key", ["lin1.weight", "features.3.weight", "features.3.bias"])
+def test_lpips_of_other_shapes_is_refused(lpips_file: Path, tmp_path: Path, key: str) -> None:
+    tensors = load_file(lpips_file)
+    whole = tensors[f"alexnet.{key}"]
+    for broken in (whole.flatten()[1:], whole.expand(2, *whole.shape), whole * torch.nan):
+        path = tmp_path / "lpips.safetensors"
+        save_file({**tensors, f"alexnet.{key}": broken.contiguous()}, path)
+        with pytest.raises(TrainingError, match=r"not LPIPS on AlexNet \("):
+            Lpips(path)
 
 
 def quality(

