@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -264,6 +265,16 @@ def test_quality_writes_every_number_and_a_plot(
     with Image.open(gallery / "plot.png") as plot:
         assert plot.width > 1000
     assert "many against one network a style: style loss +0.0%" in capsys.readouterr().err
+
+
+def test_two_models_of_one_painting_are_not_one_series(
+    gallery: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(gallery / "one.safetensors", gallery / "two.safetensors")
+    models = [f"--model={gallery / name}.safetensors" for name in ("one", "two")]
+    rest = data(gallery, loss_network_file, "quality.json")
+    assert main(["evaluate", "quality", *models, *rest]) == 2
+    assert "--model: one and two have red alone; give one" in capsys.readouterr().err
 
 
 def test_interpolation_ends_at_the_styles_themselves(

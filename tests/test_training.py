@@ -568,6 +568,28 @@ def test_a_painting_without_a_year_is_credited_without_one(tmp_path: Path) -> No
     assert style.credit == "A. Painter, The Sea; picture from Commons"
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("c.png,sea,Sea,A,1900\nd.png,sea,Sky,B,1901\n", "line 3: 'sea' stands twice; keep one"),
+        ("c.png,sea,Sea,A,1900\nd.png,sky\n", "line 3: it is too short"),
+        ("c.png,Sea Shore,Sea,A,1900\n", "line 2: style name 'Sea Shore': use lower-case"),
+        ('c.png,"sea,Sea,A,1900\n', "unexpected end of data"),
+    ],
+)
+def test_a_wrong_row_of_the_table_is_named(tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "styles.csv").write_text(f"file,name,title,artist,year\n{rows}")
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        list_paintings(tmp_path)
+
+
+def test_the_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    """It begins with a mark of its encoding."""
+    table = "file,name,title,artist,year\nc.png,sea,Sea,A,1900\n"
+    (tmp_path / "styles.csv").write_text(table, encoding="utf-8-sig")
+    assert list_paintings(tmp_path)["sea"].path == tmp_path / "c.png"
+
+
 def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_file: Path) -> None:
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("sea:", "see:"))

@@ -170,6 +170,7 @@ def _quality(arguments: argparse.Namespace) -> int:
 
     _check_output(arguments, arguments.model)
     models = _load_models(arguments.model)
+    _check_single_styles(models)
     known = dict.fromkeys(name for model in models.values() for name in model.card.style_names)
     styles = _check_styles(arguments.styles or known, known)
     _check_styles(arguments.gatys_styles, styles)
@@ -353,11 +354,7 @@ def _new_style(arguments: argparse.Namespace) -> int:
 
 
 def _moving_pictures(arguments: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
-    from zipfile import BadZipFile
-
-    import numpy as np
-
-    from videostyle.evaluation.motion import MOTIONS, make_moving, read_pairs, warp_still
+    from videostyle.evaluation.motion import MOTIONS, make_moving, read_flows
     from videostyle.evaluation.ruler import read_photos
 
     # The window of a made sequence moves over a photo a third larger.
@@ -371,13 +368,7 @@ def _moving_pictures(arguments: argparse.Namespace) -> tuple[tuple[str, ...], li
         for motion in MOTIONS
     ]
     if arguments.flow:
-        for path in sorted(arguments.flow.glob("*.npz")):
-            try:
-                flow = np.load(path)["flow"].astype(np.float32)
-            except (OSError, ValueError, KeyError, BadZipFile) as error:
-                raise MediaError(f"{path}: holds no flow ({error})") from error
-            sequences += [warp_still(photo, flow) for photo in photos.values()]
-        sequences += read_pairs(arguments.flow)
+        sequences += read_flows(arguments.flow, list(photos.values()))
     return tuple(photos), sequences
 
 
@@ -415,6 +406,15 @@ def _load_models(names: Any) -> dict[str, Any]:
     if len(models) < len(names):
         raise UsageError(f"--model: two of the same name ({', '.join(names)})")
     return models
+
+
+def _check_single_styles(models: dict[str, Any]) -> None:
+    """Raises UsageError for two models of the same one style: those of one style are a series."""
+    seen = dict[str, str]()
+    for name, model in models.items():
+        style, *others = model.card.style_names
+        if not others and seen.setdefault(style, name) != name:
+            raise UsageError(f"--model: {seen[style]} and {name} have {style} alone; give one")
 
 
 def _check_output(arguments: argparse.Namespace, models: Iterable[str]) -> None:
