@@ -406,6 +406,7 @@ def test_gatys_losses_are_kept_where_the_picture_cannot_be_written(
         (["--styles", "red,mauve"], "no style 'mauve' to measure (have: red, green, blue)"),
         (["--gatys-styles", "mauve"], "no style 'mauve' to measure"),
         (["--size", "32"], "at least 64"),
+        (["--size", "99999"], "--size is 99999; it must be at most 8192"),
         (["--lpips", "nowhere.safetensors"], "not LPIPS on AlexNet"),
         (["--model", "many.safetensors"], "no such model file"),
         (["-o", "nowhere/result.json"], "no such folder"),
@@ -424,6 +425,25 @@ def test_mistakes_are_named_in_one_line(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert message in line
     assert not (gallery / "result.json").exists()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't allocate memory")])
+def test_too_little_memory_is_told_in_one_line(
+    gallery: Path,
+    loss_network_file: Path,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def grow(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("videostyle.cli.evaluate._ruler_and_photos", grow)
+    model = f"--model={gallery / 'many.safetensors'}"
+    assert main(["evaluate", "quality", model, *data(gallery, loss_network_file, "r.json")]) == 1
+    assert capsys.readouterr().err == (
+        "videostyle: not enough memory; a smaller --size needs less\n"
+    )
 
 
 @pytest.mark.parametrize(

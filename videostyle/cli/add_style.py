@@ -13,6 +13,7 @@ from videostyle.cli.console import (
     check_outputs,
     check_size,
     find_loss_network,
+    memory_named,
     named_path,
     positive,
     say,
@@ -67,6 +68,7 @@ def add_add_style(commands: Any) -> None:
     )
 
 
+@memory_named("a smaller --size needs less")
 def _add_style(arguments: argparse.Namespace) -> int:
     """Learn one more painting and write a model that has it beside all the others. Next to it go
     a sample (.png: painting, picture, pastiche) and the losses (.csv)."""

@@ -7,13 +7,14 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
 from videostyle.checks import did_you_mean
-from videostyle.errors import TimelineError, UsageError, VideoStyleError
+from videostyle.errors import TimelineError, UsageError, VideoStyleError, ran_out_of_memory
 from videostyle.network.model_card import DEFAULT_MODEL
 from videostyle.whole_file import part_path
 
@@ -179,11 +180,24 @@ def check_plot_ending(path: Path | None) -> None:
 
 
 def check_size(size: int, option: str = "--size") -> None:
-    """Raises UsageError for pictures that are too small for a loss network."""
-    from videostyle.training.loss_network import MIN_SIZE
+    """Raises UsageError for pictures that are too small or too large for a loss network."""
+    from videostyle.training.loss_network import MAX_SIZE, MIN_SIZE
 
     if size < MIN_SIZE:
         raise UsageError(f"{option} is {size}; it must be at least {MIN_SIZE}")
+    if size > MAX_SIZE:
+        raise UsageError(f"{option} is {size}; it must be at most {MAX_SIZE}")
+
+
+@contextmanager
+def memory_named(remedy: str) -> Iterator[None]:
+    """Say what helps where memory ran out. Raises VideoStyleError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise VideoStyleError(f"not enough memory; {remedy}") from error
 
 
 def make_stylizer(arguments: argparse.Namespace) -> Any:

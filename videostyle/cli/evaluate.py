@@ -17,6 +17,7 @@ from videostyle.cli.console import (
     check_plot_ending,
     check_size,
     find_loss_network,
+    memory_named,
     named_path,
     positive,
     say,
@@ -161,6 +162,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
+@memory_named("a smaller --size needs less")
 def _quality(arguments: argparse.Namespace) -> int:
     """Measure style, content and total loss, LPIPS to the photo, and the time of a picture, for
     every style of every model; then models of many styles against models of one, and all against
@@ -245,6 +247,7 @@ def _say_quality(report: Any) -> None:
         say(met)
 
 
+@memory_named("a smaller --size needs less")
 def _interpolation(arguments: argparse.Namespace) -> int:
     """Measure the style loss to either painting along eleven mixtures of two styles, and whether
     one only rises and the other only falls."""
@@ -276,6 +279,7 @@ def _interpolation(arguments: argparse.Namespace) -> int:
     return 0
 
 
+@memory_named("a smaller --size needs less")
 def _stability(arguments: argparse.Namespace) -> int:
     """Measure E_warp: how much pastiches of moving pictures differ once the known motion is taken
     back, as painted and as the stabilizer holds them, with one style and between two."""
@@ -315,6 +319,7 @@ def _stability(arguments: argparse.Namespace) -> int:
     return 0
 
 
+@memory_named("a smaller --size needs less")
 def _new_style(arguments: argparse.Namespace) -> int:
     """Measure a style that was added by training gammas and betas alone against a network trained
     for it from scratch: the style loss both end with, and against the steps it took."""

@@ -13,6 +13,7 @@ from videostyle.cli.console import (
     check_picture_ending,
     check_size,
     find_loss_network,
+    memory_named,
     named_path,
     positive,
 )
@@ -56,6 +57,7 @@ def add_reference(commands: Any) -> None:
     )
 
 
+@memory_named("a smaller --size or --painting-size needs less")
 def _gatys(arguments: argparse.Namespace) -> int:
     """Paint a photo by optimising its pixels (Gatys, Ecker, Bethge, CVPR 2016): minutes a picture,
     against the same loss that a network is trained with."""

@@ -20,6 +20,8 @@ from videostyle.errors import TrainingError
 
 # Fewer pixels of the shorter side leave its last maps nothing to look at.
 MIN_SIZE = 64
+# More than a machine's memory has room for.
+MAX_SIZE = 8192
 # Of each block up to the last tap: its maps, and its convolutions.
 VGG_WIDTHS = (64, 128, 256, 512)
 VGG_BLOCKS = {16: (2, 2, 3, 3), 19: (2, 2, 4, 3)}
