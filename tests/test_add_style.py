@@ -107,7 +107,9 @@ def test_the_command_writes_a_model_and_a_sample(
     assert load_model(output).card.styles[-1].artist == "A. Painter"
     with Image.open(output.with_suffix(".png")) as sample:
         assert sample.width > 2 * sample.height
-    assert "style loss" in capsys.readouterr().err
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "finding the style that is nearest to the painting"
+    assert last.startswith("style loss")
     assert main([*arguments, "--device", "cpu"]) == 2
     assert "exists; -y overwrites it" in capsys.readouterr().err
 
@@ -118,6 +120,7 @@ def test_the_command_writes_a_model_and_a_sample(
         (["--name", "No Spaces"], "use lower-case letters"),
         (["--name", "red"], "already has a style 'red'"),
         (["--weight", "0"], "must be above 0"),
+        (["--weight", "1e300"], "must be above 0, and 1000 at most"),
         (["--size", "8"], "at least 64"),
         (["-o", "model.bin"], "ends in .safetensors"),
         (["--loss-network", "nowhere.safetensors"], "--loss-network vgg16"),
@@ -141,6 +144,15 @@ def test_mistakes_are_named_in_one_line(
     assert len(lines) == 1
     assert message in lines[0]
     assert not output.parent.exists()
+
+
+def test_a_loss_that_is_not_finite_is_met_by_less_weight(
+    small_model: Model, painting: Path, photos: Path, loss_network_file: Path
+) -> None:
+    learning = training(small_model, painting, photos, loss_network_file, 1)
+    learning.trainer.painting_weights.fill_(torch.inf)
+    with pytest.raises(TrainingError, match="step 1; give the painting less weight"):
+        next(learning.steps())
 
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_fetched(

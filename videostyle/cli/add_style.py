@@ -22,6 +22,7 @@ from videostyle.errors import UsageError
 from videostyle.whole_file import written_whole
 
 DEFAULT_STEPS = 400
+MAX_WEIGHT = 1000
 
 
 def add_add_style(commands: Any) -> None:
@@ -94,8 +95,10 @@ def _add_style(arguments: argparse.Namespace) -> int:
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: a model file ends in .safetensors")
     check_size(arguments.size)
-    if not 0 < arguments.weight < float("inf"):
-        raise UsageError(f"--weight is {arguments.weight}; it must be above 0 and finite")
+    if not 0 < arguments.weight <= MAX_WEIGHT:
+        raise UsageError(
+            f"--weight is {arguments.weight}; it must be above 0, and {MAX_WEIGHT} at most"
+        )
     device = choose_device(arguments.device)
     open_picture(arguments.painting)
     title = arguments.title or arguments.name
@@ -117,12 +120,14 @@ def _add_style(arguments: argparse.Namespace) -> int:
             raise UsageError(f"{path}: exists; -y overwrites it")
     pictures = add_style.content_pictures(arguments.content)
     picture = add_style.middle_picture(pictures)
+    model, network = load_model(arguments.model), load_loss_network(find_loss_network(arguments))
+    say("finding the style that is nearest to the painting")
     training = add_style.StyleTraining(
-        load_model(arguments.model),
+        model,
         arguments.painting,
         style,
         pictures,
-        load_loss_network(find_loss_network(arguments)),
+        network,
         steps=arguments.steps,
         settings=PaintingConfig(arguments.size, arguments.weight),
         device=device,

