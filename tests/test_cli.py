@@ -1135,6 +1135,21 @@ def test_a_mistyped_command_is_answered_in_one_line(
     assert message in lines[0]
 
 
+def test_what_cannot_be_replaced_is_said_before_the_work(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = picture.with_name("report.json")
+    command = f"evaluate stability --model lean --photos {picture.parent} -o {report}".split()
+    part = picture.with_name("report.part.json")
+    part.mkdir()
+    assert main(command) == 2
+    assert f"{part}: its name is needed while the output is written" in capsys.readouterr().err
+    report.touch()
+    monkeypatch.setattr(os, "access", lambda path, _: path != report)
+    assert main(command) == 2
+    assert f"{report}: is write-protected; name another file" in capsys.readouterr().err
+
+
 def test_no_figures_take_the_place_of_a_model(
     video: Path, model_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
