@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from videostyle.evaluation.quality import (
     summarize_gatys,
 )
 from videostyle.evaluation.ruler import make_ruler, spread
+from videostyle.media.picture import write_picture
 from videostyle.network.model import Model, save_model
 from videostyle.timeline.plot import save_figure
 from videostyle.training.dataset import list_paintings
@@ -336,8 +338,8 @@ def test_reference_paints_a_picture_and_records_its_losses(
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, *_: object, **__: object) -> None:
-        path.write_bytes(b"half")
+    def full(path: str | Path, *_: object, **__: object) -> None:
+        Path(path).touch()
         raise OSError(28, "No space left on device")
 
     kept = [tmp_path / name for name in ("report.json", "plot.png", "losses.png", "sheet.png")]
@@ -346,18 +348,35 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "losses.csv").write_text("step,style\n1,2\n2,1\n")
     pixels = [torch.zeros(3, 8, 8)]
     monkeypatch.setattr(Path, "write_text", full)
-    monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: full(path))
-    monkeypatch.setattr(Image.Image, "save", lambda _, path, **__: full(path))
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(MediaError, match=r"report\.json: cannot be written \(No space"):
         _write(kept[0], Spread(1, 0))
     with pytest.raises(MediaError, match=r"plot\.png: cannot be written"):
         save_figure(Figure(), kept[1])
+    monkeypatch.setattr(Image.Image, "save", lambda _, path, **__: full(path))
     with pytest.raises(OSError, match=r"No space left on device: '.*losses\.png'"):
         plot_losses(tmp_path / "losses.csv", kept[2])
     with pytest.raises(OSError, match=r"No space left on device: '.*sheet\.png'"):
         save_sheet(kept[3], [Image.new("RGB", (8, 8))], [pixels], ["red"])
     assert {path.read_bytes() for path in kept} == {b"of yesterday"}
     assert not list(tmp_path.glob("*.part.*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit to set")
+def test_half_a_jpeg_is_no_picture(tmp_path: Path) -> None:
+    """Pillow writes one itself without looking at how much the disk has taken."""
+    import resource
+
+    noise = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(MediaError, match="cannot be written"):
+            write_picture(Image.fromarray(noise), tmp_path / "a.jpg")
+        with pytest.raises(MediaError, match="cannot be written"):
+            save_figure(Figure(), tmp_path / "b.jpg")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_link_to_a_report_stays_one(tmp_path: Path) -> None:

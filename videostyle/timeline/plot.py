@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ def plot_timeline(timeline: Timeline, duration: float, path: Path) -> None:
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure in the format its name ends with. Raises MediaError."""
     try:
+        drawn, kind = io.BytesIO(), path.suffix.removeprefix(".")
+        figure.savefig(drawn, format=kind, dpi=120, facecolor=PAPER)
         with written_whole(path) as part:
-            figure.savefig(part, dpi=120, facecolor=PAPER)
+            part.write_bytes(drawn.getvalue())
     except (OSError, ValueError) as error:  # ValueError: a suffix that is no picture's
         raise MediaError(f"{path}: cannot be written ({error})") from error
 
