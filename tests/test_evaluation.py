@@ -23,6 +23,7 @@ from videostyle.errors import MediaError, TrainingError
 from videostyle.evaluation.gatys import optimize
 from videostyle.evaluation.interpolation import is_monotone
 from videostyle.evaluation.lpips import LAYERS, Lpips
+from videostyle.evaluation.new_style import read_curve
 from videostyle.evaluation.plots import plot_quality
 from videostyle.evaluation.quality import (
     SINGLE_STYLE,
@@ -318,6 +319,15 @@ def test_a_new_style_is_held_against_one_from_scratch(
     assert report["from_scratch_curve"]["step"][-1] == 400
     with Image.open(plot) as drawn:
         assert drawn.width > 500
+
+
+@pytest.mark.parametrize(
+    "text", ["step,style\n1\n", "step,style\n1,nan\n", "step,style\n", "a\n1\n"]
+)
+def test_a_broken_table_of_losses_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "losses.csv").write_text(text)
+    with pytest.raises(TrainingError, match=r"losses\.csv: not a table of losses"):
+        read_curve(tmp_path / "a.safetensors")
 
 
 def test_reference_paints_a_picture_and_records_its_losses(

@@ -87,9 +87,19 @@ def test_pairs_are_read_with_their_flow(tmp_path: Path) -> None:
 def test_flow_that_shows_nothing_is_refused(tmp_path: Path, flow: Any, message: str) -> None:
     np.savez(tmp_path / "a.npz", flow=np.zeros((40, 50, 2)))
     assert len(read_flows(tmp_path, [photo(), photo()])) == 2
-    np.savez(tmp_path / "b.npz", flow=flow)
+    np.savez_compressed(tmp_path / "b.npz", flow=flow)
     with pytest.raises(TrainingError, match=message):
         read_flows(tmp_path, [photo()])
+
+
+def test_damaged_flow_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, flow=np.random.default_rng(0).random((40, 50, 2)))
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:500], whole[:200] + bytes(range(99)) + whole[299:], b"no zip"):
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match=r"a\.npz: holds no flow"):
+            read_flows(tmp_path, [photo()])
 
 
 def test_a_cut_off_picture_of_flow_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -68,12 +69,21 @@ def make_moving(photo: Tensor, motion: str, side: int) -> Moving:
 def read_flow(path: Path) -> npt.NDArray[np.float32]:
     """(H, W, 2): the recorded flow of an npz. Raises TrainingError."""
     try:
-        flow = np.asarray(np.load(path)["flow"], np.float32)
+        with path.open("rb") as file:
+            flow = np.asarray(np.load(file)["flow"], np.float32)
         if flow.ndim != 3 or flow.shape[2] != 2 or min(flow.shape) == 0:
             raise ValueError(f"it is {flow.shape}, not (height, width, 2)")
         if not np.isfinite(flow).all():
             raise ValueError("it is not finite")
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise TrainingError(f"{path}: holds no flow ({error})") from error
     return flow
 
