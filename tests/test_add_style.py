@@ -16,7 +16,7 @@ from videostyle.cli import main
 from videostyle.errors import TrainingError, UsageError
 from videostyle.look import Look
 from videostyle.network.model import Model, load_model
-from videostyle.network.model_card import Style
+from videostyle.network.model_card import Style, model_path
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.add_style import (
     StyleTraining,
@@ -109,7 +109,9 @@ def test_the_command_writes_a_model_and_a_sample(
     assert load_model(output).card.styles[-1].artist == "A. Painter"
     with Image.open(output.with_suffix(".png")) as sample:
         assert sample.width > 2 * sample.height
-    assert "style loss" in capsys.readouterr().err
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "finding the style that is nearest to the painting"
+    assert last.startswith("style loss")
     assert main([*arguments, "--device", "cpu"]) == 2
     assert "exists; -y overwrites it" in capsys.readouterr().err
 
@@ -120,6 +122,7 @@ def test_the_command_writes_a_model_and_a_sample(
         (["--name", "No Spaces"], "use lower-case letters"),
         (["--name", "red"], "already has a style 'red'"),
         (["--weight", "0"], "must be above 0"),
+        (["--weight", "1e300"], "must be above 0, and 1000 at most"),
         (["--size", "8"], "at least 64"),
         (["-o", "model.bin"], "ends in .safetensors"),
         (["--loss-network", "nowhere.safetensors"], "--loss-network vgg16"),
@@ -143,6 +146,15 @@ def test_mistakes_are_named_in_one_line(
     assert len(lines) == 1
     assert message in lines[0]
     assert not output.parent.exists()
+
+
+def test_a_loss_that_is_not_finite_is_met_by_less_weight(
+    small_model: Model, painting: Path, photos: Path, loss_network_file: Path
+) -> None:
+    learning = training(small_model, painting, photos, loss_network_file, 1)
+    learning.trainer.painting_weights.fill_(torch.inf)
+    with pytest.raises(TrainingError, match="step 1; give the painting less weight"):
+        next(learning.steps())
 
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_fetched(
@@ -262,6 +274,11 @@ def test_nothing_that_is_given_is_overwritten(
     for path in given:
         # Of a picture, the sample that is drawn would take its place.
         assert main([*arguments, "-o", str(path.with_suffix(".safetensors")), "-y"]) == 2
+        assert "would be overwritten" in capsys.readouterr().err
+    part = painting.with_name("keep.part.safetensors")
+    given[part] = part.write_bytes(given[Path(model_file)]) and part.read_bytes()
+    for model, output in ((part, part.with_name("keep.safetensors")), ("lean", model_path("lean"))):
+        assert main([*arguments, "--model", str(model), "-o", str(output), "-y"]) == 2
         assert "would be overwritten" in capsys.readouterr().err
     assert given == {path: path.read_bytes() for path in given}
 

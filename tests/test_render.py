@@ -354,7 +354,7 @@ def test_two_renders_do_not_write_one_output(
 
     def on_progress(progress: Progress) -> None:
         if not refused:
-            with pytest.raises(UsageError, match="another render is writing it") as second:
+            with pytest.raises(UsageError, match="another process is writing it") as second:
                 render(source, output, Look({"red": 1}), stylizer=Stylizer(stylizer.model))
             refused.append(str(second.value))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from videostyle.evaluation.motion import (
     NOISE,
     Moving,
     make_moving,
+    read_flows,
     read_pairs,
     warp_still,
 )
@@ -67,8 +69,45 @@ def test_pairs_are_read_with_their_flow(tmp_path: Path) -> None:
     (pair,) = read_pairs(tmp_path)
     assert warping_error(pair.frames, pair) < 2e-4
     assert pair.seen[0][0, 0, :20].max() == 0  # where the disparity is unknown
-    with pytest.raises(TrainingError, match=r"no kitti_"):
-        read_pairs(tmp_path / "potL.jpg")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(TrainingError, match=r"holds no \*\.npz, no kitti_"):
+        read_flows(tmp_path / "nothing", [photo()])
+    with pytest.raises(TrainingError, match=r"potL\.jpg: not a folder"):
+        read_flows(tmp_path / "potL.jpg", [photo()])
+
+
+@pytest.mark.parametrize(
+    ("flow", "message"),
+    [
+        (np.full((40, 50, 2), np.nan), "holds no flow .it is not finite"),
+        (np.zeros((40, 50)), r"holds no flow .it is \(40, 50\), not \(height, width, 2\)"),
+        (np.full((40, 50, 2), 999.0), "no point of one frame is seen in the next"),
+    ],
+)
+def test_flow_that_shows_nothing_is_refused(tmp_path: Path, flow: Any, message: str) -> None:
+    np.savez(tmp_path / "a.npz", flow=np.zeros((40, 50, 2)))
+    assert len(read_flows(tmp_path, [photo(), photo()])) == 2
+    np.savez_compressed(tmp_path / "b.npz", flow=flow)
+    with pytest.raises(TrainingError, match=message):
+        read_flows(tmp_path, [photo()])
+
+
+def test_damaged_flow_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, flow=np.random.default_rng(0).random((40, 50, 2)))
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:500], whole[:200] + bytes(range(99)) + whole[299:], b"no zip"):
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match=r"a\.npz: holds no flow"):
+            read_flows(tmp_path, [photo()])
+
+
+def test_a_cut_off_picture_of_flow_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "kitti_1_gt.png")
+    whole = (tmp_path / "kitti_1_gt.png").read_bytes()
+    (tmp_path / "kitti_1_gt.png").write_bytes(whole[:40])
+    with pytest.raises(TrainingError, match=r"kitti_1_gt\.png: cannot be read as a picture"):
+        read_flows(tmp_path, [photo()])
 
 
 def test_the_real_pairs_have_the_flow_they_claim(shared_data: Path) -> None:

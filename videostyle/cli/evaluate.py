@@ -17,11 +17,14 @@ from videostyle.cli.console import (
     check_plot_ending,
     check_size,
     find_loss_network,
+    memory_named,
+    named,
     named_path,
     positive,
     say,
 )
 from videostyle.errors import MediaError, UsageError
+from videostyle.whole_file import written_whole
 
 
 def add_evaluate(commands: Any) -> None:
@@ -41,6 +44,7 @@ def _add_quality(measures: Any) -> None:
     parser.set_defaults(command=_quality)
     parser.add_argument(
         "--model",
+        type=named,
         action="append",
         required=True,
         metavar="NAME|PATH",
@@ -98,6 +102,7 @@ def _add_stability(measures: Any) -> None:
     parser.set_defaults(command=_stability)
     parser.add_argument(
         "--model",
+        type=named,
         action="append",
         required=True,
         metavar="NAME|PATH",
@@ -122,10 +127,10 @@ def _add_new_style(measures: Any) -> None:
     parser.set_defaults(command=_new_style)
     parser.add_argument("style", metavar="STYLE", help="the style both models have")
     parser.add_argument(
-        "--added", required=True, metavar="PATH", help="the model `add-style` wrote"
+        "--added", type=named, required=True, metavar="PATH", help="the model `add-style` wrote"
     )
     parser.add_argument(
-        "--from-scratch", required=True, metavar="PATH", help="the model `train` wrote"
+        "--from-scratch", type=named, required=True, metavar="PATH", help="the model `train` wrote"
     )
     _add_data(parser)
 
@@ -160,6 +165,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
+@memory_named("a smaller --size needs less")
 def _quality(arguments: argparse.Namespace) -> int:
     """Measure style, content and total loss, LPIPS to the photo, and the time of a picture, for
     every style of every model; then models of many styles against models of one, and all against
@@ -169,6 +175,7 @@ def _quality(arguments: argparse.Namespace) -> int:
 
     _check_output(arguments, arguments.model)
     models = _load_models(arguments.model)
+    _check_single_styles(models)
     known = dict.fromkeys(name for model in models.values() for name in model.card.style_names)
     styles = _check_styles(arguments.styles or known, known)
     _check_styles(arguments.gatys_styles, styles)
@@ -176,10 +183,10 @@ def _quality(arguments: argparse.Namespace) -> int:
     qualities = _measure_models(models, styles, ruler, photos)
     runs = _run_gatys(arguments, ruler, photos, qualities)
     report = make_report(ruler, arguments.size, list(photos), qualities, runs)
+    _say_quality(report)
     _write(arguments.output, report)
     if arguments.plot:
         plot_quality(report, arguments.plot)
-    _say_quality(report)
     print(arguments.output)
     return 0
 
@@ -243,6 +250,7 @@ def _say_quality(report: Any) -> None:
         say(met)
 
 
+@memory_named("a smaller --size needs less")
 def _interpolation(arguments: argparse.Namespace) -> int:
     """Measure the style loss to either painting along eleven mixtures of two styles, and whether
     one only rises and the other only falls."""
@@ -266,14 +274,15 @@ def _interpolation(arguments: argparse.Namespace) -> int:
     pairs = tuple(interpolate(ruler, model, start, end, pixels) for start, end in ways)
     name, network = Path(arguments.model).stem, ruler.objective.network.name
     report = InterpolationReport(name, network, arguments.size, tuple(photos), STEPS, pairs)
+    say(f"{report.monotone} of {2 * len(pairs)} curves are monotone")
     _write(arguments.output, report)
     if arguments.plot:
         plot_interpolation(report, arguments.plot)
-    say(f"{report.monotone} of {2 * len(pairs)} curves are monotone")
     print(arguments.output)
     return 0
 
 
+@memory_named("a smaller --size needs less")
 def _stability(arguments: argparse.Namespace) -> int:
     """Measure E_warp: how much pastiches of moving pictures differ once the known motion is taken
     back, as painted and as the stabilizer holds them, with one style and between two."""
@@ -297,9 +306,6 @@ def _stability(arguments: argparse.Namespace) -> int:
             stylizer = Stylizer(model, device=arguments.device)
             measures += measure(name, stylizer, sequences, styles, bar.update)
     report = StabilityReport(arguments.size, photos, styles, tuple(measures))
-    _write(arguments.output, report)
-    if arguments.plot:
-        plot_stability(report, arguments.plot)
     first_name = next(iter(models))
     for name in models:
         painted, held = (report.mean(name, stabilized=on) for on in (False, True))
@@ -309,10 +315,14 @@ def _stability(arguments: argparse.Namespace) -> int:
         )
         share = report.mean(first_name, stabilized=True) / painted
         say(f"  {first_name}, stabilized, has {share:.2f} of {name} as painted")
+    _write(arguments.output, report)
+    if arguments.plot:
+        plot_stability(report, arguments.plot)
     print(arguments.output)
     return 0
 
 
+@memory_named("a smaller --size needs less")
 def _new_style(arguments: argparse.Namespace) -> int:
     """Measure a style that was added by training gammas and betas alone against a network trained
     for it from scratch: the style loss both end with, and against the steps it took."""
@@ -339,24 +349,20 @@ def _new_style(arguments: argparse.Namespace) -> int:
     report = NewStyleReport(
         arguments.style, name, size, tuple(photos), ratio, added, scratch, *curves
     )
-    _write(arguments.output, report)
-    if arguments.plot:
-        plot_new_style(report, arguments.plot)
     for way, quality, curve in zip(
         ("gammas and betas", "from scratch"), (added, scratch), curves, strict=True
     ):
         say(f"{way}: style loss {fmean(quality.style_loss):.4f} after {curve.step[-1]} steps")
     say(f"ratio {ratio:.2f}")
+    _write(arguments.output, report)
+    if arguments.plot:
+        plot_new_style(report, arguments.plot)
     print(arguments.output)
     return 0
 
 
 def _moving_pictures(arguments: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
-    from zipfile import BadZipFile
-
-    import numpy as np
-
-    from videostyle.evaluation.motion import MOTIONS, make_moving, read_pairs, warp_still
+    from videostyle.evaluation.motion import MOTIONS, make_moving, read_flows
     from videostyle.evaluation.ruler import read_photos
 
     # The window of a made sequence moves over a photo a third larger.
@@ -370,13 +376,7 @@ def _moving_pictures(arguments: argparse.Namespace) -> tuple[tuple[str, ...], li
         for motion in MOTIONS
     ]
     if arguments.flow:
-        for path in sorted(arguments.flow.glob("*.npz")):
-            try:
-                flow = np.load(path)["flow"].astype(np.float32)
-            except (OSError, ValueError, KeyError, BadZipFile) as error:
-                raise MediaError(f"{path}: holds no flow ({error})") from error
-            sequences += [warp_still(photo, flow) for photo in photos.values()]
-        sequences += read_pairs(arguments.flow)
+        sequences += read_flows(arguments.flow, list(photos.values()))
     return tuple(photos), sequences
 
 
@@ -416,13 +416,23 @@ def _load_models(names: Any) -> dict[str, Any]:
     return models
 
 
+def _check_single_styles(models: dict[str, Any]) -> None:
+    """Raises UsageError for two models of the same one style: those of one style are a series."""
+    seen = dict[str, str]()
+    for name, model in models.items():
+        style, *others = model.card.style_names
+        if not others and seen.setdefault(style, name) != name:
+            raise UsageError(f"--model: {seen[style]} and {name} have {style} alone; give one")
+
+
 def _check_output(arguments: argparse.Namespace, models: Iterable[str]) -> None:
+    from videostyle.network.model_card import model_path
+
     check_size(arguments.size)
     names = ("photos", "paintings", "flow", "loss_network", "lpips")
     given = [value for name in names if (value := getattr(arguments, name, None))]
-    check_outputs(
-        arguments.output, arguments.plot, inputs=[Path(name) for name in (*models, *given)]
-    )
+    inputs = [*map(model_path, models), *map(Path, given)]
+    check_outputs(arguments.output, arguments.plot, inputs=inputs)
     check_plot_ending(arguments.plot)
 
 
@@ -433,7 +443,11 @@ def _check_styles(styles: Any, known: Any) -> tuple[str, ...]:
 
 
 def _write(path: Path, report: Any) -> None:
+    """Raises MediaError for a file that cannot be written, and for numbers JSON does not have."""
     try:
-        path.write_text(json.dumps(asdict(report)) + "\n", encoding="utf-8")
+        with written_whole(path) as part:
+            part.write_text(json.dumps(asdict(report), allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise MediaError(f"{path}: cannot be written ({error})") from error
+        raise MediaError(f"{path}: cannot be written ({error.strerror})") from error
+    except ValueError as error:
+        raise MediaError(f"{path}: not written, for a measure is not finite") from error

@@ -13,9 +13,11 @@ from videostyle.cli.console import (
     check_picture_ending,
     check_size,
     find_loss_network,
+    memory_named,
     named_path,
     positive,
 )
+from videostyle.whole_file import written_whole
 
 COLUMNS = ("step", "style", "content", "total_variation", "total", "seconds")
 
@@ -55,6 +57,7 @@ def add_reference(commands: Any) -> None:
     )
 
 
+@memory_named("a smaller --size or --painting-size needs less")
 def _gatys(arguments: argparse.Namespace) -> int:
     """Paint a photo by optimising its pixels (Gatys, Ecker, Bethge, CVPR 2016): minutes a picture,
     against the same loss that a network is trained with."""
@@ -91,9 +94,10 @@ def _gatys(arguments: argparse.Namespace) -> int:
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)
             bar.update(step.step - bar.n)
     pixels = (step.picture[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    save_picture(pixels, arguments.photo, output)
     if table:
-        with table.open("w", newline="", encoding="utf-8") as file:
+        with written_whole(table) as part, part.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([COLUMNS, *rows])
+    with written_whole(output) as part:
+        save_picture(pixels, arguments.photo, part)
     print(output)
     return 0

@@ -6,7 +6,14 @@ import argparse
 import sys
 from typing import Any
 
-from videostyle.cli.console import add_device, add_loss_network, find_loss_network, named_path, say
+from videostyle.cli.console import (
+    add_device,
+    add_loss_network,
+    find_loss_network,
+    memory_named,
+    named_path,
+    say,
+)
 
 
 def add_train(commands: Any) -> None:
@@ -33,6 +40,7 @@ def add_train(commands: Any) -> None:
     parser.add_argument("-o", "--output", type=named_path, required=True, help="folder of the run")
 
 
+@memory_named("a smaller batch_size, crop or size of a painting needs less")
 def _train(arguments: argparse.Namespace) -> int:
     """Train N styles in one network. Run the same command again to resume."""
     from tqdm import tqdm

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from videostyle.errors import TrainingError
+from videostyle.training.loss_network import checked_tensor
 
 # torchvision's AlexNet: index in `features`, stride and padding of each convolution, and whether
 # a 3x3 max-pool of stride 2 precedes it.
@@ -33,13 +34,19 @@ class Lpips(nn.Module):
     def __init__(self, path: Path) -> None:
         super().__init__()
         try:
-            tensors = load_file(path)
+            tensors, channels = load_file(path), 3
             for head, (index, *_) in enumerate(LAYERS):
-                self.register_buffer(f"head{head}", tensors[f"alexnet.lin{head}.weight"].float())
-                for kind in ("weight", "bias"):
-                    value = tensors[f"alexnet.features.{index}.{kind}"].float()
-                    self.register_buffer(f"{kind}{head}", value)
-        except (OSError, SafetensorError, KeyError) as error:
+                key = f"alexnet.features.{index}"
+                width, _, *kernel = tensors[f"{key}.weight"].shape
+                for name, source, shape in (
+                    ("head", f"alexnet.lin{head}.weight", (1, width, 1, 1)),
+                    ("weight", f"{key}.weight", (width, channels, *kernel)),
+                    ("bias", f"{key}.bias", (width,)),
+                ):
+                    value = checked_tensor(tensors, source, shape).float()
+                    self.register_buffer(f"{name}{head}", value)
+                channels = width
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise TrainingError(
                 f"{path}: not LPIPS on AlexNet ({error}); it needs the tensors "
                 "alexnet.features.N.weight, .bias and alexnet.linN.weight"

@@ -7,6 +7,8 @@ the same point in the second: I1(p) = I2(p + flow(p)).
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -64,6 +66,46 @@ def make_moving(photo: Tensor, motion: str, side: int) -> Moving:
     return Moving(motion, frames, grids, [inside(grid, CLEAR) for grid in grids])
 
 
+def read_flow(path: Path) -> npt.NDArray[np.float32]:
+    """(H, W, 2): the recorded flow of an npz. Raises TrainingError."""
+    try:
+        with path.open("rb") as file:
+            flow = np.asarray(np.load(file)["flow"], np.float32)
+        if flow.ndim != 3 or flow.shape[2] != 2 or min(flow.shape) == 0:
+            raise ValueError(f"it is {flow.shape}, not (height, width, 2)")
+        if not np.isfinite(flow).all():
+            raise ValueError("it is not finite")
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
+        raise TrainingError(f"{path}: holds no flow ({error})") from error
+    return flow
+
+
+def read_flows(folder: Path, photos: Sequence[Tensor]) -> list[Moving]:
+    """Photos (1, 3, H, W) moved by each recorded flow (`*.npz`) of a folder, then its pairs.
+    Raises TrainingError for a folder that holds neither, and for flow that leads nowhere."""
+    if not folder.is_dir():
+        raise TrainingError(f"{folder}: not a folder")
+    found = [
+        warp_still(photo, flow)
+        for flow in map(read_flow, sorted(folder.glob("*.npz")))
+        for photo in photos
+    ]
+    found += read_pairs(folder)
+    if not found:
+        raise TrainingError(f"{folder}: holds no *.npz, no kitti_*_gt.png and no *GT.png")
+    if blind := next((each.name for each in found if not all(s.any() for s in each.seen)), ""):
+        raise TrainingError(f"{folder}: {blind}: no point of one frame is seen in the next")
+    return found
+
+
 def warp_still(photo: Tensor, flow: npt.NDArray[np.floating]) -> Moving:
     """A photo (1, 3, H, W) that moves by a recorded flow."""
     grid = flow_grid(torch.from_numpy(flow).permute(2, 0, 1)[None])
@@ -89,8 +131,6 @@ def read_pairs(folder: Path) -> list[Moving]:
         flow = np.stack((-disparity, np.zeros_like(disparity)), axis=2)
         pairs.append(_pair("plant (Middlebury)", f"{start}L.jpg", f"{start}R.jpg", flow,
                            disparity > 0))  # fmt: skip
-    if not pairs:
-        raise TrainingError(f"{folder}: holds no kitti_*_gt.png and no *GT.png")
     return pairs
 
 
@@ -141,6 +181,9 @@ def _to_picture(pixels: Tensor) -> Picture:
 
 
 def _read_16_bit(path: Path) -> npt.NDArray[np.uint16]:
-    with av.open(str(path)) as container:
-        frame = next(container.decode(video=0))
+    try:
+        with av.open(str(path)) as container:
+            frame = next(container.decode(video=0))
+    except (av.FFmpegError, StopIteration, IndexError) as error:
+        raise TrainingError(f"{path}: cannot be read as a picture") from error
     return np.asarray(frame.to_ndarray(format="rgb48le"), np.uint16)

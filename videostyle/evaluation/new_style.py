@@ -53,7 +53,9 @@ def read_curve(model: Path) -> Curve:
         with found[0].open(newline="", encoding="utf-8") as file:
             rows = [(int(row["step"]), float(row["style"])) for row in csv.DictReader(file)]
         steps, losses = np.array(rows).T
-    except (OSError, KeyError, ValueError) as error:
+        if not np.isfinite(losses).all():
+            raise ValueError("a loss is not finite")
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise TrainingError(f"{found[0]}: not a table of losses ({error})") from error
     stretches = np.array_split(np.arange(len(steps)), min(POINTS, len(steps)))
     return Curve(

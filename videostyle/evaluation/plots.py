@@ -73,7 +73,7 @@ def _draw_gatys(axes: Any, report: QualityReport) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_locator(NullLocator())
-    axes.set(xlim=(1, steps[-1]), xlabel="L-BFGS iterations", ylabel="total loss")
+    axes.set(xlim=(1, max(2, steps[-1])), xlabel="L-BFGS iterations", ylabel="total loss")
     axes.set_title(
         f"median of {len(totals)} pairs of photo and painting; shaded: the middle half",
         fontsize=9, color=FAINT, loc="left",

@@ -131,9 +131,12 @@ def _pages(path: Path) -> int:
 
 def write_picture(picture: Image.Image, output: Path, icc_profile: bytes | None = None) -> None:
     """Write in the format the name ends with. Raises MediaError."""
-    quality = _QUALITY.get(output.suffix.lower(), 75)
+    suffix, encoded = output.suffix.lower(), io.BytesIO()
     try:
-        picture.save(output, quality=quality, icc_profile=icc_profile)
+        kind = Image.registered_extensions().get(suffix)
+        picture.save(encoded, kind, quality=_QUALITY.get(suffix, 75), icc_profile=icc_profile)
+        # Pillow itself takes half a JPEG or BMP on a full disk for a whole one.
+        output.write_bytes(encoded.getvalue())
     except (OSError, ValueError) as error:  # ValueError: larger than the format can be
         raise MediaError(f"{output}: cannot be written: {error}") from error
 

@@ -103,9 +103,12 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
 
 
 def save_model(path: Path, model: Model) -> None:
-    """Write a model file, complete or not at all."""
+    """Write a model file, complete or not at all. Raises ModelError for numbers beyond fp16."""
     tensors = {f"network.{k}": v for k, v in model.weights.items()} | {"styles": model.styles}
-    half = {name: values.astype(np.float16) for name, values in tensors.items()}
+    with np.errstate(over="ignore"):
+        half = {name: values.astype(np.float16) for name, values in tensors.items()}
+    if broken := [name for name, values in half.items() if not np.isfinite(values).all()]:
+        raise ModelError(f"{path}: not written, as {broken[0]} holds numbers beyond fp16")
     with written_whole(path) as part:
         part.write_bytes(save(half, metadata=model.card.to_metadata()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from videostyle.errors import MediaError
 from videostyle.look import ORIGINAL, SCALARS, Look
 from videostyle.timeline.timeline import Loop, Timeline, Track
+from videostyle.whole_file import written_whole
 
 SAMPLES = 1200
 MAX_MARKS = 200
@@ -50,7 +52,10 @@ def plot_timeline(timeline: Timeline, duration: float, path: Path) -> None:
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure in the format its name ends with. Raises MediaError."""
     try:
-        figure.savefig(path, dpi=120, facecolor=PAPER)
+        drawn, kind = io.BytesIO(), path.suffix.removeprefix(".")
+        figure.savefig(drawn, format=kind, dpi=120, facecolor=PAPER)
+        with written_whole(path) as part:
+            part.write_bytes(drawn.getvalue())
     except (OSError, ValueError) as error:  # ValueError: a suffix that is no picture's
         raise MediaError(f"{path}: cannot be written ({error})") from error
 

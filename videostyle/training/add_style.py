@@ -86,6 +86,7 @@ class StyleTraining:
         network = copy.deepcopy(model.network).train().requires_grad_(False)
         rows = torch.from_numpy(model.styles)
         self.trainer = Trainer(config, photos, objective, grams, network, rows[:1])
+        self.trainer.remedy = "give the painting less weight"
         self.trainer.rows.data.copy_(self._nearest_row(rows))
 
     def steps(self) -> Iterator[Step]:

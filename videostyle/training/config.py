@@ -13,7 +13,7 @@ import yaml
 from videostyle.checks import did_you_mean
 from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network.architecture import ARCHITECTURES
-from videostyle.training.loss_network import MIN_SIZE
+from videostyle.training.loss_network import MAX_SIZE, MIN_SIZE
 from videostyle.whole_file import part_path
 
 TYPES: Mapping[str, tuple[type, ...]] = {
@@ -27,7 +27,12 @@ LEAST: Mapping[str, int] = {
     **dict.fromkeys(("steps", "batch_size", "checkpoint_every", "sample_every"), 1),
     **dict.fromkeys(("crop", "size"), MIN_SIZE),
 }
-MOST: Mapping[str, int] = {"seed": 2**64 - 1}  # as PyTorch takes it
+MOST: Mapping[str, int] = {
+    "seed": 2**64 - 1,  # as PyTorch takes it
+    "batch_size": 10_000,
+    **dict.fromkeys(("crop", "size"), MAX_SIZE),
+}
+MOST_OF_OTHERS = 10**9
 # Where a run can be resumed from, in its folder.
 CHECKPOINT = Path("checkpoint.safetensors")
 Wrong = Callable[[str, str], VideoStyleError]  # of a key and what is wrong with its value
@@ -106,7 +111,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise TrainingError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(data, dict):
         raise TrainingError(f"{path}: expected a mapping of settings")
@@ -120,7 +125,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     for key, change in changed.items():
         try:
             data[key] = yaml.load(change[len(key) + 1 :], _Loader)
-        except yaml.YAMLError as error:
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise wrong(key, f"is no YAML ({' '.join(str(error).split())})") from error
         if "=" not in change:
             raise wrong(key, "write KEY=VALUE")
@@ -154,7 +159,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
         )
     if not config.gradient_clip:
         raise wrong("gradient_clip", "gradient_clip of 0 leaves every weight as it is")
-    if config.name in ("", "..") or Path(config.name).name != config.name or _is_long(config.name):
+    if not _names_a_file(config.name):
         raise wrong("name", f"name {config.name!r} must do as a file's name")
     if config.name.lower() in (CHECKPOINT.stem, part_path(CHECKPOINT).stem):
         raise wrong("name", f"name {config.name!r} is that of the run's checkpoint; choose another")
@@ -195,14 +200,15 @@ def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str
                 raise wrong(culprit, f"{where}{key} {value}: write a finite number")
         if isinstance(value, int) and value < LEAST.get(key, 0):
             raise wrong(culprit, f"{where}{key} must be at least {LEAST[key]}, not {value}")
-        if isinstance(value, int) and value > MOST.get(key, value):
-            raise wrong(culprit, f"{where}{key} must be at most {MOST[key]}, not {value}")
+        if isinstance(value, int) and value > (most := MOST.get(key, MOST_OF_OTHERS)):
+            raise wrong(culprit, f"{where}{key} must be at most {most}, not {value}")
     return cls(**settings)
 
 
-def _is_long(name: str) -> bool:
-    """Whether a disk may not take it, with an ending (255 bytes)."""
-    return len(name.encode("utf-8", "replace")) > 200
+def _names_a_file(name: str) -> bool:
+    """Whether any disk takes it, with an ending (255 bytes)."""
+    plain = name not in ("", "..") and Path(name).name == name and name.isprintable()
+    return plain and len(name.encode("utf-8")) <= 200
 
 
 def _number(text: str) -> float | str:

@@ -26,6 +26,7 @@ PHOTO_SIDE = 360
 MAX_ZOOM = 1.5
 # Batches a `ContentCrops` remembers, for the others that share it.
 KEPT_BATCHES = 4
+COLUMNS = ("file", "name", "title", "artist", "year")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -53,15 +54,27 @@ def list_paintings(folder: Path) -> dict[str, Painting]:
 
     Columns: file, name, title, artist, year and, if known, found_in. Raises TrainingError.
     """
-    table = folder / "styles.csv"
+    table, where = folder / "styles.csv", ""
+    paintings = dict[str, Painting]()
     try:
-        with table.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {row["name"]: Painting(_style(row), folder / row["file"]) for row in rows}
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, strict=True)
+            for row in rows:
+                where = f"line {rows.line_num}: "
+                if any(row[column] is None for column in COLUMNS):
+                    raise ValueError("it is too short")
+                if row["name"] in paintings:
+                    raise ValueError(f"{row['name']!r} stands twice; keep one")
+                paintings[row["name"]] = Painting(_style(row), folder / row["file"])
+    except KeyError as error:
         raise TrainingError(
-            f"{table}: cannot be read ({error}); it needs columns file,name,title,artist,year"
+            f"{table}: has no column {error}; it needs columns {','.join(COLUMNS)}"
         ) from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise TrainingError(
+            f"{table}: cannot be read ({where}{error}); it needs columns {','.join(COLUMNS)}"
+        ) from error
+    return paintings
 
 
 def _style(row: dict[str, str]) -> Style:

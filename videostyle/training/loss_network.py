@@ -20,8 +20,11 @@ from videostyle.errors import TrainingError
 
 # Fewer pixels of the shorter side leave its last maps nothing to look at.
 MIN_SIZE = 64
-# Convolutions a block, and the index of each in torchvision's `features`.
-VGG_BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+# More than a machine's memory has room for.
+MAX_SIZE = 8192
+# Of each block up to the last tap: its maps, and its convolutions.
+VGG_WIDTHS = (64, 128, 256, 512)
+VGG_BLOCKS = {16: (2, 2, 3, 3), 19: (2, 2, 4, 3)}
 # Means and deviations that a network's training subtracted from pixels and divided them by.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _OXFORD_BGR = ((103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
@@ -131,8 +134,8 @@ def load_loss_network(path: Path) -> LossNetwork:
             return _distilled(weights)
         if "features.0.weight" in weights:
             return _torchvision(weights, bgr_255=metadata.get("input", "").startswith("BGR"))
-    except (KeyError, ValueError) as error:
-        raise TrainingError(f"{path}: a loss network that lacks layers ({error})") from error
+    except ValueError as error:
+        raise TrainingError(f"{path}: a damaged loss network: {error}") from error
     raise TrainingError(
         f"{path}: neither torchvision's VGG keys (features.0.weight) nor the distilled ones "
         f"(conv11.weight); found {', '.join(sorted(weights)[:3])} ..."
@@ -140,33 +143,59 @@ def load_loss_network(path: Path) -> LossNetwork:
 
 
 def _torchvision(weights: dict[str, Tensor], *, bgr_255: bool) -> LossNetwork:
-    depth = 19 if weights.get("features.16.weight") is not None else 16
-    renamed, names, index = {}, [], 0
-    for block, layers in enumerate(VGG_BLOCKS[depth], 1):
+    depth = 19 if "features.16.weight" in weights else 16
+    renamed, names, index, channels = dict[str, Tensor](), list[str](), 0, 3
+    for block, (layers, width) in enumerate(zip(VGG_BLOCKS[depth], VGG_WIDTHS, strict=True), 1):
         for layer in range(1, layers + 1):
-            if f"features.{index}.weight" in weights:
-                names.append(f"{block}_{layer}")
-                for kind in ("weight", "bias"):
-                    renamed[f"conv{block}_{layer}_{kind}"] = weights[f"features.{index}.{kind}"]
-            index += 2
+            name = f"{block}_{layer}"
+            renamed |= _layer(weights, f"features.{index}", f"conv{name}", (width, channels, 3, 3))
+            names.append(name)
+            index, channels = index + 2, width
         index += 1
     # The taps of the paper's section 2; Johnson et al. 2016 chose them.
     taps = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    names = names[: names.index("4_3") + 1]
     name = f"VGG-{depth}{' (Oxford)' if bgr_255 else ''}"
     return LossNetwork(name, renamed, names, taps, "relu3_3", pad_mode="zeros", bgr_255=bgr_255)
 
 
 def _distilled(weights: dict[str, Tensor]) -> LossNetwork:
-    renamed, names = {}, []
-    for key, value in weights.items():
-        name, kind = key.split(".")
-        if name.endswith("_aux"):
-            renamed[f"aux{name[4]}_{name[5]}_{kind}"] = value
-        elif name != "conv0":
-            renamed[f"conv{name[4]}_{name[5]}_{kind}"] = value
+    renamed, names, channels = dict[str, Tensor](), list[str](), 3
     for block, layers in enumerate((2, 2, 4, 4, 1), 1):
-        names += [f"{block}_{layer}" for layer in range(1, layers + 1)]
+        for layer in range(1, layers + 1):
+            key, name = f"conv{block}{layer}", f"{block}_{layer}"
+            width = _width(weights, key)
+            renamed |= _layer(weights, key, f"conv{name}", (width, channels, 3, 3))
+            names.append(name)
+            channels = width
+        first, aux = _width(weights, f"conv{block}1"), f"conv{block}1_aux"
+        shape = (_width(weights, aux), first, 1, 1)
+        renamed |= _layer(weights, aux, f"aux{block}_1", shape)
     taps = tuple(f"relu{block}_1" for block in range(1, 6))
     name = "VGG-19 distilled to 1/16"
     return LossNetwork(name, renamed, names, taps, "relu4_1", pad_mode="reflect", bgr_255=True)
+
+
+def _width(weights: dict[str, Tensor], key: str) -> int:
+    """How many maps a layer makes, 0 where it is missing."""
+    return weights[f"{key}.bias"].numel() if f"{key}.bias" in weights else 0
+
+
+def _layer(
+    weights: dict[str, Tensor], key: str, name: str, shape: tuple[int, int, int, int]
+) -> dict[str, Tensor]:
+    """A convolution's kernel and bias under their names in a `LossNetwork`. Raises ValueError."""
+    return {
+        f"{name}_{kind}": checked_tensor(weights, f"{key}.{kind}", expected)
+        for kind, expected in (("weight", shape), ("bias", shape[:1]))
+    }
+
+
+def checked_tensor(weights: dict[str, Tensor], key: str, shape: tuple[int, ...]) -> Tensor:
+    """One tensor of a file. Raises ValueError if it is missing, of another shape or not finite."""
+    if key not in weights:
+        raise ValueError(f"it lacks layers (no {key})")
+    if weights[key].shape != shape:
+        raise ValueError(f"{key} is {tuple(weights[key].shape)}, not {shape}")
+    if not weights[key].isfinite().all():
+        raise ValueError(f"{key} holds numbers that are not finite")
+    return weights[key]

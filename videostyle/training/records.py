@@ -68,7 +68,8 @@ def plot_losses(csv_path: Path, png_path: Path) -> None:
         axes.semilogy(table["step"], table[name], color=line.get_color(), alpha=0.15, lw=0.5)
     axes.set(xlabel="step", ylabel="loss (relative)")
     axes.legend()
-    figure.savefig(png_path)
+    with written_whole(png_path) as part:
+        figure.savefig(part)
 
 
 def save_sheet(
@@ -93,4 +94,5 @@ def save_sheet(
             sheet.paste(Image.fromarray(array), (left, row * height + LABEL_HEIGHT))
             draw.text((left + 4, row * height + 2), label, fill="black")
         left += width
-    sheet.save(path)
+    with written_whole(path) as part:
+        sheet.save(part)

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from videostyle.device import choose_device
-from videostyle.errors import TrainingError, UsageError
+from videostyle.errors import ModelError, TrainingError, UsageError
 from videostyle.network.architecture import ARCHITECTURES, Architecture
 from videostyle.network.model import Model, load_model, save_model
 from videostyle.network.model_card import ModelCard, model_path
@@ -35,7 +35,7 @@ from videostyle.training.loss_network import LossNetwork, load_loss_network
 from videostyle.training.objective import Objective, training_dtype
 from videostyle.training.records import append_losses, plot_losses, read_losses, save_sheet
 from videostyle.training.train import Step, Trainer, initial_rows
-from videostyle.whole_file import part_path, written_whole
+from videostyle.whole_file import only_writer, part_path, written_whole
 
 # What a run may be resumed with another value of.
 _MAY_CHANGE = {"steps", "checkpoint_every", "sample_every"}
@@ -91,8 +91,13 @@ class TrainingRun:
 
     def steps(self) -> Iterator[Step]:
         """Train to `config.steps`, resuming from the folder's checkpoint if there is one. Raises
-        TrainingError for a folder that holds another run, or its losses something else."""
+        TrainingError for a folder that holds another run, or its losses something else,
+        UsageError while another process trains in it."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with only_writer(self.folder):
+            yield from self._steps()
+
+    def _steps(self) -> Iterator[Step]:
         read_losses(self.folder / LOSSES, (field.name for field in fields(Step)))
         self._restore()
         config, trainer = self.config, self.trainer
@@ -129,7 +134,7 @@ class TrainingRun:
         return self.folder / f"{self.config.name}.safetensors"
 
     def export(self, path: Path) -> None:
-        """Write the model as it stands now."""
+        """Write the model as it stands now. Raises TrainingError for numbers beyond fp16."""
         card = ModelCard(
             name=self.config.name,
             architecture=self.trainer.network.architecture.to_dict(),
@@ -148,7 +153,10 @@ class TrainingRun:
                 },
             },
         )
-        save_model(path, Model.of(card, self.trainer.network, self.trainer.rows))
+        try:
+            save_model(path, Model.of(card, self.trainer.network, self.trainer.rows))
+        except ModelError as error:
+            raise TrainingError(f"{error}; train anew with lower learning rates") from error
 
     def _checkpoint(self) -> None:
         trainer = self.trainer
@@ -156,7 +164,7 @@ class TrainingRun:
         tensors |= trainer.optimizer.state()
         metadata = {"step": str(trainer.step), "config": json.dumps(self._settings())}
         with written_whole(self.folder / CHECKPOINT) as part:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata=metadata)
+            part.write_bytes(save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
     def _settings(self) -> dict[str, Any]:
         """What decides the weights, and is compared before a run goes on."""
@@ -276,7 +284,7 @@ def make_run(
 ) -> TrainingRun:
     """Read the configuration, with `changes` on top, and the data it names. Raises
     TrainingError or ModelError, UsageError for a change that is wrong and for a folder in which the
-    run would write over what it reads."""
+    run would write over what is not its own."""
     config = read_train_config(config_path, changes)
     for path in samples:
         open_picture(path)
@@ -305,7 +313,8 @@ def make_run(
 def _check_folder(
     folder: Path, model: str, photos: Path, paintings: Path, inputs: Sequence[Path]
 ) -> None:
-    """Raise UsageError where a run would write over what it reads. inputs: files."""
+    """Raise UsageError where a run would write over what it reads, or what none has written.
+    inputs: files."""
     for what, given in (("photographs", photos), ("paintings", paintings)):
         if _are_one(folder, given):
             raise UsageError(f"{folder}: holds the {what}; name another folder for the run")
@@ -320,6 +329,13 @@ def _check_folder(
         raise UsageError(
             f"{sheets}: is where the run's sheets go, and holds an input; name another folder "
             "for the run"
+        )
+    if sheets.exists() and not sheets.is_dir():
+        raise UsageError(f"{sheets}: is where the run's sheets go, and a file; move it away")
+    if (folder / model).exists() and not (folder / CHECKPOINT).exists():
+        raise UsageError(
+            f"{folder / model}: is a model of no run in this folder; name another folder, or "
+            "change the name in the settings"
         )
 
 

@@ -87,6 +87,7 @@ class Trainer:
         weights = [painting.weight for painting in config.paintings.values()]
         self.painting_weights = torch.tensor(weights, device=self.device)
         self.step = 0
+        self.remedy = "lower the learning rates"  # of a loss that is no longer finite
         self._measure = objective.rounded().losses_of
         self._paint = self.network
         if config.steps >= COMPILE_FROM_STEPS and can_compile(self.device.type):
@@ -135,9 +136,7 @@ class Trainer:
             done.synchronize()
             total, *parts = losses.tolist()
             if not math.isfinite(total):
-                raise TrainingError(
-                    f"the loss is no longer finite at step {number}; lower the learning rates"
-                )
+                raise TrainingError(f"the loss is no longer finite at step {number}; {self.remedy}")
             return Step(number, *parts)
 
         return take

