@@ -13,6 +13,7 @@ from videostyle.cli.console import (
     add_engine,
     check_outputs,
     check_plot_ending,
+    named,
     named_path,
     positive,
     say,
@@ -38,6 +39,7 @@ def add_bench(commands: Any) -> None:
     parser.add_argument(
         "--model",
         action="append",
+        type=named,
         metavar="NAME|PATH",
         help="a shipped model's name or a model file; repeat it to compare (default: lean)",
     )
@@ -71,10 +73,13 @@ def _bench(arguments: argparse.Namespace) -> int:
     from videostyle.evaluation.plots import plot_throughput
     from videostyle.evaluation.throughput import measure_throughput, scaled_clip
     from videostyle.network.model import load_model
-    from videostyle.network.model_card import DEFAULT_MODEL
+    from videostyle.network.model_card import DEFAULT_MODEL, model_path
+    from videostyle.whole_file import written_whole
 
     models = arguments.model or [DEFAULT_MODEL]
-    check_outputs(arguments.json, arguments.plot, inputs=[arguments.video, *map(Path, models)])
+    check_outputs(
+        arguments.json, arguments.plot, inputs=[arguments.video, *map(model_path, models)]
+    )
     check_plot_ending(arguments.plot)
     device = choose_device(arguments.device)
     precision = choose_precision(arguments.precision, device)
@@ -117,7 +122,8 @@ def _bench(arguments: argparse.Namespace) -> int:
             "results": [row.to_dict() for row in rows],
         }
         text = json.dumps(figures, indent=1, default=float)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        with written_whole(arguments.json) as part:
+            part.write_text(text + "\n", encoding="utf-8")
     if arguments.plot:
         plot_throughput(rows, arguments.plot)
     return 0
