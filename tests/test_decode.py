@@ -28,7 +28,7 @@ from pipeline import Clip, add_to_video, element, half_loaded, mux, seconds
 from videostyle.decode.decode import decode, frames_near
 from videostyle.decode.probe import measure_duration, probe
 from videostyle.decode.report import DecodeReport
-from videostyle.decode.stream import _images
+from videostyle.decode.stream import _images, goes_back
 from videostyle.decode.upright import upright_filters
 from videostyle.encode.encoders import encoder_context, open_encoder
 from videostyle.errors import MediaError, UsageError
@@ -755,3 +755,12 @@ def test_memory_that_runs_out_is_no_damage() -> None:
     with pytest.raises(MemoryError):
         list(_images(SimpleNamespace(decode=decode_packet), [object()], report))  # type: ignore
     assert report.notes == ()
+
+
+def test_a_lone_wrong_time_is_no_new_recording() -> None:
+    clock = list(range(0, 900, 40))
+    assert not goes_back(clock)
+    assert goes_back([*clock, *clock])
+    for place in range(len(clock)):
+        for wrong in (-5000, 5, 99_999):
+            assert not goes_back([*clock[:place], wrong, *clock[place + 1 :]])

@@ -23,7 +23,7 @@ from pipeline import FAST, Clip, copy, faults, mux, seconds, untouched
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.encode.containers import Container
+from videostyle.encode.containers import CONTAINERS, Container
 from videostyle.encode.encode import encode, join_segments
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import exists, plan_output
@@ -72,6 +72,10 @@ def test_a_pause_on_a_fine_clock_is_kept(clip: Clip, tmp_path: Path, suffix: str
 def test_times_on_a_fine_clock_are_exact_where_they_can_be(clip: Clip, tmp_path: Path) -> None:
     source = clip("in.nut", pts=[0, 600_000, 400 * 14_400_000], time_base=Fraction(1, 14_400_000))
     assert seconds(copy(source, tmp_path / "out.mp4").output) == seconds(source)
+    for rate in (Fraction(30_000, 1001), Fraction(24_000, 1001), Fraction(25)):
+        tick = CONTAINERS[".mp4"].tick(Fraction(1, rate.numerator * 1000), rate)
+        assert tick >= Fraction(1, 1_000_000)
+        assert (1 / rate / tick).denominator == 1
 
 
 def test_a_pause_that_mp4_cannot_hold_is_refused(clip: Clip, tmp_path: Path) -> None:

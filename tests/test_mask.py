@@ -231,6 +231,18 @@ def test_another_mask_paints_the_pieces_anew(
     assert np.array_equal(flat(planes(tmp_path / "out.mkv")), flat(planes(film)))
 
 
+def test_the_reverse_of_a_mask_paints_the_pieces_anew(
+    clip: Clip, tmp_path: Path, stylizer: Stylizer
+) -> None:
+    film, mask = clip(pts=range(60)), tmp_path / "mask.png"
+    Image.new("L", SIZE, 255).save(mask)
+    stops = iter([False] * 40 + [True] * 1000)
+    how = {"mask": mask, "segment_seconds": 1}
+    painted(film, tmp_path / "out.mkv", stylizer, interrupted=lambda: next(stops), **how)
+    painted(film, tmp_path / "out.mkv", stylizer, invert_mask=True, **how)
+    assert np.array_equal(flat(planes(tmp_path / "out.mkv")), flat(planes(film)))
+
+
 def test_numbered_masks_come_at_the_videos_rate(
     clip: Clip, tmp_path: Path, stylizer: Stylizer
 ) -> None:
@@ -277,10 +289,10 @@ def test_a_mask_that_cannot_be_one_is_refused_in_a_line(
     make_clip(kept, pixels=half, size=SIZE)
     for mask, output, kind, message in (
         (wide, "out.mkv", UsageError, r"96x32 is not the shape of .*, 96x64; a mask lies"),
+        (tmp_path, "out.mkv", UsageError, "a mask is a file, or numbered pictures: .*05d.png"),
         (tmp_path / "none.png", "out.mkv", MediaError, "no such file"),
         (right, "mask.mkv", UsageError, "would overwrite the input"),
         (3, "out.mkv", UsageError, "mask is 3; give the name of a file"),
-        (tmp_path, "out.mkv", MediaError, r"is a folder; .* numbered pictures as frame_%05d\.png"),
         (sound, "out.mkv", MediaError, r"holds no video .*\(it has: audio\)"),
         (kept, "out.mkv", UsageError, "would overwrite the input"),
     ):

@@ -329,6 +329,16 @@ def test_sound_that_is_transcoded_keeps_its_channels(
         assert sound.codec_context.layout.name == becomes
 
 
+@pytest.mark.parametrize("name", ["in.avi", "in.mkv"])
+def test_stereo_stays_stereo_where_the_file_does_not_say_it(tmp_path: Path, name: str) -> None:
+    clip, output = film(tmp_path / name, "pcm_s16le", ("stereo", 0.0)), tmp_path / "out.mp4"
+    with av.open(str(clip)) as container:
+        assert container.streams.audio[0].codec_context.layout.name == "2 channels"
+    copy(clip, output, EncodeOptions(audio="aac", preset="ultrafast"))
+    with av.open(str(output)) as container:
+        assert container.streams.audio[0].codec_context.layout.name == "stereo"
+
+
 def channels(path: Path) -> np.ndarray:
     """Samples (channels, time)."""
     with av.open(str(path)) as container:

@@ -210,7 +210,7 @@ def test_a_key_is_written_as_in_yaml() -> None:
         ((0, None), r"value is None; give a mixture, such as \{\"starry_night\": 1\}, or"),
         ((0, {"a": -1}), "weight of 'a' is -1"),
         ((0, {}), "must not all be 0"),
-        ((0, "a", "smoth"), "ease is 'smoth'; it must be one of hold, .*; did you mean 'smooth'"),
+        ((0, "a", "smoth"), "ease is 'smoth'; it must be one of hold, .*; did you mean smooth"),
         ((0, "a", 3), "ease is 3; it must be one of"),
         ((0, "a", [2, 0, 1, 1]), r"ease is \[2, 0, 1, 1\]; the first and third number must be"),
         ((0, "a", [0, 0, 1]), "four numbers or a function"),

@@ -157,23 +157,31 @@ def test_all_mistakes_are_listed_with_their_lines() -> None:
 
 def test_times_count_in_beats_of_the_tempo() -> None:
     items = keys("{at: 0b, mix: great_wave, ease: hold}", "{at: 1.5b, mix: starry_night}")
-    loop = "loop: {period: 4b}\n"
-    for tempo, first in (("120", 0), ("{bpm: 120, first_beat: 0.25s}", 0.25)):
-        timeline, warnings = parse(f"{items}{loop}tempo: {tempo}\n")
-        assert warnings == []
-        assert [key.seconds for key in timeline.mix.keyframes] == [first, first + 0.75]
-        assert timeline.loop == Loop(2.0)
-        assert timeline.look_at(first + 2.5).mix == {"great_wave": 1}
-        assert timeline.look_at(first + 2.75).mix == {"starry_night": 1}
+    timeline, warnings = parse(f"{items}tempo: {{bpm: 120, first_beat: 0.25s}}\n")
+    assert warnings == []
+    assert [key.seconds for key in timeline.mix.keyframes] == [0.25, 1]
+    timeline, warnings = parse(f"{items}loop: {{period: 4b}}\ntempo: 120\n")
+    assert warnings == []
+    assert timeline.loop == Loop(2.0)
+    assert timeline.look_at(2.5).mix == {"great_wave": 1}
+    assert timeline.look_at(2.75).mix == {"starry_night": 1}
+
+
+def test_a_loop_that_would_leave_the_beats_is_refused() -> None:
+    text = keys("{at: 0b, mix: great_wave}") + "loop: {period: 4b}\n"
+    with pytest.raises(TimelineError, match=r"t.yaml:4:7: a loop begins at 0 s"):
+        parse(f"{text}tempo: {{bpm: 120, first_beat: 0.25s}}\n")
 
 
 @pytest.mark.parametrize(
     ("tempo", "message"),
     [
         ("", "'2b' counts in beats; only a timeline with a tempo has them"),
-        ("tempo: fast\n", "tempo must be a number"),
-        ("tempo: 0\n", "tempo is 0; it must be from 1 to 1000"),
-        ("tempo: [120]\n", "tempo must be a number"),
+        ("tempo: fast\n", "bpm, beats a minute, must be a number"),
+        ("tempo: 0\n", "bpm, beats a minute, is 0; it must be from 1 to 1000"),
+        ("tempo: [120]\n", "bpm, beats a minute, must be a number"),
+        ("tempo: {bpm: {}}\n", "bpm, beats a minute, must be a number"),
+        ("tempo: {bpm: 120, first_beat: 1b}\n", "first_beat is 1b; write seconds, such as 0.35s"),
         ("tempo: {first_beat: 1s}\n", "tempo needs 'bpm', beats a minute"),
         ("tempo: {bpm: 120, first_beat: 2f}\n", "first_beat is 2f; write seconds, such as 0.35s"),
         ("tempo: {bpm: 120, first_beat: -2s}\n", "first_beat is -2s; write seconds"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from fractions import Fraction
 from typing import Any
 
@@ -96,10 +97,11 @@ def documents(draw: st.DrawFn) -> tuple[Any, bool]:
         keyframes.append(keyframe)
     document: dict[str, Any] = {"version": pick([1], [2, "one", "1", None]), "keyframes": keyframes}
     if has_tempo:
-        document["tempo"] = pick([128, {"bpm": 93.5}], [None, "120", [120], {}, 0, {"bpm": "x"}])
+        bad = [None, "120", [120], {}, 0, {"bpm": "x"}, {"bpm": {}}]
+        document["tempo"] = deepcopy(pick([128, {"bpm": 93.5}], bad))
         if isinstance(document["tempo"], dict) and draw(st.booleans()):
-            document["tempo"]["first_beat"] = pick(["0.4s", "00:01.25"], BAD_TIMES)
-    if draw(st.booleans()):
+            document["tempo"]["first_beat"] = pick(["0.4s", "1.s"], [*BAD_TIMES, "5f", "end", "1b"])
+    if draw(st.booleans()) and "first_beat" not in str(document):
         document["loop"] = {"period": pick(["8s", "50%"], BAD_TIMES)}
         if draw(st.booleans()):
             document["loop"]["mode"] = pick(["repeat", "bounce"], ["once", 1])

@@ -12,7 +12,7 @@ from videostyle.errors import UsageError
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message on an unknown word; "" if no known one is like it."""
-    close = get_close_matches(word, known, 1)
+    close = get_close_matches(word[:80], known, 1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

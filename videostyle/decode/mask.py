@@ -41,6 +41,8 @@ class Mask:
         """The mask in a file, for a video. Raises MediaError if it cannot be read, UsageError for
         sides of another ratio."""
         rate = video.frame_rate if is_sequence_input(path) else None
+        if path.is_dir():
+            raise UsageError(f"{path}: a mask is a file, or numbered pictures: {path / '%05d.png'}")
         info = probe(path, "pass", rate and Fraction(rate))
         ratio = Fraction(info.width * video.height, info.height * video.width)
         if not 1 - _SHAPE_SLACK <= ratio <= 1 / (1 - _SHAPE_SLACK):
@@ -79,9 +81,11 @@ class Mask:
             latest = upcoming = next(masks, None)
             if latest is None:
                 raise MediaError(f"{self.info.path}: has no frame at {start:.3f} s")
-            shown = None
+            shown, slack = None, NEAR
+            if self.info.pictures:  # one was made for each frame, whose times may be rounded
+                slack = max(NEAR, float(self.info.time_base) / 2)
             for frame in frames:
-                while upcoming and upcoming.seconds <= frame.seconds + NEAR:
+                while upcoming and upcoming.seconds <= frame.seconds + slack:
                     latest, shown, upcoming = upcoming, None, next(masks, None)
                 if shown is None:
                     shown = self._values(reformatter, latest)

@@ -40,6 +40,7 @@ from videostyle.timecode import parse_time
 SEQUENCE_FPS = Fraction(25)  # of numbered pictures, if nothing else is said; FFmpeg's too
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 _BEGINNING = 500  # packets in which a stream that moves shows a second frame
+_IN_FIELDS = ("h264", "mpeg2video")  # decoders that put two packets into a frame
 _MOST_BELIEVED = 500  # frames a second; more are counted before they are believed
 
 
@@ -106,7 +107,8 @@ def measure_duration(info: MediaInfo) -> float:
             if packet.pts is not None:
                 start = min(start, packet.pts)
                 end = max(end, packet.pts + (packet.duration or step))
-        may_be_fields = stream.codec_context.field_order != PROGRESSIVE
+        context = stream.codec_context
+        may_be_fields = context.name in _IN_FIELDS and context.field_order != PROGRESSIVE
     if start == math.inf:
         if may_be_fields:
             count = _count_frames(info)
@@ -238,7 +240,12 @@ def _main_video(container: InputContainer, path: Path) -> VideoStream:
     if len(videos) == 1:
         return videos[0]
     moving = _moving(path, videos)
-    return max(videos, key=lambda item: (item.index in moving, item.width * item.height))
+    is_broadcast = container.format.name == "mpegts"  # of programs, each with its own sound
+
+    def rank(item: VideoStream) -> tuple[bool, int]:
+        return item.index in moving, 0 if is_broadcast else item.width * item.height
+
+    return max(videos, key=rank)
 
 
 def _moving(path: Path, videos: list[VideoStream]) -> set[int]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import lru_cache
-from itertools import chain, dropwhile, islice, pairwise
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 
 import av
@@ -116,8 +116,18 @@ def _jumps_back(path: Path, index: int, size: int, changed_ns: int) -> bool:
         stream = container.streams[index]
         assert isinstance(stream, VideoStream)
         packets = read_packets(stream, DecodeReport())
-        stamps = [packet.dts for packet in packets if packet.dts is not None]
-    return any(after < before for before, after in pairwise(stamps))
+        return goes_back(packet.dts for packet in packets if packet.dts is not None)
+
+
+def goes_back(stamps: Iterable[int]) -> bool:
+    """Whether stamps begin anew on the way; a lone one that is wrong is none that others follow."""
+    latest = deque[int](maxlen=6)
+    for stamp in stamps:
+        latest.append(stamp)
+        before, after = list(latest)[:3], list(latest)[3:]
+        if len(after) == 3 and max(after) < min(before):
+            return True
+    return False
 
 
 def decode_stream(

@@ -53,23 +53,25 @@ class Container:
             return codec in ("h264", "hevc")
         return self.time_base is None
 
-    def tick(self, time_base: Fraction) -> Fraction:
-        """In what steps of seconds it is to count the times of a track that counts in
-        `time_base`."""
+    def tick(self, time_base: Fraction, rate: Fraction | None) -> Fraction:
+        """In what steps of seconds it is to count the times of a track that counts in `time_base`
+        and has so many frames a second."""
         if self.time_base:
             return self.time_base
         ticks = time_base.denominator
-        if self.name not in ("MP4", "MOV") or ticks <= _MOST_TICKS:
+        if self.name not in ("MP4", "MOV") or ticks <= _MOST_TICKS or time_base.numerator > 1:
             return time_base
-        fewest = math.ceil(ticks / _MOST_TICKS)
-        exact = (ticks // n for n in range(fewest, 10 * fewest) if ticks % n == 0)
-        return Fraction(1, next(exact, _MOST_TICKS))
+        coarser = range(math.ceil(ticks / _MOST_TICKS), ticks // _FEWEST_TICKS + 1)
+        exact = [n for n in coarser if ticks % n == 0]
+        of_frames = (n for n in exact if rate and ticks / rate % n == 0)
+        n = next(of_frames, exact[0] if exact else None)
+        return Fraction(n, ticks) if n else Fraction(1, _MOST_TICKS)
 
-    def longest_step(self, time_base: Fraction) -> float:
-        """How many seconds may lie between two frames of a track that counts in `time_base`."""
+    def longest_step(self, time_base: Fraction, rate: Fraction | None) -> float:
+        """How many seconds may lie between two frames of such a track."""
         if self.name not in ("MP4", "MOV"):
             return math.inf
-        return _LONGEST_STEP / max(_FEWEST_TICKS, self.tick(time_base).denominator)
+        return _LONGEST_STEP / max(_FEWEST_TICKS, self.tick(time_base, rate).denominator)
 
 
 class Clock:

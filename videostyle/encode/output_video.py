@@ -69,9 +69,9 @@ class OutputVideo:
         stream = container.add_stream(plan.codec, rate=rate, options=plan.encoder_options())
         assert isinstance(stream, VideoStream)
         plan.configure(stream.codec_context, info)
-        self._longest_step = plan.container.longest_step(info.time_base)
+        self._longest_step = plan.container.longest_step(info.time_base, info.frame_rate)
         if source:
-            stream.time_base = plan.container.tick(info.time_base)
+            stream.time_base = plan.container.tick(info.time_base, info.frame_rate)
             if plan.codec_tag:
                 stream.codec_context.codec_tag = plan.codec_tag
             original = source.streams[info.stream_index]
@@ -214,7 +214,8 @@ def _lost_notes(
     name = plan.container.name
     if plan.container.time_base is None:
         held = held_tags(tags, name.lower())
-        if lost := [key for key in tags if key.lower() not in {*held, "timecode"}]:
+        said = {key for key, text in tags.items() if text and not text.startswith("1970-01-01")}
+        if lost := [key for key in tags if key in said and key.lower() not in {*held, "timecode"}]:
             yield f"tags left out ({', '.join(lost)}): {name} has no place for them"
         return
     if chapters:

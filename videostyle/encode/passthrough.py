@@ -70,7 +70,16 @@ _DONE = {
     "leave out": "left out",
 }
 # What FFmpeg takes sound without a layout for, by channels.
-_GUESSED_LAYOUTS = {1: "mono", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_GUESSED_LAYOUTS = {
+    1: "mono",
+    2: "stereo",
+    3: "2.1",
+    4: "4.0",
+    5: "5.0",
+    6: "5.1",
+    7: "6.1",
+    8: "7.1",
+}
 # Those that come back as they went in: FFmpeg's Opus swaps the channels of others, its AAC loses
 # which is which.
 _LAYOUTS = {
@@ -387,7 +396,7 @@ class Passthrough:
         assert isinstance(target, AudioStream)
         channels, layout = context.layout.nb_channels, context.layout.name
         wanted = layout.replace("(side)", "")
-        if layout == f"{channels} channels":
+        if layout == f"{channels} channels" or channels <= 2:
             wanted = _GUESSED_LAYOUTS.get(channels, layout)
         taken = wanted
         if wanted not in _LAYOUTS[encoder]:

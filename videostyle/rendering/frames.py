@@ -45,10 +45,10 @@ def paint_frames(
     if not isinstance(frames, Iterable):
         raise UsageError(f"frames is {frames!r}; give a list of them, or a generator")
     stylizer = stylizer or Stylizer(load_model())
-    names = stylizer.model.card.style_names
+    card = stylizer.model.card
     rate = parse_fps(fps)
     if isinstance(timeline, str | Path):
-        timeline = timeline_file(timeline, names)
+        timeline = timeline_file(timeline, card)
     if not isinstance(timeline, TimelineDocument | Timeline | Look):
         raise UsageError(f"timeline is {timeline!r}; give a file, a timeline or a Look")
     seconds = float(len(frames) / rate) if isinstance(frames, Sized) else None
@@ -58,7 +58,7 @@ def paint_frames(
         Path("frames"), False, 0, 1, 1, "rgb24", RGB,
         time_base=1 / rate, duration_seconds=seconds, frame_rate=rate,
     )  # fmt: skip
-    looks, _ = timeline_for(info, timeline, names)
+    looks, _ = timeline_for(info, timeline, card)
     stylizer.check(looks.style_names)
     converter = ColorConverter(info, "rgb24", RGB)
     painted = stylize(_numbered(frames, rate), stylizer, looks, converter, stabilize=stabilize)

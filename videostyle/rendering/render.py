@@ -300,7 +300,7 @@ def _resolve(info: MediaInfo, name: str, time: Time) -> float:
 def timeline_for(
     info: MediaInfo,
     timeline: str | Path | TimelineDocument | Timeline | Look,
-    style_names: Iterable[str],
+    card: ModelCard,
 ) -> tuple[Timeline, list[str]]:
     """Settle every time of a timeline for one input, with warnings. A picture is a video of
     length 0."""
@@ -311,7 +311,7 @@ def timeline_for(
         moments = {key.seconds for track in tracks for key in track.keyframes}
         return timeline, _warn_of_one_moment(info, len(moments))
     if not isinstance(timeline, TimelineDocument):
-        timeline = timeline_file(timeline, style_names)
+        timeline = timeline_file(timeline, card)
     duration = info.duration_seconds
     if duration is None and timeline.needs_duration:
         duration = measure_duration(info)
@@ -319,13 +319,13 @@ def timeline_for(
     return looks, warnings + _warn_of_one_moment(info, len({key.at for key in timeline.keys}))
 
 
-def timeline_file(name: str | Path, style_names: Iterable[str]) -> TimelineDocument:
+def timeline_file(name: str | Path, card: ModelCard) -> TimelineDocument:
     """Read a timeline. Raises UsageError, also for what may be meant as a style, TimelineError."""
     if STYLE_NAME.fullmatch(str(name).lower()) and not Path(name).exists():
         raise UsageError(
             f'{name}: no such timeline; for one style throughout give Look({{"{name}": 1}})'
         )
-    return read_timeline(name, tuple(style_names))
+    return read_timeline(name, card)
 
 
 def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:
@@ -425,7 +425,7 @@ def _settle(
     where = None if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
     info, cut = cut_for(info if max_size is None else info.fitted(max_size), times)
     plan = plan_output(info, output, options, where.info.path if where else None)
-    looks, warnings = timeline_for(info, timeline, card.style_names)
+    looks, warnings = timeline_for(info, timeline, card)
     for warning in warnings:
         on_warning(warning)
     if unknown := card.unknown_style(looks.style_names):

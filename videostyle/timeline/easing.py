@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from numbers import Real
 
+from videostyle.checks import did_you_mean
 from videostyle.errors import UsageError
+from videostyle.look import as_float
 
 Easing = Callable[[float], float]
 
@@ -62,6 +63,9 @@ def _bernstein(t: float, a: float, b: float) -> float:
     return 3 * (1 - t) ** 2 * t * a + 3 * (1 - t) * t**2 * b + t**3
 
 
+# Far past any curve one can see, and far from overflow.
+MAX_EASE = 1000.0
+
 EASINGS: Mapping[str, Easing] = {
     "hold": hold,
     "linear": linear,
@@ -83,12 +87,14 @@ def easing(ease: str | Sequence[float] | Easing) -> Easing:
     if callable(ease):
         return ease
     if isinstance(ease, Sequence) and len(ease) == 4 and all(isinstance(x, Real) for x in ease):
+        numbers = [as_float(x) for x in ease]
         try:
-            return CubicBezier(*map(float, ease))
+            if not all(abs(number) <= MAX_EASE for number in numbers):
+                raise ValueError(f"its numbers go from {-MAX_EASE:g} to {MAX_EASE:g}")
+            return CubicBezier(*numbers)
         except ValueError as error:
-            raise UsageError(f"ease is {ease!r}; {error}") from error
-    close = get_close_matches(ease[:80], EASINGS, 1) if isinstance(ease, str) else ()
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"ease is {ease!r:.80}; {error}") from error
+    hint = did_you_mean(ease, EASINGS) if isinstance(ease, str) else ""
     names = ", ".join(EASINGS)
     raise UsageError(
         f"ease is {ease!r:.80}; it must be one of {names}, four numbers or a function{hint}"

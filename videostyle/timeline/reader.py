@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from videostyle.checks import did_you_mean
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
 from videostyle.timecode import Tempo, Time, parse_time
 from videostyle.timeline.document import VERSION, ReadKey, TimelineDocument
-from videostyle.timeline.easing import EASINGS, CubicBezier, Easing
+from videostyle.timeline.easing import EASINGS, MAX_EASE, CubicBezier, Easing
 from videostyle.timeline.mistakes import Mistakes, Place
 from videostyle.timeline.timeline import TRACKS, Mixture
 
@@ -34,14 +34,14 @@ MAX_BYTES = 16 << 20
 
 MAX_DEPTH = 16
 
-# Far past any curve one can see, and far from overflow.
-MAX_EASE = 1000.0
-
 DOCUMENT_KEYS = ("version", "tempo", "keyframes", "loop")
 
 TEMPO_KEYS = ("bpm", "first_beat")
 
 BPM = (1, 1000)
+
+# A time in seconds from the start; [0-9], because some engines' \d is any digit.
+SECONDS = r"([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})s"
 
 KEYFRAME_KEYS = ("at", *TRACKS, "ease")
 
@@ -211,16 +211,18 @@ class _Reader:
 
     def read_tempo(self, node: yaml.Node) -> Tempo:
         """Of a mistake, some tempo, so that times in beats are no further mistakes."""
-        first = None
+        fields = {"bpm": node}
         if isinstance(node, yaml.MappingNode):
             fields = self.mapping(node, TEMPO_KEYS, "tempo", {"bpm": "beats a minute"})
-            if at := fields.get("first_beat"):
-                first = self.time(at)
-                if first and (first.needs_duration or first.needs_rate):
-                    self.wrong(at, f"first_beat is {first}; write seconds, such as 0.35s")
-            node = fields.get("bpm", node)
-        bpm = None if isinstance(node, yaml.MappingNode) else self.number(node, "tempo", *BPM)
-        return Tempo(60 / Fraction(bpm or 60), first.seconds if first else Fraction(0))
+        bpm = self.number(fields["bpm"], "bpm, beats a minute,", *BPM) if "bpm" in fields else None
+        first = Fraction(0)
+        if at := fields.get("first_beat"):
+            text = self.text(at) or ""
+            if re.fullmatch(SECONDS, text):
+                first = parse_time(text).seconds
+            else:
+                self.wrong(at, f"first_beat is {text or 'no time'}; write seconds, such as 0.35s")
+        return Tempo(60 / Fraction(bpm or 60), first)
 
     def keyframes(self, node: yaml.Node) -> list[ReadKey]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
@@ -260,7 +262,7 @@ class _Reader:
             elif name.partition(":")[0] in known:
                 self.wrong(key, f"unknown key {name!r}; a colon needs a space after it")
             else:
-                hint = _did_you_mean(name, known) or f" (have: {', '.join(known)})"
+                hint = did_you_mean(name, known) or f" (have: {', '.join(known)})"
                 self.wrong(key, f"unknown key {name!r}{hint}")
         # A key that is missing beside an unknown one is most likely the same mistake.
         if len(self.mistakes.found) == before:
@@ -360,7 +362,7 @@ class _Reader:
             self.wrong(node, "a curve is written [x1, y1, x2, y2], without cubic-bezier")
             return None
         plain = re.sub("_|(?<=[a-z])(?=[A-Z])", "-", text or "").lower()
-        hint = _did_you_mean({"step-end": "hold"}.get(plain, plain), names)
+        hint = did_you_mean({"step-end": "hold"}.get(plain, plain), names)
         self.wrong(node, f"ease must be one of {', '.join(names)} or four numbers{hint}")
         return None
 
@@ -368,6 +370,12 @@ class _Reader:
         fields = self.mapping(node, LOOP_KEYS, "loop", {"period": "a time such as 8s"})
         beat = Tempo(self.tempo.beat) if self.tempo else None  # a length, from no beat on
         time = self.time(fields["period"], beat) if "period" in fields else None
+        if self.tempo and self.tempo.first:
+            self.wrong(
+                node,
+                "a loop begins at 0 s, so its rounds would leave the beats after first_beat; leave "
+                "one of the two out",
+            )
         mode = self.text(fields["mode"]) if "mode" in fields else LOOP_MODES[0]
         if mode not in LOOP_MODES:
             self.wrong(fields["mode"], f"mode must be {' or '.join(LOOP_MODES)}")
@@ -387,8 +395,3 @@ class _Reader:
 
 def _place(node: yaml.Node | yaml.Event) -> Place:
     return Place(node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name[:80], known, 1)
-    return f"; did you mean {close[0]}?" if close else ""

@@ -12,8 +12,8 @@ from typing import Any
 from videostyle.look import ORIGINAL, SCALARS
 from videostyle.timecode import FORMS
 from videostyle.timeline.document import VERSION
-from videostyle.timeline.easing import EASINGS
-from videostyle.timeline.reader import BPM, LOOP_MODES, MAX_EASE
+from videostyle.timeline.easing import EASINGS, MAX_EASE
+from videostyle.timeline.reader import BPM, LOOP_MODES, SECONDS
 from videostyle.timeline.timeline import TRACKS
 
 # Every form `parse_time` reads and nothing else; [0-9], because some engines' \d is any digit.
@@ -61,8 +61,8 @@ def timeline_schema(style_names: Sequence[str]) -> dict[str, Any]:
         "period": _time(),
         "mode": {"enum": list(LOOP_MODES), "default": LOOP_MODES[0]},
     }
-    bpm = _number(*BPM)
-    tempo = _object(_told({"bpm": bpm, "first_beat": _time()}), ["bpm"])
+    bpm, first = _number(*BPM), {"type": "string", "pattern": f"^{SECONDS}$"}
+    tempo = _object(_told({"bpm": bpm, "first_beat": first}), ["bpm"])
     document = {
         "version": {"const": VERSION},
         "tempo": {"anyOf": [bpm, tempo]},
@@ -107,7 +107,7 @@ def _number(low: float, high: float) -> dict[str, Any]:
 
 
 def _time() -> dict[str, Any]:
-    message = f"Not a time; write {FORMS}"
+    message = f"Not a time; write {FORMS}, or 16b where there is a tempo"
     return {"type": "string", "pattern": TIME_PATTERN, "patternErrorMessage": message}
 
 

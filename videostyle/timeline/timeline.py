@@ -24,7 +24,7 @@ Mixture = Mapping[str, float]
 TRACKS = ("mix", *SCALARS)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class Keyframe(Generic[T]):
     """One value of one track, at so many seconds from the first frame.
 
@@ -140,6 +140,12 @@ class Track(Generic[T]):
     def __repr__(self) -> str:
         return f"<Track of {_keys(self)}>"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Track) and self.keyframes == other.keyframes
+
+    def __hash__(self) -> int:
+        return hash(self.keyframes)
+
     def span(self, seconds: float) -> tuple[T, T, float]:
         """The values of the keys around a time, and the eased fraction between them.
 
@@ -170,7 +176,7 @@ class Track(Generic[T]):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timeline:
     """What every frame looks like. Tracks interpolate each on its own.
 

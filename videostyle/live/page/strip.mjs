@@ -45,7 +45,7 @@ function toYaml(edited) {
   }
   items.sort((a, b) => a.at - b.at);
   const { loop } = state.timeline ?? {};
-  const tail = loop ? [`loop: {period: ${loop.period}s, mode: ${loop.bounce ? "bounce" : "repeat"}}`] : [];
+  const tail = loop ? [`loop: {period: ${Number(loop.period.toFixed(9))}s, mode: ${loop.bounce ? "bounce" : "repeat"}}`] : [];
   return items.length ? ["version: 1", "keyframes:", ...items.map(({ text }) => text), ...tail, ""].join("\n") : "";
 }
 
