@@ -184,6 +184,15 @@ def test_keys_stay_what_they_are(page: Any) -> None:
     page.locator("#notice", has_text="the timeline uses it").wait_for()
 
 
+def test_a_loop_in_beats_is_edited_as_any_other(page: Any) -> None:
+    beats = "tempo: 97\nloop: {period: 4b}\n"
+    drop(page, "beats.yaml", (TWO_KEYS + beats).encode())
+    wait_for(lambda: state(page, "timeline") and state(page, "timeline.loop"))
+    page.locator(".lane.mix .key").first.press("ArrowRight")
+    wait_for(lambda: state(page, "timeline.tracks.mix")[0]["at"] == pytest.approx(1.04, abs=1e-3))
+    assert state(page, "timeline.loop.period") == pytest.approx(240 / 97)
+
+
 def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any) -> None:
     keys = TWO_KEYS + "  - {at: 4s, mix: the_scream}\n"
     drop(page, "three.yaml", keys.encode())
