@@ -1062,11 +1062,12 @@ def test_a_full_disk_is_one_line_and_leaves_no_part(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def full(_: Image.Image, path: Path) -> None:
-        path.write_bytes(b"half")
+    def full(path: Path, _: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     sheet = picture.with_name("sheet.png")
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 1
     said = capsys.readouterr().err.splitlines()

@@ -360,7 +360,10 @@ def test_what_the_machine_lacks_is_refused(small_model: Model, device: str, prec
     [
         ({"avx2"}, True, "int8"),
         ({"avx2"}, False, "fp32"),
-        ({"avx2", "avx512_bf16"}, True, "bf16"),
+        ({"avx2", "avx512_bf16", "AMD's"}, True, "bf16"),
+        ({"avx2", "avx512_bf16", "amx_bf16"}, True, "bf16"),
+        ({"avx2", "avx512_bf16"}, True, "int8"),
+        ({"avx2", "avx512_bf16"}, False, "fp32"),
         ({"neon"}, True, "fp32"),
     ],
 )
@@ -368,6 +371,7 @@ def test_the_precision_is_what_the_processor_is_fastest_in(
     monkeypatch: pytest.MonkeyPatch, instructions: set[str], package: bool, chosen: str
 ) -> None:
     monkeypatch.setattr("videostyle.device.cpu_has", instructions.__contains__)
+    monkeypatch.setattr("videostyle.device._is_amd", lambda: "AMD's" in instructions)
     monkeypatch.setattr("videostyle.device.find_spec", lambda name: package or None)
     assert choose_precision("auto", "cpu") == chosen
     assert choose_precision("auto", "cuda:0") == "fp16"

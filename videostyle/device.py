@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,9 +44,17 @@ def cpu_has(feature: str) -> bool:
     return feature in flags.split()
 
 
+@cache
+def _is_amd() -> bool:
+    with suppress(OSError):
+        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    return "AuthenticAMD" in platform.processor()  # Windows
+
+
 def cpu_has_bf16() -> bool:
-    """Whether this processor multiplies bf16 natively."""
-    return cpu_has("avx512_bf16") or cpu_has("amx_bf16")
+    """Whether this processor multiplies bf16 faster than fp32: with AMX, or AMD's AVX512-BF16.
+    Intel's has half the units of its fp32, so that twice the numbers take as long."""
+    return cpu_has("amx_bf16") or (cpu_has("avx512_bf16") and _is_amd())
 
 
 def best_float(device: str) -> str:
@@ -57,7 +66,7 @@ def best_float(device: str) -> str:
 
 def choose_precision(name: str, device: str) -> str:
     """Resolve auto: int8 where it is known to be faster, which is with OpenVINO on a CPU that has
-    AVX2 and no bf16; else `best_float`. Raises UsageError for what there is not."""
+    AVX2 and no `cpu_has_bf16`; else `best_float`. Raises UsageError for what there is not."""
     if name not in ("auto", *PRECISIONS, INT8):
         raise UsageError(f"precision {name!r}: use auto, {', '.join(PRECISIONS)} or {INT8}")
     openvino = device == "cpu" and find_spec("openvino")

@@ -131,14 +131,19 @@ def _pages(path: Path) -> int:
 
 def write_picture(picture: Image.Image, output: Path, icc_profile: bytes | None = None) -> None:
     """Write in the format the name ends with. Raises MediaError."""
-    suffix, encoded = output.suffix.lower(), io.BytesIO()
     try:
-        kind = Image.registered_extensions().get(suffix)
-        picture.save(encoded, kind, quality=_QUALITY.get(suffix, 75), icc_profile=icc_profile)
-        # Pillow itself takes half a JPEG or BMP on a full disk for a whole one.
-        output.write_bytes(encoded.getvalue())
+        output.write_bytes(encoded_picture(picture, output.suffix, icc_profile))
     except (OSError, ValueError) as error:  # ValueError: larger than the format can be
         raise MediaError(f"{output}: cannot be written: {error}") from error
+
+
+def encoded_picture(picture: Image.Image, suffix: str, icc_profile: bytes | None = None) -> bytes:
+    """The file of a picture, by the ending of its name: Pillow takes half a JPEG or BMP that it
+    writes to a full disk for a whole one. Raises OSError, ValueError."""
+    suffix, encoded = suffix.lower(), io.BytesIO()
+    kind = Image.registered_extensions().get(suffix)
+    picture.save(encoded, kind, quality=_QUALITY.get(suffix, 75), icc_profile=icc_profile)
+    return encoded.getvalue()
 
 
 def wide_profile(profile: bytes) -> str | None:

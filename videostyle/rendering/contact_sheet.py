@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from videostyle.decode.probe import probe
 from videostyle.decode.still import still
 from videostyle.look import Look
-from videostyle.media.picture import write_picture
+from videostyle.media.picture import encoded_picture
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.whole_file import written_whole
 
@@ -34,7 +34,7 @@ def draw_contact_sheet(output: Path, source: Path, stylizer: Stylizer) -> None:
         cells.append((pastiche, style.name, style.caption))
     sheet = _lay_out(cells, height)
     with written_whole(output) as part:
-        write_picture(sheet, part)
+        part.write_bytes(encoded_picture(sheet, output.suffix))
 
 
 def _lay_out(cells: list[tuple[Image.Image, str, str]], height: int) -> Image.Image:
