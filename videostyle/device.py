@@ -31,24 +31,27 @@ def cpu_has(feature: str) -> bool:
     """Whether this processor has an instruction set of x86, by Linux's name (avx2, avx512bw)."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return False
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:  # Windows, and a Mac of before 2020
+    if not (facts := _cpuinfo()):  # Windows, and a Mac of before 2020
         import torch
 
         return any(
             has and name.replace("_", "") == feature.replace("_", "")
             for name, has in torch.cpu.get_capabilities().items()
         )
-    flags = next((line for line in lines if line.startswith("flags")), "")
+    flags = next((line for line in facts.splitlines() if line.startswith("flags")), "")
     return feature in flags.split()
 
 
-@cache
 def _is_amd() -> bool:
+    return "AuthenticAMD" in (_cpuinfo() or platform.processor())  # which tells it on Windows
+
+
+@cache
+def _cpuinfo() -> str:
+    """What Linux tells of the processor; "" elsewhere."""
     with suppress(OSError):
-        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    return "AuthenticAMD" in platform.processor()  # Windows
+        return Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    return ""
 
 
 def cpu_has_bf16() -> bool:

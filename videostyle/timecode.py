@@ -121,7 +121,8 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
         raise ValueError(f"{text!r} has no unit; write {text}s for seconds or {text}f for frames")
     if _DROP_FRAME.fullmatch(body):
         raise ValueError(f"{text!r}: drop-frame timecode is not read; write seconds or frames")
-    raise ValueError(f"{text!r} is not a time; write {FORMS}")
+    forms = f"16b, {FORMS}" if tempo else FORMS
+    raise ValueError(f"{text!r} is not a time; write {forms}")
 
 
 def parse_part(start: str | float | None, end: str | float | None) -> dict[str, Time]:

@@ -43,7 +43,7 @@ class Mask:
         rate = video.frame_rate if is_sequence_input(path) else None
         if path.is_dir():
             raise UsageError(f"{path}: a mask is a file, or numbered pictures: {path / '%05d.png'}")
-        info = probe(path, "pass", rate and Fraction(rate))
+        info = probe(path, "pass", rate)
         ratio = Fraction(info.width * video.height, info.height * video.width)
         if not 1 - _SHAPE_SLACK <= ratio <= 1 / (1 - _SHAPE_SLACK):
             raise UsageError(

@@ -359,7 +359,7 @@ def _try(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> None:
     if plan.codec == "libsvtav1" and short < _SVT_LEAST:
         raise MediaError(
             f"{info.path}: {info.width}x{info.height} is too small for libsvtav1, which takes "
-            f"{_SVT_LEAST} pixels a side or more; choose another --codec, such as "
+            f"{_SVT_LEAST} pixels a side or more; choose another codec, such as "
             f"{plan.container.codecs[0]}"
         )
     if plan.codec == "libsvtav1" and short <= _SVT_STRIP[0] and long > _SVT_STRIP[1]:
