@@ -364,6 +364,7 @@ def test_a_knob_that_turns_on_as_a_recording_ends_does_not_leave_its_timeline(
     page.locator('input[data-style="the_kiss"]').click()
     turn(page, CC, 21, 0)
     page.keyboard.press("Escape")
+    slide(page, "starry_night", 0.5)  # beside it every turn is another mixture
     seek(page, 3.8)
     turning = """() => new Promise((done) => {
       let place = 0;
