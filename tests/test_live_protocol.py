@@ -289,7 +289,11 @@ def test_what_is_touched_in_an_overdub_changes_and_the_rest_of_the_timeline_stay
     tab.send({"type": "set", "loop": True})
     tab.until(lambda: "state" in tab.newest)
     assert tab.newest["state"]["follow"]
-    assert tab.pictures[-1]["mix"] != {"green": 1}
+    # Beyond all that was touched, where only the hand too late could bring green.
+    tab.pictures.clear()
+    tab.send({"type": "seek", "seconds": 9})
+    tab.until(lambda: bool(tab.pictures) and tab.pictures[-1]["seconds"] >= 9)
+    assert set(tab.pictures[-1]["mix"]) == {"blue"}
 
 
 def test_a_take_goes_on_where_the_last_one_ended(tab: Tab) -> None:
