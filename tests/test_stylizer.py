@@ -360,7 +360,8 @@ def test_what_the_machine_lacks_is_refused(small_model: Model, device: str, prec
     [
         ({"avx2"}, True, "int8"),
         ({"avx2"}, False, "fp32"),
-        ({"avx2", "avx512_bf16", "AMD's"}, True, "bf16"),
+        ({"avx2", "avx512_bf16", "AMD's"}, True, "int8"),
+        ({"avx2", "avx512_bf16", "AMD's"}, False, "bf16"),
         ({"avx2", "avx512_bf16", "amx_bf16"}, True, "bf16"),
         ({"avx2", "avx512_bf16"}, True, "int8"),
         ({"avx2", "avx512_bf16"}, False, "fp32"),

@@ -69,7 +69,7 @@ def best_float(device: str) -> str:
 
 def choose_precision(name: str, device: str) -> str:
     """Resolve auto: int8 where it is known to be faster, which is with OpenVINO on a CPU that has
-    AVX2 and no `cpu_has_bf16`; else `best_float`. Raises UsageError for what there is not."""
+    AVX2 and no AMX; else `best_float`. Raises UsageError for what there is not."""
     if name not in ("auto", *PRECISIONS, INT8):
         raise UsageError(f"precision {name!r}: use auto, {', '.join(PRECISIONS)} or {INT8}")
     openvino = device == "cpu" and find_spec("openvino")
@@ -77,7 +77,7 @@ def choose_precision(name: str, device: str) -> str:
         raise UsageError(f"precision {INT8}: needs the package openvino, and a CPU")
     if name != "auto":
         return name
-    if openvino and cpu_has("avx2") and not cpu_has_bf16():
+    if openvino and cpu_has("avx2") and not cpu_has("amx_bf16"):
         return INT8
     return best_float(device)
 
