@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ from videostyle.look import Look
 from videostyle.media.frame import Frame
 from videostyle.media.info import ColorSpec
 from videostyle.network.model import Model
+from videostyle.network.openvino_engine import OpenVinoEngine
 from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.reader import parse_timeline
 
 
 class Watched:
@@ -271,8 +274,8 @@ def test_what_was_in_work_when_the_recording_ended_is_not_left_for_the_next(
 ) -> None:
     player, offer = watched.player, Easel.offer
 
-    def end_the_recording(easel: Easel, frame: Frame, controls: Controls) -> None:
-        offer(easel, frame, controls)
+    def end_the_recording(easel: Easel, frame: Frame, controls: Controls, **motion: bool) -> None:
+        offer(easel, frame, controls, **motion)
         if frame.seconds >= 0.2 and player.controls.recording:
             player.update(recording=False, playing=False)
             player.take()
@@ -563,3 +566,82 @@ def test_a_preview_that_cannot_be_followed_gets_smaller(
 def height(picture: Picture) -> int:
     with Image.open(BytesIO(picture.jpeg)) as image:
         return image.height
+
+
+class _Compiler:
+    """Lets an engine compile a new size of frames only when `go` is set."""
+
+    def __init__(self, stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
+        if not isinstance(stylizer.engine, OpenVinoEngine):
+            pytest.skip("PyTorch compiles nothing")
+        self.go, self.waits = Event(), Event()
+        self.go.set()
+        monkeypatch.setattr(stylizer.engine, "_slots", OrderedDict())
+        self._compile = stylizer.engine._compile
+        monkeypatch.setattr(stylizer.engine, "_compile", self._when_told)
+
+    def _when_told(self, key: Any) -> Any:
+        if not self.go.is_set():
+            self.waits.set()
+        assert self.go.wait(60)
+        return self._compile(key)
+
+
+def _spied_sizes(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Of the frames that the player's own thread paints."""
+    sizes: list[tuple[int, ...]] = []
+    submit = stylizer.submit
+
+    def noted(frame: np.ndarray, mixture: Any) -> Any:
+        if current_thread().name == "player":
+            sizes.append(frame.shape[:2])
+        return submit(frame, mixture)
+
+    monkeypatch.setattr(stylizer, "submit", noted)
+    return sizes
+
+
+def test_a_stroke_that_is_not_ready_holds_no_moving_picture_up(
+    watched: Watched, tmp_path: Path, stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, compiler = watched.player, _Compiler(stylizer, monkeypatch)
+    player.open(make_clip(tmp_path / "film.mp4", pts=list(range(15)), size=(192, 128)))
+    player.update(look=Look({"red": 1}), playing=True, loop=True)
+    watched.until(lambda: len(watched.pictures) > 2)
+    sizes = _spied_sizes(stylizer, monkeypatch)
+    compiler.go.clear()
+    player.update(look=Look({"red": 1}, stroke=2))
+    assert compiler.waits.wait(60)
+    watched.until(lambda: watched.pictures[-1].look.stroke == 2)
+    watched.pictures.clear()
+    watched.until(lambda: len(watched.pictures) > 20)  # the next round as well
+    assert {picture.look.stroke for picture in watched.pictures} == {2}
+    assert set(sizes) == {(128, 192)}
+    compiler.go.set()
+    watched.until(lambda: sizes[-1] == (64, 96))
+    compiler.waits.clear()
+    compiler.go.clear()
+    player.update(look=Look({"red": 1}, stroke=1.1))  # nearer to what it began with
+    assert compiler.waits.wait(60)
+    watched.until(lambda: sizes[-1] == (128, 192))
+    compiler.go.set()
+    player.update(playing=False)
+    watched.until(lambda: watched.pictures[-1].as_rendered)
+    assert sizes[-1] == stylizer.working_size(128, 192, 1.1) != (128, 192)
+
+
+def test_a_slide_gets_the_stroke_that_was_not_ready_when_it_came(
+    watched: Watched, tmp_path: Path, stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player = watched.player
+    _Compiler(stylizer, monkeypatch)
+    clip = make_clip(tmp_path / "f.mp4", pts=[*range(20), 250], size=(192, 128))
+    keys = "{at: 0s, mix: red, stroke: 1, ease: hold}, {at: 19f, stroke: 2}"
+    text = f"version: 1\nkeyframes: [{keys}]\n"
+    timeline, _ = parse_timeline(text, ["red"]).resolve(None, Fraction(25))
+    player.open(clip)
+    sizes = _spied_sizes(stylizer, monkeypatch)
+    player.update(timeline=timeline, follow=True, playing=True)
+    watched.until(lambda: bool(sizes) and sizes[-1] == (64, 96))
+    watched.until(lambda: watched.pictures[-1].look.stroke == 2)
+    assert watched.pictures[-1].seconds < 1

@@ -9,7 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import av
@@ -19,6 +19,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from videostyle.live.controls import Controls
+from videostyle.live.ready_stroke import ReadyStroke
 from videostyle.look import Look
 from videostyle.media.color import RGB, ColorConverter, convert
 from videostyle.media.frame import Frame
@@ -64,7 +65,8 @@ class Easel:
 
     as_rendered: blend on the planes of yuv420p, as `render` does, instead of RGB, which saves two
     conversions. show_from: frames before that time, in seconds, are painted for the stabilizer
-    alone.
+    alone. strokes: what to paint in while the picture moves; None to paint in the look's own stroke
+    always.
     """
 
     def __init__(
@@ -75,9 +77,11 @@ class Easel:
         *,
         as_rendered: bool = False,
         show_from: float = -math.inf,
+        strokes: ReadyStroke | None = None,
     ) -> None:
         self.info, self._as_rendered, self._show_from = info, as_rendered, show_from
-        self._stylizer, self._on_picture = stylizer, on_picture
+        self._stylizer, self._on_picture, self._strokes = stylizer, on_picture, strokes
+        self.is_behind = False
         self._converter = ColorConverter(
             info, "yuv420p" if as_rendered else "rgb24", None if as_rendered else RGB
         )
@@ -92,12 +96,17 @@ class Easel:
         if len(self._pending) == min(self._stylizer.depth, IN_WORK):
             self.finish()
 
-    def offer(self, frame: Frame, controls: Controls) -> None:
-        """Begin to paint a frame in the controls' look. There must be room."""
+    def offer(self, frame: Frame, controls: Controls, *, in_motion: bool = False) -> None:
+        """Begin to paint a frame in the controls' look; but if another follows at once, in a stroke
+        that need not be waited for. There must be room."""
         if not self._pending:
             self._work_began = time.perf_counter()
-        look = controls.look_at(frame.seconds)
-        begun = paint(frame, self._stylizer, look, self._converter, self._stabilizer)
+        look = painted = controls.look_at(frame.seconds)
+        if in_motion and self._strokes:
+            size = frame.image.height, frame.image.width
+            painted = replace(look, stroke=self._strokes.nearest(*size, look.stroke))
+        self.is_behind = painted != look
+        begun = paint(frame, self._stylizer, painted, self._converter, self._stabilizer)
         self._pending.append(_Pending(begun, frame, look, controls, time.perf_counter()))
 
     @property

@@ -34,6 +34,7 @@ from videostyle.live.controls import Controls, Touched
 from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
 from videostyle.live.performance import Sample
 from videostyle.live.preview_size import LINES, PreviewSize
+from videostyle.live.ready_stroke import ReadyStroke
 from videostyle.look import ORIGINAL, Look
 from videostyle.media.color import RGB
 from videostyle.media.frame import Cut, Frame
@@ -89,6 +90,7 @@ class Player:
         self.stylizer = stylizer
         self._on_picture, self._on_end, self._on_failure = on_picture, on_end, on_failure
         self._on_resize = on_resize
+        self._strokes = ReadyStroke(stylizer)
         self._changed = Condition()
         self._controls = Controls()
         self._info: MediaInfo | None = None
@@ -216,6 +218,7 @@ class Player:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
+        self._strokes.close()
         for future, _ in self._jobs:
             future.cancel()
 
@@ -301,7 +304,7 @@ class Player:
     def _show(self, scene: int, info: MediaInfo, place: _Place) -> None:
         """Play and stand still from a place on, until another scene begins."""
         preview = _of_lines(info, self.lines)
-        easel = Easel(self.stylizer, preview, partial(self._hand_out, scene))
+        easel = self._easel(scene, preview)
         with ExitStack() as stack:
             cut = _from(info, place.seconds)
             # One before at least: where the video ends earlier, that is the last there is.
@@ -313,7 +316,8 @@ class Player:
             if shown is None:
                 raise MediaError(f"{info.path}: has no frames to show")
             if self._opened <= scene < self._scene and not self._closed:
-                self._offer(scene, easel, shown)  # a hand that goes on sees where it passes
+                # A hand that goes on sees where it passes.
+                self._offer(scene, easel, shown)
                 easel.drain()
             following: Frame | None = None
             while self._lasts(scene):
@@ -380,8 +384,8 @@ class Player:
                 self._wait(lambda: not self._plays(scene), wait)
             elif self._jobs:
                 self._run_job(easel)
-            elif self._is_news(shown):
-                self._offer(scene, easel, shown)
+            elif self._is_news(shown) or easel.is_behind:
+                self._offer(scene, easel, shown, at_rest=True)
             else:
                 self._wait_for_job_or(lambda: not self._plays(scene) or self._is_news(shown), wait)
         return self._plays(scene)
@@ -401,7 +405,7 @@ class Player:
                 break
             if self.controls != controls or self.stylizer.model is not model:
                 controls, model = self.controls, self.stylizer.model
-                self._offer(scene, easel, frame)
+                self._offer(scene, easel, frame, at_rest=True)
                 easel.drain()
                 is_settled = False
             changed = self._change_of(scene, controls, model)
@@ -454,7 +458,7 @@ class Player:
             pixels, seconds = newest
             if easel is None or (easel.info.height, easel.info.width) != pixels.shape[:2]:
                 info = _camera_info(*pixels.shape[:2])
-                easel = Easel(self.stylizer, info, partial(self._hand_out, scene))
+                easel = self._easel(scene, info)
                 self._preview.rest()
             image = av.VideoFrame.from_ndarray(pixels, "rgb24")
             self._offer(scene, easel, Frame(image, 0, None, seconds))
@@ -462,8 +466,13 @@ class Player:
         if easel:
             easel.drain()
 
-    def _offer(self, scene: int, easel: Easel, frame: Frame) -> None:
-        """Begin to paint a frame, and keep its look while recording."""
+    def _easel(self, scene: int, info: MediaInfo) -> Easel:
+        show = partial(self._hand_out, scene)
+        return Easel(self.stylizer, info, show, strokes=self._strokes)
+
+    def _offer(self, scene: int, easel: Easel, frame: Frame, *, at_rest: bool = False) -> None:
+        """Begin to paint a frame, and keep its look while recording. at_rest: no other follows
+        soon."""
         easel.make_room()
         with self._changed:
             controls = self._controls  # only now: the newest
@@ -473,7 +482,7 @@ class Player:
                 self._take.pop()  # it follows the hands while it stands
             if is_recording and (not self._take or frame.seconds > self._take[-1].seconds):
                 self._take.append(Sample(frame.seconds, controls.look_at(frame.seconds)))
-        easel.offer(frame, controls)
+        easel.offer(frame, controls, in_motion=not at_rest)
 
     def _keep_up(self, scene: int, easel: Easel) -> None:
         """Count a frame that is painted in motion, and go on in another size if that is better."""

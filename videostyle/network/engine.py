@@ -23,7 +23,8 @@ class Engine(Protocol):
     uint8, in which MIDDLE is 0 (`enlarger`). depth: so many frames of one size are in work at
     once; one more waits until the first of them is painted. arithmetic: what decides the last bit
     of a pastiche, in words; the number of threads does not. gpu: the number of the NVIDIA GPU it
-    paints on, None on a CPU.
+    paints on, None on a CPU. `is_ready` says whether frames of a shape (N, H, W, 3) are painted at
+    once, or first something is compiled for them.
     """
 
     arithmetic: str
@@ -38,6 +39,8 @@ class Engine(Protocol):
     def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]: ...
 
     def detail(self, luma: Pictures) -> Callable[[], Pictures]: ...
+
+    def is_ready(self, shape: tuple[int, ...]) -> bool: ...
 
 
 def make_engine(

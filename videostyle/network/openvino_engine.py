@@ -70,7 +70,7 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": threads,
         }
         self._slots: OrderedDict[_Key, cycle[_Slot]] = OrderedDict()
-        self._submitting = Lock()
+        self._submitting, self._compiling = Lock(), Lock()
         self.arithmetic = f"OpenVINO {float_format}" + self._in_bytes * f" with {INT8}"
         self.description = f"cpu, {self.arithmetic}, {threads} threads"
 
@@ -82,9 +82,14 @@ class OpenVinoEngine:
         detail = self._start((_ENLARGER, luma.shape), [luma_for(luma)])
         return lambda: detail_from(detail())
 
-    def _start(self, key: _Key, inputs: list[npt.NDArray[Any]]) -> Callable[[], Pictures]:
+    def is_ready(self, shape: tuple[int, ...]) -> bool:
         with self._submitting:
-            slot = next(self._compiled(key))
+            return (_NETWORK, shape) in self._slots
+
+    def _start(self, key: _Key, inputs: list[npt.NDArray[Any]]) -> Callable[[], Pictures]:
+        slots = self._compiled(key)
+        with self._submitting:
+            slot = next(slots)
             slot.request.wait()  # for a frame that was given up, or has not been asked for yet
             # Of its own: a frame that is painted over (`Stylizer.refine`) comes in between others.
             output = np.empty(slot.request.model_outputs[0].shape, np.uint8)
@@ -99,9 +104,25 @@ class OpenVinoEngine:
         return finish
 
     def _compiled(self, key: _Key) -> cycle[_Slot]:
-        if key in self._slots:
-            self._slots.move_to_end(key)
-            return self._slots[key]
+        """While one thread compiles, others go on painting frames of other sizes."""
+        if slots := self._kept(key):
+            return slots
+        with self._compiling:
+            slots = self._kept(key) or self._compile(key)
+            with self._submitting:
+                self._slots[key] = slots
+                alike = [each for each in self._slots if each[0] == key[0]]
+                while len(alike) > SIZES_KEPT and sum(map(_pixels, alike)) > PIXELS_KEPT:
+                    del self._slots[alike.pop(0)]
+        return slots
+
+    def _kept(self, key: _Key) -> cycle[_Slot] | None:
+        with self._submitting:
+            if key in self._slots:
+                self._slots.move_to_end(key)
+            return self._slots.get(key)
+
+    def _compile(self, key: _Key) -> cycle[_Slot]:
         kind, shape = key
         if kind == _ENLARGER:
             graph, streams = enlarger_graph(shape), self._streams
@@ -112,12 +133,7 @@ class OpenVinoEngine:
             streams = 1 if largest > LARGE_MAP else self._streams
         settings = {**self._settings, "NUM_STREAMS": streams}
         compiled = self._core.compile_model(graph, "CPU", settings)
-        slots = cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
-        self._slots[key] = slots
-        alike = [each for each in self._slots if each[0] == kind]
-        while len(alike) > SIZES_KEPT and sum(map(_pixels, alike)) > PIXELS_KEPT:
-            del self._slots[alike.pop(0)]
-        return slots
+        return cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
 
 
 def _pixels(key: _Key) -> int:

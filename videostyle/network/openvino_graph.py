@@ -83,7 +83,8 @@ def integer_convolution(op: Any, x: Node, weight: Numbers, stride: int, margin: 
     if margin:
         amounts = op.constant(np.array((0, 0, margin, margin), np.int64))
         x = op.pad(x, amounts, amounts, "reflect")
-    scale = np.abs(weight).max((1, 2, 3), keepdims=True) / np.float32(63)
+    largest = np.abs(weight).max((1, 2, 3), keepdims=True)
+    scale = np.where(largest, largest, 1) / np.float32(63)  # a channel may have no weights but 0
     integers = op.constant(np.rint(weight / scale).astype(np.int8))
     weights = op.multiply(op.convert(integers, "f32"), op.constant(scale))
     return op.convolution(x, weights, [stride] * 2, [0, 0], [0, 0], [1, 1])

@@ -111,6 +111,9 @@ class TorchEngine:
     def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
         return self._run(frames.shape, self.paint, [frames, rows])
 
+    def is_ready(self, shape: tuple[int, ...]) -> bool:
+        return True
+
     def detail(self, luma: Pictures) -> Callable[[], Pictures]:
         return self._run(("enlarger", luma.shape), self.enlarger.detail, [luma])
 

@@ -153,6 +153,12 @@ class Stylizer:
         painted_height, painted_width = (max(MIN_SIDE, side) for side in sides)
         return painted_height, painted_width
 
+    def is_ready(self, height: int, width: int, stroke: float) -> bool:
+        """Whether a frame of that size is painted in that stroke at once: for a new working size
+        an engine may compile the network first, in the time of some frames."""
+        size = self._padded_size(*self.working_size(height, width, stroke))
+        return self.engine.is_ready((1, *size, 3))
+
     def submit(self, frame: Picture, mixture: Mapping[str, float]) -> Callable[[], Picture]:
         """Begin to paint a frame (H, W, 3), with grain (`flatness`), at its own size; the function
         returned waits for the pastiche.
@@ -274,14 +280,17 @@ class Stylizer:
 
     def _padded(self, frame: Picture) -> Picture:
         """Reflect a frame past its right and lower border to sides the network takes."""
-        multiple = self.model.architecture.multiple
         height, width = frame.shape[:2]
-        bottom, right = (
-            max(MIN_SIDE, -(-side // multiple) * multiple) - side for side in (height, width)
-        )
-        if not (bottom or right):
+        lower, right = self._padded_size(height, width)
+        if (lower, right) == (height, width):
             return np.require(frame, requirements=["C", "W"])
-        return np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+        amounts = ((0, lower - height), (0, right - width), (0, 0))
+        return np.pad(frame, amounts, mode="reflect")
+
+    def _padded_size(self, height: int, width: int) -> tuple[int, int]:
+        multiple = self.model.architecture.multiple
+        height, width = (max(MIN_SIDE, -(-side // multiple) * multiple) for side in (height, width))
+        return height, width
 
 
 def check_frame(frame: Any) -> None:
