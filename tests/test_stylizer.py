@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
@@ -379,6 +380,18 @@ def test_the_precision_is_what_the_processor_is_fastest_in(
     for device in ("cuda:0", *(() if package else ("cpu",))):
         with pytest.raises(UsageError, match="int8: needs the package openvino"):
             choose_precision("int8", device)
+
+
+def test_a_stylizer_takes_other_styles_but_no_other_network(small_model: Model) -> None:
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32", threads=1)
+    frame, look = photo(64, 64), Look({"red": 1})
+    before = stylizer(frame, look)
+    stylizer.model = replace(small_model, styles=small_model.styles[::-1])
+    assert not np.array_equal(stylizer(frame, look), before)
+    same_shapes = {name: numbers / 2 for name, numbers in small_model.weights.items()}
+    for model in (replace(small_model, weights=same_shapes), "lean"):
+        with pytest.raises(UsageError, match="make another Stylizer"):
+            stylizer.model = model  # type: ignore[assignment]
 
 
 def test_a_stylizer_can_be_sent_to_another_process(small_model: Model) -> None:

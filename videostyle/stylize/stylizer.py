@@ -64,7 +64,7 @@ class Stylizer:
             if isinstance(threads, bool) or not (isinstance(threads, Integral) and threads > 0):
                 raise UsageError(f"threads is {threads!r}; it must be a whole number above 0")
             threads = int(threads)
-        self.model = model
+        self._model = model
         settings: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
         self.settings = settings
         self._engine, self._process = make_engine(model, **settings), os.getpid()
@@ -77,6 +77,18 @@ class Stylizer:
     def __reduce__(self) -> tuple[Callable[..., Stylizer], tuple[Model]]:
         # An engine is not copied; another process makes its own.
         return partial(Stylizer, **self.settings), (self.model,)
+
+    @property
+    def model(self) -> Model:
+        """The model it paints with. Another of the same weights may take its place, with other
+        styles; UsageError is raised for other weights, as the network is made ready but once."""
+        return self._model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        if not isinstance(model, Model) or model.weights is not self._model.weights:
+            raise UsageError("a Stylizer keeps its network; make another Stylizer for this model")
+        self._model = model
 
     @property
     def engine(self) -> Engine:
