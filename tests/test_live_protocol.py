@@ -296,6 +296,30 @@ def test_what_is_touched_in_an_overdub_changes_and_the_rest_of_the_timeline_stay
     assert set(tab.pictures[-1]["mix"]) == {"blue"}
 
 
+def test_keys_that_are_moved_stay_in_beats(tab: Tab) -> None:
+    tab.ask({"type": "open", "name": "half_a_minute.mp4"}, "source")
+    keys = "[{at: 0s, mix: red}, {at: 4b, mix: green}]"
+    text = f"version: 1\ntempo: {{bpm: 130, first_beat: 0.25s}}\nkeyframes: {keys}\n"
+    tab.send({"type": "timeline", "text": text, "keep_text": True})
+    tab.until(lambda: tab.newest["timeline"]["yaml"] == text)
+    assert tab.newest["timeline"]["tempo"] == {"bpm": 130, "first_beat": 0.25}
+    beats = [0.25 + 60 / 130 * number for number in (6, 7.5)]
+    moved = ", ".join(f"{{at: {beat:.4f}s, mix: blue}}" for beat in (0.1, *beats))
+    told = tab.ask({"type": "timeline", "text": f"version: 1\nkeyframes: [{moved}]\n"}, "timeline")
+    assert told["yaml"].splitlines()[1:] == [
+        "tempo: {bpm: 130, first_beat: 0.25s}",
+        "keyframes:",
+        *(f"  - {{at: {at}, mix: blue}}" for at in ("0.1s", "6b", "7.5b")),
+    ]
+    other = text.replace("130", "90")
+    assert (
+        tab.ask({"type": "timeline", "text": other, "keep_text": True}, "timeline")["yaml"] == other
+    )
+    plain = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
+    told = tab.ask({"type": "timeline", "text": plain, "keep_text": True}, "timeline")
+    assert told["tempo"] is None
+
+
 def test_a_take_goes_on_where_the_last_one_ended(tab: Tab) -> None:
     tab.ask({"type": "open", "name": "half_a_minute.mp4"}, "source")
     text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"

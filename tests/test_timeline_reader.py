@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, normalize_mixture
 from videostyle.network.model_card import read_model_card
+from videostyle.timecode import ON_BEAT, Tempo
 from videostyle.timeline import reader
 from videostyle.timeline.easing import EASINGS, CubicBezier
 from videostyle.timeline.reader import parse_timeline, read_timeline
@@ -416,6 +417,36 @@ def test_a_written_timeline_reads_back(a: list[int], b: list[int], data: st.Data
         assert twin.ease == key.ease
         assert dict(twin.value) == pytest.approx(dict(key.value))
     assert again.scalars["stroke"].keyframes == timeline.scalars["stroke"].keyframes
+
+
+tempos = st.builds(
+    Tempo,
+    st.floats(1, 1000).map(lambda bpm: 60 / Fraction(bpm)),
+    st.integers(0, 10**6).map(lambda micros: Fraction(micros, 10**6)),
+)
+
+
+@given(tempos, st.sets(st.integers(0, 10**5)), st.sets(st.integers(0, 10**7)), st.booleans())
+def test_a_timeline_with_a_tempo_is_written_in_beats(
+    tempo: Tempo, parts: set[int], micros: set[int], loops: bool
+) -> None:
+    on_beats = {float(tempo.first + Fraction(part, 24) * tempo.beat) for part in parts}
+    times = sorted({0.0, *on_beats, *(number / 1e6 for number in micros)})
+    mix = Track([Keyframe(seconds, "great_wave") for seconds in times])
+    loop = Loop(float(8 * tempo.beat)) if loops else None
+    text = dump_timeline(Timeline(mix, {}, loop), tempo)
+    document = parse_timeline(text, STYLES)
+    again, _ = document.resolve(None, None)
+    assert [key.seconds for key in again.mix.keyframes] == pytest.approx(times, abs=1.1e-4)
+    assert (loop and loop.period) == pytest.approx(again.loop and again.loop.period)
+    if loop and tempo.first:
+        assert document.tempo is None
+        return
+    assert document.tempo == tempo
+    assert loop is None or "period: 8b" in text
+    assert dump_timeline(again, tempo) == text
+    if not micros and not 0 < tempo.first <= ON_BEAT:
+        assert text.count("b, mix") >= len(on_beats)
 
 
 @given(st.sets(st.integers(1, 999), min_size=2, max_size=2))

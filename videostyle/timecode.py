@@ -20,6 +20,9 @@ FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
 # A frame so near a moment, in seconds, is there: containers round times to a millisecond, the first
 # frame's too, from which all count.
 NEAR = 0.00101
+# A time so near a beat, in seconds, is on it: where keys are dragged, times are rounded to as much.
+ON_BEAT = 1e-4
+BEAT_PARTS = 24  # quarters, eighths and triplets
 _NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%|b)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 _TIMECODE = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,4})", re.ASCII)
@@ -85,6 +88,14 @@ class Tempo:
 
     beat: Fraction
     first: Fraction = Fraction(0)
+
+    def beats_at(self, seconds: float) -> Fraction | None:
+        """The beat, or 24th of one, within ON_BEAT of a time; None if there is none, and before
+        beat 0."""
+        parts = round((Fraction(seconds) - self.first) / self.beat * BEAT_PARTS)
+        beats = Fraction(parts, BEAT_PARTS)
+        is_there = abs(self.first + beats * self.beat - Fraction(seconds)) <= ON_BEAT
+        return beats if is_there and beats >= 0 else None
 
 
 def parse_time(text: str, tempo: Tempo | None = None) -> Time:

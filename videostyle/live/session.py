@@ -37,7 +37,7 @@ from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.network.model import Model
 from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timecode import NEAR
+from videostyle.timecode import NEAR, Tempo
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.reader import parse_timeline
 from videostyle.timeline.timeline import TRACKS, Timeline, Track
@@ -89,6 +89,7 @@ class Session:
         self._tell = tell
         self._source = ""
         self._timeline: Timeline | None = None
+        self._tempo: Tempo | None = None
         self._yaml = ""
         self.warnings: Sequence[str] = ()
         self._files = [TimelineFile()]  # opened so far; undoing leads back to the one of before
@@ -327,7 +328,7 @@ class Session:
     def _open(self, message: Message) -> None:
         name = text(message, "name", 4000)
         self.player.open(None if name == CAMERA else self.library.find(name))
-        self._source, self._timeline, self._yaml = name, None, ""
+        self._source, self._timeline, self._tempo, self._yaml = name, None, None, ""
         self._begin_file()
         self._camera_began = time.perf_counter()
         for each in (self._source_message(), self._timeline_message(), self.state()):
@@ -483,7 +484,7 @@ class Session:
         self, message: Message, source: str, document: TimelineDocument | None
     ) -> None:
         if document is None:
-            self._timeline, self._yaml = None, ""
+            self._timeline, self._tempo, self._yaml = None, None, ""
             self._begin_file()
             self.player.update(timeline=None, follow=False)
             self._tell(self._timeline_message())
@@ -505,6 +506,8 @@ class Session:
             self._file = number
         elif "name" in message:  # of a file from elsewhere
             self._begin_file(text(message, "name", 1000))
+        if is_text or self._timeline is None:
+            self._tempo = document.tempo
         self._keep(timeline, source if is_text else None, warnings)
         if message.get("follow") is True:
             self.player.update(follow=True)
@@ -515,7 +518,7 @@ class Session:
     ) -> None:
         if yaml is None:
             timeline = from_start(timeline)
-            yaml = dump_timeline(timeline)
+            yaml = dump_timeline(timeline, self._tempo)
         self._timeline, self._yaml, self.warnings = timeline, yaml, warnings
         self.player.update(timeline=timeline)
         self._tell(self._timeline_message())
@@ -590,7 +593,7 @@ class Session:
         info = self.player.info
         length = info.duration_seconds if info else None
         duration = length or max(timeline.end_seconds, SHORTEST_STRIP_SECONDS)
-        view = describe_timeline(timeline, duration)
+        view = describe_timeline(timeline, duration, self._tempo)
         facts = {"yaml": self._yaml, "saved": self._is_saved, "warnings": self.warnings}
         return {"type": "timeline", **facts, **of, **view}
 

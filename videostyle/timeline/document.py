@@ -10,7 +10,7 @@ from numbers import Rational, Real
 from typing import Any
 
 from videostyle.errors import UsageError
-from videostyle.timecode import NEAR, Time, parse_rate
+from videostyle.timecode import NEAR, Tempo, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
 from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
@@ -30,11 +30,13 @@ class ReadKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TimelineDocument:
-    """A timeline that has been read; its times wait for the video's length and rate."""
+    """A timeline that has been read; its times wait for the video's length and rate. tempo: of the
+    times that count in beats, which have become seconds."""
 
     keys: tuple[ReadKey, ...]
     loop: tuple[Time, bool, Place] | None
     mistakes: Mistakes
+    tempo: Tempo | None = None
 
     def __repr__(self) -> str:
         count = len(self.keys)

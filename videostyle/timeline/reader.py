@@ -207,7 +207,7 @@ class _Reader:
         keys = self.keyframes(fields["keyframes"]) if "keyframes" in fields else []
         if not self.mistakes.found and not any("mix" in key.values for key in keys):
             self.wrong(root, "no keyframe has a 'mix'; at least one must")
-        return TimelineDocument(tuple(keys), loop, self.mistakes)
+        return TimelineDocument(tuple(keys), loop, self.mistakes, self.tempo)
 
     def read_tempo(self, node: yaml.Node) -> Tempo:
         """Of a mistake, some tempo, so that times in beats are no further mistakes."""
