@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from videostyle.cli import main
-from videostyle.cli.evaluate import _write
+from videostyle.cli.evaluate import write_report
 from videostyle.errors import MediaError, TrainingError
 from videostyle.evaluation.gatys import optimize
 from videostyle.evaluation.interpolation import is_monotone
@@ -360,7 +360,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Path, "write_text", full)
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(MediaError, match=r"report\.json: cannot be written \(No space"):
-        _write(kept[0], Spread(1, 0))
+        write_report(kept[0], Spread(1, 0))
     with pytest.raises(MediaError, match=r"plot\.png: cannot be written"):
         save_figure(Figure(), kept[1])
     monkeypatch.setattr(Image.Image, "save", lambda _, path, **__: full(path))
@@ -393,7 +393,7 @@ def test_a_link_to_a_report_stays_one(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link, report = tmp_path / "report.json", tmp_path / "elsewhere" / "today.json"
     link.symlink_to(report)
-    _write(link, Spread(1, 0))
+    write_report(link, Spread(1, 0))
     assert link.is_symlink()
     assert json.loads(report.read_text()) == {"mean": 1, "sd": 0}
 
@@ -410,7 +410,7 @@ def test_one_step_of_gatys_is_drawn_without_a_warning(tmp_path: Path) -> None:
 
 def test_numbers_that_json_does_not_have_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="not written, for a measure is not finite"):
-        _write(tmp_path / "report.json", Spread(float("nan"), 0))
+        write_report(tmp_path / "report.json", Spread(float("nan"), 0))
     assert not list(tmp_path.iterdir())
 
 
@@ -467,7 +467,7 @@ def test_too_little_memory_is_told_in_one_line(
     def grow(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("videostyle.cli.evaluate._ruler_and_photos", grow)
+    monkeypatch.setattr("videostyle.cli.evaluate_quality.ruler_and_photos", grow)
     model = f"--model={gallery / 'many.safetensors'}"
     assert main(["evaluate", "quality", model, *data(gallery, loss_network_file, "r.json")]) == 1
     assert capsys.readouterr().err == (
