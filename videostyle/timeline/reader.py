@@ -240,9 +240,9 @@ class _Reader:
         values: dict[str, Any] = {}
         if "mix" in fields:
             values["mix"] = self.mixture(fields["mix"])
-        for track, (low, high, _) in SCALARS.items():
+        for track, scalar in SCALARS.items():
             if track in fields:
-                values[track] = self.number(fields[track], track, low, high)
+                values[track] = self.number(fields[track], track, scalar.low, scalar.high)
         ease = self.ease(fields["ease"]) if "ease" in fields else EASINGS["linear"]
         if time is None or ease is None or len(self.mistakes.found) > before:
             return None

@@ -246,8 +246,8 @@ class Timeline:
         if self.loop:
             seconds = self.loop.fold(seconds)
         values = {
-            name: _between(*self.scalars[name].span(seconds), low, high)
-            for name, (low, high, _) in SCALARS.items()
+            name: _between(*self.scalars[name].span(seconds), scalar.low, scalar.high)
+            for name, scalar in SCALARS.items()
             if name in self.scalars
         }
         return Look(_mixed(*self.mix.span(seconds)), **values)
@@ -259,9 +259,9 @@ def _check_scalar(name: str, track: object) -> None:
         raise UsageError(f"a timeline has no track {name!r}; its scalars are {known}")
     if not isinstance(track, Track):
         raise UsageError(
-            f"{name} is {track!r:.80}; give Track([Keyframe(0.0, {SCALARS[name][2]})])"
+            f"{name} is {track!r:.80}; give Track([Keyframe(0.0, {SCALARS[name].default})])"
         )
-    low, high, _ = SCALARS[name]
+    low, high = SCALARS[name].low, SCALARS[name].high
     for keyframe in track.keyframes:
         if not low <= as_float(keyframe.value) <= high:
             raise UsageError(
