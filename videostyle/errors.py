@@ -40,6 +40,11 @@ SOME_FAILED = 3
 INTERRUPTED = 130
 
 
+def counted(count: int, noun: str) -> str:
+    """How messages count: 1 key, 2 keys."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def ran_out_of_memory(error: Exception) -> bool:
     """Whether an error says so; PyTorch and OpenVINO raise a RuntimeError for it."""
     words, text = ("alloc", "out of memory"), str(error).lower()

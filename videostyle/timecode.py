@@ -24,6 +24,11 @@ _NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%|b)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 _TIMECODE = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,4})", re.ASCII)
 _DROP_FRAME = re.compile(r"\d+([:;]\d+)*;\d+", re.ASCII)
+# By what a time lacks.
+_NEEDED = {
+    "duration": "the length of the video; write seconds, or give --duration",
+    "rate": "the frame rate; write seconds, or give --fps",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,13 @@ class Time:
     def needs_rate(self) -> bool:
         return self.frames != 0
 
+    def lacks(self, duration: float | None, rate: Fraction | None) -> str:
+        """Which of `resolve`'s two the time needs while it is unknown (None): "duration", "rate" or
+        "" for neither. A picture, whose duration is 0, needs no rate."""
+        if self.needs_duration and duration is None:
+            return "duration"
+        return "rate" if self.needs_rate and not rate and duration != 0 else ""
+
     def resolve(
         self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
     ) -> float:
@@ -57,12 +69,8 @@ class Time:
         In a picture, whose duration is 0, every frame is at 0. Raises UsageError when the time
         needs one of them and it is unknown (None), or is one that the rate does not have.
         """
-        if self.needs_duration and duration is None:
-            raise UsageError(
-                f"{self} needs the length of the video; write seconds, or give --duration"
-            )
-        if self.needs_rate and not rate and duration != 0:
-            raise UsageError(f"{self} needs the frame rate; write seconds, or give --fps")
+        if lack := self.lacks(duration, rate):
+            raise UsageError(f"{self} needs {_NEEDED[lack]}")
         if self.is_timecode and rate and self.frames >= math.ceil(rate):
             last = math.ceil(rate) - 1
             raise UsageError(f"{self}: frames go to {last} at {float(rate):.5g} frames a second")

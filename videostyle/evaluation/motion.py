@@ -22,10 +22,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videostyle.errors import TrainingError
+from videostyle.media.color import Picture
 from videostyle.training.dataset import open_picture, to_pixels
 from videostyle.training.warp import flow_grid, inside, warp
 
-Picture = npt.NDArray[np.uint8]
 # What the frames of a made sequence do, per frame: pixels of pan, shares of zoom, degrees of
 # rotation, gain and offset of light, standard deviation of noise in [0, 1] RGB. Each but `light`
 # also carries the noise of a camera.

@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from videostyle.media.color import Picture
 from videostyle.media.frame import Part
 
-Picture = npt.NDArray[np.uint8]
 Weights = npt.NDArray[np.float32]
 Green = TypeVar("Green")
 Cells = TypeVar("Cells")

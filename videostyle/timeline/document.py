@@ -9,13 +9,18 @@ from fractions import Fraction
 from numbers import Rational, Real
 from typing import Any
 
-from videostyle.errors import UsageError
+from videostyle.errors import UsageError, counted
 from videostyle.timecode import NEAR, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
 from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
 
 VERSION = 1
+# By what a time lacks; the words of a `Time` of its own name the command line's options.
+_NEEDED = {
+    "duration": "the video's length; write seconds, or give the duration",
+    "rate": "the frame rate; write seconds, or give the rate",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,7 @@ class TimelineDocument:
     mistakes: Mistakes
 
     def __repr__(self) -> str:
-        count = len(self.keys)
-        return f"<TimelineDocument {self.mistakes.name!r:.80}, {count} key{'s' * (count > 1)}>"
+        return f"<TimelineDocument {self.mistakes.name!r:.80}, {counted(len(self.keys), 'key')}>"
 
     @property
     def needs_duration(self) -> bool:
@@ -146,11 +150,8 @@ def _settle(
     report: Mistakes,
     tick: Fraction | None = None,
 ) -> float | None:
-    if time.needs_duration and duration is None:
-        report.add(place, f"{time} needs the video's length; write seconds, or give the duration")
-        return None
-    if time.needs_rate and not rate and duration != 0:
-        report.add(place, f"{time} needs the frame rate; write seconds, or give the rate")
+    if lack := time.lacks(duration, rate):
+        report.add(place, f"{time} needs {_NEEDED[lack]}")
         return None
     try:
         return time.resolve(duration, rate, tick)

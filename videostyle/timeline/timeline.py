@@ -14,7 +14,7 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any, Generic, TypeVar, overload
 
-from videostyle.errors import UsageError
+from videostyle.errors import UsageError, counted
 from videostyle.look import ORIGINAL, SCALARS, Look, as_float, fixed_mixture, normalize_mixture
 from videostyle.timecode import NEAR
 from videostyle.timeline.easing import Easing, easing, linear, name_of
@@ -271,8 +271,8 @@ def _check_scalar(name: str, track: object) -> None:
 
 
 def _keys(track: Track[Any]) -> str:
-    count, end = len(track.keyframes), track.keyframes[-1].seconds
-    return f"{count} key{'s' * (count > 1)} up to {end:g} s"
+    keys = track.keyframes
+    return f"{counted(len(keys), 'key')} up to {keys[-1].seconds:g} s"
 
 
 def _between(before: float, after: float, fraction: float, low: float, high: float) -> float:

@@ -13,6 +13,7 @@ import yaml
 from videostyle.checks import did_you_mean
 from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network.architecture import ARCHITECTURES
+from videostyle.training.defaults import PAINTING_SIZE
 from videostyle.training.loss_network import MAX_SIZE, MIN_SIZE
 from videostyle.whole_file import part_path
 
@@ -60,7 +61,7 @@ class PaintingConfig:
         strokes. weight: of its style loss against the other paintings'.
     """
 
-    size: int = 448
+    size: int = PAINTING_SIZE
     weight: float = 1.0
 
 
