@@ -8,6 +8,8 @@ VideoStyleError            1  the run failed
 └── TrainingError          1  a training configuration or its data
 """
 
+import re
+
 
 class VideoStyleError(Exception):
     """Base of all errors with a message meant for the user: what, where, what to do."""
@@ -45,7 +47,18 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+# CUDA; PyTorch on Windows; C++, and so OpenVINO; cuDNN and cuBLAS; PyTorch, OpenVINO and Linux.
+_NO_MEMORY = re.compile(
+    r"out[ _]of[ _]memory|not enough memory|bad[ _]alloc|alloc(ation)?_failed"
+    r"|(can't|cannot|could not|failed to) allocate (memory|\d+ bytes)",
+    re.IGNORECASE,
+)
+
+
 def ran_out_of_memory(error: Exception) -> bool:
-    """Whether an error says so; PyTorch and OpenVINO raise a RuntimeError for it."""
-    words, text = ("alloc", "out of memory"), str(error).lower()
-    return isinstance(error, MemoryError) or any(word in text for word in words)
+    """Whether an error says that memory, of the machine or of a GPU, does not suffice.
+
+    numpy and PyAV raise a MemoryError; PyTorch and OpenVINO a RuntimeError, told by its words from
+    one of an allocator that is set up wrongly or of registers that cannot be allocated.
+    """
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
