@@ -18,23 +18,27 @@ class VideoStyleError(Exception):
 
 
 class UsageError(VideoStyleError):
+    """Options or arguments that contradict each other or name what does not exist."""
+
     exit_code = 2
 
 
 class TimelineError(VideoStyleError):
+    """A timeline that cannot be read: a line for each mistake, from file:line:column on."""
+
     exit_code = 2
 
 
 class ModelError(VideoStyleError):
-    pass
+    """A model file that cannot be read or written, or a style it does not have."""
 
 
 class MediaError(VideoStyleError):
-    pass
+    """A picture or video that cannot be read or written."""
 
 
 class TrainingError(VideoStyleError):
-    pass
+    """A training configuration, its data, or a run that cannot go on."""
 
 
 # The other exit codes of the command line.

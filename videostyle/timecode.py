@@ -45,10 +45,12 @@ class Time:
 
     @property
     def needs_duration(self) -> bool:
+        """Whether it counts from the end or in percent."""
         return self.from_end or self.percent != 0
 
     @property
     def needs_rate(self) -> bool:
+        """Whether it counts in frames."""
         return self.frames != 0
 
     def lacks(self, duration: float | None, rate: Fraction | None) -> str:

@@ -39,6 +39,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
+        """Say the mistake, with what was meant where that can be told, and end with exit code 2."""
         if option := re.fullmatch(r"argument (?:.*/)?(\S+): expected one argument", message):
             message += f"; write {option[1]}=VALUE for one that begins with -"
         if "required" in message:  # perhaps it is there, misspelt
@@ -51,6 +52,7 @@ class Parser(argparse.ArgumentParser):
         sys.exit(UsageError.exit_code)
 
     def parse_known_args(self, *arguments: Any, **settings: Any) -> Any:
+        """As argparse's, but an unknown word is a mistake in this command, not in the outer one."""
         self._words = arguments[0] if arguments else ()
         found, unknown = super().parse_known_args(*arguments, **settings)
         if unknown:

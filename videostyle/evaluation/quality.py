@@ -55,6 +55,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
+        """Of one number or more."""
         return cls(fmean(values), stdev(values) if len(values) > 1 else 0.0)
 
 

@@ -106,6 +106,7 @@ class Throughput:
         return self.floor.conv_ms * self.rates["network at full size"].median / 1000
 
     def to_dict(self) -> dict[str, Any]:
+        """What was measured and what follows from it, for JSON."""
         derived = {"shared_ms": self.shared_ms, "network_share": self.network_share}
         return {**asdict(self), **derived}
 

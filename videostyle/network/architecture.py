@@ -175,6 +175,7 @@ class Architecture:
         return reach + self.multiple
 
     def to_dict(self) -> dict[str, Any]:
+        """Every field by name, for a model's card."""
         return asdict(self)
 
     @classmethod

@@ -102,6 +102,7 @@ class TrainConfig:
     sample_every: int = 500
 
     def to_dict(self) -> dict[str, Any]:
+        """Every number of the run, for a model's recipe."""
         return asdict(self)
 
 

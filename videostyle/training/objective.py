@@ -82,6 +82,7 @@ class Objective:
 
     @property
     def device(self) -> torch.device:
+        """Where the loss network is, and with it all that is compared."""
         return next(self.network.buffers()).device
 
     def autocast(self) -> AbstractContextManager[object]:
