@@ -188,27 +188,41 @@ class Architecture:
 
     def check(self) -> None:
         """Raise ValueError on numbers out of bounds: a model file is untrusted input."""
+        self._check_numbers()
+        self._check_layers()
+        self._check_scaling()
+        self._check_skips()
+
+    def _check_numbers(self) -> None:
         if not (isinstance(self.smooth_output, bool) and isinstance(self.normalize_output, bool)):
             raise ValueError("smooth_output and normalize_output must be true or false")
         if not (1 <= len(self.contract) <= 8 and 1 <= len(self.expand) <= 8):
             raise ValueError("needs 1 to 8 contract and as many expand layers")
         if self.expand[-1].channels != 3:
             raise ValueError("the last expand layer must have 3 channels")
-        up, down = math.prod(layer.stride for layer in self.expand), self.multiple
+        if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
+            raise ValueError("unshuffle or residual_blocks out of bounds")
+
+    def _check_layers(self) -> None:
         for layer in (*self.contract, *self.expand):
             if layer.kernel not in (1, 3, 5, 7, 9):
                 raise ValueError(f"kernel {layer.kernel} is not 1, 3, 5, 7 or 9")
             if layer.stride not in (1, 2, 4) or not 1 <= layer.channels <= 1024:
                 raise ValueError(f"layer out of bounds: {layer}")
+
+    def _check_scaling(self) -> None:
+        """An up-scaling layer folds into small kernels, and all strides together change no size."""
         for layer in self.expand:
             if layer.stride > 1 and (layer.kernel not in (3, 5) or layer.stride != 2):
                 raise ValueError(f"cannot up-scale by {layer}")
         if self.smooth_output and self.expand[-1].stride == 1:
             raise ValueError("the last layer is smoothed only where it scales up")
+        up, down = math.prod(layer.stride for layer in self.expand), self.multiple
         if up != down:
             raise ValueError(f"expand scales up {up} times, contract scales down {down} times")
-        if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
-            raise ValueError("unshuffle or residual_blocks out of bounds")
+
+    def _check_skips(self) -> None:
+        """Maps that are added must have one shape."""
         if not 0 <= self.skips < min(len(self.contract), len(self.expand)):
             raise ValueError(f"{self.skips} skips are more than there are layers to join")
         for index in range(self.skips):
