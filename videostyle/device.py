@@ -51,7 +51,7 @@ def _is_amd() -> bool:
 
 
 def _fact(name: str) -> str:
-    """The first of this name that Linux tells of the processor; "" if there is none."""
+    """What Linux tells of the processor under this name; "" if it does not."""
     lines = (line for line in _cpuinfo().splitlines() if line.startswith(name))
     return next(lines, "").partition(":")[2].strip()
 
@@ -66,7 +66,7 @@ def _cpuinfo() -> str:
 
 def cpu_has_bf16() -> bool:
     """Whether this processor multiplies bf16 faster than fp32: with AMX, or AMD's AVX512-BF16.
-    Intel's has half the units of its fp32, so that twice the numbers take as long."""
+    Intel's AVX512-BF16 has half as many units as its fp32: a gain of nothing."""
     return cpu_has("amx_bf16") or (cpu_has("avx512_bf16") and _is_amd())
 
 

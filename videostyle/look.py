@@ -18,7 +18,7 @@ ORIGINAL = "original"
 
 
 class Scalar(NamedTuple):
-    """A number of a look: its range, both ends of which it may be, and where no track sets it."""
+    """The range of one of a look's numbers, both ends included, and its value where none is set."""
 
     low: float
     high: float
@@ -59,7 +59,7 @@ def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
 
 
 def as_float(value: object) -> float:
-    """Python's own number, whatever library's it was; NaN for what is none."""
+    """A number of any library as Python's float; NaN for what is no number."""
     if type(value) is float:  # asking Real takes longer
         return value
     try:
@@ -75,7 +75,7 @@ def fixed_mixture(mixture: Mapping[str, float]) -> Mapping[str, float]:
 
 
 class _Weights(Mapping[str, float]):
-    """A mixture that cannot change, and so can be hashed, beside being copied and pickled."""
+    """A mixture that cannot change, so it can be hashed. It can be copied and pickled, too."""
 
     __slots__ = ("_weights",)
 

@@ -17,8 +17,8 @@ from numbers import Real
 from videostyle.errors import UsageError
 
 FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
-# A frame so near a moment, in seconds, is there: containers round times to a millisecond, the first
-# frame's too, from which all count.
+# A frame is at a time if it is no further from it than this, in seconds: containers round times to
+# a millisecond, also that of the first frame, from which all are counted.
 NEAR = 0.00101
 _NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%|b)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
@@ -34,7 +34,7 @@ _NEEDED = {
 @dataclass(frozen=True, slots=True)
 class Time:
     """A time not yet settled: seconds + frames / rate + percent / 100 x duration, counted from
-    the start, or back from the end. is_timecode: its frames are fewer than those of a second."""
+    the start, or back from the end. is_timecode: its frames must be fewer than a second's."""
 
     text: str
     seconds: Fraction = Fraction(0)

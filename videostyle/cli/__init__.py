@@ -43,7 +43,7 @@ def _run(argv: Sequence[str] | None) -> int:
             code = int(arguments.command(arguments))
         except BaseException as error:
             is_help = isinstance(error, SystemExit) and not error.code
-            # What went wrong before says more than that results are lost too.
+            # The first error says more than one about results that cannot be written.
             with nullcontext() if is_help else suppress(OSError):
                 sys.stdout.flush()
             raise

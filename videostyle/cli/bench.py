@@ -22,7 +22,7 @@ from videostyle.errors import UsageError
 if TYPE_CHECKING:
     from videostyle.evaluation.throughput import Throughput
 
-# What noise makes of the network's share of its floor, and no more.
+# Up to this share noise lets a network come out faster than its floor; above, it is no floor.
 MOST_SHARE = 1.5
 
 

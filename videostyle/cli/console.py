@@ -218,8 +218,8 @@ def memory_named(remedy: str) -> Iterator[None]:
 
 def make_stylizer(arguments: argparse.Namespace) -> Any:
     """Load the model on the device the options name, and say so."""
-    # What is made by imports, of PyTorch most of all, is there to stay: looking through it takes a
-    # tenth of their time, and goes on to take some of every frame's.
+    # Objects that imports make, PyTorch's most of all, stay. To look for garbage among them takes a
+    # tenth of the imports' time, and later some of every frame's.
     gc.disable()
     try:
         from videostyle.network.model import load_model

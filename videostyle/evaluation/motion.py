@@ -32,7 +32,7 @@ from videostyle.training.warp import flow_grid, inside, warp
 PAN, ZOOM, ROTATION, LIGHT, NOISE = (2.3, 1.1), 0.01, 0.6, 0.04, 0.012
 MOTIONS = ("still", "pan", "zoom", "rotation", "light")
 FRAMES, LINES = 6, 384
-# Of half a side: how far from the border points count; there padding is painted.
+# Points nearer to the border than this share of half a side do not count: padding is painted there.
 CLEAR = 0.03
 
 

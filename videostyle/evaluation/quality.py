@@ -303,7 +303,7 @@ def make_report(
     qualities: Sequence[StyleQuality],
     runs: Sequence[GatysRun],
 ) -> QualityReport:
-    """Draw the conclusions."""
+    """What was measured, with the summaries that follow from it. size: as QualityReport's."""
     objective = ruler.objective
     return QualityReport(
         loss_network=objective.network.name,

@@ -1,4 +1,4 @@
-"""The course of the network, as plain numbers: what is built of it, and in which order.
+"""What the network is built of, as plain numbers, and the order of its layers.
 
 After Dumoulin, Shlens, Kudlur, "A Learned Representation for Artistic Style" (arXiv 1610.07629).
 An architecture is data, stored in the model file. PyTorch, which takes a second to load, is not
@@ -19,8 +19,8 @@ import numpy.typing as npt
 Pictures = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float32]
 EPSILON = 1e-5
-# What the last layer is smoothed by, along rows and along columns: what alternates from pixel to
-# pixel goes, of a period of four pixels three quarters stay.
+# The filter that smooths the last layer, along rows and along columns: it removes what alternates
+# from pixel to pixel, and leaves three quarters of a wave four pixels long.
 SMOOTHING = (-1 / 16, 4 / 16, 10 / 16, 4 / 16, -1 / 16)
 
 
@@ -35,8 +35,8 @@ class ConvLayer:
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """A layer in its place: it is given a map of so many channels, scales it up or not, and smooths
-    what it makes or does not."""
+    """A layer in its place. channels_in: of the map it is given. enlarges: whether it scales that
+    up first. smooths: whether its output is smoothed by SMOOTHING."""
 
     channels_in: int
     layer: ConvLayer
@@ -167,7 +167,8 @@ class Architecture:
 
     @property
     def reach(self) -> int:
-        """Moments aside, a pixel of the pastiche depends on the frame's at most so many away."""
+        """How many pixels away a pixel of the frame can be and still change one of the pastiche,
+        other than by the moments, in which all count."""
         reach, step = 0, self.unshuffle
         for each in self.convolutions:
             reach += each.margin * step
@@ -211,7 +212,7 @@ class Architecture:
                 raise ValueError(f"layer out of bounds: {layer}")
 
     def _check_scaling(self) -> None:
-        """An up-scaling layer folds into small kernels, and all strides together change no size."""
+        """Kernels that scale up must fold into small ones, and the size must come out as it was."""
         for layer in self.expand:
             if layer.stride > 1 and (layer.kernel not in (3, 5) or layer.stride != 2):
                 raise ValueError(f"cannot up-scale by {layer}")

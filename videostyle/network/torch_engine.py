@@ -26,7 +26,7 @@ MOST_LANES = 6
 
 
 class _Frames(nn.Module):
-    """The network between uint8 frames."""
+    """The network from uint8 frames to uint8 pastiches."""
 
     def __init__(self, network: StyleNetwork) -> None:
         super().__init__()
@@ -42,7 +42,8 @@ class _Frames(nn.Module):
 
 @torch.inference_mode()
 def _fused(network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> FusedNetwork:
-    """Raises whatever is raised where Triton or its compiler is missing."""
+    """The network with fused kernels, tried on one frame. Where Triton or its compiler is missing,
+    what that raises may be any exception."""
     from videostyle.network import kernels
 
     fused = FusedNetwork(network, device, dtype, kernels)

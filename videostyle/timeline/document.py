@@ -64,7 +64,7 @@ class TimelineDocument:
         """Settle every time; return the timeline and the first of its warnings.
 
         duration in seconds and rate in frames a second may be None when no time needs them. tick:
-        of the video's clock in seconds, to meet frames whose times it rounds. A duration of 0 is a
+        of the video's clock, in seconds; see `Time.resolve`. A duration of 0 is a
         picture: it has the first of the keys that fall together at 0, and no warnings. Raises
         TimelineError, and UsageError for a duration or rate no video has.
         """
@@ -163,7 +163,7 @@ def _settle(
 def _warnings(
     timed: list[tuple[float, ReadKey]], duration: float | None, loop: Loop | None, report: Mistakes
 ) -> list[str]:
-    """At most one for a key: one that is nowhere in the video is out of order for that reason."""
+    """At most one a key: a key outside the video is not told to be out of order as well."""
     found = []
     latest = -math.inf
     for seconds, key in timed:

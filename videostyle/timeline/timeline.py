@@ -89,7 +89,7 @@ def _keyframe_value(value: object) -> Mixture | float:
 class Loop:
     """Time repeats with this period in seconds; `bounce` runs every other period backwards.
 
-    Raises UsageError for a period that is not above 0 or not finite, and another bounce.
+    Raises UsageError unless the period is finite and above 0 and bounce is True or False.
     """
 
     period: float
@@ -116,7 +116,8 @@ class Loop:
 class Track(Generic[T]):
     """Keyframes of one track in order of time, at distinct times.
 
-    Raises UsageError for what is none, for no keyframes, and for some unsorted or at one time.
+    Raises UsageError for anything but keyframes, for none at all, and for two that are out of
+    order or at one time.
     """
 
     def __init__(self, keyframes: Iterable[Keyframe[T]]) -> None:

@@ -14,7 +14,8 @@ def dump_timeline(timeline: Timeline) -> str:
     """YAML that reads back as the same timeline: its times to the nanosecond, each weight to a
     millionth of itself.
 
-    Raises ValueError for what YAML cannot say: a key before 0 s, an easing of one's own.
+    Raises ValueError for what YAML cannot say: a key before 0 s, a function of the caller's as
+    easing.
     """
     merged: dict[tuple[float, str], dict[str, Any]] = {}
     for name, track in timeline.tracks.items():
@@ -39,7 +40,7 @@ def _value_text(value: Any) -> str:
         return repr(float(value))
     if len(value) == 1:
         return str(next(iter(value)))
-    # All digits would show what dividing by the sum leaves, 0.34199999999999997.
+    # All digits would show how dividing by the sum rounds: 0.34199999999999997.
     return "{" + ", ".join(f"{name}: {weight:.7g}" for name, weight in value.items()) + "}"
 
 
