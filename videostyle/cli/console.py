@@ -65,7 +65,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def named_path(text: str) -> Path:
-    """A file or folder, for argparse: an empty name is most often a variable that is not set."""
+    """A file or folder, for argparse. Raises ArgumentTypeError for an empty name, which is most
+    often a variable that is not set."""
     if text in ("", "-"):
         raise argparse.ArgumentTypeError(f"{text!r}: write the name of a file or folder")
     return Path(text)
@@ -129,14 +130,14 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """An integer above 0, for argparse."""
+    """An integer above 0, for argparse. Raises ArgumentTypeError."""
     if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r}: write a whole number above 0")
     return int(text)
 
 
 def frame_rate(text: str) -> Fraction:
-    """Frames a second, for argparse."""
+    """Frames a second, for argparse. Raises ArgumentTypeError."""
     from videostyle.timecode import parse_rate
 
     try:

@@ -66,8 +66,8 @@ def interpolate_all(
     photos: Sequence[Tensor],
     on_progress: Callable[[], None] = lambda: None,
 ) -> tuple[Interpolation, ...]:
-    """`interpolate` from each style to the next; on_progress is called after each of these
-    len(styles) - 1 pairs."""
+    """`interpolate` photos (1, 3, H, W) from each style to the next; on_progress is called after
+    each of these len(styles) - 1 pairs."""
     pairs = []
     for start, end in pairwise(styles):
         pairs.append(interpolate(ruler, model, start, end, photos))

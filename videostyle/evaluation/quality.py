@@ -146,8 +146,8 @@ def measure_models(
     photos: Mapping[str, Tensor],
     on_progress: Callable[[], None] = lambda: None,
 ) -> list[StyleQuality]:
-    """`measure_style` for every model, by its name, in each of the styles it has; on_progress is
-    called after each."""
+    """`measure_style` for every model, by its name, in each of the styles it has. photos: by name,
+    (1, 3, H, W), on the ruler's device. on_progress is called after each style."""
     qualities = []
     for name, model in models.items():
         for style in (style for style in styles if style in model.card.style_names):
@@ -193,7 +193,8 @@ def run_gatys_on_photos(
     on_progress: Callable[[], None] = lambda: None,
 ) -> list[GatysRun]:
     """`run_gatys` in every style on each photo of `chosen`, against the totals of `qualities`,
-    which were measured on all `photos`; on_progress is called after each run."""
+    which were measured on all `photos`: by name, (1, 3, H, W). on_progress is called after each
+    run. Raises TrainingError as `optimize` does."""
     names, runs = list(photos), []
     for style in styles:
         rows = [row for row in qualities if row.style == style]

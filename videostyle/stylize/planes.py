@@ -196,7 +196,7 @@ class RgbToPlanes:
 
 
 def centred(samples: Tensor, bits: int, dtype: torch.dtype) -> Tensor:
-    """Samples as numbers from -128 to 127."""
+    """Integer samples of 8 or 10 bits as numbers from -128 to 127; 10 bits give steps of 1 / 4."""
     values = samples.to(dtype)
     return (values - (MIDDLE << (bits - 8))) * 0.5 ** (bits - 8) if bits > 8 else values - MIDDLE
 
