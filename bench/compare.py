@@ -38,12 +38,16 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
 STYLE = "starry_night"
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-folder", type=Path, default=Path(".venv-peer"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     peer = install_peer(arguments.peer_folder)
     results = {}
     with tempfile.TemporaryDirectory() as name:

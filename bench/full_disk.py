@@ -23,10 +23,14 @@ ENOUGH = 64 << 20
 PREVIOUS = b"the previous output"
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=10)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     with tempfile.TemporaryDirectory() as name, small_disk(Path(name), ENOUGH) as disk:
         output = disk / "out.mp4"
         render(output)

@@ -36,14 +36,18 @@ keyframes: [{at: 0s, mix: {red: 1, original: 1}, ease: hold}, {at: 0.2s, mix: or
 """
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("kind", choices=("media", "worker"))
     parser.add_argument("clips", nargs="*", type=Path, help="instead of the sample clip")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("fuzz"))
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     if arguments.kind == "worker":
         work()
         return

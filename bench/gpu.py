@@ -48,7 +48,7 @@ POOL = 3  # inputs shown in turn
 RUNS = 10
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("kernels", "stylize"))
     parser.add_argument("--device", default="cuda")
@@ -60,7 +60,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each repeat, about")
     parser.add_argument("--cudnn-benchmark", action="store_true")
     parser.add_argument("--json", type=Path, help="write the result there as well")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     torch.backends.cudnn.benchmark = arguments.cudnn_benchmark
     device, dtype = torch.device(arguments.device), DTYPES[arguments.precision]
     machine = machine_floor(device, arguments.precision)

@@ -39,12 +39,16 @@ FRAMES, REPEATS = 40, 5
 AUTO = {"device": "auto", "precision": "auto", "threads": None}
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("video", nargs="?", type=Path, default=SAMPLE)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     model = load_model()
     names = model.card.style_names
     with tempfile.TemporaryDirectory() as name:

@@ -25,11 +25,15 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
 TIMELINE = Path(__file__).parents[1] / "timelines" / "demo.yaml"
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     moments = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         whole, output = Path(folder) / "whole.mp4", Path(folder) / "out.mp4"

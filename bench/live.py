@@ -29,11 +29,15 @@ MOVE = (
 )
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", default="360")
     parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(SAMPLE, folder)
         found = measure(Path(folder) / SAMPLE.name, arguments.lines)

@@ -16,12 +16,16 @@ from videostyle.network.model_card import ModelCard, Style
 from videostyle.network.network import StyleNetwork
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("output", type=Path)
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="paper")
     parser.add_argument("--width", type=float, default=1.0)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     torch.manual_seed(0)
     network = StyleNetwork(ARCHITECTURES[arguments.architecture].scaled(arguments.width))
     row_size = network.architecture.row_size

@@ -29,15 +29,19 @@ MOVES = ((0.3, 0.1), (0.5, 0.5), (1, 0), (2, 1), (3, 1), (4, 4), (8, 8), (2.3, 1
 COUNT, SIDE, BORDER = 8, 288, 24
 
 
-@torch.no_grad()
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("--model", action="append", required=True)
-    arguments = parser.parse_args()
+    return parser
+
+
+@torch.no_grad()
+def main() -> None:
+    arguments = make_parser().parse_args()
     paths = spread(list_photos(arguments.photos), COUNT)
     if len(paths) < COUNT:
-        parser.error(f"{arguments.photos}: holds {len(paths)} of the {COUNT} photos needed")
+        make_parser().error(f"{arguments.photos}: holds {len(paths)} of the {COUNT} photos needed")
     photos = torch.stack([square(path) for path in paths])
     noise = torch.randn(photos.shape, generator=torch.Generator().manual_seed(0)) * NOISE
     for name in arguments.model:

@@ -41,12 +41,16 @@ def _size(pastiche: Picture) -> float:
     return float(power.sum() / (power * frequency).sum())
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--style", default="duck_mosaic")
     parser.add_argument("--lines", nargs="+", type=int, default=[720, 1080, 2160])
     parser.add_argument("--strokes", nargs="+", type=float, default=[1, 1.5, 2, 2.5, 3, 4])
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     stylizer = Stylizer(load_model("lean"))
     print("lines ", *(f"{stroke:>7g}" for stroke in arguments.strokes))
     for lines in arguments.lines:

@@ -83,7 +83,7 @@ class AddedStyle:
         write_losses(self.path.with_suffix(".csv"), losses)
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
@@ -91,7 +91,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes")
     parser.add_argument("--device", default="cuda")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     runs = {name: start(name, arguments) for name in arguments.only}
     crops: dict[ContentCrops, ContentCrops] = {}
     for run in runs.values():

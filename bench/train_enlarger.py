@@ -92,12 +92,16 @@ def degraded(luma: Tensor) -> Tensor:
     return (small + weave + torch.randn_like(small)).round().clamp(0, 255)
 
 
-def main() -> None:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=25_000)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     torch.manual_seed(0)
     random.seed(0)
     paintings, painted = pictures(arguments.data)

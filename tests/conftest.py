@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Tests run side by side: threads of PyTorch and numpy must not spin while they wait. Read when
 # those are loaded.
@@ -94,6 +94,31 @@ def stage_threads() -> list[str]:
 def _few_threads() -> None:
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(2)
+
+
+@pytest.fixture
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Fill the disk when it is called: what Path or Pillow write from then on stays empty."""
+
+    from PIL import Image
+
+    write_picture = Image.Image.save
+
+    def write(path: str | Path, *_: object, **__: object) -> None:
+        Path(path).touch()
+        raise OSError(28, "No space left on device")
+
+    def save(picture: Image.Image, file: Any, *settings: Any, **more: Any) -> None:
+        if isinstance(file, str | Path):  # else it is memory
+            write(file)
+        write_picture(picture, file, *settings, **more)
+
+    def fill() -> None:
+        monkeypatch.setattr(Path, "write_text", write)
+        monkeypatch.setattr(Path, "write_bytes", write)
+        monkeypatch.setattr(Image.Image, "save", save)
+
+    return fill
 
 
 @pytest.fixture(scope="session")

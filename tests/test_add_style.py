@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pictures import smooth_picture
 from PIL import Image
 from pipeline import Clip
 
@@ -29,15 +30,10 @@ from videostyle.training.loss_network import load_loss_network
 from videostyle.training.vgg16 import _ArrayUnpickler
 
 
-def smooth(seed: int, tint: tuple[float, float, float] = (1, 1, 1)) -> Image.Image:
-    noise = np.random.default_rng(seed).integers(0, 255, (6, 8, 3)) * np.array(tint)
-    return Image.fromarray(noise.astype(np.uint8)).resize((96, 72))
-
-
 @pytest.fixture
 def painting(tmp_path: Path) -> Path:
     path = tmp_path / "painting.png"
-    smooth(1, (1, 0.4, 0.2)).save(path)
+    smooth_picture(1, tint=(1, 0.4, 0.2)).save(path)
     return path
 
 
@@ -46,7 +42,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     for seed in range(3):
-        smooth(seed + 10).save(folder / f"{seed}.png")
+        smooth_picture(seed + 10).save(folder / f"{seed}.png")
     return folder
 
 
@@ -86,7 +82,7 @@ def test_the_other_styles_paint_as_before(
     list(learning.steps())
     assert np.array_equal(learning.model().styles[:-1], rows)
     assert np.array_equal(small_model.styles, rows)
-    frame = np.asarray(smooth(3))
+    frame = np.asarray(smooth_picture(3))
     before, after = (
         Stylizer(model, device="cpu", precision="fp32")(frame, Look({"green": 1}))
         for model in (small_model, learning.model())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import shutil
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,18 +29,45 @@ DOCUMENTS = [
 ]
 
 
-def commands() -> list[str]:
+PROGRAM, SCRIPT = "videostyle", r"python bench/\w+\.py"
+# `timeout 500` may stand before a command, and ` > FILE` behind it.
+COMMAND = r"(?:timeout \d+ )?({}(?: .*?)?)(?: > .*)?$"
+WRITTEN = {"-o", "--output", "--json", "--plot", "--sheet"}
+
+
+def commands(kind: str) -> list[str]:
+    """Those of PROGRAM in blocks of sh; those of SCRIPT in running text, too, where commands of
+    PROGRAM are not always whole."""
     found = []
     for document in DOCUMENTS:
-        for block in re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.S):
-            lines = block.replace("\\\n", " ").splitlines()
-            found += [line.split(" > ")[0] for line in lines if line.startswith("videostyle ")]
+        text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+        blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+        lines = [line for block in blocks for line in block.splitlines()]
+        lines += re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text) if kind == SCRIPT else []
+        found += [match[1] for line in lines if (match := re.match(COMMAND.format(kind), line))]
     return sorted(set(found))
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", commands(PROGRAM))
 def test_every_command_in_the_documents_parses(command: str) -> None:
     make_parser().parse_args(shlex.split(command, comments=True)[1:])
+
+
+@pytest.mark.parametrize("command", commands(SCRIPT))
+def test_every_script_in_the_documents_is_there_and_takes_its_options(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, script, *words = shlex.split(command, comments=True)
+    monkeypatch.syspath_prepend(ROOT / "bench")  # a script may import another
+    runpy.run_path(str(ROOT / script))["make_parser"]().parse_args(words)
+
+
+def test_files_that_commands_in_the_documents_read_are_there() -> None:
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    for command in (*commands(PROGRAM), *commands(SCRIPT)):
+        for option, word in pairwise(shlex.split(command, comments=True)):
+            if option not in WRITTEN and "/" in word and word.partition("/")[0] in folders:
+                assert (ROOT / word).exists(), command
 
 
 def anchors(document: Path) -> set[str]:

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from pictures import smooth_picture
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from videostyle.cli import main
-from videostyle.cli.evaluate import _write
+from videostyle.cli.evaluate import write_report
 from videostyle.errors import MediaError, TrainingError
 from videostyle.evaluation.gatys import optimize
 from videostyle.evaluation.interpolation import is_monotone
@@ -39,7 +41,7 @@ from videostyle.evaluation.ruler import make_ruler, spread
 from videostyle.media.picture import write_picture
 from videostyle.network.model import Model, save_model
 from videostyle.timeline.plot import save_figure
-from videostyle.training.dataset import list_paintings
+from videostyle.training.dataset import list_paintings, to_pixels
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.objective import Objective
 from videostyle.training.records import plot_losses, save_sheet
@@ -47,13 +49,11 @@ from videostyle.training.records import plot_losses, save_sheet
 NAMES = ("red", "green", "blue")
 
 
-def smooth(seed: int, size: int = 64) -> Image.Image:
-    noise = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
-    return Image.fromarray(noise).resize((size, size))
+SIZE = (64, 64)
 
 
 def as_photo(seed: int) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(smooth(seed)).copy()).permute(2, 0, 1)[None] / 255
+    return to_pixels(smooth_picture(seed, SIZE))[None]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def gallery(tmp_path: Path, small_model: Model) -> Path:
     for folder, names in (("photos", "ab"), ("paintings", NAMES)):
         (tmp_path / folder).mkdir()
         for seed, name in enumerate(names):
-            smooth(seed + len(names)).save(tmp_path / folder / f"{name}.png")
+            smooth_picture(seed + len(names), SIZE).save(tmp_path / folder / f"{name}.png")
     rows = "".join(f"{name}.png,{name},{name},nobody,2000\n" for name in NAMES)
     (tmp_path / "paintings" / "styles.csv").write_text("file,name,title,artist,year\n" + rows)
     recipe = {"style_weight": 5, "paintings": {n: {"size": 64, "weight": 0.5} for n in NAMES}}
@@ -347,23 +347,17 @@ def test_reference_paints_a_picture_and_records_its_losses(
     assert totals[-1] < totals[0]
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: str | Path, *_: object, **__: object) -> None:
-        Path(path).touch()
-        raise OSError(28, "No space left on device")
-
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, fill_disk: Callable[[], None]) -> None:
     kept = [tmp_path / name for name in ("report.json", "plot.png", "losses.png", "sheet.png")]
     for path in kept:
         path.write_bytes(b"of yesterday")
     (tmp_path / "losses.csv").write_text("step,style\n1,2\n2,1\n")
     pixels = [torch.zeros(3, 8, 8)]
-    monkeypatch.setattr(Path, "write_text", full)
-    monkeypatch.setattr(Path, "write_bytes", full)
+    fill_disk()
     with pytest.raises(MediaError, match=r"report\.json: cannot be written \(No space"):
-        _write(kept[0], Spread(1, 0))
+        write_report(kept[0], Spread(1, 0))
     with pytest.raises(MediaError, match=r"plot\.png: cannot be written"):
         save_figure(Figure(), kept[1])
-    monkeypatch.setattr(Image.Image, "save", lambda _, path, **__: full(path))
     with pytest.raises(OSError, match=r"No space left on device: '.*losses\.png'"):
         plot_losses(tmp_path / "losses.csv", kept[2])
     with pytest.raises(OSError, match=r"No space left on device: '.*sheet\.png'"):
@@ -393,7 +387,7 @@ def test_a_link_to_a_report_stays_one(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link, report = tmp_path / "report.json", tmp_path / "elsewhere" / "today.json"
     link.symlink_to(report)
-    _write(link, Spread(1, 0))
+    write_report(link, Spread(1, 0))
     assert link.is_symlink()
     assert json.loads(report.read_text()) == {"mean": 1, "sd": 0}
 
@@ -410,7 +404,7 @@ def test_one_step_of_gatys_is_drawn_without_a_warning(tmp_path: Path) -> None:
 
 def test_numbers_that_json_does_not_have_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="not written, for a measure is not finite"):
-        _write(tmp_path / "report.json", Spread(float("nan"), 0))
+        write_report(tmp_path / "report.json", Spread(float("nan"), 0))
     assert not list(tmp_path.iterdir())
 
 
@@ -467,7 +461,7 @@ def test_too_little_memory_is_told_in_one_line(
     def grow(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("videostyle.cli.evaluate._ruler_and_photos", grow)
+    monkeypatch.setattr("videostyle.cli.evaluate_quality.ruler_and_photos", grow)
     model = f"--model={gallery / 'many.safetensors'}"
     assert main(["evaluate", "quality", model, *data(gallery, loss_network_file, "r.json")]) == 1
     assert capsys.readouterr().err == (

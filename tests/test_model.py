@@ -232,15 +232,10 @@ def test_a_shipped_model_is_small_complete_and_paints(name: str) -> None:
 
 
 def test_a_full_disk_leaves_no_part(
-    small_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_model: Model, tmp_path: Path, fill_disk: Callable[[], None]
 ) -> None:
     path = tmp_path / "small.safetensors"
-
-    def full(part: Path, data: bytes) -> None:
-        part.touch()
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+    fill_disk()
     with pytest.raises(OSError, match="No space") as raised:
         save_model(path, small_model)
     assert raised.value.filename == str(path)

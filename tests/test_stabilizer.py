@@ -5,16 +5,15 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videostyle.media.color import Picture
 from videostyle.stylize.device_stabilizer import hold
 from videostyle.stylize.stabilizer import BLOCK, MEMORY, REACH, Stabilizer, similarity
 
-Picture = npt.NDArray[np.uint8]
 MIX = {"red": 1.0}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from conftest import stage_threads
@@ -65,13 +65,16 @@ def test_leaving_early_closes_the_source_and_ends_every_thread() -> None:
     assert not stage_threads()
 
 
-def test_a_meter_tells_a_slow_stage_from_its_input() -> None:
-    def slow(items: Iterator[int]) -> Iterator[int]:
+def test_a_meter_tells_a_slow_stage_from_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("videostyle.rendering.stages.time.perf_counter", lambda: now)
+
+    def taking(seconds: float, items: Iterable[int]) -> Iterator[int]:
+        nonlocal now
         for item in items:
-            time.sleep(0.01)
+            now += seconds
             yield item
 
     meter = Meter()
-    list(meter.watch("out", slow(meter.watch("in", iter(range(5))))))
-    assert meter.spent("out") - meter.spent("in") >= 0.05
-    assert meter.spent("in") < 0.05
+    list(meter.watch("out", taking(3, meter.watch("in", taking(1, range(5))))))
+    assert (meter.spent("out"), meter.spent("in"), meter.seconds) == (20, 5, 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from pictures import smooth_picture
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -55,8 +56,7 @@ def make_studio(folder: Path) -> Path:
     for kind, names in (("photos", "ab"), ("paintings", "cd")):
         (folder / kind).mkdir()
         for name in names:
-            noise = random.integers(0, 255, (6, 8, 3), dtype=np.uint8)
-            Image.fromarray(noise).resize((96, 72)).save(folder / kind / f"{name}.png")
+            smooth_picture(random).save(folder / kind / f"{name}.png")
     (folder / "paintings" / "styles.csv").write_text(
         "file,name,title,artist,year\nc.png,sea,The Sea,A. Painter,1900\nd.png,sky,Sky,B,1901\n"
     )
@@ -219,16 +219,13 @@ def test_a_model_beyond_fp16_is_not_written(studio: Path, loss_network_file: Pat
 
 
 def test_a_full_disk_is_told_and_leaves_the_checkpoint(
-    studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
+    studio: Path, loss_network_file: Path, fill_disk: Callable[[], None]
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     checkpoint = studio / "checkpoint.safetensors"
     checkpoint.write_bytes(b"before")
     unsaved = make(studio, loss_network_file, ".")
     unsaved.trainer.update()
-    monkeypatch.setattr(Path, "write_bytes", full)
+    fill_disk()
     with pytest.raises(OSError, match=r"No space left on device: '.*checkpoint\.safetensors'"):
         unsaved._checkpoint()
     assert checkpoint.read_bytes() == b"before"

@@ -31,19 +31,29 @@ def cpu_has(feature: str) -> bool:
     """Whether this processor has an instruction set of x86, by Linux's name (avx2, avx512bw)."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return False
-    if not (facts := _cpuinfo()):  # Windows, and a Mac of before 2020
+    if not _cpuinfo():  # Windows, and a Mac of before 2020
         import torch
 
         return any(
             has and name.replace("_", "") == feature.replace("_", "")
             for name, has in torch.cpu.get_capabilities().items()
         )
-    flags = next((line for line in facts.splitlines() if line.startswith("flags")), "")
-    return feature in flags.split()
+    return feature in _fact("flags").split()
+
+
+def processor_name() -> str:
+    """As the processor calls itself where the system tells, else its kind."""
+    return _fact("model name") or platform.processor() or platform.machine()
 
 
 def _is_amd() -> bool:
     return "AuthenticAMD" in (_cpuinfo() or platform.processor())  # which tells it on Windows
+
+
+def _fact(name: str) -> str:
+    """What Linux tells of the processor under this name; "" if it does not."""
+    lines = (line for line in _cpuinfo().splitlines() if line.startswith(name))
+    return next(lines, "").partition(":")[2].strip()
 
 
 @cache
@@ -56,7 +66,7 @@ def _cpuinfo() -> str:
 
 def cpu_has_bf16() -> bool:
     """Whether this processor multiplies bf16 faster than fp32: with AMX, or AMD's AVX512-BF16.
-    Intel's has half the units of its fp32, so that twice the numbers take as long."""
+    Intel's AVX512-BF16 has half as many units as its fp32: a gain of nothing."""
     return cpu_has("amx_bf16") or (cpu_has("avx512_bf16") and _is_amd())
 
 

@@ -8,6 +8,8 @@ VideoStyleError            1  the run failed
 └── TrainingError          1  a training configuration or its data
 """
 
+import re
+
 
 class VideoStyleError(Exception):
     """Base of all errors with a message meant for the user: what, where, what to do."""
@@ -16,23 +18,27 @@ class VideoStyleError(Exception):
 
 
 class UsageError(VideoStyleError):
+    """Options or arguments that contradict each other or name what does not exist."""
+
     exit_code = 2
 
 
 class TimelineError(VideoStyleError):
+    """A timeline that cannot be read: a line for each mistake, from file:line:column on."""
+
     exit_code = 2
 
 
 class ModelError(VideoStyleError):
-    pass
+    """A model file that cannot be read or written, or a style it does not have."""
 
 
 class MediaError(VideoStyleError):
-    pass
+    """A picture or video that cannot be read or written."""
 
 
 class TrainingError(VideoStyleError):
-    pass
+    """A training configuration, its data, or a run that cannot go on."""
 
 
 # The other exit codes of the command line.
@@ -40,7 +46,23 @@ SOME_FAILED = 3
 INTERRUPTED = 130
 
 
+def counted(count: int, noun: str) -> str:
+    """How messages count: 1 key, 2 keys."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+# CUDA; PyTorch on Windows; C++, and so OpenVINO; cuDNN and cuBLAS; PyTorch, OpenVINO and Linux.
+_NO_MEMORY = re.compile(
+    r"out[ _]of[ _]memory|not enough memory|bad[ _]alloc|alloc(ation)?_failed"
+    r"|(can't|cannot|could not|failed to) allocate (memory|\d+ bytes)",
+    re.IGNORECASE,
+)
+
+
 def ran_out_of_memory(error: Exception) -> bool:
-    """Whether an error says so; PyTorch and OpenVINO raise a RuntimeError for it."""
-    words, text = ("alloc", "out of memory"), str(error).lower()
-    return isinstance(error, MemoryError) or any(word in text for word in words)
+    """Whether an error says that memory, of the machine or of a GPU, does not suffice.
+
+    numpy and PyAV raise a MemoryError; PyTorch and OpenVINO a RuntimeError, told by its words from
+    one of an allocator that is set up wrongly or of registers that cannot be allocated.
+    """
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))

@@ -10,15 +10,26 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import NamedTuple
 
 from videostyle.errors import UsageError
 
 ORIGINAL = "original"
-# What a look has beside its mixture: (lowest, highest, default).
-SCALARS: Mapping[str, tuple[float, float, float]] = {
-    "strength": (0.0, 1.0, 1.0),
-    "keep_color": (0.0, 1.0, 0.0),
-    "stroke": (0.25, 8.0, 1.0),
+
+
+class Scalar(NamedTuple):
+    """The range of one of a look's numbers, both ends included, and its value where none is set."""
+
+    low: float
+    high: float
+    default: float
+
+
+# What a look has beside its mixture.
+SCALARS: Mapping[str, Scalar] = {
+    "strength": Scalar(low=0.0, high=1.0, default=1.0),
+    "keep_color": Scalar(low=0.0, high=1.0, default=0.0),
+    "stroke": Scalar(low=0.25, high=8.0, default=1.0),
 }
 
 
@@ -48,7 +59,7 @@ def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
 
 
 def as_float(value: object) -> float:
-    """Python's own number, whatever library's it was; NaN for what is none."""
+    """A number of any library as Python's float; NaN for what is no number."""
     if type(value) is float:  # asking Real takes longer
         return value
     try:
@@ -64,7 +75,7 @@ def fixed_mixture(mixture: Mapping[str, float]) -> Mapping[str, float]:
 
 
 class _Weights(Mapping[str, float]):
-    """A mixture that cannot change, and so can be hashed, beside being copied and pickled."""
+    """A mixture that cannot change, so it can be hashed. It can be copied and pickled, too."""
 
     __slots__ = ("_weights",)
 
@@ -98,18 +109,20 @@ class Look:
     """
 
     mix: Mapping[str, float]
-    strength: float = 1.0
-    keep_color: float = 0.0
-    stroke: float = 1.0
+    strength: float = SCALARS["strength"].default
+    keep_color: float = SCALARS["keep_color"].default
+    stroke: float = SCALARS["stroke"].default
     painted: Mapping[str, float] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         mix = fixed_mixture(self.mix)
-        for name, (low, high, _) in SCALARS.items():
+        for name, scalar in SCALARS.items():
             value = getattr(self, name)
             number = as_float(value)
-            if not low <= number <= high:
-                raise UsageError(f"{name} is {value!r}; it must be from {low:g} to {high:g}")
+            if not scalar.low <= number <= scalar.high:
+                raise UsageError(
+                    f"{name} is {value!r}; it must be from {scalar.low:g} to {scalar.high:g}"
+                )
             object.__setattr__(self, name, number)
         object.__setattr__(self, "mix", mix)
         styles = {name: weight for name, weight in mix.items() if name != ORIGINAL}

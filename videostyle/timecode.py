@@ -17,8 +17,8 @@ from numbers import Real
 from videostyle.errors import UsageError
 
 FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
-# A frame so near a moment, in seconds, is there: containers round times to a millisecond, the first
-# frame's too, from which all count.
+# A frame is at a time if it is no further from it than this, in seconds: containers round times to
+# a millisecond, also that of the first frame, from which all are counted.
 NEAR = 0.00101
 # A time so near a beat, in seconds, is on it: where keys are dragged, times are rounded to as much.
 ON_BEAT = 1e-4
@@ -27,12 +27,17 @@ _NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%|b)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 _TIMECODE = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,4})", re.ASCII)
 _DROP_FRAME = re.compile(r"\d+([:;]\d+)*;\d+", re.ASCII)
+# By what a time lacks.
+_NEEDED = {
+    "duration": "the length of the video; write seconds, or give --duration",
+    "rate": "the frame rate; write seconds, or give --fps",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
     """A time not yet settled: seconds + frames / rate + percent / 100 x duration, counted from
-    the start, or back from the end. is_timecode: its frames are fewer than those of a second."""
+    the start, or back from the end. is_timecode: its frames must be fewer than a second's."""
 
     text: str
     seconds: Fraction = Fraction(0)
@@ -43,11 +48,20 @@ class Time:
 
     @property
     def needs_duration(self) -> bool:
+        """Whether it counts from the end or in percent."""
         return self.from_end or self.percent != 0
 
     @property
     def needs_rate(self) -> bool:
+        """Whether it counts in frames."""
         return self.frames != 0
+
+    def lacks(self, duration: float | None, rate: Fraction | None) -> str:
+        """Which of `resolve`'s two the time needs while it is unknown (None): "duration", "rate" or
+        "" for neither. A picture, whose duration is 0, needs no rate."""
+        if self.needs_duration and duration is None:
+            return "duration"
+        return "rate" if self.needs_rate and not rate and duration != 0 else ""
 
     def resolve(
         self, duration: float | None, rate: Fraction | None, tick: Fraction | None = None
@@ -60,12 +74,8 @@ class Time:
         In a picture, whose duration is 0, every frame is at 0. Raises UsageError when the time
         needs one of them and it is unknown (None), or is one that the rate does not have.
         """
-        if self.needs_duration and duration is None:
-            raise UsageError(
-                f"{self} needs the length of the video; write seconds, or give --duration"
-            )
-        if self.needs_rate and not rate and duration != 0:
-            raise UsageError(f"{self} needs the frame rate; write seconds, or give --fps")
+        if lack := self.lacks(duration, rate):
+            raise UsageError(f"{self} needs {_NEEDED[lack]}")
         if self.is_timecode and rate and self.frames >= math.ceil(rate):
             last = math.ceil(rate) - 1
             raise UsageError(f"{self}: frames go to {last} at {float(rate):.5g} frames a second")

@@ -43,7 +43,7 @@ def _run(argv: Sequence[str] | None) -> int:
             code = int(arguments.command(arguments))
         except BaseException as error:
             is_help = isinstance(error, SystemExit) and not error.code
-            # What went wrong before says more than that results are lost too.
+            # The first error says more than one about results that cannot be written.
             with nullcontext() if is_help else suppress(OSError):
                 sys.stdout.flush()
             raise
@@ -64,6 +64,10 @@ def make_parser() -> argparse.ArgumentParser:
     from videostyle.cli.bench import add_bench
     from videostyle.cli.console import Parser
     from videostyle.cli.evaluate import add_evaluate
+    from videostyle.cli.evaluate_interpolation import add_interpolation
+    from videostyle.cli.evaluate_new_style import add_new_style
+    from videostyle.cli.evaluate_quality import add_quality
+    from videostyle.cli.evaluate_stability import add_stability
     from videostyle.cli.inspect import add_probe, add_verify
     from videostyle.cli.live import add_live
     from videostyle.cli.reference import add_reference
@@ -88,7 +92,11 @@ def make_parser() -> argparse.ArgumentParser:
     add_schema(commands)
     add_train(commands)
     add_add_style(commands)
-    add_evaluate(commands)
+    measures = add_evaluate(commands)
+    add_quality(measures)
+    add_interpolation(measures)
+    add_stability(measures)
+    add_new_style(measures)
     add_reference(commands)
     add_bench(commands)
     return parser

@@ -19,9 +19,9 @@ from videostyle.cli.console import (
     say,
 )
 from videostyle.errors import UsageError
+from videostyle.training.defaults import PAINTING_SIZE, ROW_STEPS
 from videostyle.whole_file import written_whole
 
-DEFAULT_STEPS = 400
 MAX_WEIGHT = 1000
 
 
@@ -47,12 +47,12 @@ def add_add_style(commands: Any) -> None:
     add_loss_network(parser)
     add_model(parser)
     parser.add_argument(
-        "--steps", type=positive, default=DEFAULT_STEPS, help="updates (default: %(default)s)"
+        "--steps", type=positive, default=ROW_STEPS, help="updates (default: %(default)s)"
     )
     parser.add_argument(
         "--size",
         type=positive,
-        default=448,
+        default=PAINTING_SIZE,
         help="shorter side of the painting for the loss, in pixels: larger strokes with a larger "
         "size (default: %(default)s)",
     )

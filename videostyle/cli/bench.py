@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from videostyle.errors import UsageError
 if TYPE_CHECKING:
     from videostyle.evaluation.throughput import Throughput
 
-# What noise makes of the network's share of its floor, and no more.
+# Up to this share noise lets a network come out faster than its floor; above, it is no floor.
 MOST_SHARE = 1.5
 
 
@@ -68,7 +67,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     from tempfile import TemporaryDirectory
 
     from videostyle.decode.probe import probe
-    from videostyle.device import choose_device, choose_precision, cores
+    from videostyle.device import choose_device, choose_precision, cores, processor_name
     from videostyle.evaluation.floor import machine_floor
     from videostyle.evaluation.plots import plot_throughput
     from videostyle.evaluation.throughput import measure_throughput, scaled_clip
@@ -95,7 +94,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         for model in models:
             load_model(model)
         machine = machine_floor(device, precision)
-        where = f"{_processor()}, {cores()} cores" if device == "cpu" else _gpu(device)
+        where = f"{processor_name()}, {cores()} cores" if device == "cpu" else _gpu(device)
         say(
             f"{where}: a large {precision} convolution {machine.conv_tflops:.2f} TFLOP/s, "
             f"a large copy {machine.copy_gb_per_second:.1f} GB/s"
@@ -155,16 +154,6 @@ def print_row(row: Throughput) -> None:
         f"  first encoded frame {row.start_seconds:.1f} s after the start{memory}",
         flush=True,
     )
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _gpu(device: str) -> str:

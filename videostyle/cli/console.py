@@ -39,6 +39,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
+        """Say the mistake, with what was meant where that can be told, and end with exit code 2."""
         if option := re.fullmatch(r"argument (?:.*/)?(\S+): expected one argument", message):
             message += f"; write {option[1]}=VALUE for one that begins with -"
         if "required" in message:  # perhaps it is there, misspelt
@@ -51,6 +52,7 @@ class Parser(argparse.ArgumentParser):
         sys.exit(UsageError.exit_code)
 
     def parse_known_args(self, *arguments: Any, **settings: Any) -> Any:
+        """As argparse's, but an unknown word is a mistake in this command, not in the outer one."""
         self._words = arguments[0] if arguments else ()
         found, unknown = super().parse_known_args(*arguments, **settings)
         if unknown:
@@ -63,7 +65,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def named_path(text: str) -> Path:
-    """A file or folder, for argparse: an empty name is most often a variable that is not set."""
+    """A file or folder, for argparse. Raises ArgumentTypeError for an empty name, which is most
+    often a variable that is not set."""
     if text in ("", "-"):
         raise argparse.ArgumentTypeError(f"{text!r}: write the name of a file or folder")
     return Path(text)
@@ -127,14 +130,14 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """An integer above 0, for argparse."""
+    """An integer above 0, for argparse. Raises ArgumentTypeError."""
     if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r}: write a whole number above 0")
     return int(text)
 
 
 def frame_rate(text: str) -> Fraction:
-    """Frames a second, for argparse."""
+    """Frames a second, for argparse. Raises ArgumentTypeError."""
     from videostyle.timecode import parse_rate
 
     try:
@@ -216,8 +219,8 @@ def memory_named(remedy: str) -> Iterator[None]:
 
 def make_stylizer(arguments: argparse.Namespace) -> Any:
     """Load the model on the device the options name, and say so."""
-    # What is made by imports, of PyTorch most of all, is there to stay: looking through it takes a
-    # tenth of their time, and goes on to take some of every frame's.
+    # Objects that imports make, PyTorch's most of all, stay. To look for garbage among them takes a
+    # tenth of the imports' time, and later some of every frame's.
     gc.disable()
     try:
         from videostyle.network.model import load_model

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.cli.console import named_path, say
+from videostyle.errors import counted
 
 
 def add_probe(commands: Any) -> None:
@@ -84,6 +85,5 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         for item in differences:
             print(f"{'as expected' if item.expected else 'FAULT':>11}  {item.what}: {item.message}")
-        count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
-        say(f"{arguments.output}: {count if faults else 'agrees'}")
+        say(f"{arguments.output}: {counted(len(faults), 'fault') if faults else 'agrees'}")
     return 1 if faults else 0

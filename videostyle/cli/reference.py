@@ -17,6 +17,7 @@ from videostyle.cli.console import (
     named_path,
     positive,
 )
+from videostyle.training.defaults import PAINTING_SIZE
 from videostyle.whole_file import written_whole
 
 COLUMNS = ("step", "style", "content", "total_variation", "total", "seconds")
@@ -45,7 +46,7 @@ def add_reference(commands: Any) -> None:
     parser.add_argument(
         "--painting-size",
         type=positive,
-        default=448,
+        default=PAINTING_SIZE,
         help="shorter side of the painting for the loss, in pixels (default: %(default)s)",
     )
     parser.add_argument(

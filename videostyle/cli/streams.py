@@ -1,4 +1,4 @@
-"""The standard streams, made so that no work ends for want of somebody to tell."""
+"""The standard streams, made so that work goes on where nobody can be told of it."""
 
 from __future__ import annotations
 

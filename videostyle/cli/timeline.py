@@ -17,7 +17,7 @@ from videostyle.cli.console import (
     say,
     say_error,
 )
-from videostyle.errors import UsageError, VideoStyleError
+from videostyle.errors import UsageError, VideoStyleError, counted
 from videostyle.timecode import Time, parse_time
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _verdict(document: TimelineDocument, duration: float | None, rate: Fraction 
         say(warning)
     unknown = _unknown(document, duration, rate)
     limit = f" as far as it can be told without {' and '.join(unknown)}" if unknown else ""
-    but = f", with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
+    but = f", with {counted(len(warnings), 'warning')}" if warnings else ""
     return f"fine{limit}{but}"
 
 

@@ -60,7 +60,7 @@ def _train(arguments: argparse.Namespace) -> int:
     step = None
     with tqdm(total=run.config.steps, unit=" steps", mininterval=1) as bar:
         for step in run.steps():
-            if not bar.n:  # what an earlier call did counts for nothing in the rate
+            if not bar.n:  # steps of an earlier call are not in the rate
                 if step.step > 1:
                     bar.write(f"goes on after update {step.step - 1}", file=sys.stderr)
                 bar.initial = bar.n = bar.last_print_n = step.step - 1

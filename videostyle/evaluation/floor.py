@@ -26,8 +26,8 @@ _RUNS = 6
 @dataclass(frozen=True, slots=True)
 class MachineFloor:
     """conv_tflops: 10^12 operations a second (a multiplication and an addition are two) of a 3x3
-    convolution of 128 channels on 180x320 pixels, in int8 of integers. copy_gb_per_second: bytes
-    read plus written by a copy of 256 MB."""
+    convolution of 128 channels on 180x320 pixels, for int8 one of integers. copy_gb_per_second:
+    bytes read plus written by a copy of 256 MB."""
 
     conv_tflops: float
     copy_gb_per_second: float
@@ -121,7 +121,7 @@ def _times(
 
 
 def _times_of_integers(shape: tuple[int, ...], weight: Tensor, stride: int) -> list[float]:
-    """By OpenVINO's own clock, for PyTorch is giving its integers up."""
+    """Seconds by OpenVINO's own clock: PyTorch's convolutions of integers are deprecated."""
     openvino = import_openvino()
     op = importlib.import_module("openvino.opset15")
     x = op.parameter(shape, openvino.Type.f32)

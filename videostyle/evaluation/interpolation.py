@@ -6,9 +6,9 @@ Dumoulin, Shlens, Kudlur 2016, section 3.5 and figure 7: gammas and betas are mi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,22 @@ class InterpolationReport:
     def monotone(self) -> int:
         """How many curves, of two a pair, are monotone."""
         return sum(pair.to_start.monotone + pair.to_end.monotone for pair in self.pairs)
+
+
+def interpolate_all(
+    ruler: Ruler,
+    model: Model,
+    styles: Sequence[str],
+    photos: Sequence[Tensor],
+    on_progress: Callable[[], None] = lambda: None,
+) -> tuple[Interpolation, ...]:
+    """`interpolate` photos (1, 3, H, W) from each style to the next; on_progress is called after
+    each of these len(styles) - 1 pairs."""
+    pairs = []
+    for start, end in pairwise(styles):
+        pairs.append(interpolate(ruler, model, start, end, photos))
+        on_progress()
+    return tuple(pairs)
 
 
 @torch.no_grad()

@@ -22,17 +22,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videostyle.errors import TrainingError
+from videostyle.media.color import Picture
 from videostyle.training.dataset import open_picture, to_pixels
 from videostyle.training.warp import flow_grid, inside, warp
 
-Picture = npt.NDArray[np.uint8]
 # What the frames of a made sequence do, per frame: pixels of pan, shares of zoom, degrees of
 # rotation, gain and offset of light, standard deviation of noise in [0, 1] RGB. Each but `light`
 # also carries the noise of a camera.
 PAN, ZOOM, ROTATION, LIGHT, NOISE = (2.3, 1.1), 0.01, 0.6, 0.04, 0.012
 MOTIONS = ("still", "pan", "zoom", "rotation", "light")
 FRAMES, LINES = 6, 384
-# Of half a side: how far from the border points count; there padding is painted.
+# Points nearer to the border than this share of half a side do not count: padding is painted there.
 CLEAR = 0.03
 
 

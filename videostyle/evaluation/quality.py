@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import Literal
@@ -55,6 +55,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
+        """Of one number or more."""
         return cls(fmean(values), stdev(values) if len(values) > 1 else 0.0)
 
 
@@ -138,6 +139,23 @@ class QualityReport:
     gatys_runs: tuple[GatysRun, ...]
 
 
+def measure_models(
+    ruler: Ruler,
+    models: Mapping[str, Model],
+    styles: Sequence[str],
+    photos: Mapping[str, Tensor],
+    on_progress: Callable[[], None] = lambda: None,
+) -> list[StyleQuality]:
+    """`measure_style` for every model, by its name, in each of the styles it has. photos: by name,
+    (1, 3, H, W), on the ruler's device. on_progress is called after each style."""
+    qualities = []
+    for name, model in models.items():
+        for style in (style for style in styles if style in model.card.style_names):
+            qualities.append(measure_style(ruler, name, model, style, list(photos.values())))
+            on_progress()
+    return qualities
+
+
 @torch.no_grad()
 def measure_style(
     ruler: Ruler, name: str, model: Model, style: str, photos: Sequence[Tensor]
@@ -161,6 +179,31 @@ def measure_style(
     series = name if len(model.card.styles) > 1 else SINGLE_STYLE
     columns = (tuple(column) for column in zip(*numbers, strict=True))
     return StyleQuality(name, series, style, tuple(lpips), *columns)
+
+
+def run_gatys_on_photos(
+    ruler: Ruler,
+    styles: Sequence[str],
+    chosen: Sequence[str],
+    photos: Mapping[str, Tensor],
+    qualities: Sequence[StyleQuality],
+    *,
+    steps: int,
+    start: Literal["photo", "noise"],
+    on_progress: Callable[[], None] = lambda: None,
+) -> list[GatysRun]:
+    """`run_gatys` in every style on each photo of `chosen`, against the totals of `qualities`,
+    which were measured on all `photos`: by name, (1, 3, H, W). on_progress is called after each
+    run. Raises TrainingError as `optimize` does."""
+    names, runs = list(photos), []
+    for style in styles:
+        rows = [row for row in qualities if row.style == style]
+        for photo in chosen:
+            totals = {row.model: row.total[names.index(photo)] for row in rows}
+            run = run_gatys(ruler, style, photo, photos[photo], totals, steps=steps, start=start)
+            runs.append(run)
+            on_progress()
+    return runs
 
 
 def run_gatys(
@@ -261,7 +304,7 @@ def make_report(
     qualities: Sequence[StyleQuality],
     runs: Sequence[GatysRun],
 ) -> QualityReport:
-    """Draw the conclusions."""
+    """What was measured, with the summaries that follow from it. size: as QualityReport's."""
     objective = ruler.objective
     return QualityReport(
         loss_network=objective.network.name,

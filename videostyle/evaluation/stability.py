@@ -9,7 +9,8 @@ from statistics import fmean
 
 import torch
 
-from videostyle.evaluation.motion import Moving, Picture
+from videostyle.evaluation.motion import Moving
+from videostyle.media.color import Picture
 from videostyle.stylize.stabilizer import Stabilizer
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.warp import warp

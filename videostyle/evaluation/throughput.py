@@ -106,6 +106,7 @@ class Throughput:
         return self.floor.conv_ms * self.rates["network at full size"].median / 1000
 
     def to_dict(self) -> dict[str, Any]:
+        """What was measured and what follows from it, for JSON."""
         derived = {"shared_ms": self.shared_ms, "network_share": self.network_share}
         return {**asdict(self), **derived}
 
@@ -176,7 +177,7 @@ def scaled_clip(source: Path, lines: int, frames: int, folder: Path) -> Path:
 
 
 def _again_and_again(container: InputContainer) -> Iterator[av.VideoFrame]:
-    """The frames of a video, without an end if it has any."""
+    """The frames of a video over and over; none if it has none."""
     frame = None
     for frame in container.decode(video=0):
         yield frame
@@ -248,7 +249,7 @@ def _transfers(
 
 
 def _fitted(size: tuple[int, int], stylizer: Stylizer) -> tuple[int, int]:
-    """Height and width the network takes, the next below."""
+    """Height and width rounded down to what the network takes."""
     multiple = stylizer.model.architecture.multiple
     height, width = (side // multiple * multiple for side in size)
     return height, width

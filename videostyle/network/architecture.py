@@ -1,4 +1,4 @@
-"""The course of the network, as plain numbers: what is built of it, and in which order.
+"""What the network is built of, as plain numbers, and the order of its layers.
 
 After Dumoulin, Shlens, Kudlur, "A Learned Representation for Artistic Style" (arXiv 1610.07629).
 An architecture is data, stored in the model file. PyTorch, which takes a second to load, is not
@@ -19,8 +19,8 @@ import numpy.typing as npt
 Pictures = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float32]
 EPSILON = 1e-5
-# What the last layer is smoothed by, along rows and along columns: what alternates from pixel to
-# pixel goes, of a period of four pixels three quarters stay.
+# The filter that smooths the last layer, along rows and along columns: it removes what alternates
+# from pixel to pixel, and leaves three quarters of a wave four pixels long.
 SMOOTHING = (-1 / 16, 4 / 16, 10 / 16, 4 / 16, -1 / 16)
 
 
@@ -35,8 +35,8 @@ class ConvLayer:
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """A layer in its place: it is given a map of so many channels, scales it up or not, and smooths
-    what it makes or does not."""
+    """A layer in its place. channels_in: of the map it is given. enlarges: whether it scales that
+    up first. smooths: whether its output is smoothed by SMOOTHING."""
 
     channels_in: int
     layer: ConvLayer
@@ -167,7 +167,8 @@ class Architecture:
 
     @property
     def reach(self) -> int:
-        """Moments aside, a pixel of the pastiche depends on the frame's at most so many away."""
+        """How many pixels away a pixel of the frame can be and still change one of the pastiche,
+        other than by the moments, in which all count."""
         reach, step = 0, self.unshuffle
         for each in self.convolutions:
             reach += each.margin * step
@@ -175,6 +176,7 @@ class Architecture:
         return reach + self.multiple
 
     def to_dict(self) -> dict[str, Any]:
+        """Every field by name, for a model's card."""
         return asdict(self)
 
     @classmethod
@@ -187,27 +189,41 @@ class Architecture:
 
     def check(self) -> None:
         """Raise ValueError on numbers out of bounds: a model file is untrusted input."""
+        self._check_numbers()
+        self._check_layers()
+        self._check_scaling()
+        self._check_skips()
+
+    def _check_numbers(self) -> None:
         if not (isinstance(self.smooth_output, bool) and isinstance(self.normalize_output, bool)):
             raise ValueError("smooth_output and normalize_output must be true or false")
         if not (1 <= len(self.contract) <= 8 and 1 <= len(self.expand) <= 8):
             raise ValueError("needs 1 to 8 contract and as many expand layers")
         if self.expand[-1].channels != 3:
             raise ValueError("the last expand layer must have 3 channels")
-        up, down = math.prod(layer.stride for layer in self.expand), self.multiple
+        if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
+            raise ValueError("unshuffle or residual_blocks out of bounds")
+
+    def _check_layers(self) -> None:
         for layer in (*self.contract, *self.expand):
             if layer.kernel not in (1, 3, 5, 7, 9):
                 raise ValueError(f"kernel {layer.kernel} is not 1, 3, 5, 7 or 9")
             if layer.stride not in (1, 2, 4) or not 1 <= layer.channels <= 1024:
                 raise ValueError(f"layer out of bounds: {layer}")
+
+    def _check_scaling(self) -> None:
+        """Kernels that scale up must fold into small ones, and the size must come out as it was."""
         for layer in self.expand:
             if layer.stride > 1 and (layer.kernel not in (3, 5) or layer.stride != 2):
                 raise ValueError(f"cannot up-scale by {layer}")
         if self.smooth_output and self.expand[-1].stride == 1:
             raise ValueError("the last layer is smoothed only where it scales up")
+        up, down = math.prod(layer.stride for layer in self.expand), self.multiple
         if up != down:
             raise ValueError(f"expand scales up {up} times, contract scales down {down} times")
-        if self.unshuffle not in (1, 2, 4) or not 0 <= self.residual_blocks <= 32:
-            raise ValueError("unshuffle or residual_blocks out of bounds")
+
+    def _check_skips(self) -> None:
+        """Maps that are added must have one shape."""
         if not 0 <= self.skips < min(len(self.contract), len(self.expand)):
             raise ValueError(f"{self.skips} skips are more than there are layers to join")
         for index in range(self.skips):

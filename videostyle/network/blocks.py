@@ -32,7 +32,7 @@ def _swapped(runs: Bytes) -> Bytes:
     item = next(size for size in (4, 2, 1) if length % size == 0)
     words = np.ascontiguousarray(runs).view(f"u{item}")
     swapped = np.empty((count, rows, second, first, words.shape[-1]), words.dtype)
-    # Along the longer axis at once, for each of the few others: numpy would loop over a run.
+    # The loops here are over the shorter axes, so that numpy's run over the longer one.
     for one in range(min(first, second)):
         for place in range(words.shape[-1]):
             if first < second:

@@ -17,30 +17,35 @@ from videostyle.network.model import Model
 
 
 class Engine(Protocol):
-    """`submit` takes frames (N, H, W, 3) uint8 RGB and rows (N, 2, D), and returns a function that
-    waits for the pastiches (N, H, W, 3) uint8. `detail` takes luma (N, H, W) uint8, with even H
-    and W, and returns a function that waits for what is to be added to it doubled, (N, 2 H, 2 W)
-    uint8, in which MIDDLE is 0 (`enlarger`). depth: so many frames of one size are in work at
-    once; one more waits until the first of them is painted. arithmetic: what decides the last bit
-    of a pastiche, in words; the number of threads does not. gpu: the number of the NVIDIA GPU it
-    paints on, None on a CPU. `is_ready` says whether frames of a shape (N, H, W, 3) are painted at
-    once, or first something is compiled for them.
+    """The network, ready to paint on one device.
+
+    depth: so many frames of one size are in work at once; one more waits until the first of them
+    is painted. arithmetic: what decides the last bit of a pastiche, in words; the number of
+    threads does not.
     """
 
     arithmetic: str
     depth: int
 
     @property
-    def gpu(self) -> int | None: ...
+    def gpu(self) -> int | None:
+        """Number of the NVIDIA GPU it paints on, None on a CPU."""
 
     @property
-    def description(self) -> str: ...
+    def description(self) -> str:
+        """Device, library and precision, in words for people."""
 
-    def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]: ...
+    def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
+        """Begin to paint RGB frames (N, H, W, 3) uint8 with rows (N, 2, D) of gammas and betas.
+        Returns a function that waits for the pastiches (N, H, W, 3) uint8."""
 
-    def detail(self, luma: Pictures) -> Callable[[], Pictures]: ...
+    def detail(self, luma: Pictures) -> Callable[[], Pictures]:
+        """Begin on luma (N, H, W) uint8, H and W even. Returns a function that waits for what is
+        to be added to it doubled, (N, 2 H, 2 W) uint8, in which MIDDLE is 0 (`enlarger`)."""
 
-    def is_ready(self, shape: tuple[int, ...]) -> bool: ...
+    def is_ready(self, shape: tuple[int, ...]) -> bool:
+        """Whether frames of a shape (N, H, W, 3) are painted at once, or first something is
+        compiled for them."""
 
 
 def make_engine(

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from videostyle.errors import ModelError
+from videostyle.errors import ModelError, counted
 from videostyle.network.architecture import Architecture, Numbers
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, model_path, read_model_card
 from videostyle.whole_file import written_whole
@@ -45,7 +45,7 @@ class Model:
 
     def __repr__(self) -> str:
         count = len(self.card.styles)
-        return f"<Model {self.card.name!r:.80}, {count} style{'s' * (count > 1)}>"
+        return f"<Model {self.card.name!r:.80}, {counted(count, 'style')}>"
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the network in PyTorch, which a process that wants it makes for itself."""

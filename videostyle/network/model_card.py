@@ -67,10 +67,12 @@ class ModelCard:
 
     @property
     def style_names(self) -> tuple[str, ...]:
+        """In the order of the model's rows."""
         return tuple(style.name for style in self.styles)
 
     @property
     def titles(self) -> dict[str, str]:
+        """Of the paintings, by style name."""
         return {style.name: style.title for style in self.styles}
 
     def unknown_style(self, names: Iterable[str], listed_by: str = "model.card.style_names") -> str:
@@ -84,6 +86,7 @@ class ModelCard:
         return f"unknown style {name!r}.{hint} `{listed_by}` lists them"
 
     def to_metadata(self) -> dict[str, str]:
+        """Metadata of a safetensors file, which is text alone."""
         return {"videostyle": json.dumps({"format_version": FORMAT_VERSION, **asdict(self)})}
 
     @classmethod

@@ -32,6 +32,7 @@ class Conv(nn.Module):
         self.weight = initial_weight(plan.shape)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, H / stride, W / stride)."""
         if self.plan.margin:
             x = F.pad(x, (self.plan.margin,) * 4, mode="reflect")
         return F.conv2d(x, self.weight, stride=self.plan.layer.stride)
@@ -70,6 +71,7 @@ class UpsampleConv(nn.Module):
         return torch.einsum("ryk,cxl,oikl->orciyx", fold, fold, self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, 2 H, 2 W)."""
         x = F.conv2d(_replicate(x, self.plan.margin), self.phases().flatten(0, 2))
         x = F.pixel_shuffle(x, 2)
         return x[..., 1:-1, 1:-1] if self.plan.crop else x

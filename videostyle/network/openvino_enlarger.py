@@ -32,7 +32,7 @@ def enlarger_graph(shape: tuple[int, ...]) -> Any:
     luma = op.parameter((count, height, width, 4), openvino.Type.u8)
     x = op.subtract(op.convert(luma, "f32"), constant(MIDDLE))
     x = op.transpose(x, ints(0, 3, 1, 2))
-    # Bytes are not divided, but the weights they meet: a bfloat16 holds no 255th part of a byte.
+    # The first weights are divided, not the bytes: a bfloat16 does not hold a byte / 255 exactly.
     middle = [1] * (len(HIDDEN) - 1)
     scales = zip([1 / LEVELS, *middle, LEVELS], [1, *middle, LEVELS], strict=True)
     for number, (weight_scale, bias_scale) in enumerate(scales):

@@ -113,8 +113,8 @@ class _Builder:
         self.model = openvino.Model([pastiches], [frames, rows])
 
     def _split(self, rows: Node) -> Iterator[tuple[Node, Node]]:
-        """The gamma and the beta (N, C) of each normalisation in turn. Of one split: a new size of
-        frames compiles in four fifths of the time that a slice for each of them takes."""
+        """The gamma and the beta (N, C) of each normalisation in turn. By one operation: with a
+        slice for each of them, a new size of frames takes a quarter longer to compile."""
         op, lengths = self._op, self._plan.norm_channels
         flat = op.reshape(rows, self._ints(rows.shape[0], -1), False)
         parts = op.variadic_split(
@@ -181,8 +181,8 @@ class _Builder:
         """The first layer, from bytes (N, h, w, C), whose channels are the pixels of a block (row,
         column, RGB); they are reflected while they are bytes, channels last.
 
-        Less the frame's colour, as a few of its pixels have it: normalisation would take away what
-        that adds, and without it a bright, flat frame leaves bfloat16 few digits for the rest.
+        The frame's colour, taken from a few of its pixels, is subtracted first. Normalisation would
+        remove what it adds, and in a bright, flat frame it leaves bfloat16 few digits for the rest.
         """
         op, margin = self._op, weight.shape[-1] // 2
         count, height, width, channels = frames.shape
@@ -198,7 +198,7 @@ class _Builder:
             frames = op.pad(frames, amounts, amounts, "reflect")
         x = op.subtract(op.convert(frames, "f32"), color)
         x = op.transpose(x, self._ints(0, 3, 1, 2))
-        # Not divided: a bfloat16 does not hold the 255th part of a byte.
+        # Not divided: a bfloat16 does not hold a byte / 255 exactly.
         return self._convolution(x, self._folded_input(weight) / np.float32(255), [stride] * 2)
 
     def _folded_input(self, weight: Numbers) -> Numbers:
@@ -214,11 +214,11 @@ class _Builder:
         return self._convolution(x, weight, [stride] * 2)
 
     def _byte_conv(self, x: Node, weight: Numbers, *, rectified: bool) -> tuple[Node, Node]:
-        """Convolve a map of 256 steps, from a frame's least value in all channels, or from 0 if it
-        is `rectified`, to its greatest.
+        """Convolve a map rounded to 256 steps, from a frame's least value in all channels, or from
+        0 if it is `rectified`, to its greatest.
 
-        Returns the result in such steps, less what the least value adds to each channel, which
-        normalisation would take away again; and a step (N, 1, 1, 1).
+        Returns the result in units of a step, without the constant that the least value adds to
+        each channel, as normalisation would remove it; and the size of a step (N, 1, 1, 1).
         """
         op, everywhere = self._op, self._ints(1, 2, 3)
         extent = op.reduce_max(x, everywhere, True)
@@ -274,7 +274,7 @@ class _Builder:
             epsilon = op.divide(epsilon, op.multiply(unit, unit))
             epsilon = op.reshape(epsilon, self._ints(count, 1), False)
         scale = op.divide(gamma, op.sqrt(op.add(variance, epsilon)))
-        # In this order: OpenVINO copies the map once more if it comes first.
+        # In this order of factors: with the map first, OpenVINO copies it once more.
         centred = op.multiply(everywhere(scale), op.subtract(x, mean))
         return op.add(everywhere(beta), centred)
 

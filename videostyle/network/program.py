@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 Function = Callable[..., Tensor]
-# Runs a function once without its effects; gives what repeats it, and the output it repeats into.
+# Records a function, without its effects. Returns one that repeats it, and the output it fills.
 Recorder = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
 
 
@@ -35,7 +35,7 @@ class Program:
         self._recording: tuple[Callable[[], None], Tensor] | None = None
 
     def run(self) -> Tensor:
-        """The function of what `inputs` hold now; valid until the next run."""
+        """The function's output for what `inputs` hold now; valid until the next run."""
         if self._warm and self._record and not self._recording:
             try:
                 self._recording = self._record(lambda: self._function(*self.inputs))
@@ -80,13 +80,13 @@ class Streams:
         self.upload, self.compute, self.download = (self.module.Stream(**where) for _ in range(3))
 
     def order(self, first: Any, second: Any) -> None:
-        """What `second` does from here on waits for what `first` has to do until here."""
+        """Later work of the stream `second` waits for the work that `first` has by now."""
         event = self.module.Event()
         event.record(first)
         event.wait(second)
 
     def wait(self) -> None:
-        """Until the device has nothing left to do."""
+        """Wait until the device has nothing left to do."""
         self.module.synchronize(self.device)
 
 

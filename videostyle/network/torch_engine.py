@@ -26,7 +26,7 @@ MOST_LANES = 6
 
 
 class _Frames(nn.Module):
-    """The network between uint8 frames."""
+    """The network from uint8 frames to uint8 pastiches."""
 
     def __init__(self, network: StyleNetwork) -> None:
         super().__init__()
@@ -42,7 +42,8 @@ class _Frames(nn.Module):
 
 @torch.inference_mode()
 def _fused(network: StyleNetwork, device: torch.device, dtype: torch.dtype) -> FusedNetwork:
-    """Raises whatever is raised where Triton or its compiler is missing."""
+    """The network with fused kernels, tried on one frame. Where Triton or its compiler is missing,
+    what that raises may be any exception."""
     from videostyle.network import kernels
 
     fused = FusedNetwork(network, device, dtype, kernels)
@@ -95,10 +96,12 @@ class TorchEngine:
 
     @property
     def gpu(self) -> int | None:
+        """See `Engine`."""
         return (self.device.index or 0) if self.device.type == "cuda" else None
 
     @property
     def description(self) -> str:
+        """See `Engine`."""
         obstacles = [lane.program.obstacle for lane in list(self._lanes.values())]
         slower = next((f", without CUDA graphs ({each})" for each in obstacles if each), "")
         return f"{self.device}, PyTorch {self._precision}{self._obstacle}{slower}"
@@ -109,12 +112,15 @@ class TorchEngine:
         return self._painter(frames, rows)
 
     def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
+        """See `Engine`."""
         return self._run(frames.shape, self.paint, [frames, rows])
 
     def is_ready(self, shape: tuple[int, ...]) -> bool:
+        """See `Engine`."""
         return True
 
     def detail(self, luma: Pictures) -> Callable[[], Pictures]:
+        """See `Engine`."""
         return self._run(("enlarger", luma.shape), self.enlarger.detail, [luma])
 
     def _run(

@@ -170,27 +170,36 @@ class DevicePainter:
     def _submit(
         self, batch: _Batch, writers: Sequence[Callable[[Tensor], object]], *, download: bool = True
     ) -> Callable[[], Tensor]:
-        looks = batch.looks
-
-        def fill(host: list[Tensor]) -> None:
-            planes, styles, opacities, likeness, kept = host
-            if not writers:
-                for row, frame in zip(planes, batch.frames, strict=False):
-                    batch.layout.pack(frame.image, row)
-            rows = self._stylizer.model.rows([look.painted for look in looks])
-            styles[: len(looks)] = torch.from_numpy(rows)
-            opacities[: len(looks)] = torch.tensor(
-                [(look.opacity, look.opacity * (1 - look.keep_color)) for look in looks]
-            )
-            likeness[: len(looks)] = alike
-            kept.copy_(keep)
-
         with self._engine.lock:  # what a course follows is what it paints next
             lane = self._lane(batch.layout, batch.working)
             course = lane.function
             assert isinstance(course, _Course)
             alike, keep = course.follow(batch.marks)
+            frames = () if writers else batch.frames
+            fill = partial(self._fill, batch.layout, frames, batch.looks, alike, keep)
             return lane.submit(fill, writers, download=download)
+
+    def _fill(
+        self,
+        layout: PlaneLayout,
+        frames: Sequence[Frame],
+        looks: Sequence[Look],
+        alike: Tensor,
+        keep: Tensor,
+        host: Sequence[Tensor],
+    ) -> None:
+        """Write a batch, which may be smaller, to a course's inputs on the host. frames: those
+        whose planes are not written on the device; alike, keep: see `_Course.follow`."""
+        planes, styles, opacities, likeness, kept = host
+        for row, frame in zip(planes, frames, strict=False):
+            layout.pack(frame.image, row)
+        rows = self._stylizer.model.rows([look.painted for look in looks])
+        styles[: len(looks)] = torch.from_numpy(rows)
+        opacities[: len(looks)] = torch.tensor(
+            [(look.opacity, look.opacity * (1 - look.keep_color)) for look in looks]
+        )
+        likeness[: len(looks)] = alike
+        kept.copy_(keep)
 
     def _lane(self, layout: PlaneLayout, working: tuple[int, int]) -> Lane:
         size, converter = self.batch_size(layout), self._converter

@@ -2,9 +2,9 @@
 
 Scaling is linear along each axis, so it is a matrix product an axis, which a GPU does at the speed
 of its tensor cores. The matrices hold swscale's filters: triangles where only chroma is scaled,
-else cubics with B = 0 and C = 0.6 (Mitchell and Netravali, "Reconstruction Filters in Computer
-Graphics", 1988), stretched where the picture shrinks. Chroma halved along a line is sited on the
-left of its two pixels, as MPEG's codecs have it, or between them, as swscale takes it unless told.
+else cubics (`_cubic`), stretched where the picture shrinks. Chroma halved along a line is sited on
+the left of its two pixels, as MPEG's codecs have it, or between them, as swscale takes it unless
+told.
 
 Between the conversions values are held around 0, from -128 to 127 whatever the bits of a sample,
 where fp16 tells steps of 1/16 apart.
@@ -49,10 +49,12 @@ class PlaneLayout:
 
     @property
     def bits(self) -> int:
+        """Of a sample."""
         return 10 if self.pix_fmt.endswith("10le") else 8
 
     @property
     def dtype(self) -> torch.dtype:
+        """Of a sample in a tensor; int16 holds 10 bits without a sign."""
         return torch.int16 if self.bits > 8 else torch.uint8
 
     def on_gpu(self, image: av.VideoFrame) -> bool:
@@ -194,7 +196,7 @@ class RgbToPlanes:
 
 
 def centred(samples: Tensor, bits: int, dtype: torch.dtype) -> Tensor:
-    """Samples as numbers from -128 to 127."""
+    """Integer samples of 8 or 10 bits as numbers from -128 to 127; 10 bits give steps of 1 / 4."""
     values = samples.to(dtype)
     return (values - (MIDDLE << (bits - 8))) * 0.5 ** (bits - 8) if bits > 8 else values - MIDDLE
 
@@ -259,7 +261,9 @@ class Resize:
 
 
 def _taps(before: int, after: int, cubic: bool, shift: float, like: Tensor) -> Tensor:
-    """(after, before): what each sample after is made of; past the border the last one counts."""
+    """(after, before): the weights of the samples before in each sample after. Samples are taken
+    at their middles, `shift` samples to the right; past the border the last one counts. Where the
+    picture shrinks, the filter is as much wider as the samples after are."""
     step = before / after
     stretch = max(1.0, step)
     centre = (np.arange(after) + 0.5) * step - 0.5 + shift
@@ -278,6 +282,10 @@ def _taps(before: int, after: int, cubic: bool, shift: float, like: Tensor) -> T
 
 
 def _cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weight of a sample by its distance, in samples and not negative: the cubic of Keys, "Cubic
+    convolution interpolation for digital image processing", 1981, with a = -0.6, which is
+    swscale's default (there B = 0 and C = 0.6, after Mitchell and Netravali, "Reconstruction
+    Filters in Computer Graphics", 1988); Keys himself takes -0.5."""
     near = 1.4 * distance**3 - 2.4 * distance**2 + 1
     far = -0.6 * distance**3 + 3 * distance**2 - 4.8 * distance + 2.4
     return np.where(distance < 1, near, np.where(distance < 2, far, 0.0))

@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from videostyle.media.color import Picture
 from videostyle.media.frame import Part
 
-Picture = npt.NDArray[np.uint8]
 Weights = npt.NDArray[np.float32]
 Green = TypeVar("Green")
 Cells = TypeVar("Cells")
@@ -114,8 +114,8 @@ def _cells(lines: Picture) -> Weights:
 
 
 def within(part: Part | None, green: Green, cells: Cells) -> tuple[Green, Cells]:
-    """Those of the whole blocks in rows and columns of a frame: green (..., h * BLOCK / 2,
-    w * BLOCK) and cells (..., 2 h, 2 w)."""
+    """Green (..., h * BLOCK / 2, w * BLOCK) and cells (..., 2 h, 2 w) of the blocks that lie wholly
+    in a part of a frame; of all where none does."""
     if part is None:
         return green, cells
     rows, columns = ((-(-side.start // BLOCK), side.stop // BLOCK) for side in part)
@@ -131,9 +131,9 @@ def within(part: Part | None, green: Green, cells: Cells) -> tuple[Green, Cells]
 
 
 def _change(green: Picture, cells: Weights) -> float:
-    """The root mean square from which a block's cells have changed, of 255.
+    """The root mean square difference of its cells, of 255, from which a block has changed.
 
-    Noise is what second differences along lines, which no slope has, come to in the smoothest
+    Noise is measured by second differences along lines, which are 0 on a slope, in the smoothest
     fifth of the blocks (after Immerkaer, "Fast Noise Variance Estimation", 1996).
     """
     # Not a product, for which numpy would wake threads that take the cores of the engine.

@@ -9,13 +9,18 @@ from fractions import Fraction
 from numbers import Rational, Real
 from typing import Any
 
-from videostyle.errors import UsageError
+from videostyle.errors import UsageError, counted
 from videostyle.timecode import NEAR, Tempo, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
 from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
 
 VERSION = 1
+# By what a time lacks; the words of a `Time` of its own name the command line's options.
+_NEEDED = {
+    "duration": "the video's length; write seconds, or give the duration",
+    "rate": "the frame rate; write seconds, or give the rate",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,7 @@ class TimelineDocument:
     tempo: Tempo | None = None
 
     def __repr__(self) -> str:
-        count = len(self.keys)
-        return f"<TimelineDocument {self.mistakes.name!r:.80}, {count} key{'s' * (count > 1)}>"
+        return f"<TimelineDocument {self.mistakes.name!r:.80}, {counted(len(self.keys), 'key')}>"
 
     @property
     def needs_duration(self) -> bool:
@@ -62,7 +66,7 @@ class TimelineDocument:
         """Settle every time; return the timeline and the first of its warnings.
 
         duration in seconds and rate in frames a second may be None when no time needs them. tick:
-        of the video's clock in seconds, to meet frames whose times it rounds. A duration of 0 is a
+        of the video's clock, in seconds; see `Time.resolve`. A duration of 0 is a
         picture: it has the first of the keys that fall together at 0, and no warnings. Raises
         TimelineError, and UsageError for a duration or rate no video has.
         """
@@ -148,11 +152,8 @@ def _settle(
     report: Mistakes,
     tick: Fraction | None = None,
 ) -> float | None:
-    if time.needs_duration and duration is None:
-        report.add(place, f"{time} needs the video's length; write seconds, or give the duration")
-        return None
-    if time.needs_rate and not rate and duration != 0:
-        report.add(place, f"{time} needs the frame rate; write seconds, or give the rate")
+    if lack := time.lacks(duration, rate):
+        report.add(place, f"{time} needs {_NEEDED[lack]}")
         return None
     try:
         return time.resolve(duration, rate, tick)
@@ -164,7 +165,7 @@ def _settle(
 def _warnings(
     timed: list[tuple[float, ReadKey]], duration: float | None, loop: Loop | None, report: Mistakes
 ) -> list[str]:
-    """At most one for a key: one that is nowhere in the video is out of order for that reason."""
+    """At most one a key: a key outside the video is not told to be out of order as well."""
     found = []
     latest = -math.inf
     for seconds, key in timed:

@@ -1,8 +1,8 @@
 """Easings: how a curve leaves a key. Each maps [0, 1] to a fraction with f(0) = 0.
 
 Names and curves are those of CSS (CSS Easing Functions Level 1); `smooth` is ease-in-out, and
-`hold` keeps the key's value until the next key. Of CSS's steps there is none: step-end is `hold`,
-and step-start would jump at the key itself, which then has no value of its own.
+`hold` keeps the key's value until the next key. CSS's steps are left out: step-end is `hold`, and
+step-start would jump at the key itself, which then has no value of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ def hold(x: float) -> float:
 
 
 def linear(x: float) -> float:
+    """x itself."""
     return x
 
 

@@ -21,30 +21,34 @@ class Place:
 
 
 class Mistakes:
-    """Collects mistakes and raises them together."""
+    """Collects mistakes and raises them together. name: of the file; lines: its text."""
 
     def __init__(self, name: str, lines: Sequence[str]) -> None:
         self.name, self.lines = name, lines
         self.found: list[tuple[Place, str]] = []
 
     def copy(self) -> Mistakes:
+        """With the same mistakes, to which others may be added without changing these."""
         copied = Mistakes(self.name, self.lines)
         copied.found = list(self.found)
         return copied
 
     def add(self, place: Place, message: str) -> None:
+        """Note a mistake after which reading goes on."""
         self.found.append((place, message))
 
     def stop(self, place: Place, message: str) -> NoReturn:
-        """Raise a mistake after which nothing more can be read."""
+        """Raise a mistake, as TimelineError, after which nothing more can be read."""
         raise TimelineError(self.describe(place, message))
 
     def check(self) -> None:
+        """Raises TimelineError if there are mistakes: the first of them, in the file's order."""
         if self.found:
             self.found.sort(key=lambda mistake: mistake[0])
             raise TimelineError("\n".join(first_of(self.describe_all(self.found))))
 
     def describe_all(self, found: Sequence[tuple[Place, str]]) -> list[str]:
+        """`describe` for each."""
         return [self.describe(*mistake) for mistake in found]
 
     def describe(self, place: Place, message: str) -> str:

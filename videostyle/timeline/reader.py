@@ -59,8 +59,9 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_timeline(
     path: str | Path, styles: Model | ModelCard | Sequence[str] | None = None
 ) -> TimelineDocument:
-    """Read a file. styles: what it may mix beside `original`: those of a model, which may be given
-    by its card, or names (a model tells what a title means, too); None for the default model's.
+    """Read a file. styles: those it may mix beside `original`, as a model, its card or a list of
+    names; None for the default model's. Only a model or card lets mistakes hint at a style by
+    its title.
 
     Raises TimelineError: one line a mistake, starting with file:line:column. Raises UsageError for
     what is no file that can be read, and for styles that are neither a model's nor names.
@@ -104,12 +105,12 @@ def parse_timeline(
     reader = _Reader(mistakes, titles, is_default=styles is None)
     document = reader.document(_compose(text, mistakes))
     if mistakes.found:
-        document.check(None, None)  # for mistakes in times, to be told together with these
+        document.check(None, None)  # mistakes in times are told together with these
     return document
 
 
 def _titles(styles: Model | ModelCard | Sequence[str]) -> Mapping[str, str]:
-    """Of the styles, by name; empty for those of which the name alone is given."""
+    """Titles of the styles by their names; empty where names alone are given."""
     card = getattr(styles, "card", styles)
     if isinstance(card, ModelCard):
         return card.titles
@@ -187,7 +188,7 @@ def _refused(event: Any) -> str | None:
 
 class _Reader:
     """Turns nodes into keys, noting every mistake and going on. titles: of the styles, by name;
-    is_default: those of DEFAULT_MODEL, because none were given."""
+    is_default: whether they are DEFAULT_MODEL's, because none were given."""
 
     def __init__(self, mistakes: Mistakes, titles: Mapping[str, str], *, is_default: bool) -> None:
         self.mistakes = mistakes
@@ -210,7 +211,8 @@ class _Reader:
         return TimelineDocument(tuple(keys), loop, self.mistakes, self.tempo)
 
     def read_tempo(self, node: yaml.Node) -> Tempo:
-        """Of a mistake, some tempo, so that times in beats are no further mistakes."""
+        """A tempo that is wrong is noted and replaced, so that not every time in beats is a mistake
+        too."""
         fields = {"bpm": node}
         if isinstance(node, yaml.MappingNode):
             fields = self.mapping(node, TEMPO_KEYS, "tempo", {"bpm": "beats a minute"})
@@ -240,9 +242,9 @@ class _Reader:
         values: dict[str, Any] = {}
         if "mix" in fields:
             values["mix"] = self.mixture(fields["mix"])
-        for track, (low, high, _) in SCALARS.items():
+        for track, scalar in SCALARS.items():
             if track in fields:
-                values[track] = self.number(fields[track], track, low, high)
+                values[track] = self.number(fields[track], track, scalar.low, scalar.high)
         ease = self.ease(fields["ease"]) if "ease" in fields else EASINGS["linear"]
         if time is None or ease is None or len(self.mistakes.found) > before:
             return None
@@ -368,7 +370,7 @@ class _Reader:
 
     def loop(self, node: yaml.Node) -> tuple[Time, bool, Place] | None:
         fields = self.mapping(node, LOOP_KEYS, "loop", {"period": "a time such as 8s"})
-        beat = Tempo(self.tempo.beat) if self.tempo else None  # a length, from no beat on
+        beat = Tempo(self.tempo.beat) if self.tempo else None  # a length has no first beat
         time = self.time(fields["period"], beat) if "period" in fields else None
         if self.tempo and self.tempo.first:
             self.wrong(

@@ -78,8 +78,8 @@ def timeline_schema(style_names: Sequence[str]) -> dict[str, Any]:
 
 def _keyframe(styles: Sequence[str]) -> dict[str, Any]:
     scalars = {
-        name: {**_number(low, high), "default": default}
-        for name, (low, high, default) in SCALARS.items()
+        name: {**_number(scalar.low, scalar.high), "default": scalar.default}
+        for name, scalar in SCALARS.items()
     }
     weights = {name: {"type": "number", "minimum": 0} for name in styles}
     mixture = _object(weights, [], minProperties=1)

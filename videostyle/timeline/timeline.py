@@ -14,7 +14,7 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any, Generic, TypeVar, overload
 
-from videostyle.errors import UsageError
+from videostyle.errors import UsageError, counted
 from videostyle.look import ORIGINAL, SCALARS, Look, as_float, fixed_mixture, normalize_mixture
 from videostyle.timecode import NEAR
 from videostyle.timeline.easing import Easing, easing, linear, name_of
@@ -89,7 +89,7 @@ def _keyframe_value(value: object) -> Mixture | float:
 class Loop:
     """Time repeats with this period in seconds; `bounce` runs every other period backwards.
 
-    Raises UsageError for a period that is not above 0 or not finite, and another bounce.
+    Raises UsageError unless the period is finite and above 0 and bounce is True or False.
     """
 
     period: float
@@ -116,7 +116,8 @@ class Loop:
 class Track(Generic[T]):
     """Keyframes of one track in order of time, at distinct times.
 
-    Raises UsageError for what is none, for no keyframes, and for some unsorted or at one time.
+    Raises UsageError for anything but keyframes, for none at all, and for two that are out of
+    order or at one time.
     """
 
     def __init__(self, keyframes: Iterable[Keyframe[T]]) -> None:
@@ -246,8 +247,8 @@ class Timeline:
         if self.loop:
             seconds = self.loop.fold(seconds)
         values = {
-            name: _between(*self.scalars[name].span(seconds), low, high)
-            for name, (low, high, _) in SCALARS.items()
+            name: _between(*self.scalars[name].span(seconds), scalar.low, scalar.high)
+            for name, scalar in SCALARS.items()
             if name in self.scalars
         }
         return Look(_mixed(*self.mix.span(seconds)), **values)
@@ -259,9 +260,9 @@ def _check_scalar(name: str, track: object) -> None:
         raise UsageError(f"a timeline has no track {name!r}; its scalars are {known}")
     if not isinstance(track, Track):
         raise UsageError(
-            f"{name} is {track!r:.80}; give Track([Keyframe(0.0, {SCALARS[name][2]})])"
+            f"{name} is {track!r:.80}; give Track([Keyframe(0.0, {SCALARS[name].default})])"
         )
-    low, high, _ = SCALARS[name]
+    low, high = SCALARS[name].low, SCALARS[name].high
     for keyframe in track.keyframes:
         if not low <= as_float(keyframe.value) <= high:
             raise UsageError(
@@ -271,8 +272,8 @@ def _check_scalar(name: str, track: object) -> None:
 
 
 def _keys(track: Track[Any]) -> str:
-    count, end = len(track.keyframes), track.keyframes[-1].seconds
-    return f"{count} key{'s' * (count > 1)} up to {end:g} s"
+    keys = track.keyframes
+    return f"{counted(len(keys), 'key')} up to {keys[-1].seconds:g} s"
 
 
 def _between(before: float, after: float, fraction: float, low: float, high: float) -> float:

@@ -18,7 +18,8 @@ def dump_timeline(timeline: Timeline, tempo: Tempo | None = None) -> str:
     millionth of itself. tempo: of the beats to write times in where keys are on them, to a tenth of
     a millisecond; none is written beside a loop whose rounds would leave the beats.
 
-    Raises ValueError for what YAML cannot say: a key before 0 s, an easing of one's own.
+    Raises ValueError for what YAML cannot say: a key before 0 s, a function of the caller's as
+    easing.
     """
     merged: dict[tuple[float, str], dict[str, Any]] = {}
     for name, track in timeline.tracks.items():
@@ -68,7 +69,7 @@ def _value_text(value: Any) -> str:
         return repr(float(value))
     if len(value) == 1:
         return str(next(iter(value)))
-    # All digits would show what dividing by the sum leaves, 0.34199999999999997.
+    # All digits would show how dividing by the sum rounds: 0.34199999999999997.
     return "{" + ", ".join(f"{name}: {weight:.7g}" for name, weight in value.items()) + "}"
 
 

@@ -37,8 +37,7 @@ from videostyle.training.loss_network import LossNetwork
 from videostyle.training.objective import Objective, training_dtype
 from videostyle.training.train import Step, Trainer
 
-# Of a video, this many frames at least and twice as many at most are looked at, evenly over at most
-# so many at its beginning.
+# Of a video's first VIDEO_SPAN frames, VIDEO_FRAMES to twice as many are used, evenly spread.
 VIDEO_FRAMES, VIDEO_SPAN = 60, 6000
 
 

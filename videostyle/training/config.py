@@ -13,6 +13,7 @@ import yaml
 from videostyle.checks import did_you_mean
 from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network.architecture import ARCHITECTURES
+from videostyle.training.defaults import PAINTING_SIZE
 from videostyle.training.loss_network import MAX_SIZE, MIN_SIZE
 from videostyle.whole_file import part_path
 
@@ -22,7 +23,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "str": (str,),
     "bool": (bool,),
 }
-# The least of what cannot be 0.
+# The least values of settings that cannot be 0.
 LEAST: Mapping[str, int] = {
     **dict.fromkeys(("steps", "batch_size", "checkpoint_every", "sample_every"), 1),
     **dict.fromkeys(("crop", "size"), MIN_SIZE),
@@ -35,7 +36,7 @@ MOST: Mapping[str, int] = {
 MOST_OF_OTHERS = 10**9
 # Where a run can be resumed from, in its folder.
 CHECKPOINT = Path("checkpoint.safetensors")
-Wrong = Callable[[str, str], VideoStyleError]  # of a key and what is wrong with its value
+Wrong = Callable[[str, str], VideoStyleError]  # makes an error of a key and a message
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -60,7 +61,7 @@ class PaintingConfig:
         strokes. weight: of its style loss against the other paintings'.
     """
 
-    size: int = 448
+    size: int = PAINTING_SIZE
     weight: float = 1.0
 
 
@@ -101,6 +102,7 @@ class TrainConfig:
     sample_every: int = 500
 
     def to_dict(self) -> dict[str, Any]:
+        """Every number of the run, for a model's recipe."""
         return asdict(self)
 
 
@@ -169,8 +171,8 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
 
 
 def read_painting_config(settings: Any, wrong: Wrong, where: str) -> PaintingConfig:
-    """How a painting is learned, from what a configuration or a model's recipe says. Raises what
-    `wrong` makes of the key `paintings` and of what is wrong, which begins with `where`."""
+    """How a painting is learned, read from a configuration or a model's recipe. Raises the error
+    that `wrong` makes of the key `paintings` and a message that begins with `where`."""
     config: PaintingConfig = _build(PaintingConfig, settings, wrong, "paintings", where)
     return config
 
@@ -206,7 +208,7 @@ def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str
 
 
 def _names_a_file(name: str) -> bool:
-    """Whether any disk takes it, with an ending (255 bytes)."""
+    """Whether it can be a file's name on any disk, with an ending: 255 bytes are the most."""
     plain = name not in ("", "..") and Path(name).name == name and name.isprintable()
     return plain and len(name.encode("utf-8")) <= 200
 

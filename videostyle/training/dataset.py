@@ -85,8 +85,8 @@ def _style(row: dict[str, str]) -> Style:
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Open as upright RGB, as a render does, but also what Pillow alone reads, and the first
-    picture of an animation. Raises TrainingError."""
+    """Open a picture as upright RGB, as a render does; also formats that only Pillow reads, and the
+    first picture of an animation. Raises TrainingError."""
     try:
         if picture := load_picture(path):
             return picture.convert("RGB")
@@ -118,9 +118,9 @@ def crop_to_multiple(image: Image.Image, size: int, multiple: int) -> Image.Imag
 
 
 def painting_pixels(path: Path, size: int, *, smooth: bool = False) -> Tensor:
-    """(3, H, W): a painting with its shorter side at `size` pixels. smooth: by SMOOTHING, as a
-    network's output is that is compared with it; else the loss asks for what the network cannot
-    make, and the network learns a weave in place of it."""
+    """(3, H, W): a painting with its shorter side at `size` pixels. smooth: whether by SMOOTHING,
+    as the output of the network that learns it is. Without it the loss would ask for detail that
+    such a network cannot make, and the network would learn a weave instead."""
     pixels = to_pixels(resize_shorter(open_picture(path), size))
     if not smooth:
         return pixels
@@ -132,11 +132,11 @@ def painting_pixels(path: Path, size: int, *, smooth: bool = False) -> Tensor:
 
 @dataclass(frozen=True)
 class ContentCrops:
-    """What photographs give a training: squares of `crop` pixels, `batch_size` a step. In place of
-    one that cannot be read comes the next.
+    """Training crops: `batch_size` squares of `crop` pixels a step, cut from photographs. Where one
+    cannot be read, the next takes its place.
 
-    A function of photographs, seed and step alone, so that a run resumed with the same ones sees
-    what an unbroken one would.
+    Crops depend on the photographs, the seed and the step alone, so a resumed run sees what an
+    unbroken one would.
     Equal ones may be shared by networks that train side by side.
     """
 

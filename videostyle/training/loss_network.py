@@ -110,7 +110,7 @@ def _max_pool(x: Tensor) -> Tensor:
 
 
 def _reflect(x: Tensor) -> Tensor:
-    """A border of one reflected pixel, in the form of which the gradient compiles well."""
+    """A border of one reflected pixel, written so that its compiled gradient is fast."""
     if not torch.compiler.is_compiling():
         return F.pad(x, (1, 1, 1, 1), mode="reflect")
     x = torch.cat((x[:, :, 1:2], x, x[:, :, -2:-1]), dim=2)

@@ -26,8 +26,8 @@ from videostyle.training.losses import (
 
 
 def training_dtype(device: torch.device) -> torch.dtype:
-    """What products are computed in: bf16, whose range needs no scaled losses, on CUDA and on a CPU
-    that multiplies it; PyTorch's own loops for other CPUs would take many times as long as fp32."""
+    """The number format of products: bf16 on CUDA and on CPUs that multiply it; fp32 on others,
+    where bf16 takes PyTorch many times as long. bf16 has fp32's range, so no loss is scaled."""
     return torch.bfloat16 if device.type == "cuda" or cpu_has_bf16() else torch.float32
 
 
@@ -82,6 +82,7 @@ class Objective:
 
     @property
     def device(self) -> torch.device:
+        """Where the loss network is, and with it all that is compared."""
         return next(self.network.buffers()).device
 
     def autocast(self) -> AbstractContextManager[object]:

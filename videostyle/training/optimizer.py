@@ -73,7 +73,7 @@ class Optimizer:
             lying.sub_(_like(kernel, move).reshape(lying.shape))
 
     def state(self) -> dict[str, Tensor]:
-        """What it remembers, once it has stepped."""
+        """Its momenta and Adam's moments by key, for a checkpoint; it must have stepped once."""
         kept = {f"momentum_buffer.{name}": momentum for name, momentum in self._named_momenta()}
         for name, value in self._others.items():
             kept |= {f"{key}.{name}": self._adam.state[value][key] for key in ADAM_KEEPS}

@@ -240,10 +240,11 @@ class TrainingRun:
 def _start_from(
     name: str, architecture: Architecture, styles: Sequence[str]
 ) -> tuple[Model, Tensor]:
-    """A model, to make what `architecture` makes, and its rows of these styles; a style that the
-    model has not learned begins as the mean of those it has."""
+    """The model a run begins with, smoothing its output if `architecture` does, and its rows of
+    these styles (S, 2, D); a style it has not learned begins as the mean of those it has.
+    Raises TrainingError for a model of another architecture."""
     model = load_model(name)
-    # Kernels fit, be what they make smoothed or not.
+    # Smoothing changes no kernel's shape.
     model = replace(
         model,
         architecture=replace(model.architecture, smooth_output=architecture.smooth_output),
@@ -264,7 +265,7 @@ def _digest(data: bytes) -> str:
 
 
 def _size(photo: Path) -> int:
-    """In bytes. To read all of a hundred thousand photographs would take too long."""
+    """In bytes: it stands for the content, as to read a hundred thousand photographs takes long."""
     try:
         return photo.stat().st_size
     except OSError as error:
@@ -313,8 +314,8 @@ def make_run(
 def _check_folder(
     folder: Path, model: str, photos: Path, paintings: Path, inputs: Sequence[Path]
 ) -> None:
-    """Raise UsageError where a run would write over what it reads, or what none has written.
-    inputs: files."""
+    """Raise UsageError where a run would write over its inputs, which are files, or over what no
+    run has written."""
     for what, given in (("photographs", photos), ("paintings", paintings)):
         if _are_one(folder, given):
             raise UsageError(f"{folder}: holds the {what}; name another folder for the run")

@@ -95,7 +95,7 @@ class Trainer:
                 torch.compile(each, fullgraph=True) for each in (self._paint, self._measure)
             )
         self._streams = Streams(self.device)
-        self.programs: dict[int, Program] = {}  # by how many tensors a step is given
+        self.programs: dict[int, Program] = {}  # by how many tensors a step takes
 
     def update(self) -> Step:
         """Make one step. Raises TrainingError when the loss is no longer finite."""
@@ -160,7 +160,7 @@ class Trainer:
         return given
 
     def _on_device(self, numbers: Tensor) -> Tensor:
-        """Without waiting for what the device is at."""
+        """Copy without waiting for the work the device has."""
         if self.device.type == "cuda":
             numbers = numbers.pin_memory()
         return numbers.to(self.device, non_blocking=True)
