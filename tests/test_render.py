@@ -148,6 +148,25 @@ def test_an_interruption_leaves_a_playable_part(
 
 
 @pytest.mark.parametrize("piece", [10.0, 0.4])
+def test_an_interruption_after_the_last_frame_comes_too_late(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
+) -> None:
+    source, output = clip(pts=range(20), audio="aac"), tmp_path / "out.mp4"
+    told: list[Progress] = []
+    report = render(
+        source,
+        output,
+        Look({"red": 1}),
+        stylizer=stylizer,
+        segment_seconds=piece,
+        on_progress=told.append,
+        interrupted=lambda: len(told) >= 20,
+    )
+    assert (report.complete, report.frames, report.output) == (True, 20, output)
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.mp4"]
+
+
+@pytest.mark.parametrize("piece", [10.0, 0.4])
 def test_an_interruption_before_the_first_frame_leaves_nothing(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
 ) -> None:

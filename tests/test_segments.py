@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,8 +80,8 @@ def paint(
     piece: float = PIECE,
     **options: object,
 ) -> tuple[Report, int]:
-    """The report, and how many frames were painted on the way."""
-    painted = 0
+    """The report, and how many frames were painted on the way. stop_after: so many were read."""
+    painted, asked = 0, count()
 
     def on_progress(progress: Progress) -> None:
         nonlocal painted
@@ -94,7 +94,7 @@ def paint(
         stylizer=stylizer,
         segment_seconds=piece,
         on_progress=on_progress,
-        interrupted=lambda: stop_after is not None and painted >= stop_after,
+        interrupted=lambda: stop_after is not None and next(asked) >= stop_after,
         options=EncodeOptions(**options),  # type: ignore[arg-type]
     )
     return report, painted

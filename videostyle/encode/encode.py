@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -61,12 +62,13 @@ def encode(
     """Write the frames, which are in the plan's working_pix_fmt and colour.
 
     The frames' pts and the other streams' times stay as they are; `cut` says that the frames are
-    those of a part, which begins when the input does. If `interrupted` is true once the frames
-    end, the part is finished, playable, and keeps its .part name. On any error it is removed.
-    An earlier run's part stays until there is a frame. Raises MediaError if the file cannot be
-    written, and what reading `frames` raises.
+    those of a part, which begins when the input does. `interrupted` is asked once, when the frames
+    end: if it is true they are not all, and the part is finished, playable, and keeps its .part
+    name. On any error it is removed. An earlier run's part stays until there is a frame. Raises
+    MediaError if the file cannot be written, and what reading `frames` raises.
     """
     part = part_path(output)
+    interrupted = cache(interrupted)
     with ExitStack() as on_error:
         on_error.callback(_close, frames)
         remaining = iter(frames)
@@ -275,8 +277,9 @@ def _write_video(
         for frame in frames:
             others.until(float(frame.pts * info.time_base))
             video.write(frame)
+        is_part = interrupted()
         video.finish()
-        if not interrupted():
+        if not is_part:
             others.until(math.inf)
         others.finish()
     _read_back(part, plan, video, others.sounds)

@@ -154,8 +154,10 @@ class Painter:
         interrupted: Callable[[], bool],
         report: Callable[[int, Mapping[str, float]], None],
     ) -> None:
-        """interrupted: asked before every frame is read. report: told after every frame what
+        """interrupted: asked before every frame is painted. report: told after every frame what
         `Account.update` takes."""
+        # Whether an interruption kept a frame from being painted; a later one has nothing to stop.
+        self.stopped_early = False
         self._assignment, self._stylizer = assignment, stylizer
         self._interrupted, self._report = interrupted, report
         self._meter = Meter()
@@ -209,7 +211,7 @@ class Painter:
         meter = self._meter
         leading = _leading_on(frames, cut.start)
         decoded = prefetch(meter.watch("decoded", watch(leading)), AHEAD)
-        to_paint = meter.watch("to paint", _until(self._interrupted, decoded))
+        to_paint = meter.watch("to paint", self._until_interrupted(decoded))
         painting = stylize(
             to_paint, self._stylizer, self._assignment.looks, converter, stabilize=stabilize
         )
@@ -278,7 +280,7 @@ class Painter:
                     writer.abandon()
                 raise
             ends = not upcoming and faults.ended
-            whole = bool(upcoming) or not self._interrupted()
+            whole = bool(upcoming) or not self.stopped_early
             here = (before[index + 1] if upcoming else replace(faults)).since(before[index])
             yield partial(self._finish, writer, replace(here, ended=ends), number, whole)
             if ends or not whole:
@@ -290,6 +292,13 @@ class Painter:
         record = writer.finish() if writer else NO_FRAMES
         ends = faults.ended
         return number, replace(record, notes=self.notes, faults=asdict(faults), ends=ends), whole
+
+    def _until_interrupted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            if self._interrupted():
+                self.stopped_early = True
+                return
+            yield frame
 
     def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:
@@ -389,10 +398,3 @@ def _memory_named(info: MediaInfo) -> Iterator[None]:
             f"{info.path}: not enough memory to paint {info.width}x{info.height}; "
             f"max_size {max(info.width, info.height) // 2} (--max-size) needs a quarter of it"
         ) from error
-
-
-def _until(stop: Callable[[], bool], frames: Iterable[Frame]) -> Iterator[Frame]:
-    for frame in frames:
-        if stop():
-            return
-        yield frame

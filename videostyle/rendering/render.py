@@ -195,7 +195,11 @@ def _in_one_piece(job: _Job) -> tuple[EncodeReport, list[str]]:
     info, plan = job.assignment.info, job.assignment.plan
     painter, faults = job.painter(), DecodeReport()
     with painter.paint(job.cut, faults) as frames:
-        result = encode(frames, info, job.output, plan, cut=job.cut, interrupted=job.interrupted)
+        result = encode(
+            *(frames, info, job.output, plan),
+            cut=job.cut,
+            interrupted=lambda: painter.stopped_early,
+        )
     if result.complete:
         remove_segments(job.output)
     return result, [*faults.notes, *painter.notes, *result.notes]
