@@ -413,7 +413,7 @@ def test_strict_stops_at_the_first_damage_and_says_where(
     data[middle : middle + 4000] = bytes(4000)
     source.write_bytes(bytes(data))
     output.write_bytes(b"precious")
-    with pytest.raises(MediaError, match=r"after 0\.\d+ s; without --strict"):
+    with pytest.raises(MediaError, match=r"after 0\.\d+ s; without strict"):
         render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer, strict=True)
     assert output.read_bytes() == b"precious"
     report = render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer)
@@ -440,6 +440,6 @@ def test_strict_meets_the_damage_in_pieces_of_an_earlier_run_too(
         )
 
     assert not paint(interrupted=lambda: len(seen) > 40).complete
-    with pytest.raises(MediaError, match="without --strict"):
+    with pytest.raises(MediaError, match="without strict"):
         paint(strict=True)
     assert paint().complete

@@ -463,7 +463,7 @@ def test_a_worker_that_dies_is_said(clip: Clip, stylizer: Stylizer, tmp_path: Pa
             kill_a_worker()
         return False
 
-    with pytest.raises(MediaError, match="fewer --workers"):
+    with pytest.raises(MediaError, match=r"fewer workers \(--workers\)"):
         paint_with_workers(source, output, stylizer, kill_one, SLOW_RED)
     assert multiprocessing.active_children() == []
     assert not output.exists()

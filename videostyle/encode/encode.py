@@ -304,8 +304,8 @@ def _read_back(part: Path, plan: EncodingPlan, video: OutputVideo, sounds: range
     if len(times) != video.packets or heard not in sounds:
         raise MediaError(
             f"{part}: of {video.packets} frames and {sounds[-1]} sounds, {len(times)} and {heard} "
-            "are read back; the input's sound may be damaged: --audio aac or none does without "
-            "copying it"
+            "are read back; the input's sound may be damaged: audio aac or none (--audio) does "
+            "without copying it"
         )
     found, written = float(max(times) - min(times)), video.length_seconds
     if abs(found - written) > _READ_BACK_SECONDS:

@@ -118,9 +118,9 @@ class EncodingPlan:
             if self.container.alpha
         }
         if formats := keep.get(self.codec):
-            return f"--pix-fmt {formats[0]} keeps it"
+            return f"pix_fmt {formats[0]} (--pix-fmt) keeps it"
         if codecs := [codec for codec, formats in keep.items() if formats]:
-            return f"--codec {' or '.join(codecs)} keeps it"
+            return f"codec {' or '.join(codecs)} (--codec) keeps it"
         return "an output ending in .webm or .webp keeps it"
 
     def to_dict(self) -> dict[str, Any]:

@@ -383,7 +383,7 @@ def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Ge
     if faults.faults:
         is_end = faults.cut_short and len(faults.faults) == 1
         place = "" if is_end else f" after {seconds:.3f} s"
-        raise MediaError(f"{path}: {faults.faults[0]}{place}; without --strict it goes on")
+        raise MediaError(f"{path}: {faults.faults[0]}{place}; without strict (--strict) it goes on")
 
 
 @contextmanager

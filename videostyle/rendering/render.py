@@ -158,7 +158,7 @@ def render(
         job = _Job(assignment, stylizer, settled.output, cut, account, interrupted)
         result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     if workers > 1 and len(cuts) == 1:
-        why = "; see --segment-seconds" if plan.joins_segments else ""
+        why = "; see segment_seconds (--segment-seconds)" if plan.joins_segments else ""
         notes.append(f"painted by one worker, because it is in one piece{why}")
     done = account.progress()
     return Report(
