@@ -26,9 +26,10 @@ from videostyle.decode.decode import decode
 from videostyle.decode.stream import open_input
 from videostyle.encode.output_file import give_name, remove, sync, writing
 from videostyle.encode.output_video import OutputVideo, aspect_note, input_notes, open_output
-from videostyle.encode.passthrough import Passthrough, Span
+from videostyle.encode.passthrough import Passthrough
 from videostyle.encode.plan import EncodingPlan
 from videostyle.encode.segments import SegmentRecord, checksum
+from videostyle.encode.span import Span
 from videostyle.errors import MediaError
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo

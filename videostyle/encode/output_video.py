@@ -15,13 +15,14 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from videostyle.decode.decode import is_transparent
+from videostyle.encode.chapters import chapters_within, in_text_track
 from videostyle.encode.containers import Clock
 from videostyle.encode.encoders import open_encoder
-from videostyle.encode.held_tags import held_tags
 from videostyle.encode.output_file import writing
 from videostyle.encode.palette import PalettePicker
-from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream_tags
 from videostyle.encode.plan import EncodingPlan
+from videostyle.encode.span import Span
+from videostyle.encode.tags import held_tags, kept_tags, stream_tags
 from videostyle.errors import MediaError
 from videostyle.media.captions import CaptionCarrier
 from videostyle.media.color import join_alpha, plane_array
@@ -85,7 +86,7 @@ class OutputVideo:
                     self._lost_timecode |= kept != tags
                     tags = kept
                 target.update(tags)
-            chapters = span.chapters(source)
+            chapters = chapters_within(span, source)
             in_mp4 = container.format.name in ("mp4", "mov")
             container.set_chapters(in_text_track(chapters) if in_mp4 else chapters)
             self._input_notes.extend(input_notes(info, plan, source))

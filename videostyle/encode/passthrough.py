@@ -6,14 +6,12 @@ Knows nothing of frames or styles.
 from __future__ import annotations
 
 import html
-import math
 import re
-from collections.abc import Callable, Container, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import av.error
@@ -24,31 +22,15 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 
-from videostyle.encode.held_tags import held_marks, mark_names
 from videostyle.encode.languages import held_language
-from videostyle.media.info import StreamInfo
+from videostyle.encode.span import INTERLEAVED_SECONDS, Span
+from videostyle.encode.stream_plans import COVERS, StreamPlan
+from videostyle.encode.tags import held_marks, mark_names, stream_tags
 
-if TYPE_CHECKING:
-    from av.container.core import Chapter
-
-_INTERLEAVED_SECONDS = 10  # packets of one time are at most so far apart in a file
-_LONGEST_SUBTITLE_SECONDS = 60
-CHAPTER_SECONDS = 0.05  # by so much, MP4 and MOV may move a chapter
 _SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
 _LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
 _SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
-_WARM_UP_SECONDS = 0.1  # of sound before its first sample; Opus wants the most, 0.08
-# Tags that describe the input's encoding and would be wrong of the output's.
-_STALE_TAGS = (
-    *("encoder", "duration", "bps", "number_of_", "_statistics", "alpha_mode"),
-    *("vendor_id", "major_brand", "minor_version", "compatible_brands"),
-)
 _ENCODERS = {"aac": "aac", "opus": "libopus"}
-_NAMES = {"aac": "AAC", "opus": "Opus"}
-_NAMES |= {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
-_NAMES |= {"mov_text": "MP4 text", "subrip": "SubRip", "webvtt": "WebVTT"}
-# Text subtitles by the names of their decoders; in MP4 the text comes after its length.
-_TEXT = ("ass", "ssa", "mov_text", "srt", "subrip", "text", "webvtt")
 # What stands in their text and is not shown; the group is what SubRip and WebVTT both know.
 _SUBRIP = re.compile(r"<(/?[biu])\b[^>]*>|</?(?:s|font)\b[^>]*>|\{\\[^}]*\}", re.IGNORECASE)
 _MARKUP = {"srt": _SUBRIP, "subrip": _SUBRIP}
@@ -59,16 +41,8 @@ _ASS_FIELDS = 8
 _ASS_DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0|$)", re.DOTALL)
 _ASS_BRACES = re.compile(r"\{[^}]*\}")
 _ASS_BREAK = re.compile(r"\s*\\[Nn]\s*")
-_COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
-_COVERS |= {"gif": ("cover.gif", "image/gif")}
+_CONTAINERS = {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
 _NEVER_CLIPS = {"rematrix_maxval": "1"}
-_NOT_HELD = "this container cannot hold it"
-_DONE = {
-    "copy": "copied",
-    "transcode": "transcoded",
-    "attach": "attached",
-    "leave out": "left out",
-}
 # What FFmpeg takes sound without a layout for, by channels.
 _GUESSED_LAYOUTS = {
     1: "mono",
@@ -86,172 +60,6 @@ _LAYOUTS = {
     "aac": ("mono", "stereo", "2.1", "3.0", "4.0", "quad", "5.0", "5.1", "7.1"),
     "libopus": ("mono", "stereo", "3.0", "quad", "5.1", "7.1"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The part of the input that is wanted, in seconds on the input's clock, and by how much its
-    times are less in the output."""
-
-    begin: float = -math.inf
-    end: float = math.inf
-    earlier: Fraction = Fraction(0)
-
-    @property
-    def is_whole(self) -> bool:
-        return (self.begin, self.end) == (-math.inf, math.inf)
-
-    def seek(self, source: InputContainer, subtitles: bool) -> None:
-        """Go to before the part; a subtitle still on show may have begun well before."""
-        if self.begin == -math.inf:
-            return
-        margin = _LONGEST_SUBTITLE_SECONDS if subtitles else _INTERLEAVED_SECONDS
-        # A file that cannot seek is read from its start.
-        with suppress(av.FFmpegError):
-            source.seek(int((self.begin - margin) * av.time_base))
-
-    def take(self, packet: av.Packet[Stream]) -> bool:
-        """Whether a packet begins in the part; subtitles are shortened to it."""
-        if packet.pts is None or packet.time_base is None:
-            return True
-        begin = float(packet.pts * packet.time_base)
-        end = begin + float((packet.duration or 0) * packet.time_base)
-        if is_hidden(packet):
-            return False
-        if self.is_whole:
-            return True
-        if packet.stream.type != "subtitle" or not packet.duration:
-            return self.begin <= begin < self.end
-        begin, end = max(begin, self.begin), min(end, self.end)
-        packet.pts = packet.dts = round(begin / packet.time_base)
-        packet.duration = max(0, round(end / packet.time_base) - packet.pts)
-        return begin < end
-
-    def shift(self, item: av.Packet[Stream] | AudioFrame) -> None:
-        """Move a packet or sound to its time in the output."""
-        if not self.earlier or not item.time_base:
-            return
-        ticks = round(self.earlier / item.time_base)
-        if item.pts is not None:
-            item.pts -= ticks
-        if isinstance(item, av.Packet) and item.dts is not None:
-            item.dts -= ticks
-
-    def chapters(self, source: InputContainer) -> list[Chapter]:
-        """The chapters of the part, at their times in the output."""
-        if self.is_whole and not self.earlier:
-            return source.chapters()
-        found = []
-        for chapter in source.chapters():
-            tick = chapter["time_base"] or Fraction(1, av.time_base)
-            begin = max(float(chapter["start"] * tick), self.begin)
-            end = min(float(chapter["end"] * tick), self.end)
-            if begin < end:
-                found.append(chapter)
-                chapter["start"] = round((begin - float(self.earlier)) / tick)
-                chapter["end"] = round((end - float(self.earlier)) / tick)
-        return found
-
-
-def in_text_track(chapters: list[Chapter]) -> list[Chapter]:
-    """Chapters as MP4 and MOV keep them: in a track of titles that begins at 0, so that one without
-    a title would be lost, and a first one that begins later would begin at 0."""
-    for chapter in chapters:
-        chapter["metadata"].setdefault("title", "")
-    if not chapters:
-        return []
-    begin, tick = chapters[0]["start"], chapters[0]["time_base"] or Fraction(1, av.time_base)
-    before: Chapter = {
-        "id": 0,  # which neither keeps
-        "start": 0,
-        "end": begin,
-        "time_base": tick,
-        "metadata": {"title": ""},
-    }
-    return [before, *chapters] if begin * tick > CHAPTER_SECONDS else chapters
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPlan:
-    """What becomes of one stream beside the main video.
-
-    action: copy, transcode, attach (as a file) or leave out. codec: what it is transcoded to.
-    reason: why it is not copied, None where the user asked for that.
-    """
-
-    stream: StreamInfo
-    action: str
-    codec: str | None = None
-    reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        facts = {"action": self.action, "codec_out": self.codec, "reason": self.reason}
-        return {**asdict(self.stream), **facts}
-
-    def __str__(self) -> str:
-        done = _DONE[self.action]
-        to = f" to {_NAMES[self.codec]}" if self.codec else ""
-        return f"{self.stream} {done}{to}" + (f": {self.reason}" if self.reason else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Holds:
-    """What a container holds beside the picture.
-
-    codecs: names of those it takes. refused: indices of streams that it does not take all the same.
-    audio: what other sound is transcoded to, and text: what other text subtitles become; None
-    where it holds none. attachments: whether it holds files.
-    """
-
-    codecs: Container[str]
-    refused: Container[int]
-    audio: str | None
-    text: str | None
-    attachments: bool
-
-    def take(self, stream: StreamInfo) -> bool:
-        """Whether a stream can be copied."""
-        return stream.codec in self.codecs and stream.index not in self.refused
-
-
-def plan_streams(streams: Iterable[StreamInfo], audio: str, holds: Holds) -> tuple[StreamPlan, ...]:
-    """Decide what becomes of streams. audio: copy, none, or the codec to transcode to."""
-    plans = {"audio": _plan_audio, "subtitle": _plan_subtitle}
-    return tuple(plans.get(stream.kind, _plan_other)(stream, audio, holds) for stream in streams)
-
-
-def _plan_audio(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
-    if audio == "none":
-        return StreamPlan(stream, "leave out")
-    if audio != "copy":
-        return StreamPlan(stream, "transcode", audio)
-    if holds.take(stream):
-        return StreamPlan(stream, "copy")
-    if holds.audio and stream.codec != "unknown":
-        return StreamPlan(stream, "transcode", holds.audio, _NOT_HELD)
-    return StreamPlan(stream, "leave out", reason=_NOT_HELD)
-
-
-def _plan_subtitle(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
-    if holds.take(stream):
-        return StreamPlan(stream, "copy")
-    if holds.text and stream.codec in _TEXT:
-        return StreamPlan(stream, "transcode", holds.text, _NOT_HELD)
-    return StreamPlan(stream, "leave out", reason=_NOT_HELD)
-
-
-def _plan_other(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
-    if stream.kind == "video":
-        return StreamPlan(stream, "leave out", reason="only the main video is painted")
-    if stream.kind in ("attachment", "cover"):
-        if holds.attachments and (stream.kind == "attachment" or stream.codec in _COVERS):
-            return StreamPlan(stream, "attach")
-        return StreamPlan(stream, "leave out", reason=_NOT_HELD)
-    if stream.kind == "data":
-        reason = "data is not copied; a timecode stands in the tags too"
-        return StreamPlan(stream, "leave out", reason=reason)
-    return StreamPlan(stream, "leave out", reason="its kind is unknown")
 
 
 @dataclass(slots=True)
@@ -299,7 +107,7 @@ class Passthrough:
             name = output.format.name.upper()
             self.notes.append(f"languages that are lost, as {name} has no code for them: {lost}")
         if self._lost_marks:
-            name, lost = _NAMES[output.format.name], mark_names(self._lost_marks)
+            name, lost = _CONTAINERS[output.format.name], mark_names(self._lost_marks)
             self.notes.append(f"marks of streams that are lost, as {name} has no such: {lost}")
         kept = [source.streams[index] for index in self._targets]
         span.seek(source, any(stream.type == "subtitle" for stream in kept))
@@ -318,7 +126,7 @@ class Passthrough:
             self._copy(self._next[1])
             self._next = self._read()
         for index, cue in list(self._held.items()):
-            if cue.end * cue.time_base + _INTERLEAVED_SECONDS < seconds:  # no other overlaps it
+            if cue.end * cue.time_base + INTERLEAVED_SECONDS < seconds:  # no other overlaps it
                 self._show(index, self._held.pop(index))
 
     def finish(self) -> None:
@@ -377,7 +185,7 @@ class Passthrough:
             mime = stream.mimetype or "application/octet-stream"
             self._output.add_attachment(name, mime, stream.data or b"")
             return
-        name, mime = _COVERS[stream.codec_context.name]
+        name, mime = COVERS[stream.codec_context.name]
         name = stream.metadata.get("filename", name)
         # By another handle: from this one the sound that comes before could not be read any more.
         with av.open(self._source.name, metadata_errors="replace") as source:
@@ -413,7 +221,7 @@ class Passthrough:
                 if not packet.size or stamp is None:
                     continue
                 seconds = float(stamp * packet.time_base)
-                if seconds > self._span.end + _INTERLEAVED_SECONDS:
+                if seconds > self._span.end + INTERLEAVED_SECONDS:
                     return None
                 if self._span.take(packet):
                     return seconds, packet
@@ -560,29 +368,9 @@ def _retold(packet: bytes, source: str, target: str) -> str:
     return "".join(parts)
 
 
-def is_hidden(packet: av.Packet[Stream]) -> bool:
-    """Whether an edit list cuts a packet off, which would be back where the output has no list."""
-    if not packet.is_discard or packet.pts is None:
-        return False
-    return float((packet.pts + (packet.duration or 0)) * packet.time_base) < -_WARM_UP_SECONDS
-
-
 def _words_of_ass(packet: str) -> str:
     """What an event of ASS or SSA says, without its looks, and without empty lines, which would end
     a cue of WebVTT."""
     text = packet.split(",", _ASS_FIELDS)[-1]
     text = _ASS_BRACES.sub("", _ASS_DRAWING.sub("", text)).replace("\\h", " ")
     return "\n".join(filter(None, _ASS_BREAK.split(text.strip())))
-
-
-def kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Metadata without what describes the input's own encoding."""
-    return {key: tags[key] for key in tags if not key.lower().startswith(_STALE_TAGS)}
-
-
-def stream_tags(stream: Stream, muxer: str) -> dict[str, str]:
-    """The metadata of a stream that a copy or painting of it keeps, in the container's words."""
-    tags = kept_tags(stream.metadata)
-    if stream.language:
-        tags["language"] = held_language(stream.language, muxer) or "und"
-    return tags

@@ -44,7 +44,7 @@ from videostyle.encode.encoders import (
     open_encoder,
 )
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.passthrough import Holds, StreamPlan, plan_streams
+from videostyle.encode.stream_plans import Holds, StreamPlan, plan_streams
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import has_alpha, output_color, working_pix_fmt
 from videostyle.media.info import PICTURE_SUFFIXES, ColorSpec, MediaInfo, StreamInfo

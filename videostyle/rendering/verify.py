@@ -23,12 +23,14 @@ from videostyle.decode.decode import decode, is_transparent
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import open_input
+from videostyle.encode.chapters import CHAPTER_SECONDS
 from videostyle.encode.containers import CONTAINERS, Clock, Container
-from videostyle.encode.held_tags import held_marks, held_tags, mark_names
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.passthrough import CHAPTER_SECONDS, StreamPlan, is_hidden, kept_tags
 from videostyle.encode.plan import plan_encoding
+from videostyle.encode.span import is_hidden
+from videostyle.encode.stream_plans import StreamPlan
+from videostyle.encode.tags import held_marks, held_tags, kept_tags, mark_names
 from videostyle.errors import UsageError
 from videostyle.media.color import output_color
 from videostyle.media.info import ALL_AROUND, MediaInfo
