@@ -5,8 +5,6 @@ Knows nothing of frames or styles.
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,22 +23,13 @@ from av.stream import AttachmentStream, Disposition, Stream
 from videostyle.encode.languages import held_language
 from videostyle.encode.span import INTERLEAVED_SECONDS, Span
 from videostyle.encode.stream_plans import COVERS, StreamPlan
+from videostyle.encode.subtitles import retold
 from videostyle.encode.tags import held_marks, mark_names, stream_tags
 
 _SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
 _LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
 _SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
 _ENCODERS = {"aac": "aac", "opus": "libopus"}
-# What stands in their text and is not shown; the group is what SubRip and WebVTT both know.
-_SUBRIP = re.compile(r"<(/?[biu])\b[^>]*>|</?(?:s|font)\b[^>]*>|\{\\[^}]*\}", re.IGNORECASE)
-_MARKUP = {"srt": _SUBRIP, "subrip": _SUBRIP}
-_MARKUP |= {"webvtt": re.compile(r"<(/?[biu])\b[^>]*>|<[^>]*>")}
-# Before its text an event of ASS has eight fields. What stands in braces is not shown, and what
-# comes after \p1 or more is drawn.
-_ASS_FIELDS = 8
-_ASS_DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0|$)", re.DOTALL)
-_ASS_BRACES = re.compile(r"\{[^}]*\}")
-_ASS_BREAK = re.compile(r"\s*\\[Nn]\s*")
 _CONTAINERS = {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
 _NEVER_CLIPS = {"rematrix_maxval": "1"}
 # What FFmpeg takes sound without a layout for, by channels.
@@ -280,7 +269,7 @@ class Passthrough:
 
     def _tell(self, packet: av.Packet[Stream], source: str, target: str) -> None:
         """Write text subtitles in another format."""
-        text, index = _retold(bytes(packet), source, target), packet.stream.index
+        text, index = retold(bytes(packet), source, target), packet.stream.index
         if not text or packet.pts is None:
             return
         cue = _Cue(text, packet.pts, packet.pts + (packet.duration or 0), packet.time_base)
@@ -348,29 +337,3 @@ def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:
         raise
     except av.FFmpegError:
         return ()
-
-
-def _retold(packet: bytes, source: str, target: str) -> str:
-    """A subtitle's text in another format's markup; none for MP4's packets of silence."""
-    if source == "mov_text":
-        packet = packet[2 : 2 + int.from_bytes(packet[:2], "big")]
-    text = packet.decode(errors="surrogateescape")
-    if source in ("ass", "ssa"):
-        text = _words_of_ass(text)
-    # Words, and between them the name of a tag that may stay, or None.
-    parts = _MARKUP[source].split(text) if source in _MARKUP else [text]
-    if source == "webvtt":
-        parts[::2] = map(html.unescape, parts[::2])
-    if target == "webvtt":
-        parts[::2] = [html.escape(words, quote=False) for words in parts[::2]]
-    keeps_tags = target in _MARKUP
-    parts[1::2] = [f"<{tag.lower()}>" if tag and keeps_tags else "" for tag in parts[1::2]]
-    return "".join(parts)
-
-
-def _words_of_ass(packet: str) -> str:
-    """What an event of ASS or SSA says, without its looks, and without empty lines, which would end
-    a cue of WebVTT."""
-    text = packet.split(",", _ASS_FIELDS)[-1]
-    text = _ASS_BRACES.sub("", _ASS_DRAWING.sub("", text)).replace("\\h", " ")
-    return "\n".join(filter(None, _ASS_BREAK.split(text.strip())))
