@@ -6,7 +6,7 @@ Knows nothing of frames or styles.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from videostyle.encode.languages import held_language
 from videostyle.encode.span import INTERLEAVED_SECONDS, Span
 from videostyle.encode.stream_plans import COVERS, StreamPlan
-from videostyle.encode.subtitles import retold
+from videostyle.encode.subtitles import TextTrack
 from videostyle.encode.tags import held_marks, mark_names, stream_tags
 
 _SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
@@ -51,16 +51,6 @@ _LAYOUTS = {
 }
 
 
-@dataclass(slots=True)
-class _Cue:
-    """A text subtitle of the output, from begin to end on the input's clock, in ticks."""
-
-    text: str
-    begin: int
-    end: int
-    time_base: Fraction
-
-
 class Passthrough:
     """Copies the streams of `source` beside its main video, in step with the pictures.
 
@@ -82,9 +72,7 @@ class Passthrough:
         self._dropped = self._damaged = 0
         self._source = source
         self._targets: dict[int, Stream] = {}
-        self._texts: dict[int, tuple[str, str]] = {}
-        self._held: dict[int, _Cue] = {}  # the last of each MP4 text, which the next may cut short
-        self._overlaps = 0
+        self._texts: dict[int, TextTrack] = {}
         self._transcoded: dict[int, AudioStream] = {}
         self._resamplers: dict[int, tuple[Any, AudioResampler]] = {}  # with what they take
         self._heard = set[int]()  # targets of sound that have some
@@ -114,14 +102,13 @@ class Passthrough:
         while self._next is not None and self._next[0] <= seconds:
             self._copy(self._next[1])
             self._next = self._read()
-        for index, cue in list(self._held.items()):
-            if cue.end * cue.time_base + INTERLEAVED_SECONDS < seconds:  # no other overlaps it
-                self._show(index, self._held.pop(index))
+        for index, text in self._texts.items():
+            self._place_all(text.until(seconds), self._targets[index])
 
     def finish(self) -> None:
         """Write what is held back, and note what was lost."""
-        for index, cue in self._held.items():
-            self._show(index, cue)
+        for index, text in self._texts.items():
+            self._place_all(text.finish(), self._targets[index])
         for index, source in self._transcoded.items():
             target = self._targets[index]
             assert isinstance(target, AudioStream)
@@ -134,7 +121,7 @@ class Passthrough:
             if count:
                 packets = f"{count} packet{'s' * (count > 1)}"
                 self.notes.append(f"dropped {packets} of sound or subtitles, {why}")
-        if count := self._overlaps:
+        if count := sum(text.overlaps for text in self._texts.values()):
             subtitles = f"{count} subtitle{'s' * (count > 1)}"
             self.notes.append(f"{subtitles} cut short or joined: MP4 text shows one at a time")
 
@@ -157,7 +144,7 @@ class Passthrough:
         else:
             target = self._output.add_mux_stream(plan.codec or "")
             target.time_base = Fraction(1, 1000)
-            self._texts[stream.index] = (plan.stream.codec, plan.codec or "")
+            self._texts[stream.index] = TextTrack(plan.stream.codec, plan.codec or "")
         muxer = self._output.format.name
         target.metadata.update(stream_tags(stream, muxer))
         if stream.language and not held_language(stream.language, muxer):
@@ -224,7 +211,7 @@ class Passthrough:
         index = packet.stream.index
         target = self._targets[index]
         if index in self._texts:
-            self._tell(packet, *self._texts[index])
+            self._place_all(self._texts[index].convert(packet), target)
         elif index in self._transcoded:
             assert isinstance(target, AudioStream)
             for sound in _decoded(packet.decode):
@@ -262,41 +249,14 @@ class Passthrough:
         if self._dropped == dropped:
             self._pcm_ends[index] = end
 
+    def _place_all(self, packets: Iterable[av.Packet[Stream]], target: Stream) -> None:
+        for packet in packets:
+            self._place(packet, target)
+
     def _place(self, packet: av.Packet[Stream], target: Stream) -> None:
         self._span.shift(packet)
         packet.stream = target
         self._mux([packet])
-
-    def _tell(self, packet: av.Packet[Stream], source: str, target: str) -> None:
-        """Write text subtitles in another format."""
-        text, index = retold(bytes(packet), source, target), packet.stream.index
-        if not text or packet.pts is None:
-            return
-        cue = _Cue(text, packet.pts, packet.pts + (packet.duration or 0), packet.time_base)
-        if target != "mov_text":
-            self._show(index, cue)
-            return
-        held = self._held.pop(index, None)
-        if held and held.begin == cue.begin:
-            cue.text, cue.end = f"{held.text}\n{cue.text}", max(held.end, cue.end)
-            self._overlaps += 1
-        elif held:
-            if held.begin < cue.begin < held.end:
-                held.end = cue.begin
-                self._overlaps += 1
-            self._show(index, held)
-        self._held[index] = cue
-
-    def _show(self, index: int, cue: _Cue) -> None:
-        """Write a text subtitle."""
-        text = cue.text.encode(errors="surrogateescape")
-        if self._texts[index][1] == "mov_text":
-            text = text[:0xFFFF]  # more than its length can say is no subtitle
-            text = len(text).to_bytes(2, "big") + text
-        packet: av.Packet[Stream] = av.Packet(text)
-        packet.pts = packet.dts = cue.begin
-        packet.duration, packet.time_base = cue.end - cue.begin, cue.time_base
-        self._place(packet, self._targets[index])
 
     def _encode(self, target: AudioStream, sound: AudioFrame) -> None:
         self._span.shift(sound)
