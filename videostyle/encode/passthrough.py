@@ -5,7 +5,7 @@ Knows nothing of frames or styles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -13,42 +13,18 @@ from typing import Any
 
 import av
 import av.error
-from av.audio.codeccontext import AudioCodecContext
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 
+from videostyle.encode.audio_tracks import PcmTrack, TranscodedTrack, counts_samples
 from videostyle.encode.languages import held_language
 from videostyle.encode.span import INTERLEAVED_SECONDS, Span
 from videostyle.encode.stream_plans import COVERS, StreamPlan
 from videostyle.encode.subtitles import TextTrack
 from videostyle.encode.tags import held_marks, mark_names, stream_tags
 
-_SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
-_LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
-_SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
-_ENCODERS = {"aac": "aac", "opus": "libopus"}
 _CONTAINERS = {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
-_NEVER_CLIPS = {"rematrix_maxval": "1"}
-# What FFmpeg takes sound without a layout for, by channels.
-_GUESSED_LAYOUTS = {
-    1: "mono",
-    2: "stereo",
-    3: "2.1",
-    4: "4.0",
-    5: "5.0",
-    6: "5.1",
-    7: "6.1",
-    8: "7.1",
-}
-# Those that come back as they went in: FFmpeg's Opus swaps the channels of others, its AAC loses
-# which is which.
-_LAYOUTS = {
-    "aac": ("mono", "stereo", "2.1", "3.0", "4.0", "quad", "5.0", "5.1", "7.1"),
-    "libopus": ("mono", "stereo", "3.0", "quad", "5.1", "7.1"),
-}
 
 
 class Passthrough:
@@ -73,10 +49,9 @@ class Passthrough:
         self._source = source
         self._targets: dict[int, Stream] = {}
         self._texts: dict[int, TextTrack] = {}
-        self._transcoded: dict[int, AudioStream] = {}
-        self._resamplers: dict[int, tuple[Any, AudioResampler]] = {}  # with what they take
-        self._heard = set[int]()  # targets of sound that have some
-        self._pcm_ends: dict[int, Fraction | None] = {}  # in seconds, where MP4 and MOV count it
+        self._transcoded: dict[int, TranscodedTrack] = {}
+        self._counted: dict[int, PcmTrack] = {}
+        self._heard = set[int]()  # sound that is copied, if there is any
         for plan in plans:
             self._route(source.streams[plan.stream.index], plan)
         if self._lost_languages:
@@ -95,7 +70,8 @@ class Passthrough:
     def sounds(self) -> range:
         """How many streams of sound the output may have: MP4 leaves out those without any."""
         every = sum(target.type == "audio" for target in self._targets.values())
-        return range(len(self._heard), every + 1)
+        heard = len(self._heard) + sum(track.is_heard for track in self._transcoded.values())
+        return range(heard, every + 1)
 
     def until(self, seconds: float) -> None:
         """Copy the packets up to a time on the input's clock."""
@@ -109,13 +85,9 @@ class Passthrough:
         """Write what is held back, and note what was lost."""
         for index, text in self._texts.items():
             self._place_all(text.finish(), self._targets[index])
-        for index, source in self._transcoded.items():
-            target = self._targets[index]
-            assert isinstance(target, AudioStream)
-            for sound in _decoded(partial(source.decode, None)):
-                self._encode(target, sound)
-            self._flush(target)
-            self._mux(target.encode(None))
+        for track in self._transcoded.values():
+            for packet in track.finish():
+                self._mux(packet)
         jumps = "out of order: the input's times jump back"
         for count, why in ((self._damaged, "damaged"), (self._dropped - self._damaged, jumps)):
             if count:
@@ -136,11 +108,12 @@ class Passthrough:
         target: Stream
         if plan.action == "copy":
             target = self._output.add_stream_from_template(stream)
-            if plan.stream.codec.startswith("pcm_") and self._output.format.name in ("mp4", "mov"):
-                self._pcm_ends[stream.index] = None
+            if isinstance(stream, AudioStream) and counts_samples(stream, self._output):
+                self._counted[stream.index] = PcmTrack(stream.codec_context)
         elif isinstance(stream, AudioStream):
-            target = self._add_audio(stream, plan)
-            self._transcoded[stream.index] = stream
+            track = TranscodedTrack(self._output, stream, plan, self._span)
+            self.notes += track.notes
+            self._transcoded[stream.index], target = track, track.target
         else:
             target = self._output.add_mux_stream(plan.codec or "")
             target.time_base = Fraction(1, 1000)
@@ -172,23 +145,6 @@ class Passthrough:
             return
         self._output.add_attachment(name, mime, picture)
 
-    def _add_audio(self, stream: AudioStream, plan: StreamPlan) -> AudioStream:
-        encoder, context = _ENCODERS[plan.codec or ""], stream.codec_context
-        rates = av.Codec(encoder, "w").audio_rates or ()
-        rate = context.sample_rate if context.sample_rate in rates else 48_000
-        target = self._output.add_stream(encoder, rate=rate)
-        assert isinstance(target, AudioStream)
-        channels, layout = context.layout.nb_channels, context.layout.name
-        wanted = layout.replace("(side)", "")
-        if layout == f"{channels} channels" or channels <= 2:
-            wanted = _GUESSED_LAYOUTS.get(channels, layout)
-        taken = wanted
-        if wanted not in _LAYOUTS[encoder]:
-            taken = "5.1" if channels <= 6 else "7.1" if channels <= 8 else "stereo"
-            self.notes.append(f"{plan.stream}: its {channels} channels ({wanted}) become {taken}")
-        target.codec_context.layout = taken
-        return target
-
     def _read(self) -> tuple[float, av.Packet[Stream]] | None:
         """The next packet and its time in seconds, both on the input's clock."""
         try:
@@ -213,87 +169,34 @@ class Passthrough:
         if index in self._texts:
             self._place_all(self._texts[index].convert(packet), target)
         elif index in self._transcoded:
-            assert isinstance(target, AudioStream)
-            for sound in _decoded(packet.decode):
-                self._encode(target, sound)
+            for encoded in self._transcoded[index].transcode(packet):
+                self._mux(encoded)
         else:
             if target.type == "audio":
-                self._heard.add(target.index)
-            place = self._place_samples if index in self._pcm_ends else self._place
-            place(packet, target)
-
-    def _place_samples(self, packet: av.Packet[Stream], target: Stream) -> None:
-        """Write PCM where its time is its number of samples, so that a gap must be silence."""
-        index, context = packet.stream.index, packet.stream.codec_context
-        assert isinstance(context, AudioCodecContext)
-        name, rate = context.name, context.sample_rate
-        silent = bytes([_SILENCE.get(name, 0)])
-        bits = int("".join(filter(str.isdigit, name)) or 8)
-        size = max(1, context.layout.nb_channels * bits // 8)
-        begin = ((packet.dts if packet.pts is None else packet.pts) or 0) * packet.time_base
-        end = self._pcm_ends[index]
-        if end is None:
-            end = begin
-        if begin - end >= _SHORTEST_GAP_SECONDS:
-            gap = round((begin - end) * rate) if begin - end <= _LONGEST_GAP_SECONDS else 0
-            for first in range(-gap, 0, rate):
-                count = min(rate, -first)
-                silence: av.Packet[Stream] = av.Packet(silent * size * count)
-                silence.time_base, silence.duration = Fraction(1, rate), count
-                silence.pts = silence.dts = round(begin * rate) + first
-                self._place(silence, target)
-            end = begin
-        end += Fraction(packet.size // size, rate)
-        dropped = self._dropped
-        self._place(packet, target)
-        if self._dropped == dropped:
-            self._pcm_ends[index] = end
+                self._heard.add(index)
+            if index in self._counted:
+                self._counted[index].place(packet, partial(self._place, target=target))
+            else:
+                self._place(packet, target)
 
     def _place_all(self, packets: Iterable[av.Packet[Stream]], target: Stream) -> None:
         for packet in packets:
             self._place(packet, target)
 
-    def _place(self, packet: av.Packet[Stream], target: Stream) -> None:
+    def _place(self, packet: av.Packet[Stream], target: Stream) -> bool:
+        """Write a packet at its time in the output; False if it is dropped."""
         self._span.shift(packet)
         packet.stream = target
-        self._mux([packet])
+        return self._mux(packet)
 
-    def _encode(self, target: AudioStream, sound: AudioFrame) -> None:
-        self._span.shift(sound)
-        self._heard.add(target.index)
-        takes = (sound.format.name, sound.layout.name, sound.sample_rate)
-        if self._resamplers.get(target.index, (None,))[0] != takes:  # it may change on the way
-            self._flush(target)
-            context = target.codec_context
-            resampler = AudioResampler(
-                context.format, context.layout, context.sample_rate, options=_NEVER_CLIPS
-            )
-            self._resamplers[target.index] = (takes, resampler)
-        for part in self._resamplers[target.index][1].resample(sound):
-            self._mux(target.encode(part))
-
-    def _flush(self, target: AudioStream) -> None:
-        """Encode what a resampler holds back."""
-        if target.index in self._resamplers:
-            for part in self._resamplers.pop(target.index)[1].resample(None):
-                self._mux(target.encode(part))
-
-    def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
-        for packet in packets:
-            try:
-                self._output.mux(packet)
-            except av.error.ArgumentError:  # its time is before that of the packet before
-                self._dropped += 1
-            except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # its framing
-                self._dropped += 1
-                self._damaged += 1
-
-
-def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:
-    """What `decode` gives; nothing where the sound is damaged."""
-    try:
-        return decode()
-    except MemoryError:
-        raise
-    except av.FFmpegError:
-        return ()
+    def _mux(self, packet: av.Packet[Any]) -> bool:
+        try:
+            self._output.mux(packet)
+        except av.error.ArgumentError:  # its time is before that of the packet before
+            self._dropped += 1
+            return False
+        except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # its framing
+            self._dropped += 1
+            self._damaged += 1
+            return False
+        return True

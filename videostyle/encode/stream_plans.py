@@ -70,8 +70,13 @@ class Holds:
 
 def plan_streams(streams: Iterable[StreamInfo], audio: str, holds: Holds) -> tuple[StreamPlan, ...]:
     """Decide what becomes of streams. audio: copy, none, or the codec to transcode to."""
-    plans = {"audio": _plan_audio, "subtitle": _plan_subtitle}
-    return tuple(plans.get(stream.kind, _plan_other)(stream, audio, holds) for stream in streams)
+    return tuple(_plan(stream, audio, holds) for stream in streams)
+
+
+def _plan(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+    if stream.kind == "audio":
+        return _plan_audio(stream, audio, holds)
+    return (_plan_subtitle if stream.kind == "subtitle" else _plan_other)(stream, holds)
 
 
 def _plan_audio(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
@@ -86,7 +91,7 @@ def _plan_audio(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
     return StreamPlan(stream, "leave out", reason=_NOT_HELD)
 
 
-def _plan_subtitle(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+def _plan_subtitle(stream: StreamInfo, holds: Holds) -> StreamPlan:
     if holds.take(stream):
         return StreamPlan(stream, "copy")
     if holds.text and stream.codec in _TEXT:
@@ -94,7 +99,7 @@ def _plan_subtitle(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
     return StreamPlan(stream, "leave out", reason=_NOT_HELD)
 
 
-def _plan_other(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
+def _plan_other(stream: StreamInfo, holds: Holds) -> StreamPlan:
     if stream.kind == "video":
         return StreamPlan(stream, "leave out", reason="only the main video is painted")
     if stream.kind in ("attachment", "cover"):
