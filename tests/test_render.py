@@ -192,7 +192,7 @@ def test_no_part_is_printed_where_there_is_none(
 ) -> None:
     stopped = Event()
     stopped.set()
-    monkeypatch.setattr("videostyle.cli.render._interruptible", lambda: nullcontext(stopped))
+    monkeypatch.setattr("videostyle.cli.render.interruptible", lambda: nullcontext(stopped))
     command = ["render", str(clip()), "-o", str(tmp_path / "out.mp4"), "--style", "red"]
     assert main([*command, "--model", model_file]) == 130
     out, error = capsys.readouterr()
