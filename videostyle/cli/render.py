@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from videostyle.rendering.render import Report
     from videostyle.timeline.document import TimelineDocument
 
+_Job = tuple[Path, Path]  # an input and its output
+
 
 def add_render(commands: Any) -> None:
     """Declare the command and its options."""
@@ -35,56 +38,96 @@ def add_render(commands: Any) -> None:
 
 def _render(arguments: argparse.Namespace) -> int:
     """Decode, stylize and encode; audio, subtitles and every frame's time are kept."""
-    from videostyle.rendering.jobs import plan_jobs
+    looks = read_looks(arguments)
+    _check_arguments(arguments)
+    planned = _plan_jobs(arguments)
+    jobs = [job for job in planned if may_write(job[1], arguments)]
+    skipped = [str(output) for source, output in planned if (source, output) not in jobs]
+    several = len(planned) > 1 or bool(skipped)
+    if arguments.dry_run:
+        return _dry_run(jobs, skipped, looks, arguments, several=several)
+    done = _render_all(jobs, looks, arguments, several=several)
+    if arguments.json:
+        files = [report.to_dict() for report in done.reports]
+        _print_json(files, several=several, failed=done.failed, skipped=skipped)
+    if done.is_interrupted:
+        return say_interrupted(done.reports, done.left, arguments)
+    if done.failed:
+        failed = ", ".join(done.failed)
+        say(f"videostyle: {len(done.failed)} of {len(planned)} files failed: {failed}")
+        return SOME_FAILED
+    return 0
 
-    timeline = read_looks(arguments)
-    parse_part(arguments.start, arguments.end)  # wrong times are wrong for every input
+
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for what is wrong whatever the inputs are."""
+    parse_part(arguments.start, arguments.end)
     if arguments.invert_mask and not arguments.mask:
         raise UsageError("--invert-mask goes with --mask FILE")
+
+
+def _plan_jobs(arguments: argparse.Namespace) -> list[_Job]:
+    """Every file and what it becomes, with those that are there already."""
+    from videostyle.rendering.jobs import plan_jobs
+
     name = arguments.timeline.stem if arguments.timeline else arguments.style or "mix"
     left_out: list[Path] = []
     planned = plan_jobs(arguments.inputs, arguments.output, name, left_out.append)
     if left_out:
         say_left_out(left_out, arguments)
-    several = len(planned) > 1
     if arguments.fps and not any(is_sequence_input(source) for source, _ in planned):
         raise UsageError("--fps is for numbered pictures, such as frame_%05d.png")
-    jobs = [job for job in planned if may_write(job[1], arguments)]
-    skipped = [str(output) for source, output in planned if (source, output) not in jobs]
-    if arguments.dry_run:
-        return _dry_run(jobs, skipped, timeline, arguments, several=several)
+    return planned
+
+
+@dataclass(slots=True)
+class _Done:
+    """What has become of the jobs. failed: why, by the input. left: outputs not finished."""
+
+    left: list[Path]
+    reports: list[Report] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_interrupted(self) -> bool:
+        return bool(self.reports) and not self.reports[-1].complete
+
+
+def _render_all(
+    jobs: list[_Job],
+    looks: TimelineDocument | Look,
+    arguments: argparse.Namespace,
+    *,
+    several: bool,
+) -> _Done:
+    """Paint until an interruption. Of several files one that fails does not keep the others."""
     stylizer = make_stylizer(arguments) if jobs else None
-    reports: list[Report] = []
-    failed: dict[str, str] = {}
-    left = [output for _, output in jobs]
+    done = _Done([output for _, output in jobs])
     with interruptible() as stop:
         for source, output in jobs:
             try:
-                reports.append(_render_one(source, output, timeline, stylizer, arguments, stop))
+                report = _render_one(source, output, looks, stylizer, arguments, stop)
             except VideoStyleError as error:
                 if not several:
                     raise
-                failed[str(source)] = str(error)
+                done.failed[str(source)] = str(error)
                 say_error(error)
                 continue
-            if not reports[-1].complete:
+            done.reports.append(report)
+            if not report.complete:
                 break
-            left.remove(output)
-    if arguments.json:
-        found = [report.to_dict() for report in reports]
-        whole = {"files": found, "failed": failed, "skipped": skipped}
-        print(json.dumps(whole if several or skipped else found[0]))
-    if reports and not reports[-1].complete:
-        return say_interrupted(reports, left, arguments)
-    if failed:
-        say(f"videostyle: {len(failed)} of {len(planned)} files failed: {', '.join(failed)}")
-    return SOME_FAILED if failed else 0
+            done.left.remove(output)
+    return done
+
+
+def _print_json(files: list[dict[str, Any]], *, several: bool, **others: object) -> None:
+    print(json.dumps({"files": files, **others} if several else files[0]))
 
 
 def _render_one(
     source: Path,
     output: Path,
-    timeline: TimelineDocument | Look,
+    looks: TimelineDocument | Look,
     stylizer: Any,
     arguments: argparse.Namespace,
     stop: Event,
@@ -101,7 +144,7 @@ def _render_one(
         report = render(
             source,
             output,
-            timeline,
+            looks,
             stylizer=stylizer,
             stabilize=arguments.stabilize,
             segment_seconds=arguments.segment_seconds,
@@ -126,9 +169,9 @@ def _render_one(
 
 
 def _dry_run(
-    jobs: list[tuple[Path, Path]],
+    jobs: list[_Job],
     skipped: list[str],
-    timeline: TimelineDocument | Look,
+    looks: TimelineDocument | Look,
     arguments: argparse.Namespace,
     *,
     several: bool,
@@ -143,14 +186,13 @@ def _dry_run(
     for source, output in jobs:
         settings = render_settings(source, arguments)
         try:
-            plans.append(describe(source, output, timeline, card, **settings, on_warning=say))
+            plans.append(describe(source, output, looks, card, **settings, on_warning=say))
         except VideoStyleError as error:
             if not several:
                 raise
             plans.append({"input": str(source), "refused": str(error)})
     if arguments.json:
-        whole = {"files": plans, "skipped": skipped}
-        print(json.dumps(whole if several or skipped else plans[0]))
+        _print_json(plans, several=several, skipped=skipped)
     else:
         for plan in plans:
             for key, value in plan.items():
