@@ -12,7 +12,6 @@ import av
 import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import (
@@ -23,6 +22,7 @@ from videostyle.decode.stream import (
     open_input,
     seek,
     ticks_per_frame,
+    video_stream,
 )
 from videostyle.decode.upright import Upright
 from videostyle.errors import MediaError
@@ -154,8 +154,7 @@ def _images_from(info: MediaInfo, place: float | None) -> Generator[tuple[av.Vid
     """Frames as decoded and their pts: all, or those from the key frame before a place on, and
     none where seeking cannot be trusted."""
     with open_input(info.path) as container:
-        stream = container.streams[info.stream_index]
-        assert isinstance(stream, VideoStream)
+        stream = video_stream(container, info.stream_index)
         if place is None or seek(stream, info.start_pts, place):
             sought = place is not None
             yield from decode_stream(stream, None, DecodeReport(), from_key_frame=sought)
@@ -205,8 +204,7 @@ def _decode_from(
     while True:
         report.skipped_packets = 0
         with _open(info, gpu, report) as container:
-            stream = container.streams[info.stream_index]
-            assert isinstance(stream, VideoStream)
+            stream = video_stream(container, info.stream_index)
             seeking = start > back
             if seeking and (
                 clock_jumps_back(stream) or not seek(stream, info.start_pts, start - back)

@@ -15,6 +15,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from videostyle.decode.decode import is_transparent
+from videostyle.decode.stream import video_stream
 from videostyle.encode.chapters import chapters_within, in_text_track
 from videostyle.encode.containers import Clock
 from videostyle.encode.encoders import open_encoder
@@ -193,8 +194,7 @@ def input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> 
         yield f"the colours, of {wide}, look pale: {plan.container.name} does not say what they are"
     if not plan.keeps_alpha and is_transparent(info):
         yield f"what is transparent is laid on black; {plan.alpha_elsewhere}"
-    video = source.streams[info.stream_index]
-    assert isinstance(video, VideoStream)
+    video = video_stream(source, info.stream_index)
     if video.codec_context.field_order > PROGRESSIVE:
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
     if info.has_captions and not plan.keeps_captions:

@@ -17,6 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 
+from videostyle.decode.stream import packets_of
 from videostyle.encode.audio_tracks import PcmTrack, TranscodedTrack, counts_samples
 from videostyle.encode.languages import held_language
 from videostyle.encode.span import INTERLEAVED_SECONDS, Span
@@ -63,7 +64,7 @@ class Passthrough:
             self.notes.append(f"marks of streams that are lost, as {name} has no such: {lost}")
         kept = [source.streams[index] for index in self._targets]
         span.seek(source, any(stream.type == "subtitle" for stream in kept))
-        self._packets = source.demux(*kept) if kept else iter(())
+        self._packets = packets_of(source, kept) if kept else iter(())
         self._next = self._read()
 
     @property
@@ -150,7 +151,7 @@ class Passthrough:
         try:
             for packet in self._packets:
                 stamp = packet.pts if packet.dts is None else packet.dts
-                if not packet.size or stamp is None:
+                if stamp is None:
                     continue
                 seconds = float(stamp * packet.time_base)
                 if seconds > self._span.end + INTERLEAVED_SECONDS:
@@ -159,8 +160,6 @@ class Passthrough:
                     return seconds, packet
         except av.FFmpegError:
             self.notes.append("the input's sound or subtitles break off")
-        except IndexError:  # PyAV's, at the end of a file in which streams appeared on the way
-            pass
         return None
 
     def _copy(self, packet: av.Packet[Stream]) -> None:

@@ -31,7 +31,7 @@ from av.stream import Discard, Stream
 from av.video.codeccontext import VideoCodecContext
 
 from videostyle.checks import check_one_of
-from videostyle.decode.stream import open_input
+from videostyle.decode.stream import open_input, packets_of
 from videostyle.device import cpu_has
 from videostyle.encode.containers import CONTAINERS, FORMATS, LONGEST_SIDES, PICTURES, Container
 from videostyle.encode.encoders import (
@@ -258,11 +258,9 @@ def _refused(info: MediaInfo, suffix: str, codecs: frozenset[str]) -> frozenset[
         return frozenset()
     with open_input(info.path) as source:
         firsts: dict[int, av.Packet[Stream]] = {}
-        # IndexError: PyAV's, at the end of a file in which streams appeared on the way.
-        with suppress(av.FFmpegError, IndexError):
-            for packet in islice(source.demux(), _FIRST_PACKETS):
-                if packet.size:
-                    firsts.setdefault(packet.stream.index, packet)
+        with suppress(av.FFmpegError):
+            for packet in islice(packets_of(source, source.streams), _FIRST_PACKETS):
+                firsts.setdefault(packet.stream.index, packet)
                 if tried <= firsts.keys():
                     break
         return frozenset(

@@ -22,7 +22,7 @@ from av.stream import Disposition, Stream
 from videostyle.decode.decode import decode, is_transparent
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
-from videostyle.decode.stream import open_input
+from videostyle.decode.stream import open_input, packets_of
 from videostyle.encode.chapters import CHAPTER_SECONDS
 from videostyle.encode.containers import CONTAINERS, Clock, Container
 from videostyle.encode.languages import held_language, same_language
@@ -254,11 +254,10 @@ def _stretches_of(info: MediaInfo, indices: list[int]) -> dict[int, _Heard]:
     zero = float(info.start_pts * info.time_base)
     with open_input(info.path) as file:
         streams = [file.streams[index] for index in indices]
-        # IndexError: PyAV's, at the end of a file in which streams appeared on the way.
-        with suppress(av.FFmpegError, IndexError):
-            for packet in file.demux(streams) if streams else ():
+        with suppress(av.FFmpegError):
+            for packet in packets_of(file, streams) if streams else ():
                 stamp = packet.dts if packet.pts is None else packet.pts
-                if packet.size and stamp is not None and not is_hidden(packet):
+                if stamp is not None and not is_hidden(packet):
                     begin = float(stamp * packet.time_base) - zero
                     length = float((packet.duration or 0) * packet.time_base)
                     spans[packet.stream.index].append((begin, length))
