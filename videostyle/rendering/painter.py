@@ -241,12 +241,10 @@ class Painter:
         with (
             ThreadPoolExecutor(1, "finish") as pool,
             self.paint(Cut(cuts[0].start, cuts[-1].end), faults, watch) as frames,
-            closing(self._write(run, frames, faults, before)) as writing,
+            closing(self._write(run, frames, faults, before, pool, finishing)) as writing,
         ):
             try:
-                for written in writing:
-                    if written:
-                        finishing.append(pool.submit(written))
+                for _ in writing:
                     while len(finishing) > 1 or (finishing and finishing[0].done()):
                         yield finishing.popleft().result()
             except Exception as raised:
@@ -262,9 +260,12 @@ class Painter:
         frames: Iterator[Frame],
         faults: DecodeReport,
         before: Sequence[DecodeReport],
-    ) -> Generator[Callable[[], Painted] | None]:
-        """Yield how to finish each part, as soon as its frames are written, and None after every
-        frame. faults, before: as `_noting` counts them."""
+        pool: ThreadPoolExecutor,
+        finishing: deque[Future[Painted]],
+    ) -> Generator[None]:
+        """Write each part; once its frames are written, `pool` finishes it, as is noted in
+        `finishing`. Pauses after every frame and every part. faults, before: as `_noting` counts
+        them."""
         info, plan = self._assignment.info, self._assignment.plan
         upcoming = next(frames, None)
         for index, (number, (cut, file)) in enumerate(run.items()):
@@ -274,7 +275,7 @@ class Painter:
                     writer = writer or SegmentWriter(info, file, plan)
                     writer.write(upcoming)
                     upcoming = next(frames, None)
-                    yield None
+                    yield
             except BaseException:
                 if writer:
                     writer.abandon()
@@ -282,7 +283,9 @@ class Painter:
             ends = not upcoming and faults.ended
             whole = bool(upcoming) or not self.stopped_early
             here = (before[index + 1] if upcoming else replace(faults)).since(before[index])
-            yield partial(self._finish, writer, replace(here, ended=ends), number, whole)
+            here = replace(here, ended=ends)
+            finishing.append(pool.submit(self._finish, writer, here, number, whole))
+            yield
             if ends or not whole:
                 return
 
