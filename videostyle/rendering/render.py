@@ -111,8 +111,8 @@ def render(
     invert_mask.
     on_warning is called with every warning of the timeline, before the first frame; they are also
     the first of the report's notes. on_progress is called after every frame.
-    Once `interrupted` returns true, no further frame is read and the part written so far is
-    finished.
+    Once `interrupted` returns true, no further frame is painted and the part written so far is
+    finished; if all were painted by then, the output is whole.
 
     Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
     before. What no render could use is a UsageError before any file is touched; what the encoder
