@@ -22,7 +22,7 @@ from PIL import Image
 
 import videostyle
 from videostyle.cli import main
-from videostyle.cli.render import _say_interrupted
+from videostyle.cli.interruption import say_interrupted
 from videostyle.errors import MediaError
 from videostyle.timeline.plot import plot_timeline
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
@@ -558,7 +558,7 @@ def test_the_command_to_go_on_is_quoted_for_the_shell_of_windows(
     monkeypatch.setattr(sys, "argv", ["videostyle", "render", "my clip.mp4"])
     with monkeypatch.context() as windows:
         windows.setattr(os, "name", "nt")
-        _say_interrupted([part], [], argparse.Namespace(yes=True, no=False))
+        say_interrupted([part], [], argparse.Namespace(yes=True, no=False))
     assert 'Go on with the same command: videostyle render "my clip.mp4"' in capsys.readouterr().err
 
 
@@ -574,13 +574,13 @@ def test_the_command_to_go_on_paints_no_file_again_that_is_finished(
     part = videostyle.Report(tmp_path / "b.part.mp4", 9, 1.0, 9.0, "decode", False, True, ())
     given = argparse.Namespace(yes=bool(yes), no=False)
     monkeypatch.setattr(sys, "argv", ["videostyle", "render", "in", *yes, "-o", "out"])
-    _say_interrupted([whole, part], [output], given)
+    say_interrupted([whole, part], [output], given)
     assert (
         "Go on with the same command: videostyle render in -o out -n\n" in capsys.readouterr().err
     )
     # The one of before, which is to be overwritten, would be left alone too.
     output.write_text("old")
-    _say_interrupted([whole, part], [output], given)
+    say_interrupted([whole, part], [output], given)
     assert "Start over with the same command: videostyle render in" in capsys.readouterr().err
 
 

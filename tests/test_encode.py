@@ -324,6 +324,20 @@ def test_an_interruption_leaves_a_playable_part(clip: Clip, tmp_path: Path) -> N
     assert float(packets(report.output, "audio")[-1][0]) < 0.85
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.gif", "%d.png"])
+def test_an_interruption_after_the_last_frame_comes_too_late(
+    clip: Clip, tmp_path: Path, name: str
+) -> None:
+    """Nothing is left to be painted while the file is ended and read back."""
+    info, output = probe(clip(pts=range(5), audio="aac")), tmp_path / name
+    plan = plan_output(info, output, EncodeOptions())
+    asked = iter([False, True, True])
+    report = encode(untouched(info, plan), info, output, plan, interrupted=lambda: next(asked))
+    assert (report.complete, report.output) == (True, output)
+    assert exists(output)
+    assert not part_path(output).exists()
+
+
 def test_an_interruption_before_the_first_frame_leaves_nothing(clip: Clip, tmp_path: Path) -> None:
     info, output = probe(clip(pts=range(5))), tmp_path / "out.mp4"
     plan = plan_output(info, output, FAST)

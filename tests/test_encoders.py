@@ -438,9 +438,9 @@ def test_alpha_is_kept_in_pictures(see_through: Path, tmp_path: Path, name: str)
     [
         ("a.mp4", {}, "an output ending in .webm or .webp keeps it"),
         ("a.gif", {}, "an output ending in .webm or .webp keeps it"),
-        ("a.mov", {}, "--codec prores_ks keeps it"),
-        ("a.mkv", {}, "--codec libvpx-vp9 or prores_ks or ffv1 keeps it"),
-        ("a.webm", {"pix_fmt": "yuv420p"}, "--pix-fmt yuva420p keeps it"),
+        ("a.mov", {}, "codec prores_ks (--codec) keeps it"),
+        ("a.mkv", {}, "codec libvpx-vp9 or prores_ks or ffv1 (--codec) keeps it"),
+        ("a.webm", {"pix_fmt": "yuv420p"}, "pix_fmt yuva420p (--pix-fmt) keeps it"),
         ("a_%d.jpg", {}, "PNG, WebP and TIFF keep it"),
     ],
 )

@@ -69,7 +69,7 @@ def film(clip: Clip) -> Path:
 
 
 def test_hdr_is_refused_by_a_line_that_names_the_ways_on(film: Path) -> None:
-    with pytest.raises(MediaError, match=r"HDR video \(PQ\).*--hdr tonemap.*--hdr pass"):
+    with pytest.raises(MediaError, match=r"HDR video \(PQ\).*hdr tonemap \(--hdr\) .*hdr pass"):
         probe(film)
 
 

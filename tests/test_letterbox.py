@@ -296,7 +296,7 @@ def test_bars_are_named_and_may_be_painted(
         report = render(
             source, output, look, stylizer=stylizer, options=lossless, bars=bars, end=0.2
         )
-        assert (f"{note}; --bars none paints them" in report.notes) == (bars == "auto")
+        assert (f"{note}; bars none (--bars) paints them" in report.notes) == (bars == "auto")
         shown = plane_array(next(decode(probe(output))).image, 0)
         assert (shown[:8].std() == 0) == (bars == "auto")
     with pytest.raises(UsageError, match="bars is 'all'; it must be one of auto, none"):

@@ -172,7 +172,7 @@ def test_a_damaged_mask_is_noted_and_strict_refuses_it(
     for piece in (10, 1):
         report = painted(film, tmp_path / "out.mkv", stylizer, mask=mask, segment_seconds=piece)
         assert (report.complete, report.notes.count(note)) == (True, 1)
-    with pytest.raises(MediaError, match=r"mask\.mkv: .*without --strict"):
+    with pytest.raises(MediaError, match=r"mask\.mkv: .*without strict"):
         painted(film, tmp_path / "out.mkv", stylizer, mask=mask, strict=True)
 
 

@@ -22,7 +22,9 @@ from pipeline import copy, faults, mux
 
 from videostyle.decode.probe import inspect
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.passthrough import Holds, Passthrough, Span, StreamPlan, plan_streams
+from videostyle.encode.passthrough import Passthrough
+from videostyle.encode.span import Span
+from videostyle.encode.stream_plans import Holds, StreamPlan, plan_streams
 from videostyle.look import ORIGINAL, Look
 from videostyle.media.info import StreamInfo
 from videostyle.rendering.render import render

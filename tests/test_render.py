@@ -148,6 +148,25 @@ def test_an_interruption_leaves_a_playable_part(
 
 
 @pytest.mark.parametrize("piece", [10.0, 0.4])
+def test_an_interruption_after_the_last_frame_comes_too_late(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
+) -> None:
+    source, output = clip(pts=range(20), audio="aac"), tmp_path / "out.mp4"
+    told: list[Progress] = []
+    report = render(
+        source,
+        output,
+        Look({"red": 1}),
+        stylizer=stylizer,
+        segment_seconds=piece,
+        on_progress=told.append,
+        interrupted=lambda: len(told) >= 20,
+    )
+    assert (report.complete, report.frames, report.output) == (True, 20, output)
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.mp4"]
+
+
+@pytest.mark.parametrize("piece", [10.0, 0.4])
 def test_an_interruption_before_the_first_frame_leaves_nothing(
     clip: Clip, stylizer: Stylizer, tmp_path: Path, piece: float
 ) -> None:
@@ -173,7 +192,7 @@ def test_no_part_is_printed_where_there_is_none(
 ) -> None:
     stopped = Event()
     stopped.set()
-    monkeypatch.setattr("videostyle.cli.render._interruptible", lambda: nullcontext(stopped))
+    monkeypatch.setattr("videostyle.cli.render.interruptible", lambda: nullcontext(stopped))
     command = ["render", str(clip()), "-o", str(tmp_path / "out.mp4"), "--style", "red"]
     assert main([*command, "--model", model_file]) == 130
     out, error = capsys.readouterr()
@@ -394,7 +413,7 @@ def test_strict_stops_at_the_first_damage_and_says_where(
     data[middle : middle + 4000] = bytes(4000)
     source.write_bytes(bytes(data))
     output.write_bytes(b"precious")
-    with pytest.raises(MediaError, match=r"after 0\.\d+ s; without --strict"):
+    with pytest.raises(MediaError, match=r"after 0\.\d+ s; without strict"):
         render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer, strict=True)
     assert output.read_bytes() == b"precious"
     report = render(source, output, Look({ORIGINAL: 1}), stylizer=stylizer)
@@ -421,6 +440,6 @@ def test_strict_meets_the_damage_in_pieces_of_an_earlier_run_too(
         )
 
     assert not paint(interrupted=lambda: len(seen) > 40).complete
-    with pytest.raises(MediaError, match="without --strict"):
+    with pytest.raises(MediaError, match="without strict"):
         paint(strict=True)
     assert paint().complete

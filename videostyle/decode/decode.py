@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain, islice
 
@@ -12,7 +12,6 @@ import av
 import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import (
@@ -23,6 +22,7 @@ from videostyle.decode.stream import (
     open_input,
     seek,
     ticks_per_frame,
+    video_stream,
 )
 from videostyle.decode.upright import Upright
 from videostyle.errors import MediaError
@@ -38,6 +38,7 @@ _SURELY_LOST_SECONDS, _SURELY_LOST = 0.5, 0.02  # and of the length; a file may 
 _ALPHA_IN_ANY_CASE = ("gif", "apng")
 _OPAQUE = 0xFFFF
 _MOST_WALKED = 48  # frames from one that is looked at to the next
+_Image = tuple[av.VideoFrame, int]  # a frame as decoded, and its pts
 
 
 def decode(
@@ -64,17 +65,26 @@ def decode(
     report = report or DecodeReport()
     cut = cut or Cut()
     if info.is_image:
-        picture = load_picture(info.path)
-        if picture is None:
-            raise MediaError(f"{info.path}: changed while it was in use")
-        pixels = np.asarray(picture.convert("RGB").resize((info.width, info.height)))
-        yield Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
-        return
-    if info.pictures:
+        yield _decode_picture(info)
+    elif info.pictures:
         if gpu is not None:
             report.not_on_gpu = "numbered pictures are read by the CPU"
         yield from _decode_pictures(info, cut, lead, keep_alpha, report)
-        return
+    else:
+        yield from _decode_video(info, cut, lead, keep_alpha, gpu, report)
+
+
+def _decode_picture(info: MediaInfo) -> Frame:
+    picture = load_picture(info.path)
+    if picture is None:
+        raise MediaError(f"{info.path}: changed while it was in use")
+    pixels = np.asarray(picture.convert("RGB").resize((info.width, info.height)))
+    return Frame(av.VideoFrame.from_ndarray(pixels, "rgb24"), 0, None, 0.0)
+
+
+def _decode_video(
+    info: MediaInfo, cut: Cut, lead: int, keep_alpha: bool, gpu: int | None, report: DecodeReport
+) -> Generator[Frame]:
     upright = Upright(info, keep_alpha)
     end = math.inf
     for image, pts, step in _decode_from(info, cut.start, lead, gpu, report):
@@ -91,6 +101,11 @@ def decode(
         colors, alpha = upright(image)
         yield Frame(image=colors, pts=pts, duration=duration, seconds=seconds, alpha=alpha)
     report.ended = True
+    _note_lost_end(info, end, report)
+
+
+def _note_lost_end(info: MediaInfo, end: float, report: DecodeReport) -> None:
+    """Say what is missing of a video whose last frame ends at `end` seconds."""
     # Of an AVI without its end FFmpeg guesses the length, but knows how many frames there were.
     counted = (info.frame_count or 0) / (info.frame_rate or math.inf)
     length = max(info.duration_seconds or 0.0, float(counted))
@@ -150,12 +165,11 @@ def is_transparent(info: MediaInfo) -> bool:
     return alpha is not None and bool((alpha < _OPAQUE).any())
 
 
-def _images_from(info: MediaInfo, place: float | None) -> Generator[tuple[av.VideoFrame, int]]:
+def _images_from(info: MediaInfo, place: float | None) -> Generator[_Image]:
     """Frames as decoded and their pts: all, or those from the key frame before a place on, and
     none where seeking cannot be trusted."""
     with open_input(info.path) as container:
-        stream = container.streams[info.stream_index]
-        assert isinstance(stream, VideoStream)
+        stream = video_stream(container, info.stream_index)
         if place is None or seek(stream, info.start_pts, place):
             sought = place is not None
             yield from decode_stream(stream, None, DecodeReport(), from_key_frame=sought)
@@ -201,35 +215,40 @@ def _decode_from(
 
     Seeks, ever farther back, until enough frames come before that time.
     """
+    begin = info.start_pts + math.ceil(start / info.time_base) if start else None
+    least = max(1, lead)  # frames before it: one shows that none from it on is missing
     back = _FIRST_SEEK_SECONDS
     while True:
         report.skipped_packets = 0
+        is_sought = back < start
         with _open(info, gpu, report) as container:
-            stream = container.streams[info.stream_index]
-            assert isinstance(stream, VideoStream)
-            seeking = start > back
-            if seeking and (
+            stream = video_stream(container, info.stream_index)
+            if is_sought and (
                 clock_jumps_back(stream) or not seek(stream, info.start_pts, start - back)
             ):
-                back = start
+                back = math.inf  # from the beginning of the file
                 continue
-            begin = info.start_pts + math.ceil(start / info.time_base) if start else None
-            images = decode_stream(stream, None, report, from_key_frame=seeking, begin=begin)
-            before: deque[tuple[av.VideoFrame, int]] = deque(maxlen=max(1, lead))
-            first = None
-            for first in images:
-                if start == 0 or info.seconds(first[1]) >= start:
-                    break
-                before.append(first)
-                first = None
-            if seeking and len(before) < max(1, lead):
+            images = decode_stream(stream, None, report, from_key_frame=is_sought, begin=begin)
+            before, images = _parted(images, info, start, least)
+            if is_sought and len(before) < least:
                 back *= 8
                 continue
-            wanted = (*list(before)[max(0, len(before) - lead) :], *([first] if first else []))
-            for image, pts in chain(wanted, images):
+            for image, pts in chain(before if lead else (), images):
                 yield image, pts, ticks_per_frame(stream)
             report.cut_short |= is_cut_off(container, info.path)
             return
+
+
+def _parted(
+    images: Iterator[_Image], info: MediaInfo, start: float, most: int
+) -> tuple[Sequence[_Image], Iterator[_Image]]:
+    """The last of the frames before a time, at most so many, and those from it on."""
+    before = deque[_Image](maxlen=most)
+    for image in images:
+        if start == 0 or info.seconds(image[1]) >= start:
+            return before, chain([image], images)
+        before.append(image)
+    return before, images
 
 
 @contextmanager

@@ -89,7 +89,8 @@ def describe_bars(info: MediaInfo) -> list[str]:
         _place(left, right, "columns", "left", "right"),
     ]
     found = ", ".join(filter(None, places))
-    return [f"black bars ({found}) are left as they are; --bars none paints them"] * bool(found)
+    note = f"black bars ({found}) are left as they are; bars none (--bars) paints them"
+    return [note] * bool(found)
 
 
 def _place(first: int, last: int, unit: str, *names: str) -> str:

@@ -24,9 +24,11 @@ from videostyle.decode.stream import (
     declared_rate,
     decode_stream,
     open_input,
+    packets_of,
     read_packets,
     ticks_per_frame,
     time_base_of,
+    video_stream,
 )
 from videostyle.decode.upright import hdr_refused, is_spherical, upright_filters
 from videostyle.errors import MediaError, UsageError
@@ -99,8 +101,7 @@ def measure_duration(info: MediaInfo) -> float:
         return 0.0
     start, end, count = math.inf, -math.inf, 0
     with open_input(info.path) as container:
-        stream = container.streams[info.stream_index]
-        assert isinstance(stream, VideoStream)
+        stream = video_stream(container, info.stream_index)
         step = ticks_per_frame(stream) or 0
         for packet in read_packets(stream, DecodeReport()):
             count += 1
@@ -120,8 +121,7 @@ def measure_duration(info: MediaInfo) -> float:
 
 def _count_frames(info: MediaInfo) -> int:
     with open_input(info.path) as container:
-        stream = container.streams[info.stream_index]
-        assert isinstance(stream, VideoStream)
+        stream = video_stream(container, info.stream_index)
         return sum(1 for _ in decode_stream(stream, None, DecodeReport()))
 
 
@@ -251,9 +251,9 @@ def _main_video(container: InputContainer, path: Path) -> VideoStream:
 def _moving(path: Path, videos: list[VideoStream]) -> set[int]:
     """The indices of streams that have more than one frame."""
     counts = Counter[int]()
-    with open_input(path) as container, suppress(av.FFmpegError, IndexError):  # as in read_packets
-        packets = container.demux([container.streams[item.index] for item in videos])
-        counts.update(packet.stream.index for packet in islice(packets, _BEGINNING) if packet.size)
+    with open_input(path) as container, suppress(av.FFmpegError):
+        packets = packets_of(container, [container.streams[item.index] for item in videos])
+        counts.update(packet.stream.index for packet in islice(packets, _BEGINNING))
     return {item.index for item in videos if (item.frames or counts[item.index]) > 1}
 
 
@@ -309,8 +309,7 @@ def _frame_rate(container: InputContainer, stream: VideoStream, path: Path) -> F
 def _count_rate(path: Path, index: int, guessed: Fraction | None) -> Fraction | None:
     """Frames a second up to the last frame, which may stay for long, by reading the whole file."""
     with open_input(path) as container:
-        stream = container.streams[index]
-        assert isinstance(stream, VideoStream)
+        stream = video_stream(container, index)
         tick = time_base_of(stream)
         packets = read_packets(stream, DecodeReport())
         stamps = {packet.pts for packet in packets if packet.pts is not None}

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import numpy as np
-import numpy.typing as npt
-
 from videostyle.decode.decode import decode
 from videostyle.errors import MediaError
-from videostyle.media.color import ColorConverter
+from videostyle.media.color import ColorConverter, Picture
 from videostyle.media.frame import Cut
 from videostyle.media.info import MediaInfo
 
 
-def still(info: MediaInfo) -> npt.NDArray[np.uint8]:
+def still(info: MediaInfo) -> Picture:
     """The frame after a third of a video, or a picture itself: (H, W, 3) RGB. Raises MediaError."""
     third = (info.duration_seconds or 0.0) / 3
     # One before, as the video may end earlier than it says.

@@ -12,12 +12,14 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, dropwhile, islice
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 from av.codec.context import ThreadType
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
@@ -67,6 +69,13 @@ def open_input(path: Path, hwaccel: HWAccel | None = None) -> Iterator[InputCont
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def video_stream(container: InputContainer, index: int) -> VideoStream:
+    """The stream of an index that is known to be a video's."""
+    stream = container.streams[index]
+    assert isinstance(stream, VideoStream)
+    return stream
+
+
 def time_base_of(stream: VideoStream) -> Fraction:
     return stream.time_base or Fraction(1, 90_000)
 
@@ -113,8 +122,7 @@ def clock_jumps_back(stream: VideoStream) -> bool:
 def _jumps_back(path: Path, index: int, size: int, changed_ns: int) -> bool:
     """size, changed_ns: of the file, as another may get its name."""
     with open_input(path) as container:
-        stream = container.streams[index]
-        assert isinstance(stream, VideoStream)
+        stream = video_stream(container, index)
         packets = read_packets(stream, DecodeReport())
         return goes_back(packet.dts for packet in packets if packet.dts is not None)
 
@@ -193,12 +201,17 @@ def read_packets(stream: VideoStream, report: DecodeReport) -> Iterator[av.Packe
     container = stream.container
     assert isinstance(container, InputContainer)
     try:
-        # Only empty packets mark the end; one without dts is as good as any other.
-        yield from (packet for packet in container.demux(stream) if packet.size)
+        yield from packets_of(container, [stream])
     except (av.error.InvalidDataError, av.error.EOFError):
         report.cut_short = True
-    except IndexError:  # of PyAV, at the end of a file in which a stream appeared on the way
-        return
+
+
+def packets_of(container: InputContainer, streams: Iterable[Stream]) -> Iterator[av.Packet[Any]]:
+    """The packets of streams, as they come in the file. Raises av.FFmpegError."""
+    # IndexError: PyAV's, at the end of a file in which streams appeared on the way.
+    with suppress(IndexError):
+        # Only empty packets mark the end; one without dts is as good as any other.
+        yield from (packet for packet in container.demux(*streams) if packet.size)
 
 
 def is_cut_off(container: InputContainer, path: Path) -> bool:

@@ -53,7 +53,7 @@ def hdr_refused(path: Path, color: ColorSpec) -> MediaError:
     """What to say of PQ or HLG where nothing is said of what shall become of it."""
     return MediaError(
         f"{path}: HDR video ({HDR_TRANSFERS[color.transfer]}) would come out in wrong colours; "
-        "--hdr tonemap makes it SDR, --hdr pass paints its values as they are"
+        "hdr tonemap (--hdr) makes it SDR, hdr pass paints its values as they are"
     )
 
 

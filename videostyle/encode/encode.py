@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -25,9 +26,10 @@ from videostyle.decode.decode import decode
 from videostyle.decode.stream import open_input
 from videostyle.encode.output_file import give_name, remove, sync, writing
 from videostyle.encode.output_video import OutputVideo, aspect_note, input_notes, open_output
-from videostyle.encode.passthrough import Passthrough, Span
+from videostyle.encode.passthrough import Passthrough
 from videostyle.encode.plan import EncodingPlan
 from videostyle.encode.segments import SegmentRecord, checksum
+from videostyle.encode.span import Span
 from videostyle.errors import MediaError
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
@@ -61,12 +63,13 @@ def encode(
     """Write the frames, which are in the plan's working_pix_fmt and colour.
 
     The frames' pts and the other streams' times stay as they are; `cut` says that the frames are
-    those of a part, which begins when the input does. If `interrupted` is true once the frames
-    end, the part is finished, playable, and keeps its .part name. On any error it is removed.
-    An earlier run's part stays until there is a frame. Raises MediaError if the file cannot be
-    written, and what reading `frames` raises.
+    those of a part, which begins when the input does. `interrupted` is asked once, when the frames
+    end: if it is true they are not all, and the part is finished, playable, and keeps its .part
+    name. On any error it is removed. An earlier run's part stays until there is a frame. Raises
+    MediaError if the file cannot be written, and what reading `frames` raises.
     """
     part = part_path(output)
+    interrupted = cache(interrupted)
     with ExitStack() as on_error:
         on_error.callback(_close, frames)
         remaining = iter(frames)
@@ -275,8 +278,9 @@ def _write_video(
         for frame in frames:
             others.until(float(frame.pts * info.time_base))
             video.write(frame)
+        is_part = interrupted()
         video.finish()
-        if not interrupted():
+        if not is_part:
             others.until(math.inf)
         others.finish()
     _read_back(part, plan, video, others.sounds)
@@ -301,8 +305,8 @@ def _read_back(part: Path, plan: EncodingPlan, video: OutputVideo, sounds: range
     if len(times) != video.packets or heard not in sounds:
         raise MediaError(
             f"{part}: of {video.packets} frames and {sounds[-1]} sounds, {len(times)} and {heard} "
-            "are read back; the input's sound may be damaged: --audio aac or none does without "
-            "copying it"
+            "are read back; the input's sound may be damaged: audio aac or none (--audio) does "
+            "without copying it"
         )
     found, written = float(max(times) - min(times)), video.length_seconds
     if abs(found - written) > _READ_BACK_SECONDS:

@@ -15,13 +15,15 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from videostyle.decode.decode import is_transparent
+from videostyle.decode.stream import video_stream
+from videostyle.encode.chapters import chapters_within, in_text_track
 from videostyle.encode.containers import Clock
 from videostyle.encode.encoders import open_encoder
-from videostyle.encode.held_tags import held_tags
 from videostyle.encode.output_file import writing
 from videostyle.encode.palette import PalettePicker
-from videostyle.encode.passthrough import Span, in_text_track, kept_tags, stream_tags
 from videostyle.encode.plan import EncodingPlan
+from videostyle.encode.span import Span
+from videostyle.encode.tags import held_tags, kept_tags, stream_tags
 from videostyle.errors import MediaError
 from videostyle.media.captions import CaptionCarrier
 from videostyle.media.color import join_alpha, plane_array
@@ -85,7 +87,7 @@ class OutputVideo:
                     self._lost_timecode |= kept != tags
                     tags = kept
                 target.update(tags)
-            chapters = span.chapters(source)
+            chapters = chapters_within(span, source)
             in_mp4 = container.format.name in ("mp4", "mov")
             container.set_chapters(in_text_track(chapters) if in_mp4 else chapters)
             self._input_notes.extend(input_notes(info, plan, source))
@@ -192,8 +194,7 @@ def input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> 
         yield f"the colours, of {wide}, look pale: {plan.container.name} does not say what they are"
     if not plan.keeps_alpha and is_transparent(info):
         yield f"what is transparent is laid on black; {plan.alpha_elsewhere}"
-    video = source.streams[info.stream_index]
-    assert isinstance(video, VideoStream)
+    video = video_stream(source, info.stream_index)
     if video.codec_context.field_order > PROGRESSIVE:
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
     if info.has_captions and not plan.keeps_captions:

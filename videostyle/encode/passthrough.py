@@ -5,263 +5,27 @@ Knows nothing of frames or styles.
 
 from __future__ import annotations
 
-import html
-import math
-import re
-from collections.abc import Callable, Container, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import av.error
-from av.audio.codeccontext import AudioCodecContext
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 
-from videostyle.encode.held_tags import held_marks, mark_names
+from videostyle.decode.stream import packets_of
+from videostyle.encode.audio_tracks import PcmTrack, TranscodedTrack, counts_samples
 from videostyle.encode.languages import held_language
-from videostyle.media.info import StreamInfo
+from videostyle.encode.span import INTERLEAVED_SECONDS, Span
+from videostyle.encode.stream_plans import COVERS, StreamPlan
+from videostyle.encode.subtitles import TextTrack
+from videostyle.encode.tags import held_marks, mark_names, stream_tags
 
-if TYPE_CHECKING:
-    from av.container.core import Chapter
-
-_INTERLEAVED_SECONDS = 10  # packets of one time are at most so far apart in a file
-_LONGEST_SUBTITLE_SECONDS = 60
-CHAPTER_SECONDS = 0.05  # by so much, MP4 and MOV may move a chapter
-_SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
-_LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
-_SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
-_WARM_UP_SECONDS = 0.1  # of sound before its first sample; Opus wants the most, 0.08
-# Tags that describe the input's encoding and would be wrong of the output's.
-_STALE_TAGS = (
-    *("encoder", "duration", "bps", "number_of_", "_statistics", "alpha_mode"),
-    *("vendor_id", "major_brand", "minor_version", "compatible_brands"),
-)
-_ENCODERS = {"aac": "aac", "opus": "libopus"}
-_NAMES = {"aac": "AAC", "opus": "Opus"}
-_NAMES |= {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
-_NAMES |= {"mov_text": "MP4 text", "subrip": "SubRip", "webvtt": "WebVTT"}
-# Text subtitles by the names of their decoders; in MP4 the text comes after its length.
-_TEXT = ("ass", "ssa", "mov_text", "srt", "subrip", "text", "webvtt")
-# What stands in their text and is not shown; the group is what SubRip and WebVTT both know.
-_SUBRIP = re.compile(r"<(/?[biu])\b[^>]*>|</?(?:s|font)\b[^>]*>|\{\\[^}]*\}", re.IGNORECASE)
-_MARKUP = {"srt": _SUBRIP, "subrip": _SUBRIP}
-_MARKUP |= {"webvtt": re.compile(r"<(/?[biu])\b[^>]*>|<[^>]*>")}
-# Before its text an event of ASS has eight fields. What stands in braces is not shown, and what
-# comes after \p1 or more is drawn.
-_ASS_FIELDS = 8
-_ASS_DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0|$)", re.DOTALL)
-_ASS_BRACES = re.compile(r"\{[^}]*\}")
-_ASS_BREAK = re.compile(r"\s*\\[Nn]\s*")
-_COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
-_COVERS |= {"gif": ("cover.gif", "image/gif")}
-_NEVER_CLIPS = {"rematrix_maxval": "1"}
-_NOT_HELD = "this container cannot hold it"
-_DONE = {
-    "copy": "copied",
-    "transcode": "transcoded",
-    "attach": "attached",
-    "leave out": "left out",
-}
-# What FFmpeg takes sound without a layout for, by channels.
-_GUESSED_LAYOUTS = {
-    1: "mono",
-    2: "stereo",
-    3: "2.1",
-    4: "4.0",
-    5: "5.0",
-    6: "5.1",
-    7: "6.1",
-    8: "7.1",
-}
-# Those that come back as they went in: FFmpeg's Opus swaps the channels of others, its AAC loses
-# which is which.
-_LAYOUTS = {
-    "aac": ("mono", "stereo", "2.1", "3.0", "4.0", "quad", "5.0", "5.1", "7.1"),
-    "libopus": ("mono", "stereo", "3.0", "quad", "5.1", "7.1"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The part of the input that is wanted, in seconds on the input's clock, and by how much its
-    times are less in the output."""
-
-    begin: float = -math.inf
-    end: float = math.inf
-    earlier: Fraction = Fraction(0)
-
-    @property
-    def is_whole(self) -> bool:
-        return (self.begin, self.end) == (-math.inf, math.inf)
-
-    def seek(self, source: InputContainer, subtitles: bool) -> None:
-        """Go to before the part; a subtitle still on show may have begun well before."""
-        if self.begin == -math.inf:
-            return
-        margin = _LONGEST_SUBTITLE_SECONDS if subtitles else _INTERLEAVED_SECONDS
-        # A file that cannot seek is read from its start.
-        with suppress(av.FFmpegError):
-            source.seek(int((self.begin - margin) * av.time_base))
-
-    def take(self, packet: av.Packet[Stream]) -> bool:
-        """Whether a packet begins in the part; subtitles are shortened to it."""
-        if packet.pts is None or packet.time_base is None:
-            return True
-        begin = float(packet.pts * packet.time_base)
-        end = begin + float((packet.duration or 0) * packet.time_base)
-        if is_hidden(packet):
-            return False
-        if self.is_whole:
-            return True
-        if packet.stream.type != "subtitle" or not packet.duration:
-            return self.begin <= begin < self.end
-        begin, end = max(begin, self.begin), min(end, self.end)
-        packet.pts = packet.dts = round(begin / packet.time_base)
-        packet.duration = max(0, round(end / packet.time_base) - packet.pts)
-        return begin < end
-
-    def shift(self, item: av.Packet[Stream] | AudioFrame) -> None:
-        """Move a packet or sound to its time in the output."""
-        if not self.earlier or not item.time_base:
-            return
-        ticks = round(self.earlier / item.time_base)
-        if item.pts is not None:
-            item.pts -= ticks
-        if isinstance(item, av.Packet) and item.dts is not None:
-            item.dts -= ticks
-
-    def chapters(self, source: InputContainer) -> list[Chapter]:
-        """The chapters of the part, at their times in the output."""
-        if self.is_whole and not self.earlier:
-            return source.chapters()
-        found = []
-        for chapter in source.chapters():
-            tick = chapter["time_base"] or Fraction(1, av.time_base)
-            begin = max(float(chapter["start"] * tick), self.begin)
-            end = min(float(chapter["end"] * tick), self.end)
-            if begin < end:
-                found.append(chapter)
-                chapter["start"] = round((begin - float(self.earlier)) / tick)
-                chapter["end"] = round((end - float(self.earlier)) / tick)
-        return found
-
-
-def in_text_track(chapters: list[Chapter]) -> list[Chapter]:
-    """Chapters as MP4 and MOV keep them: in a track of titles that begins at 0, so that one without
-    a title would be lost, and a first one that begins later would begin at 0."""
-    for chapter in chapters:
-        chapter["metadata"].setdefault("title", "")
-    if not chapters:
-        return []
-    begin, tick = chapters[0]["start"], chapters[0]["time_base"] or Fraction(1, av.time_base)
-    before: Chapter = {
-        "id": 0,  # which neither keeps
-        "start": 0,
-        "end": begin,
-        "time_base": tick,
-        "metadata": {"title": ""},
-    }
-    return [before, *chapters] if begin * tick > CHAPTER_SECONDS else chapters
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPlan:
-    """What becomes of one stream beside the main video.
-
-    action: copy, transcode, attach (as a file) or leave out. codec: what it is transcoded to.
-    reason: why it is not copied, None where the user asked for that.
-    """
-
-    stream: StreamInfo
-    action: str
-    codec: str | None = None
-    reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        facts = {"action": self.action, "codec_out": self.codec, "reason": self.reason}
-        return {**asdict(self.stream), **facts}
-
-    def __str__(self) -> str:
-        done = _DONE[self.action]
-        to = f" to {_NAMES[self.codec]}" if self.codec else ""
-        return f"{self.stream} {done}{to}" + (f": {self.reason}" if self.reason else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Holds:
-    """What a container holds beside the picture.
-
-    codecs: names of those it takes. refused: indices of streams that it does not take all the same.
-    audio: what other sound is transcoded to, and text: what other text subtitles become; None
-    where it holds none. attachments: whether it holds files.
-    """
-
-    codecs: Container[str]
-    refused: Container[int]
-    audio: str | None
-    text: str | None
-    attachments: bool
-
-    def take(self, stream: StreamInfo) -> bool:
-        """Whether a stream can be copied."""
-        return stream.codec in self.codecs and stream.index not in self.refused
-
-
-def plan_streams(streams: Iterable[StreamInfo], audio: str, holds: Holds) -> tuple[StreamPlan, ...]:
-    """Decide what becomes of streams. audio: copy, none, or the codec to transcode to."""
-    plans = {"audio": _plan_audio, "subtitle": _plan_subtitle}
-    return tuple(plans.get(stream.kind, _plan_other)(stream, audio, holds) for stream in streams)
-
-
-def _plan_audio(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
-    if audio == "none":
-        return StreamPlan(stream, "leave out")
-    if audio != "copy":
-        return StreamPlan(stream, "transcode", audio)
-    if holds.take(stream):
-        return StreamPlan(stream, "copy")
-    if holds.audio and stream.codec != "unknown":
-        return StreamPlan(stream, "transcode", holds.audio, _NOT_HELD)
-    return StreamPlan(stream, "leave out", reason=_NOT_HELD)
-
-
-def _plan_subtitle(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
-    if holds.take(stream):
-        return StreamPlan(stream, "copy")
-    if holds.text and stream.codec in _TEXT:
-        return StreamPlan(stream, "transcode", holds.text, _NOT_HELD)
-    return StreamPlan(stream, "leave out", reason=_NOT_HELD)
-
-
-def _plan_other(stream: StreamInfo, audio: str, holds: Holds) -> StreamPlan:
-    if stream.kind == "video":
-        return StreamPlan(stream, "leave out", reason="only the main video is painted")
-    if stream.kind in ("attachment", "cover"):
-        if holds.attachments and (stream.kind == "attachment" or stream.codec in _COVERS):
-            return StreamPlan(stream, "attach")
-        return StreamPlan(stream, "leave out", reason=_NOT_HELD)
-    if stream.kind == "data":
-        reason = "data is not copied; a timecode stands in the tags too"
-        return StreamPlan(stream, "leave out", reason=reason)
-    return StreamPlan(stream, "leave out", reason="its kind is unknown")
-
-
-@dataclass(slots=True)
-class _Cue:
-    """A text subtitle of the output, from begin to end on the input's clock, in ticks."""
-
-    text: str
-    begin: int
-    end: int
-    time_base: Fraction
+_CONTAINERS = {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
 
 
 class Passthrough:
@@ -285,13 +49,10 @@ class Passthrough:
         self._dropped = self._damaged = 0
         self._source = source
         self._targets: dict[int, Stream] = {}
-        self._texts: dict[int, tuple[str, str]] = {}
-        self._held: dict[int, _Cue] = {}  # the last of each MP4 text, which the next may cut short
-        self._overlaps = 0
-        self._transcoded: dict[int, AudioStream] = {}
-        self._resamplers: dict[int, tuple[Any, AudioResampler]] = {}  # with what they take
-        self._heard = set[int]()  # targets of sound that have some
-        self._pcm_ends: dict[int, Fraction | None] = {}  # in seconds, where MP4 and MOV count it
+        self._texts: dict[int, TextTrack] = {}
+        self._transcoded: dict[int, TranscodedTrack] = {}
+        self._counted: dict[int, PcmTrack] = {}
+        self._heard = set[int]()  # sound that is copied, if there is any
         for plan in plans:
             self._route(source.streams[plan.stream.index], plan)
         if self._lost_languages:
@@ -299,45 +60,41 @@ class Passthrough:
             name = output.format.name.upper()
             self.notes.append(f"languages that are lost, as {name} has no code for them: {lost}")
         if self._lost_marks:
-            name, lost = _NAMES[output.format.name], mark_names(self._lost_marks)
+            name, lost = _CONTAINERS[output.format.name], mark_names(self._lost_marks)
             self.notes.append(f"marks of streams that are lost, as {name} has no such: {lost}")
         kept = [source.streams[index] for index in self._targets]
         span.seek(source, any(stream.type == "subtitle" for stream in kept))
-        self._packets = source.demux(*kept) if kept else iter(())
+        self._packets = packets_of(source, kept) if kept else iter(())
         self._next = self._read()
 
     @property
     def sounds(self) -> range:
         """How many streams of sound the output may have: MP4 leaves out those without any."""
         every = sum(target.type == "audio" for target in self._targets.values())
-        return range(len(self._heard), every + 1)
+        heard = len(self._heard) + sum(track.is_heard for track in self._transcoded.values())
+        return range(heard, every + 1)
 
     def until(self, seconds: float) -> None:
         """Copy the packets up to a time on the input's clock."""
         while self._next is not None and self._next[0] <= seconds:
             self._copy(self._next[1])
             self._next = self._read()
-        for index, cue in list(self._held.items()):
-            if cue.end * cue.time_base + _INTERLEAVED_SECONDS < seconds:  # no other overlaps it
-                self._show(index, self._held.pop(index))
+        for index, text in self._texts.items():
+            self._place_all(text.until(seconds), self._targets[index])
 
     def finish(self) -> None:
         """Write what is held back, and note what was lost."""
-        for index, cue in self._held.items():
-            self._show(index, cue)
-        for index, source in self._transcoded.items():
-            target = self._targets[index]
-            assert isinstance(target, AudioStream)
-            for sound in _decoded(partial(source.decode, None)):
-                self._encode(target, sound)
-            self._flush(target)
-            self._mux(target.encode(None))
+        for index, text in self._texts.items():
+            self._place_all(text.finish(), self._targets[index])
+        for track in self._transcoded.values():
+            for packet in track.finish():
+                self._mux(packet)
         jumps = "out of order: the input's times jump back"
         for count, why in ((self._damaged, "damaged"), (self._dropped - self._damaged, jumps)):
             if count:
                 packets = f"{count} packet{'s' * (count > 1)}"
                 self.notes.append(f"dropped {packets} of sound or subtitles, {why}")
-        if count := self._overlaps:
+        if count := sum(text.overlaps for text in self._texts.values()):
             subtitles = f"{count} subtitle{'s' * (count > 1)}"
             self.notes.append(f"{subtitles} cut short or joined: MP4 text shows one at a time")
 
@@ -352,15 +109,16 @@ class Passthrough:
         target: Stream
         if plan.action == "copy":
             target = self._output.add_stream_from_template(stream)
-            if plan.stream.codec.startswith("pcm_") and self._output.format.name in ("mp4", "mov"):
-                self._pcm_ends[stream.index] = None
+            if isinstance(stream, AudioStream) and counts_samples(stream, self._output):
+                self._counted[stream.index] = PcmTrack(stream.codec_context)
         elif isinstance(stream, AudioStream):
-            target = self._add_audio(stream, plan)
-            self._transcoded[stream.index] = stream
+            track = TranscodedTrack(self._output, stream, plan, self._span)
+            self.notes += track.notes
+            self._transcoded[stream.index], target = track, track.target
         else:
             target = self._output.add_mux_stream(plan.codec or "")
             target.time_base = Fraction(1, 1000)
-            self._texts[stream.index] = (plan.stream.codec, plan.codec or "")
+            self._texts[stream.index] = TextTrack(plan.stream.codec, plan.codec or "")
         muxer = self._output.format.name
         target.metadata.update(stream_tags(stream, muxer))
         if stream.language and not held_language(stream.language, muxer):
@@ -377,7 +135,7 @@ class Passthrough:
             mime = stream.mimetype or "application/octet-stream"
             self._output.add_attachment(name, mime, stream.data or b"")
             return
-        name, mime = _COVERS[stream.codec_context.name]
+        name, mime = COVERS[stream.codec_context.name]
         name = stream.metadata.get("filename", name)
         # By another handle: from this one the sound that comes before could not be read any more.
         with av.open(self._source.name, metadata_errors="replace") as source:
@@ -388,201 +146,56 @@ class Passthrough:
             return
         self._output.add_attachment(name, mime, picture)
 
-    def _add_audio(self, stream: AudioStream, plan: StreamPlan) -> AudioStream:
-        encoder, context = _ENCODERS[plan.codec or ""], stream.codec_context
-        rates = av.Codec(encoder, "w").audio_rates or ()
-        rate = context.sample_rate if context.sample_rate in rates else 48_000
-        target = self._output.add_stream(encoder, rate=rate)
-        assert isinstance(target, AudioStream)
-        channels, layout = context.layout.nb_channels, context.layout.name
-        wanted = layout.replace("(side)", "")
-        if layout == f"{channels} channels" or channels <= 2:
-            wanted = _GUESSED_LAYOUTS.get(channels, layout)
-        taken = wanted
-        if wanted not in _LAYOUTS[encoder]:
-            taken = "5.1" if channels <= 6 else "7.1" if channels <= 8 else "stereo"
-            self.notes.append(f"{plan.stream}: its {channels} channels ({wanted}) become {taken}")
-        target.codec_context.layout = taken
-        return target
-
     def _read(self) -> tuple[float, av.Packet[Stream]] | None:
         """The next packet and its time in seconds, both on the input's clock."""
         try:
             for packet in self._packets:
                 stamp = packet.pts if packet.dts is None else packet.dts
-                if not packet.size or stamp is None:
+                if stamp is None:
                     continue
                 seconds = float(stamp * packet.time_base)
-                if seconds > self._span.end + _INTERLEAVED_SECONDS:
+                if seconds > self._span.end + INTERLEAVED_SECONDS:
                     return None
                 if self._span.take(packet):
                     return seconds, packet
         except av.FFmpegError:
             self.notes.append("the input's sound or subtitles break off")
-        except IndexError:  # PyAV's, at the end of a file in which streams appeared on the way
-            pass
         return None
 
     def _copy(self, packet: av.Packet[Stream]) -> None:
         index = packet.stream.index
         target = self._targets[index]
         if index in self._texts:
-            self._tell(packet, *self._texts[index])
+            self._place_all(self._texts[index].convert(packet), target)
         elif index in self._transcoded:
-            assert isinstance(target, AudioStream)
-            for sound in _decoded(packet.decode):
-                self._encode(target, sound)
+            for encoded in self._transcoded[index].transcode(packet):
+                self._mux(encoded)
         else:
             if target.type == "audio":
-                self._heard.add(target.index)
-            place = self._place_samples if index in self._pcm_ends else self._place
-            place(packet, target)
+                self._heard.add(index)
+            if index in self._counted:
+                self._counted[index].place(packet, partial(self._place, target=target))
+            else:
+                self._place(packet, target)
 
-    def _place_samples(self, packet: av.Packet[Stream], target: Stream) -> None:
-        """Write PCM where its time is its number of samples, so that a gap must be silence."""
-        index, context = packet.stream.index, packet.stream.codec_context
-        assert isinstance(context, AudioCodecContext)
-        name, rate = context.name, context.sample_rate
-        silent = bytes([_SILENCE.get(name, 0)])
-        bits = int("".join(filter(str.isdigit, name)) or 8)
-        size = max(1, context.layout.nb_channels * bits // 8)
-        begin = ((packet.dts if packet.pts is None else packet.pts) or 0) * packet.time_base
-        end = self._pcm_ends[index]
-        if end is None:
-            end = begin
-        if begin - end >= _SHORTEST_GAP_SECONDS:
-            gap = round((begin - end) * rate) if begin - end <= _LONGEST_GAP_SECONDS else 0
-            for first in range(-gap, 0, rate):
-                count = min(rate, -first)
-                silence: av.Packet[Stream] = av.Packet(silent * size * count)
-                silence.time_base, silence.duration = Fraction(1, rate), count
-                silence.pts = silence.dts = round(begin * rate) + first
-                self._place(silence, target)
-            end = begin
-        end += Fraction(packet.size // size, rate)
-        dropped = self._dropped
-        self._place(packet, target)
-        if self._dropped == dropped:
-            self._pcm_ends[index] = end
+    def _place_all(self, packets: Iterable[av.Packet[Stream]], target: Stream) -> None:
+        for packet in packets:
+            self._place(packet, target)
 
-    def _place(self, packet: av.Packet[Stream], target: Stream) -> None:
+    def _place(self, packet: av.Packet[Stream], target: Stream) -> bool:
+        """Write a packet at its time in the output; False if it is dropped."""
         self._span.shift(packet)
         packet.stream = target
-        self._mux([packet])
+        return self._mux(packet)
 
-    def _tell(self, packet: av.Packet[Stream], source: str, target: str) -> None:
-        """Write text subtitles in another format."""
-        text, index = _retold(bytes(packet), source, target), packet.stream.index
-        if not text or packet.pts is None:
-            return
-        cue = _Cue(text, packet.pts, packet.pts + (packet.duration or 0), packet.time_base)
-        if target != "mov_text":
-            self._show(index, cue)
-            return
-        held = self._held.pop(index, None)
-        if held and held.begin == cue.begin:
-            cue.text, cue.end = f"{held.text}\n{cue.text}", max(held.end, cue.end)
-            self._overlaps += 1
-        elif held:
-            if held.begin < cue.begin < held.end:
-                held.end = cue.begin
-                self._overlaps += 1
-            self._show(index, held)
-        self._held[index] = cue
-
-    def _show(self, index: int, cue: _Cue) -> None:
-        """Write a text subtitle."""
-        text = cue.text.encode(errors="surrogateescape")
-        if self._texts[index][1] == "mov_text":
-            text = text[:0xFFFF]  # more than its length can say is no subtitle
-            text = len(text).to_bytes(2, "big") + text
-        packet: av.Packet[Stream] = av.Packet(text)
-        packet.pts = packet.dts = cue.begin
-        packet.duration, packet.time_base = cue.end - cue.begin, cue.time_base
-        self._place(packet, self._targets[index])
-
-    def _encode(self, target: AudioStream, sound: AudioFrame) -> None:
-        self._span.shift(sound)
-        self._heard.add(target.index)
-        takes = (sound.format.name, sound.layout.name, sound.sample_rate)
-        if self._resamplers.get(target.index, (None,))[0] != takes:  # it may change on the way
-            self._flush(target)
-            context = target.codec_context
-            resampler = AudioResampler(
-                context.format, context.layout, context.sample_rate, options=_NEVER_CLIPS
-            )
-            self._resamplers[target.index] = (takes, resampler)
-        for part in self._resamplers[target.index][1].resample(sound):
-            self._mux(target.encode(part))
-
-    def _flush(self, target: AudioStream) -> None:
-        """Encode what a resampler holds back."""
-        if target.index in self._resamplers:
-            for part in self._resamplers.pop(target.index)[1].resample(None):
-                self._mux(target.encode(part))
-
-    def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
-        for packet in packets:
-            try:
-                self._output.mux(packet)
-            except av.error.ArgumentError:  # its time is before that of the packet before
-                self._dropped += 1
-            except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # its framing
-                self._dropped += 1
-                self._damaged += 1
-
-
-def _decoded(decode: Callable[[], Sequence[Any]]) -> Sequence[AudioFrame]:
-    """What `decode` gives; nothing where the sound is damaged."""
-    try:
-        return decode()
-    except MemoryError:
-        raise
-    except av.FFmpegError:
-        return ()
-
-
-def _retold(packet: bytes, source: str, target: str) -> str:
-    """A subtitle's text in another format's markup; none for MP4's packets of silence."""
-    if source == "mov_text":
-        packet = packet[2 : 2 + int.from_bytes(packet[:2], "big")]
-    text = packet.decode(errors="surrogateescape")
-    if source in ("ass", "ssa"):
-        text = _words_of_ass(text)
-    # Words, and between them the name of a tag that may stay, or None.
-    parts = _MARKUP[source].split(text) if source in _MARKUP else [text]
-    if source == "webvtt":
-        parts[::2] = map(html.unescape, parts[::2])
-    if target == "webvtt":
-        parts[::2] = [html.escape(words, quote=False) for words in parts[::2]]
-    keeps_tags = target in _MARKUP
-    parts[1::2] = [f"<{tag.lower()}>" if tag and keeps_tags else "" for tag in parts[1::2]]
-    return "".join(parts)
-
-
-def is_hidden(packet: av.Packet[Stream]) -> bool:
-    """Whether an edit list cuts a packet off, which would be back where the output has no list."""
-    if not packet.is_discard or packet.pts is None:
-        return False
-    return float((packet.pts + (packet.duration or 0)) * packet.time_base) < -_WARM_UP_SECONDS
-
-
-def _words_of_ass(packet: str) -> str:
-    """What an event of ASS or SSA says, without its looks, and without empty lines, which would end
-    a cue of WebVTT."""
-    text = packet.split(",", _ASS_FIELDS)[-1]
-    text = _ASS_BRACES.sub("", _ASS_DRAWING.sub("", text)).replace("\\h", " ")
-    return "\n".join(filter(None, _ASS_BREAK.split(text.strip())))
-
-
-def kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Metadata without what describes the input's own encoding."""
-    return {key: tags[key] for key in tags if not key.lower().startswith(_STALE_TAGS)}
-
-
-def stream_tags(stream: Stream, muxer: str) -> dict[str, str]:
-    """The metadata of a stream that a copy or painting of it keeps, in the container's words."""
-    tags = kept_tags(stream.metadata)
-    if stream.language:
-        tags["language"] = held_language(stream.language, muxer) or "und"
-    return tags
+    def _mux(self, packet: av.Packet[Any]) -> bool:
+        try:
+            self._output.mux(packet)
+        except av.error.ArgumentError:  # its time is before that of the packet before
+            self._dropped += 1
+            return False
+        except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # its framing
+            self._dropped += 1
+            self._damaged += 1
+            return False
+        return True

@@ -31,7 +31,7 @@ from av.stream import Discard, Stream
 from av.video.codeccontext import VideoCodecContext
 
 from videostyle.checks import check_one_of
-from videostyle.decode.stream import open_input
+from videostyle.decode.stream import open_input, packets_of
 from videostyle.device import cpu_has
 from videostyle.encode.containers import CONTAINERS, FORMATS, LONGEST_SIDES, PICTURES, Container
 from videostyle.encode.encoders import (
@@ -44,7 +44,7 @@ from videostyle.encode.encoders import (
     open_encoder,
 )
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.passthrough import Holds, StreamPlan, plan_streams
+from videostyle.encode.stream_plans import Holds, StreamPlan, plan_streams
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import has_alpha, output_color, working_pix_fmt
 from videostyle.media.info import PICTURE_SUFFIXES, ColorSpec, MediaInfo, StreamInfo
@@ -118,9 +118,9 @@ class EncodingPlan:
             if self.container.alpha
         }
         if formats := keep.get(self.codec):
-            return f"--pix-fmt {formats[0]} keeps it"
+            return f"pix_fmt {formats[0]} (--pix-fmt) keeps it"
         if codecs := [codec for codec, formats in keep.items() if formats]:
-            return f"--codec {' or '.join(codecs)} keeps it"
+            return f"codec {' or '.join(codecs)} (--codec) keeps it"
         return "an output ending in .webm or .webp keeps it"
 
     def to_dict(self) -> dict[str, Any]:
@@ -258,11 +258,9 @@ def _refused(info: MediaInfo, suffix: str, codecs: frozenset[str]) -> frozenset[
         return frozenset()
     with open_input(info.path) as source:
         firsts: dict[int, av.Packet[Stream]] = {}
-        # IndexError: PyAV's, at the end of a file in which streams appeared on the way.
-        with suppress(av.FFmpegError, IndexError):
-            for packet in islice(source.demux(), _FIRST_PACKETS):
-                if packet.size:
-                    firsts.setdefault(packet.stream.index, packet)
+        with suppress(av.FFmpegError):
+            for packet in islice(packets_of(source, source.streams), _FIRST_PACKETS):
+                firsts.setdefault(packet.stream.index, packet)
                 if tried <= firsts.keys():
                     break
         return frozenset(

@@ -11,13 +11,13 @@ import numpy as np
 
 from videostyle.errors import UsageError
 from videostyle.look import Look
-from videostyle.media.color import RGB, ColorConverter
+from videostyle.media.color import RGB, ColorConverter, Picture
 from videostyle.media.frame import Frame
 from videostyle.media.info import MediaInfo
 from videostyle.network.model import load_model
 from videostyle.rendering.render import parse_fps, timeline_file, timeline_for
 from videostyle.stylize.stylize import stylize
-from videostyle.stylize.stylizer import Picture, Stylizer, check_frame
+from videostyle.stylize.stylizer import Stylizer, check_frame
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.timeline import Timeline
 

@@ -154,8 +154,10 @@ class Painter:
         interrupted: Callable[[], bool],
         report: Callable[[int, Mapping[str, float]], None],
     ) -> None:
-        """interrupted: asked before every frame is read. report: told after every frame what
+        """interrupted: asked before every frame is painted. report: told after every frame what
         `Account.update` takes."""
+        # Whether an interruption kept a frame from being painted; a later one has nothing to stop.
+        self.stopped_early = False
         self._assignment, self._stylizer = assignment, stylizer
         self._interrupted, self._report = interrupted, report
         self._meter = Meter()
@@ -209,7 +211,7 @@ class Painter:
         meter = self._meter
         leading = _leading_on(frames, cut.start)
         decoded = prefetch(meter.watch("decoded", watch(leading)), AHEAD)
-        to_paint = meter.watch("to paint", _until(self._interrupted, decoded))
+        to_paint = meter.watch("to paint", self._until_interrupted(decoded))
         painting = stylize(
             to_paint, self._stylizer, self._assignment.looks, converter, stabilize=stabilize
         )
@@ -239,12 +241,10 @@ class Painter:
         with (
             ThreadPoolExecutor(1, "finish") as pool,
             self.paint(Cut(cuts[0].start, cuts[-1].end), faults, watch) as frames,
-            closing(self._write(run, frames, faults, before)) as writing,
+            closing(self._write(run, frames, faults, before, pool, finishing)) as writing,
         ):
             try:
-                for written in writing:
-                    if written:
-                        finishing.append(pool.submit(written))
+                for _ in writing:
                     while len(finishing) > 1 or (finishing and finishing[0].done()):
                         yield finishing.popleft().result()
             except Exception as raised:
@@ -260,9 +260,12 @@ class Painter:
         frames: Iterator[Frame],
         faults: DecodeReport,
         before: Sequence[DecodeReport],
-    ) -> Generator[Callable[[], Painted] | None]:
-        """Yield how to finish each part, as soon as its frames are written, and None after every
-        frame. faults, before: as `_noting` counts them."""
+        pool: ThreadPoolExecutor,
+        finishing: deque[Future[Painted]],
+    ) -> Generator[None]:
+        """Write each part; once its frames are written, `pool` finishes it, as is noted in
+        `finishing`. Pauses after every frame and every part. faults, before: as `_noting` counts
+        them."""
         info, plan = self._assignment.info, self._assignment.plan
         upcoming = next(frames, None)
         for index, (number, (cut, file)) in enumerate(run.items()):
@@ -272,15 +275,17 @@ class Painter:
                     writer = writer or SegmentWriter(info, file, plan)
                     writer.write(upcoming)
                     upcoming = next(frames, None)
-                    yield None
+                    yield
             except BaseException:
                 if writer:
                     writer.abandon()
                 raise
             ends = not upcoming and faults.ended
-            whole = bool(upcoming) or not self._interrupted()
+            whole = bool(upcoming) or not self.stopped_early
             here = (before[index + 1] if upcoming else replace(faults)).since(before[index])
-            yield partial(self._finish, writer, replace(here, ended=ends), number, whole)
+            here = replace(here, ended=ends)
+            finishing.append(pool.submit(self._finish, writer, here, number, whole))
+            yield
             if ends or not whole:
                 return
 
@@ -290,6 +295,13 @@ class Painter:
         record = writer.finish() if writer else NO_FRAMES
         ends = faults.ended
         return number, replace(record, notes=self.notes, faults=asdict(faults), ends=ends), whole
+
+    def _until_interrupted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            if self._interrupted():
+                self.stopped_early = True
+                return
+            yield frame
 
     def _count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         for frame in frames:
@@ -374,7 +386,7 @@ def _undamaged(frames: Generator[Frame], faults: DecodeReport, path: Path) -> Ge
     if faults.faults:
         is_end = faults.cut_short and len(faults.faults) == 1
         place = "" if is_end else f" after {seconds:.3f} s"
-        raise MediaError(f"{path}: {faults.faults[0]}{place}; without --strict it goes on")
+        raise MediaError(f"{path}: {faults.faults[0]}{place}; without strict (--strict) it goes on")
 
 
 @contextmanager
@@ -389,10 +401,3 @@ def _memory_named(info: MediaInfo) -> Iterator[None]:
             f"{info.path}: not enough memory to paint {info.width}x{info.height}; "
             f"max_size {max(info.width, info.height) // 2} (--max-size) needs a quarter of it"
         ) from error
-
-
-def _until(stop: Callable[[], bool], frames: Iterable[Frame]) -> Iterator[Frame]:
-    for frame in frames:
-        if stop():
-            return
-        yield frame

@@ -111,8 +111,8 @@ def render(
     invert_mask.
     on_warning is called with every warning of the timeline, before the first frame; they are also
     the first of the report's notes. on_progress is called after every frame.
-    Once `interrupted` returns true, no further frame is read and the part written so far is
-    finished.
+    Once `interrupted` returns true, no further frame is painted and the part written so far is
+    finished; if all were painted by then, the output is whole.
 
     Raises TimelineError, MediaError, ModelError or UsageError; the output is then as it was
     before. What no render could use is a UsageError before any file is touched; what the encoder
@@ -158,7 +158,7 @@ def render(
         job = _Job(assignment, stylizer, settled.output, cut, account, interrupted)
         result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     if workers > 1 and len(cuts) == 1:
-        why = "; see --segment-seconds" if plan.joins_segments else ""
+        why = "; see segment_seconds (--segment-seconds)" if plan.joins_segments else ""
         notes.append(f"painted by one worker, because it is in one piece{why}")
     done = account.progress()
     return Report(
@@ -195,7 +195,11 @@ def _in_one_piece(job: _Job) -> tuple[EncodeReport, list[str]]:
     info, plan = job.assignment.info, job.assignment.plan
     painter, faults = job.painter(), DecodeReport()
     with painter.paint(job.cut, faults) as frames:
-        result = encode(frames, info, job.output, plan, cut=job.cut, interrupted=job.interrupted)
+        result = encode(
+            *(frames, info, job.output, plan),
+            cut=job.cut,
+            interrupted=lambda: painter.stopped_early,
+        )
     if result.complete:
         remove_segments(job.output)
     return result, [*faults.notes, *painter.notes, *result.notes]

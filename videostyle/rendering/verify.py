@@ -22,16 +22,18 @@ from av.stream import Disposition, Stream
 from videostyle.decode.decode import decode, is_transparent
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
-from videostyle.decode.stream import open_input
+from videostyle.decode.stream import open_input, packets_of
+from videostyle.encode.chapters import CHAPTER_SECONDS
 from videostyle.encode.containers import CONTAINERS, Clock, Container
-from videostyle.encode.held_tags import held_marks, held_tags, mark_names
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.passthrough import CHAPTER_SECONDS, StreamPlan, is_hidden, kept_tags
 from videostyle.encode.plan import plan_encoding
+from videostyle.encode.span import is_hidden
+from videostyle.encode.stream_plans import StreamPlan
+from videostyle.encode.tags import held_marks, held_tags, kept_tags, mark_names
 from videostyle.errors import UsageError
 from videostyle.media.color import output_color
-from videostyle.media.info import ALL_AROUND, MediaInfo
+from videostyle.media.info import ALL_AROUND, MediaInfo, StreamInfo
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
@@ -210,6 +212,19 @@ class _Heard:
     packet: float
     again: float
 
+    @property
+    def begin(self) -> float:
+        return self.stretches[0][0]
+
+    @property
+    def end(self) -> float:
+        return self.stretches[-1][1]
+
+    @property
+    def gaps(self) -> list[tuple[float, float]]:
+        """Begins and ends of what is silent between."""
+        return [(end, begin) for (_, end), (begin, _) in pairwise(self.stretches)]
+
 
 def _sound(
     before: MediaInfo, after: MediaInfo, plans: Iterable[StreamPlan]
@@ -217,46 +232,49 @@ def _sound(
     """Where a sound begins and ends, and what is silent between, against the first frame."""
     kept = [plan for plan in plans if plan.stream.kind == "audio" and plan.action != "leave out"]
     pairs = list(zip(kept, after.streams("audio"), strict=False))
-    heard = _stretches_of(before, [plan.stream.index for plan, _ in pairs])
-    found = _stretches_of(after, [stream.index for _, stream in pairs])
+    in_input = _heard_in(before, [plan.stream.index for plan, _ in pairs])
+    in_output = _heard_in(after, [stream.index for _, stream in pairs])
     for plan, stream in pairs:
-        before_it, after_it = heard[plan.stream.index], found[stream.index]
-        old, new = before_it.stretches, after_it.stretches
-        if not old:
-            continue
-        if not new:
-            yield Difference("streams", f"{plan.stream} is silent")
-            continue
-        tolerance = _SOUND_SECONDS + before_it.packet + after_it.packet
-        lost = before_it.again - after_it.again
-        if lost > tolerance:
-            text = f"{lost:.1f} s of {plan.stream} are left out, where its times jump back"
-            yield Difference("streams", text, expected=True)
-        late = new[0][0] - old[0][0]
-        if abs(late) > tolerance:
-            yield Difference("times", f"{plan.stream} comes {late:+.2f} s off the picture")
-        ends = new[-1][1], old[-1][1]
-        if abs(ends[0] - ends[1] - late) > tolerance:
-            text = "{} ends at {:.2f} s, where the input's ends at {:.2f}"
-            yield Difference("times", text.format(plan.stream, *ends))
-        gaps = [(end + late, begin + late) for (_, end), (begin, _) in pairwise(old)]
-        for (_, end), (begin, _) in pairwise(new):
-            if not any(a - tolerance < end and begin < b + tolerance for a, b in gaps):
-                text = f"{plan.stream} has a gap of {begin - end:.2f} s at {end:.2f} s"
-                yield Difference("times", text)
+        if in_input[plan.stream.index].stretches:
+            heard = in_input[plan.stream.index], in_output[stream.index]
+            yield from _compare_heard(plan.stream, *heard)
 
 
-def _stretches_of(info: MediaInfo, indices: list[int]) -> dict[int, _Heard]:
+def _compare_heard(stream: StreamInfo, wanted: _Heard, found: _Heard) -> Iterator[Difference]:
+    """wanted: of the input; there is some."""
+    if not found.stretches:
+        yield Difference("streams", f"{stream} is silent")
+        return
+    tolerance = _SOUND_SECONDS + wanted.packet + found.packet
+    lost = wanted.again - found.again
+    if lost > tolerance:
+        text = f"{lost:.1f} s of {stream} are left out, where its times jump back"
+        yield Difference("streams", text, expected=True)
+    late = found.begin - wanted.begin
+    if abs(late) > tolerance:
+        yield Difference("times", f"{stream} comes {late:+.2f} s off the picture")
+    if abs(found.end - wanted.end - late) > tolerance:
+        text = f"{stream} ends at {found.end:.2f} s, where the input's ends at {wanted.end:.2f}"
+        yield Difference("times", text)
+    for begin, end in found.gaps:
+        if not any(
+            gap_begin + late - tolerance < begin and end < gap_end + late + tolerance
+            for gap_begin, gap_end in wanted.gaps
+        ):
+            text = f"{stream} has a gap of {end - begin:.2f} s at {begin:.2f} s"
+            yield Difference("times", text)
+
+
+def _heard_in(info: MediaInfo, indices: list[int]) -> dict[int, _Heard]:
     """When there is sound, by the stream's index."""
     spans: dict[int, list[tuple[float, float]]] = {index: [] for index in indices}
     zero = float(info.start_pts * info.time_base)
     with open_input(info.path) as file:
         streams = [file.streams[index] for index in indices]
-        # IndexError: PyAV's, at the end of a file in which streams appeared on the way.
-        with suppress(av.FFmpegError, IndexError):
-            for packet in file.demux(streams) if streams else ():
+        with suppress(av.FFmpegError):
+            for packet in packets_of(file, streams) if streams else ():
                 stamp = packet.dts if packet.pts is None else packet.pts
-                if packet.size and stamp is not None and not is_hidden(packet):
+                if stamp is not None and not is_hidden(packet):
                     begin = float(stamp * packet.time_base) - zero
                     length = float((packet.duration or 0) * packet.time_base)
                     spans[packet.stream.index].append((begin, length))

@@ -124,8 +124,8 @@ def paint_in_processes(
                     return
                 raise MediaError(
                     f"{assignment.info.path}: a worker process died or could not start, perhaps "
-                    "for want of memory; the same command with fewer --workers goes on after what "
-                    "is finished"
+                    "for want of memory; the same with fewer workers (--workers) goes on after "
+                    "what is finished"
                 ) from error
             raise
 

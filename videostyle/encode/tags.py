@@ -9,6 +9,13 @@ from fractions import Fraction
 import av
 from av.stream import Disposition, Stream
 
+from videostyle.encode.languages import held_language
+
+# Tags that describe the input's encoding and would be wrong of the output's.
+_STALE_TAGS = (
+    *("encoder", "duration", "bps", "number_of_", "_statistics", "alpha_mode"),
+    *("vendor_id", "major_brand", "minor_version", "compatible_brands"),
+)
 _MARKS = {
     "mp4": Disposition.default
     | Disposition.dub
@@ -62,3 +69,16 @@ def held_tags(tags: Mapping[str, str], muxer: str) -> dict[str, str]:
     file.seek(0)
     with av.open(file, metadata_errors="replace") as written:
         return {key.lower(): text for key, text in written.metadata.items()}
+
+
+def kept_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Metadata without what describes the input's own encoding."""
+    return {key: tags[key] for key in tags if not key.lower().startswith(_STALE_TAGS)}
+
+
+def stream_tags(stream: Stream, muxer: str) -> dict[str, str]:
+    """The metadata of a stream that a copy or painting of it keeps, in the container's words."""
+    tags = kept_tags(stream.metadata)
+    if stream.language:
+        tags["language"] = held_language(stream.language, muxer) or "und"
+    return tags
