@@ -295,6 +295,24 @@ def test_a_gap_in_pcm_is_silence_where_samples_are_counted(
     assert min(first, second) > 0.9
 
 
+def test_nothing_is_heard_in_a_gap_of_transcoded_sound(tmp_path: Path, stylizer: Stylizer) -> None:
+    """An encoder's frame may begin before the gap and end behind it."""
+    clip = film(tmp_path / "in.mkv", "pcm_s16le", ("mono", 0.0), ("mono", 1.4))
+    output = tmp_path / "out.webm"  # Opus
+    render(clip, output, UNTOUCHED, stylizer=stylizer)
+    loud = np.zeros(96_000)
+    with av.open(str(output)) as container:
+        for sound in container.decode(audio=0):
+            assert sound.time is not None
+            begin = max(0, round(sound.time * 48_000))
+            part = np.abs(sound.to_ndarray()[0][: len(loud) - begin])
+            loud[begin : begin + len(part)] = part
+    first, gap, second = (
+        loud[begin * 48 : end * 48].max() for begin, end in ((20, 500), (516, 1395), (1415, 1890))
+    )
+    assert gap < 0.02 * min(first, second)
+
+
 def test_sound_whose_layout_changes_is_transcoded_to_one(
     tmp_path: Path, stylizer: Stylizer
 ) -> None:

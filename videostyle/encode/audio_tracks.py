@@ -19,7 +19,7 @@ from av.stream import Stream
 from videostyle.encode.span import Span
 from videostyle.encode.stream_plans import StreamPlan
 
-_SHORTEST_GAP_SECONDS = 0.05  # of PCM; less is the rounding of its times
+_SHORTEST_GAP_SECONDS = 0.05  # less is the rounding of times
 _LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
 _SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
 _ENCODERS = {"aac": "aac", "opus": "libopus"}
@@ -58,6 +58,7 @@ class TranscodedTrack:
         self.target, self._source, self._span = target, source, span
         self._resampler: AudioResampler | None = None
         self._takes: tuple[str, str, int] | None = None  # the format, layout and rate it is for
+        self._end: Fraction | None = None  # of the sound so far, in seconds
         self.is_heard = False  # whether there has been any sound
         self.notes = list[str]()
         channels, layout = context.layout.nb_channels, context.layout.name
@@ -85,16 +86,35 @@ class TranscodedTrack:
     def _encode(self, sound: AudioFrame) -> Iterator[av.Packet[Any]]:
         self._span.shift(sound)
         self.is_heard = True
-        takes = (sound.format.name, sound.layout.name, sound.sample_rate)
-        if self._resampler is None or self._takes != takes:  # it may change on the way
-            yield from self._flush()
-            context = self.target.codec_context
-            self._takes = takes
-            self._resampler = AudioResampler(
-                context.format, context.layout, context.sample_rate, options=_NEVER_CLIPS
-            )
-        for part in self._resampler.resample(sound):
-            yield from self.target.encode(part)
+        for part in (*self._silence_before(sound), sound):
+            takes = (part.format.name, part.layout.name, part.sample_rate)
+            if self._resampler is None or self._takes != takes:  # it may change on the way
+                yield from self._flush()
+                context = self.target.codec_context
+                self._takes = takes
+                self._resampler = AudioResampler(
+                    context.format, context.layout, context.sample_rate, options=_NEVER_CLIPS
+                )
+            for resampled in self._resampler.resample(part):
+                yield from self.target.encode(resampled)
+
+    def _silence_before(self, sound: AudioFrame) -> Iterator[AudioFrame]:
+        """What fills a gap before a sound, in frames of at most a second: an encoder joins what it
+        still holds back to what comes after a gap, which would be heard before it."""
+        if sound.pts is None or not sound.time_base:
+            return
+        begin, rate = sound.pts * sound.time_base, sound.sample_rate
+        gap = begin - (begin if self._end is None else self._end)
+        self._end = begin + Fraction(sound.samples, rate)
+        if _SHORTEST_GAP_SECONDS <= gap <= _LONGEST_GAP_SECONDS:
+            silent_byte = b"\x80" if sound.format.name.startswith("u8") else b"\0"
+            for first in range(-round(gap * rate), 0, rate):
+                silence = AudioFrame(sound.format.name, sound.layout.name, min(rate, -first))
+                for plane in silence.planes:
+                    plane.update(silent_byte * plane.buffer_size)
+                silence.sample_rate, silence.time_base = rate, sound.time_base
+                silence.pts = round((begin + Fraction(first, rate)) / sound.time_base)
+                yield silence
 
     def _flush(self) -> Iterator[av.Packet[Any]]:
         """Encode what the resampler holds back."""
