@@ -742,10 +742,34 @@ def test_a_value_that_is_none_is_told_what_to_write(
     assert message in capsys.readouterr().err
 
 
-def test_a_very_wide_picture_has_a_sheet(model_file: str, tmp_path: Path) -> None:
-    picture, sheet = tmp_path / "a.png", tmp_path / "sheet.png"
-    Image.new("RGB", (2000, 1)).save(picture)
+@pytest.mark.parametrize("size", [(2000, 1), (1, 5000), (30, 1000)])
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_a_picture_of_any_shape_has_a_sheet(
+    size: tuple[int, int], ending: str, model_file: str, tmp_path: Path
+) -> None:
+    picture, sheet = tmp_path / "a.png", tmp_path / f"sheet.{ending}"
+    Image.new("RGB", size).save(picture)
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 0
+    with Image.open(sheet) as image:
+        assert image.width > 4 * 480
+        assert image.height < 1100
+
+
+@pytest.mark.parametrize("ending", ["jpg", "webp"])
+def test_a_sheet_that_its_format_cannot_hold_is_named(
+    ending: str,
+    picture: Path,
+    model_file: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("videostyle.rendering.contact_sheet.COLUMNS", 150)
+    sheet = picture.with_name(f"sheet.{ending}")
+    assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"videostyle: {sheet}: cannot be written: ")
+    assert "None" not in said
+    assert not list(sheet.parent.glob("sheet*"))
 
 
 @pytest.mark.parametrize("names", [("a.png", "b.mp4"), ("b.png", "a.mp4")])
@@ -1071,7 +1095,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_part(
     sheet = picture.with_name("sheet.png")
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[-1] == f"videostyle: {sheet}: No space left on device"
+    assert said[-1] == f"videostyle: {sheet}: cannot be written: No space left on device"
     assert not list(sheet.parent.glob("sheet*"))
 
 
