@@ -112,6 +112,7 @@ def test_an_existing_output_is_kept_unless_told(
     ("arguments", "code", "message"),
     [
         (["--style", "rad"], 2, "unknown style 'rad'. Did you mean red? `videostyle styles --mod"),
+        (["--style", "x" * 999], 2, f"unknown style '{'x' * 79}. `videostyle styles"),
         (["--mix", "red=x"], 2, "write NAME=WEIGHT,NAME=WEIGHT"),
         (["--mix", "red:2"], 2, "'red:2': write NAME=WEIGHT,NAME=WEIGHT"),
         (["--mix", "red=1,"], 2, "'': write NAME=WEIGHT,NAME=WEIGHT"),

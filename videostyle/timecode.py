@@ -131,9 +131,9 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
     if _NUMBER.fullmatch(body + "s"):
         raise ValueError(f"{text!r} has no unit; write {text}s for seconds or {text}f for frames")
     if _DROP_FRAME.fullmatch(body):
-        raise ValueError(f"{text!r}: drop-frame timecode is not read; write seconds or frames")
+        raise ValueError(f"{text!r:.80}: drop-frame timecode is not read; write seconds or frames")
     forms = f"16b, {FORMS}" if tempo else FORMS
-    raise ValueError(f"{text!r} is not a time; write {forms}")
+    raise ValueError(f"{text!r:.80} is not a time; write {forms}")
 
 
 def parse_part(start: str | float | None, end: str | float | None) -> dict[str, Time]:
@@ -150,7 +150,7 @@ def _parse(name: str, time: str | float) -> Time:
         if isinstance(time, Real):
             time = format_seconds(float(time))
         if not isinstance(time, str):
-            raise ValueError(f"{time!r} is not a time; write a number of seconds, or {FORMS}")
+            raise ValueError(f"{time!r:.80} is not a time; write a number of seconds, or {FORMS}")
         return parse_time(time)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error

@@ -81,7 +81,7 @@ class ModelCard:
             return ""
         meant = near_styles(name, self.titles)
         hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
-        return f"unknown style {name!r}.{hint} `{listed_by}` lists them"
+        return f"unknown style {name!r:.80}.{hint} `{listed_by}` lists them"
 
     def to_metadata(self) -> dict[str, str]:
         return {"videostyle": json.dumps({"format_version": FORMAT_VERSION, **asdict(self)})}

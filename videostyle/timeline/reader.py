@@ -221,7 +221,8 @@ class _Reader:
             if re.fullmatch(SECONDS, text):
                 first = parse_time(text).seconds
             else:
-                self.wrong(at, f"first_beat is {text or 'no time'}; write seconds, such as 0.35s")
+                found = f"{text!r:.80}" if text else "no time"
+                self.wrong(at, f"first_beat is {found}; write seconds, such as 0.35s")
         return Tempo(60 / Fraction(bpm or 60), first)
 
     def keyframes(self, node: yaml.Node) -> list[ReadKey]:
@@ -260,10 +261,10 @@ class _Reader:
             if name in known:
                 fields[name] = value
             elif name.partition(":")[0] in known:
-                self.wrong(key, f"unknown key {name!r}; a colon needs a space after it")
+                self.wrong(key, f"unknown key {name!r:.80}; a colon needs a space after it")
             else:
                 hint = did_you_mean(name, known) or f" (have: {', '.join(known)})"
-                self.wrong(key, f"unknown key {name!r}{hint}")
+                self.wrong(key, f"unknown key {name!r:.80}{hint}")
         # A key that is missing beside an unknown one is most likely the same mistake.
         if len(self.mistakes.found) == before:
             for name in (name for name in required if name not in fields):
@@ -282,7 +283,7 @@ class _Reader:
             if name is None:
                 self.wrong(key, "a key must be plain text")
             elif name in seen:
-                self.wrong(key, f"key {name!r} stands twice")
+                self.wrong(key, f"key {name!r:.80} stands twice")
             else:
                 seen.add(name)
                 yield key, name, value
@@ -298,7 +299,7 @@ class _Reader:
         weights: dict[str, float] = {}
         for key, name, value in self.pairs(node):
             self.style(key)
-            weight = self.number(value, f"the weight of {name!r}", 0.0, math.inf)
+            weight = self.number(value, f"the weight of {name!r:.80}", 0.0, math.inf)
             weights[name] = 0.0 if weight is None else weight
         if len(self.mistakes.found) > before:
             return None
@@ -316,7 +317,7 @@ class _Reader:
             hint = f"did you mean {' or '.join(meant)}?"
         if self.is_default:
             hint += f" (for another model than {DEFAULT_MODEL} give styles=load_model(FILE))"
-        self.wrong(node, f"unknown style {node.value!r}; {hint}")
+        self.wrong(node, f"unknown style {node.value!r:.80}; {hint}")
         return False
 
     def time(self, node: yaml.Node, tempo: Tempo | None = None) -> Time | None:
