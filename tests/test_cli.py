@@ -946,6 +946,37 @@ def test_check_names_every_mistake_it_can_see(
         assert f"{path}:6:16: the period 0s" in error
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such names")
+def test_a_name_with_control_characters_stays_on_one_line(
+    picture: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd, shown = tmp_path / "a\n\x1b[2Jb.png", f"{tmp_path}/a\\n\\x1b[2Jb.png"
+    options = ["-o", str(odd), "--style", "red", "--model", model_file, "--device", "cpu"]
+    assert main(["render", str(picture), *options, "--precision", "fp32"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{shown}  1 frame in ")
+    assert len(said.out.splitlines()) == 1
+    assert main(["render", str(picture), *options, "-n"]) == 0
+    assert capsys.readouterr().err == f"{shown}: exists, skipped\n"
+    assert main(["probe", str(odd)]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(shown)
+    odd.unlink()
+    assert main(["probe", str(odd)]) == 1
+    assert capsys.readouterr().err == f"videostyle: {shown}: no such file\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names")
+def test_a_timelines_mistake_begins_with_its_place_on_one_line(
+    picture: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "a\nb.yaml"
+    odd.write_text("version: 1\nkeyframes:\n  - {at: 0s, mix: rad}\n")
+    assert main(["timeline", "check", str(odd), "--model", model_file]) == 2
+    first, excerpt, caret = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"{tmp_path}/a\\nb.yaml:3:19: unknown style 'rad'")
+    assert (excerpt.strip(), caret.strip()) == ("- {at: 0s, mix: rad}", "^")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
 def test_closed_streams_are_no_accident(video: Path, model_file: str, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from videostyle.checks import visible
 from videostyle.cli.console import named_path, say
 
 
@@ -63,11 +64,10 @@ def _probe(arguments: argparse.Namespace) -> int:
         return 0
     for key, value in facts.items():
         if key != "render":
-            print(
-                f"{key:>20}  {value if isinstance(value, str) else json.dumps(value, default=str)}"
-            )
+            text = value if isinstance(value, str) else json.dumps(value, default=str)
+            print(f"{key:>20}  {visible(text)}")
     for line in lines:
-        print(f"{'':>20}  {line}")
+        print(f"{'':>20}  {visible(line)}")
     return 0
 
 

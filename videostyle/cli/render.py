@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
 
+from videostyle.checks import visible
 from videostyle.cli.console import (
     MIX_FORM,
     add_engine,
@@ -285,7 +286,7 @@ def _render_one(
     if report.frames and not arguments.json:
         with suppress(OSError):  # the result is the file
             print(
-                f"{report.output}  {_frames(report)} in {report.seconds:.1f} s, "
+                f"{visible(str(report.output))}  {_frames(report)} in {report.seconds:.1f} s, "
                 f"{report.fps:.1f} frames/s, limited by {report.limited_by}",
                 flush=True,
             )
