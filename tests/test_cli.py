@@ -1095,6 +1095,26 @@ def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_result_that_has_no_place_to_go_is_an_error(
+    picture: Path, model_file: str, tmp_path: Path, unbuffered: str
+) -> None:
+    output = tmp_path / "out.png"
+    render = ["render", str(picture), "-o", str(output), "--style", "red", "--model", model_file]
+    codes = []
+    for arguments in (["probe", str(picture), "--json"], [*render, "--json"], [*render, "-y"]):
+        shell = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "videostyle", *arguments]
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(shell, env=environment, stderr=subprocess.PIPE, text=True)
+        codes.append(done.returncode)
+        assert ("standard output: Bad file descriptor" in done.stderr) == bool(done.returncode)
+        assert "Traceback" not in done.stderr
+    assert codes == [1, 1, 0]  # of the last the picture is the result
+    with Image.open(output) as painted:
+        assert painted.size == (80, 40)
+
+
 def test_what_went_wrong_first_is_said_where_no_result_can_be_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
