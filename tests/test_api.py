@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -61,7 +62,14 @@ RED = Look({"red": 1})
         ({"fps": Fraction(10**9)}, "fps: '1000000000': write frames a second"),
         ({"start": -1}, "start: -1 s is before the start"),
         ({"start": ["1s"]}, r"start: \['1s'\] is not a time"),
-        ({"end": math.nan}, "end: 'nans' is not a time"),
+        ({"start": math.nan}, "start: nan is not a time; write a finite number of seconds"),
+        ({"end": math.inf}, "end: inf is not a time; write a finite number of seconds"),
+        ({"end": 10**400}, "end: 10+ is not a time; write a finite number of seconds"),
+        pytest.param(
+            {"output": "\ud800.mp4"},
+            "no file has such a name",
+            marks=pytest.mark.skipif(os.name == "nt", reason="has such names"),
+        ),
     ],
 )
 def test_what_render_cannot_use_is_named(

@@ -282,6 +282,7 @@ def test_a_picture_shows_the_first_key_of_each_track() -> None:
         (-1.0, 25, "the duration is -1.0 s; it must be finite and not negative"),
         (math.inf, 25, "finite and not negative"),
         (math.nan, 25, "finite and not negative"),
+        (10**400, 25, "the duration is inf s; it must be finite and not negative"),
         ("8", 25, "the duration is '8'; it must be a number of seconds"),
         (8.0, Fraction(-25), "the frame rate is -25; it must not be negative"),
         (8.0, "25", "the frame rate is '25'; it must be a number"),

@@ -15,6 +15,7 @@ from fractions import Fraction
 from numbers import Real
 
 from videostyle.errors import UsageError
+from videostyle.look import as_float
 
 FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
 # A frame so near a moment, in seconds, is there: containers round times to a millisecond, the first
@@ -148,7 +149,9 @@ def parse_part(start: str | float | None, end: str | float | None) -> dict[str, 
 def _parse(name: str, time: str | float) -> Time:
     try:
         if isinstance(time, Real):
-            time = format_seconds(float(time))
+            if not math.isfinite(seconds := as_float(time)):
+                raise ValueError(f"{time!r:.80} is not a time; write a finite number of seconds")
+            time = format_seconds(seconds)
         if not isinstance(time, str):
             raise ValueError(f"{time!r:.80} is not a time; write a number of seconds, or {FORMS}")
         return parse_time(time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -457,4 +458,8 @@ def _path(name: str, path: object) -> Path:
         raise UsageError(f"{name} is {path!r}; give the name of a file")
     if "\0" in str(path):
         raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:  # half of a character
+        raise UsageError(f"{name} is {str(path)!r}; no file has such a name") from error
     return Path(path)

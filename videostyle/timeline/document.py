@@ -10,6 +10,7 @@ from numbers import Rational, Real
 from typing import Any
 
 from videostyle.errors import UsageError
+from videostyle.look import as_float
 from videostyle.timecode import NEAR, Tempo, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
@@ -119,7 +120,7 @@ def _length_of(duration: Any) -> float | None:
         return None
     if not isinstance(duration, Real):
         raise UsageError(f"the duration is {duration!r}; it must be a number of seconds")
-    seconds = float(duration)
+    seconds = as_float(duration)
     if not 0 <= seconds < math.inf:
         raise UsageError(f"the duration is {seconds} s; it must be finite and not negative")
     return seconds
