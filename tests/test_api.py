@@ -56,6 +56,7 @@ RED = Look({"red": 1})
         ({"output": None}, "output is None; give the name of a file"),
         ({"timeline": {"red": 1}}, "timeline is {'red': 1}; give"),
         ({"output": "a\0b.mp4"}, "NUL"),
+        ({"timeline": "a\0b.yaml"}, "NUL"),
         ({"fps": 0}, "fps: '0': write frames a second, 25 or 30000/1001"),
         ({"fps": math.inf}, "fps: 'inf': write frames a second"),
         ({"fps": Fraction(1, 10**6)}, "fps: '1/1000000': write frames a second"),

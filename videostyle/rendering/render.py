@@ -425,7 +425,7 @@ def _settle(
     info = probe(source, hdr, rate)
     where = None if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
     info, cut = cut_for(info if max_size is None else info.fitted(max_size), times)
-    plan = plan_output(info, output, options, where.info.path if where else None)
+    plan = plan_output(info, output, options, *_other_files(timeline, where))
     looks, warnings = timeline_for(info, timeline, card)
     for warning in warnings:
         on_warning(warning)
@@ -433,6 +433,13 @@ def _settle(
         raise ModelError(unknown)
     info = with_bars(info) if bars == "auto" else info
     return _Settled(info, cut, output, where, plan, looks, warnings)
+
+
+def _other_files(timeline: object, mask: Mask | None) -> list[Path]:
+    """Those a render reads beside its input."""
+    path = timeline.path if isinstance(timeline, TimelineDocument) else timeline
+    files = [_path("timeline", path)] if isinstance(path, str | PathLike) else []
+    return files if mask is None else [*files, mask.info.path]
 
 
 def parse_fps(fps: str | float | Fraction) -> Fraction:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Rational, Real
+from pathlib import Path
 from typing import Any
 
 from videostyle.errors import UsageError
@@ -38,6 +39,7 @@ class TimelineDocument:
     loop: tuple[Time, bool, Place] | None
     mistakes: Mistakes
     tempo: Tempo | None = None
+    path: Path | None = None  # of the file it was read from
 
     def __repr__(self) -> str:
         count = len(self.keys)

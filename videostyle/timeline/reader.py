@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -85,7 +86,7 @@ def read_timeline(
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise TimelineError(f"{path}:{line}:1: not UTF-8 text; save the file as UTF-8") from error
-    return parse_timeline(text, styles, name=str(path))
+    return replace(parse_timeline(text, styles, name=str(path)), path=Path(path))
 
 
 def parse_timeline(
