@@ -975,6 +975,9 @@ def test_a_timelines_mistake_begins_with_its_place_on_one_line(
     first, excerpt, caret = capsys.readouterr().err.splitlines()
     assert first.startswith(f"{tmp_path}/a\\nb.yaml:3:19: unknown style 'rad'")
     assert (excerpt.strip(), caret.strip()) == ("- {at: 0s, mix: rad}", "^")
+    odd.write_bytes(b"\xff")
+    assert main(["timeline", "check", str(odd), "--model", model_file]) == 2
+    assert capsys.readouterr().err.startswith(f"{tmp_path}/a\\nb.yaml:1:1: not UTF-8 text")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")

@@ -83,7 +83,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         print(json.dumps({"agrees": not faults, "differences": found}))
     else:
         for item in differences:
-            print(f"{'as expected' if item.expected else 'FAULT':>11}  {item.what}: {item.message}")
+            message = visible(item.message)  # may quote tags of the file
+            print(f"{'as expected' if item.expected else 'FAULT':>11}  {item.what}: {message}")
         count = f"{len(faults)} fault{'s' * (len(faults) > 1)}"
         say(f"{arguments.output}: {count if faults else 'agrees'}")
     return 1 if faults else 0

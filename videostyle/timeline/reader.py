@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from videostyle.checks import did_you_mean
+from videostyle.checks import did_you_mean, visible
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
@@ -80,12 +80,15 @@ def read_timeline(
     except ValueError as error:  # a NUL, or half of a character
         raise UsageError(f"path is {str(path)!r}; no file has such a name") from error
     if len(data) > MAX_BYTES:
-        raise TimelineError(f"{path}:1:1: larger than {MAX_BYTES >> 20} MB; not a timeline")
+        raise TimelineError(
+            f"{visible(str(path))}:1:1: larger than {MAX_BYTES >> 20} MB; not a timeline"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise TimelineError(f"{path}:{line}:1: not UTF-8 text; save the file as UTF-8") from error
+        place = f"{visible(str(path))}:{line}:1"
+        raise TimelineError(f"{place}: not UTF-8 text; save the file as UTF-8") from error
     return replace(parse_timeline(text, styles, name=str(path)), path=Path(path))
 
 
