@@ -22,6 +22,7 @@ from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.add_style import (
     StyleTraining,
     content_pictures,
+    draw_sample,
     loss_range,
     middle_picture,
 )
@@ -110,6 +111,37 @@ def test_the_command_writes_a_model_and_a_sample(
     assert last.startswith("style loss")
     assert main([*arguments, "--device", "cpu"]) == 2
     assert "exists; -y overwrites it" in capsys.readouterr().err
+
+
+def test_a_very_narrow_painting_has_a_sample(painting: Path) -> None:
+    smooth_picture(1).resize((1, 200)).save(painting)
+    frame = smooth_picture(2).resize((16, 16))
+    assert draw_sample(frame, painting, frame).size == (33, 16)
+
+
+def test_a_sample_that_cannot_be_drawn_takes_nothing_from_the_model(
+    model_file: str,
+    painting: Path,
+    photos: Path,
+    loss_network_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("videostyle.training.add_style.draw_sample", fail)
+    output = painting.with_name("more.safetensors")
+    arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(photos)]
+    arguments += ["--loss-network", str(loss_network_file), "--model", model_file, "--steps", "1"]
+    assert main([*arguments, "--size", "64", "-o", str(output), "--device", "cpu"]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{output}\n"
+    sample = output.with_suffix(".png")
+    why = "not enough memory; smaller pictures need less"
+    assert said.err.splitlines()[-1] == f"{sample}: not drawn: {why}; the model is whole"
+    assert load_model(output).card.style_names[-1] == "ochre"
+    assert not sample.exists()
 
 
 @pytest.mark.parametrize(

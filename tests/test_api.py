@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -55,13 +56,21 @@ RED = Look({"red": 1})
         ({"output": None}, "output is None; give the name of a file"),
         ({"timeline": {"red": 1}}, "timeline is {'red': 1}; give"),
         ({"output": "a\0b.mp4"}, "NUL"),
+        ({"timeline": "a\0b.yaml"}, "NUL"),
         ({"fps": 0}, "fps: '0': write frames a second, 25 or 30000/1001"),
         ({"fps": math.inf}, "fps: 'inf': write frames a second"),
         ({"fps": Fraction(1, 10**6)}, "fps: '1/1000000': write frames a second"),
         ({"fps": Fraction(10**9)}, "fps: '1000000000': write frames a second"),
         ({"start": -1}, "start: -1 s is before the start"),
         ({"start": ["1s"]}, r"start: \['1s'\] is not a time"),
-        ({"end": math.nan}, "end: 'nans' is not a time"),
+        ({"start": math.nan}, "start: nan is not a time; write a finite number of seconds"),
+        ({"end": math.inf}, "end: inf is not a time; write a finite number of seconds"),
+        ({"end": 10**400}, "end: 10+ is not a time; write a finite number of seconds"),
+        pytest.param(
+            {"output": "\ud800.mp4"},
+            "no file has such a name",
+            marks=pytest.mark.skipif(os.name == "nt", reason="has such names"),
+        ),
     ],
 )
 def test_what_render_cannot_use_is_named(

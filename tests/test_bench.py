@@ -16,6 +16,7 @@ from videostyle.cli import main
 from videostyle.cli.bench import print_row
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
+from videostyle.errors import MediaError
 from videostyle.evaluation.floor import MachineFloor, NetworkFloor, network_floor
 from videostyle.evaluation.throughput import STAGES, Rate, Throughput, scaled_clip
 from videostyle.media.color import plane_array
@@ -52,6 +53,68 @@ def test_a_short_video_is_shown_again(tmp_path: Path) -> None:
     assert len(shown) == 140
     again, elsewhere = np.abs(shown[132:] - shown[:8]), np.abs(shown[66:74] - shown[:8])
     assert again.mean() < elsewhere.mean() / 4
+
+
+def test_a_file_that_is_named_like_an_address_is_measured(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip(pts=range(3)).rename(tmp_path / "http:x.mp4")
+    monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
+    scaled = probe(scaled_clip(Path("http:x.mp4"), 64, 5, Path("out")))
+    assert (scaled.height, scaled.frame_count) == (64, 5)
+
+
+def test_a_video_is_measured_upright(clip: Clip, tmp_path: Path) -> None:
+    video = clip(pts=range(3), size=(96, 64), rotation=(90, False, False))
+    scaled = probe(scaled_clip(video, 48, 2, tmp_path))
+    assert (scaled.width, scaled.height) == (32, 48)
+
+
+def test_a_very_narrow_video_keeps_a_width(clip: Clip, tmp_path: Path) -> None:
+    video = clip(pts=range(2), size=(18, 1022))
+    assert probe(scaled_clip(video, 16, 2, tmp_path)).width == 16
+
+
+def test_frames_too_large_to_measure_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", str(SAMPLE), "--lines", "20000", "--precision", "fp32"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{SAMPLE}: its frames are 35556x20000 at --lines 20000" in said
+
+
+def test_what_the_encoder_refuses_names_the_video(
+    clip: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = clip(pts=range(2), size=(1022, 18))
+    assert main(["bench", str(video), "--lines", "720", "--precision", "fp32"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{video}: cannot be scaled to 40880x720" in said
+
+
+@pytest.mark.parametrize("stage", ["scaled_clip", "measure_throughput"])
+def test_memory_that_runs_out_names_the_video_and_what_helps(
+    stage: str, model_file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            if stage == "scaled_clip":
+                raise
+            raise MediaError("/tmp/a/64.mp4: not enough memory to paint; see max_size") from error
+
+    monkeypatch.setattr(f"videostyle.evaluation.throughput.{stage}", fail)
+    floor = MachineFloor(conv_tflops=1.0, copy_gb_per_second=1.0)
+    monkeypatch.setattr("videostyle.evaluation.floor.machine_floor", lambda *_: floor)
+    arguments = ["bench", str(SAMPLE), "--model", model_file, "--lines", "64", "--frames", "2"]
+    assert main([*arguments, "--precision", "fp32"]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    expected = "not enough memory to measure 64 lines; fewer --lines need less"
+    assert said == f"videostyle: {SAMPLE}: {expected}"
 
 
 def test_what_is_no_video_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

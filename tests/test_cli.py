@@ -112,6 +112,7 @@ def test_an_existing_output_is_kept_unless_told(
     ("arguments", "code", "message"),
     [
         (["--style", "rad"], 2, "unknown style 'rad'. Did you mean red? `videostyle styles --mod"),
+        (["--style", "x" * 999], 2, f"unknown style '{'x' * 79}. `videostyle styles"),
         (["--mix", "red=x"], 2, "write NAME=WEIGHT,NAME=WEIGHT"),
         (["--mix", "red:2"], 2, "'red:2': write NAME=WEIGHT,NAME=WEIGHT"),
         (["--mix", "red=1,"], 2, "'': write NAME=WEIGHT,NAME=WEIGHT"),
@@ -742,10 +743,34 @@ def test_a_value_that_is_none_is_told_what_to_write(
     assert message in capsys.readouterr().err
 
 
-def test_a_very_wide_picture_has_a_sheet(model_file: str, tmp_path: Path) -> None:
-    picture, sheet = tmp_path / "a.png", tmp_path / "sheet.png"
-    Image.new("RGB", (2000, 1)).save(picture)
+@pytest.mark.parametrize("size", [(2000, 1), (1, 5000), (30, 1000)])
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_a_picture_of_any_shape_has_a_sheet(
+    size: tuple[int, int], ending: str, model_file: str, tmp_path: Path
+) -> None:
+    picture, sheet = tmp_path / "a.png", tmp_path / f"sheet.{ending}"
+    Image.new("RGB", size).save(picture)
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 0
+    with Image.open(sheet) as image:
+        assert image.width > 4 * 480
+        assert image.height < 1100
+
+
+@pytest.mark.parametrize("ending", ["jpg", "webp"])
+def test_a_sheet_that_its_format_cannot_hold_is_named(
+    ending: str,
+    picture: Path,
+    model_file: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("videostyle.rendering.contact_sheet.COLUMNS", 150)
+    sheet = picture.with_name(f"sheet.{ending}")
+    assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"videostyle: {sheet}: cannot be written: ")
+    assert "None" not in said
+    assert not list(sheet.parent.glob("sheet*"))
 
 
 @pytest.mark.parametrize("names", [("a.png", "b.mp4"), ("b.png", "a.mp4")])
@@ -921,6 +946,40 @@ def test_check_names_every_mistake_it_can_see(
         assert f"{path}:6:16: the period 0s" in error
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such names")
+def test_a_name_with_control_characters_stays_on_one_line(
+    picture: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd, shown = tmp_path / "a\n\x1b[2Jb.png", f"{tmp_path}/a\\n\\x1b[2Jb.png"
+    options = ["-o", str(odd), "--style", "red", "--model", model_file, "--device", "cpu"]
+    assert main(["render", str(picture), *options, "--precision", "fp32"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{shown}  1 frame in ")
+    assert len(said.out.splitlines()) == 1
+    assert main(["render", str(picture), *options, "-n"]) == 0
+    assert capsys.readouterr().err == f"{shown}: exists, skipped\n"
+    assert main(["probe", str(odd)]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(shown)
+    odd.unlink()
+    assert main(["probe", str(odd)]) == 1
+    assert capsys.readouterr().err == f"videostyle: {shown}: no such file\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names")
+def test_a_timelines_mistake_begins_with_its_place_on_one_line(
+    picture: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "a\nb.yaml"
+    odd.write_text("version: 1\nkeyframes:\n  - {at: 0s, mix: rad}\n")
+    assert main(["timeline", "check", str(odd), "--model", model_file]) == 2
+    first, excerpt, caret = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"{tmp_path}/a\\nb.yaml:3:19: unknown style 'rad'")
+    assert (excerpt.strip(), caret.strip()) == ("- {at: 0s, mix: rad}", "^")
+    odd.write_bytes(b"\xff")
+    assert main(["timeline", "check", str(odd), "--model", model_file]) == 2
+    assert capsys.readouterr().err.startswith(f"{tmp_path}/a\\nb.yaml:1:1: not UTF-8 text")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
 def test_closed_streams_are_no_accident(video: Path, model_file: str, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
@@ -1039,6 +1098,26 @@ def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_result_that_has_no_place_to_go_is_an_error(
+    picture: Path, model_file: str, tmp_path: Path, unbuffered: str
+) -> None:
+    output = tmp_path / "out.png"
+    render = ["render", str(picture), "-o", str(output), "--style", "red", "--model", model_file]
+    codes = []
+    for arguments in (["probe", str(picture), "--json"], [*render, "--json"], [*render, "-y"]):
+        shell = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "videostyle", *arguments]
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(shell, env=environment, stderr=subprocess.PIPE, text=True)
+        codes.append(done.returncode)
+        assert ("standard output: Bad file descriptor" in done.stderr) == bool(done.returncode)
+        assert "Traceback" not in done.stderr
+    assert codes == [1, 1, 0]  # of the last the picture is the result
+    with Image.open(output) as painted:
+        assert painted.size == (80, 40)
+
+
 def test_what_went_wrong_first_is_said_where_no_result_can_be_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1071,7 +1150,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_part(
     sheet = picture.with_name("sheet.png")
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[-1] == f"videostyle: {sheet}: No space left on device"
+    assert said[-1] == f"videostyle: {sheet}: cannot be written: No space left on device"
     assert not list(sheet.parent.glob("sheet*"))
 
 

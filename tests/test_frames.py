@@ -114,7 +114,11 @@ def test_what_cannot_be_painted_is_named(
     for fps in (0, Fraction(1, 10**6)):
         with pytest.raises(UsageError, match="fps"):
             paint_frames(frames, timeline, fps=fps, stylizer=stylizer)
-    for wrong, message in (({"stylizer": "lean"}, "stylizer is"), ({"frames": None}, "frames is")):
+    for wrong, message in (
+        ({"stylizer": "lean"}, "stylizer is"),
+        ({"frames": None}, "frames is"),
+        ({"stabilize": "yes"}, "stabilize is 'yes'; it must be True or False"),
+    ):
         given: dict[str, Any] = {"frames": frames, "timeline": timeline, "stylizer": stylizer}
         with pytest.raises(UsageError, match=message):
             paint_frames(**{**given, **wrong})

@@ -25,6 +25,7 @@ from videostyle.look import ORIGINAL, Look
 from videostyle.rendering.painter import Account
 from videostyle.rendering.render import Progress, Report, describe, render
 from videostyle.stylize.stylizer import Stylizer
+from videostyle.timeline.reader import read_timeline
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
 from videostyle.whole_file import only_writer
 
@@ -300,6 +301,25 @@ def test_an_unknown_style_fails_before_anything_is_written(
     with pytest.raises(ModelError, match=r"unknown style 'rad'\. Did you mean red\?"):
         describe(clip(), tmp_path / "out.mp4", Look({"rad": 1}), stylizer.model.card)
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_timeline_is_never_overwritten(
+    clip: Clip, stylizer: Stylizer, model_file: str, tmp_path: Path
+) -> None:
+    source, timeline = clip(), tmp_path / "t.part.mp4"
+    timeline.write_text("version: 1\nkeyframes:\n  - {at: 0s, mix: red}\n")
+    before = timeline.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(timeline)
+    card = stylizer.model.card
+    for given in (timeline, str(timeline), read_timeline(timeline, card)):
+        for name in ("t.part.mp4", "t.mp4", "link.mp4"):
+            with pytest.raises(UsageError, match="would overwrite the input"):
+                render(source, tmp_path / name, given, stylizer=stylizer)
+            with pytest.raises(UsageError, match="would overwrite the input"):
+                describe(source, tmp_path / name, given, card)
+    arguments = ["render", str(source), "-t", str(timeline), "-o", str(timeline), "-y"]
+    assert main([*arguments, "--model", model_file, "--precision", "fp32"]) == 2
+    assert timeline.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -182,10 +182,12 @@ def test_a_loop_that_would_leave_the_beats_is_refused() -> None:
         ("tempo: 0\n", "bpm, beats a minute, is 0; it must be from 1 to 1000"),
         ("tempo: [120]\n", "bpm, beats a minute, must be a number"),
         ("tempo: {bpm: {}}\n", "bpm, beats a minute, must be a number"),
-        ("tempo: {bpm: 120, first_beat: 1b}\n", "first_beat is 1b; write seconds, such as 0.35s"),
+        ("tempo: {bpm: 120, first_beat: 1b}\n", "first_beat is '1b'; write seconds, such as 0.35s"),
         ("tempo: {first_beat: 1s}\n", "tempo needs 'bpm', beats a minute"),
-        ("tempo: {bpm: 120, first_beat: 2f}\n", "first_beat is 2f; write seconds, such as 0.35s"),
-        ("tempo: {bpm: 120, first_beat: -2s}\n", "first_beat is -2s; write seconds"),
+        ("tempo: {bpm: 120, first_beat: 2f}\n", "first_beat is '2f'; write seconds, such as 0.35s"),
+        ("tempo: {bpm: 120, first_beat: -2s}\n", "first_beat is '-2s'; write seconds"),
+        ('tempo: {bpm: 120, first_beat: "1\\n2"}\n', r"first_beat is '1\n2'; write seconds"),
+        ("tempo: {bpm: 120, first_beat: []}\n", "first_beat is no time; write seconds"),
         ("tempo: {bpm: 120, frist_beat: 2s}\n", "did you mean first_beat"),
     ],
 )
@@ -195,6 +197,23 @@ def test_a_tempo_that_is_none_is_one_mistake_at_its_place(tempo: str, message: s
     (mistake,) = (line for line in str(raised.value).splitlines() if line.startswith("t.yaml:"))
     assert message in mistake
     assert mistake.startswith("t.yaml:1:" if tempo else "t.yaml:3:10: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        keys("{at: 0s, mix: LONG}"),
+        keys("{at: 0s, mix: {LONG: 1}}"),
+        keys("{at: 0s, mix: {LONG: x}}"),
+        keys("{at: LONG, mix: original}"),
+        keys("{at: 0s, mix: original, LONG: 1}"),
+        f"tempo: {{bpm: 120, first_beat: LONG}}\n{keys('{at: 0s, mix: original}')}",
+    ],
+)
+def test_what_is_wrong_and_long_is_cut_in_its_message(text: str) -> None:
+    with pytest.raises(TimelineError) as raised:
+        parse(text.replace("LONG", "x" * 900))
+    assert max(map(len, str(raised.value).splitlines())) < 300
 
 
 def test_mistakes_stand_in_the_order_of_the_file() -> None:
@@ -263,6 +282,7 @@ def test_a_picture_shows_the_first_key_of_each_track() -> None:
         (-1.0, 25, "the duration is -1.0 s; it must be finite and not negative"),
         (math.inf, 25, "finite and not negative"),
         (math.nan, 25, "finite and not negative"),
+        (10**400, 25, "the duration is inf s; it must be finite and not negative"),
         ("8", 25, "the duration is '8'; it must be a number of seconds"),
         (8.0, Fraction(-25), "the frame rate is -25; it must not be negative"),
         (8.0, "25", "the frame rate is '25'; it must be a number"),

@@ -15,6 +15,7 @@ from fractions import Fraction
 from numbers import Real
 
 from videostyle.errors import UsageError
+from videostyle.look import as_float
 
 FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
 # A frame is at a time if it is no further from it than this, in seconds: containers round times to
@@ -141,9 +142,9 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
     if _NUMBER.fullmatch(body + "s"):
         raise ValueError(f"{text!r} has no unit; write {text}s for seconds or {text}f for frames")
     if _DROP_FRAME.fullmatch(body):
-        raise ValueError(f"{text!r}: drop-frame timecode is not read; write seconds or frames")
+        raise ValueError(f"{text!r:.80}: drop-frame timecode is not read; write seconds or frames")
     forms = f"16b, {FORMS}" if tempo else FORMS
-    raise ValueError(f"{text!r} is not a time; write {forms}")
+    raise ValueError(f"{text!r:.80} is not a time; write {forms}")
 
 
 def parse_part(start: str | float | None, end: str | float | None) -> dict[str, Time]:
@@ -158,9 +159,11 @@ def parse_part(start: str | float | None, end: str | float | None) -> dict[str, 
 def _parse(name: str, time: str | float) -> Time:
     try:
         if isinstance(time, Real):
-            time = format_seconds(float(time))
+            if not math.isfinite(seconds := as_float(time)):
+                raise ValueError(f"{time!r:.80} is not a time; write a finite number of seconds")
+            time = format_seconds(seconds)
         if not isinstance(time, str):
-            raise ValueError(f"{time!r} is not a time; write a number of seconds, or {FORMS}")
+            raise ValueError(f"{time!r:.80} is not a time; write a number of seconds, or {FORMS}")
         return parse_time(time)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error

@@ -33,7 +33,8 @@ def written_whole(path: Path) -> Iterator[Path]:
         part.replace(target)
     except BaseException as error:
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
+        # A full disk names no file; Pillow's errors have no number, and their text would be lost.
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)
         raise
 

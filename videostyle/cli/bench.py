@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from videostyle.cli.console import (
     positive,
     say,
 )
-from videostyle.errors import UsageError
+from videostyle.errors import MediaError, UsageError, ran_out_of_memory
 
 if TYPE_CHECKING:
     from videostyle.evaluation.throughput import Throughput
@@ -87,10 +88,10 @@ def _bench(arguments: argparse.Namespace) -> int:
     rows = []
     with TemporaryDirectory() as folder:
         # The clips and the models come first, so that a mistake is named at once.
-        clips = [
-            scaled_clip(arguments.video, lines, arguments.frames, Path(folder))
-            for lines in arguments.lines
-        ]
+        clips = {}
+        for lines in arguments.lines:
+            with _memory_named(arguments.video, lines):
+                clips[lines] = scaled_clip(arguments.video, lines, arguments.frames, Path(folder))
         for model in models:
             load_model(model)
         machine = machine_floor(device, precision)
@@ -104,12 +105,13 @@ def _bench(arguments: argparse.Namespace) -> int:
             "precision": arguments.precision,
             "threads": arguments.threads,
         }
-        for clip in clips:
+        for lines in arguments.lines:
             for model in models:
-                row = measure_throughput(
-                    clip, model, settings, machine,
-                    frames=arguments.frames, repeats=arguments.repeats,
-                )  # fmt: skip
+                with _memory_named(arguments.video, lines):
+                    row = measure_throughput(
+                        clips[lines], model, settings, machine,
+                        frames=arguments.frames, repeats=arguments.repeats,
+                    )  # fmt: skip
                 rows.append(row)
                 print_row(row)
     if arguments.json:
@@ -126,6 +128,20 @@ def _bench(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         plot_throughput(rows, arguments.plot)
     return 0
+
+
+@contextmanager
+def _memory_named(video: Path, lines: int) -> Iterator[None]:
+    """Say what helps where memory ran out, also where a render has said what would help it."""
+    try:
+        yield
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, MediaError) else error
+        if not (isinstance(cause, Exception) and ran_out_of_memory(cause)):
+            raise
+        raise MediaError(
+            f"{video}: not enough memory to measure {lines} lines; fewer --lines need less"
+        ) from error
 
 
 def print_row(row: Throughput) -> None:

@@ -14,22 +14,31 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
-from videostyle.checks import did_you_mean
+from videostyle.checks import did_you_mean, visible
 from videostyle.errors import TimelineError, UsageError, VideoStyleError, ran_out_of_memory
 from videostyle.network.model_card import DEFAULT_MODEL
 from videostyle.whole_file import part_path
 
 MIX_FORM = "write NAME=WEIGHT,NAME=WEIGHT without spaces"
 
+_INDENTED = "\n    "
+
 
 def say(text: str, end: str = "\n") -> None:
-    """Print to stderr: stdout is for results."""
-    print(text, file=sys.stderr, end=end, flush=True)
+    """Print to stderr: stdout is for results. One line, and those below it that are indented, as
+    a timeline's are."""
+    above = "\n" if text.startswith("\n") else ""  # a bar's line is ended first
+    lines = text.removeprefix("\n").split(_INDENTED)
+    print(above + _INDENTED.join(map(visible, lines)), file=sys.stderr, end=end, flush=True)
 
 
 def say_error(error: VideoStyleError) -> None:
     """Print what went wrong; a timeline's mistakes begin with their own place."""
-    say(str(error) if isinstance(error, TimelineError) else f"videostyle: {error}")
+    if not isinstance(error, TimelineError):
+        say(f"videostyle: {visible(str(error))}")
+        return
+    for line in str(error).split("\n"):
+        say(line)
 
 
 class Parser(argparse.ArgumentParser):

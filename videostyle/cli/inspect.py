@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from videostyle.checks import visible
 from videostyle.cli.console import named_path, say
 from videostyle.errors import counted
 
@@ -64,11 +65,10 @@ def _probe(arguments: argparse.Namespace) -> int:
         return 0
     for key, value in facts.items():
         if key != "render":
-            print(
-                f"{key:>20}  {value if isinstance(value, str) else json.dumps(value, default=str)}"
-            )
+            text = value if isinstance(value, str) else json.dumps(value, default=str)
+            print(f"{key:>20}  {visible(text)}")
     for line in lines:
-        print(f"{'':>20}  {line}")
+        print(f"{'':>20}  {visible(line)}")
     return 0
 
 
@@ -84,6 +84,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         print(json.dumps({"agrees": not faults, "differences": found}))
     else:
         for item in differences:
-            print(f"{'as expected' if item.expected else 'FAULT':>11}  {item.what}: {item.message}")
+            message = visible(item.message)  # may quote tags of the file
+            print(f"{'as expected' if item.expected else 'FAULT':>11}  {item.what}: {message}")
         say(f"{arguments.output}: {counted(len(faults), 'fault') if faults else 'agrees'}")
     return 1 if faults else 0

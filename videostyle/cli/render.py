@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from videostyle.checks import visible
 from videostyle.cli.console import make_stylizer, say, say_error
 from videostyle.cli.interruption import interruptible, say_interrupted
 from videostyle.cli.overwriting import may_write, say_left_out
@@ -160,11 +161,11 @@ def _render_one(
         say(f"{source}: {note}")
     if report.frames and not arguments.json:
         with suppress(OSError):  # the result is the file
-            print(
-                f"{report.output}  {in_frames(report.frames)} in {report.seconds:.1f} s, "
-                f"{report.fps:.1f} frames/s, limited by {report.limited_by}",
-                flush=True,
+            took = (
+                f"{in_frames(report.frames)} in {report.seconds:.1f} s, {report.fps:.1f} frames/s"
             )
+            name = visible(str(report.output))
+            print(f"{name}  {took}, limited by {report.limited_by}", flush=True)
     return report
 
 

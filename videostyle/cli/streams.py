@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 
 def settle_streams() -> None:
     """Messages that cannot be written are dropped, results that cannot are an OSError, once."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
-        if stream is None:  # closed, as in `<&-`
+        if stream is None and name == "stdout":  # closed, as in `>&-`
+            output: Any = _Output(_Closed(os.devnull, "w"), name)
+            sys.stdout = io.TextIOWrapper(io.BufferedWriter(output), errors="backslashreplace")
+        elif stream is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
         elif mode == "w" and isinstance(stream, io.TextIOWrapper):
             if stream is getattr(sys, f"__{name}__"):  # else it is a program's that called us
@@ -36,6 +40,13 @@ def _settled(stream: io.TextIOWrapper, name: str) -> io.TextIOWrapper:
     )
     settled.mode = stream.mode  # type: ignore[misc]
     return settled
+
+
+class _Closed(io.FileIO):
+    """Takes the place of a stream that is not there, and its number, but takes nothing else."""
+
+    def write(self, _: Any) -> NoReturn:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 class _Output(io.RawIOBase):

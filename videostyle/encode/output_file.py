@@ -41,16 +41,16 @@ def behind_link(output: Path) -> Path:
 
 
 def plan_output(
-    info: MediaInfo, output: Path, options: EncodeOptions, mask: Path | None = None
+    info: MediaInfo, output: Path, options: EncodeOptions, *others: Path
 ) -> EncodingPlan:
-    """The plan of `plan_encoding`, for an output that can be written. mask: is read, too.
+    """The plan of `plan_encoding`, for an output that can be written. others: are read, too.
 
     Raises UsageError or MediaError for what would fail later, without touching any file.
     """
     plan = plan_encoding(info, output, options)
     part = part_path(output)
     segments = [segment_folder(output)] if plan.joins_segments else []
-    given = [info.path, mask] if mask else [info.path]
+    given = [info.path, *others]
     inputs = set[object]().union(*map(file_keys, given))
     folders = {path.resolve().parent for path in given}
     for path in (output, part, *segments):

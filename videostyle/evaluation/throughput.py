@@ -23,15 +23,16 @@ from typing import Any
 
 import av
 import torch
-from av.container import InputContainer
 from torch import Tensor
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
+from videostyle.decode.stream import MAX_PIXELS
 from videostyle.device import choose_device, choose_precision, cores
 from videostyle.encode.encode import encode
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import plan_output
+from videostyle.errors import MediaError, UsageError
 from videostyle.evaluation.floor import MachineFloor, NetworkFloor, network_floor
 from videostyle.look import Look
 from videostyle.media.color import ColorConverter
@@ -42,6 +43,7 @@ from videostyle.stylize.stylize import stylize
 from videostyle.stylize.stylizer import Picture, Stylizer, resize
 from videostyle.timeline.timeline import Timeline
 
+LEAST_SIDE = 16  # pixels, of what a network paints
 PICTURES = 8  # shown to the network in turn
 # The stages a render is made of; the network is a part of stylize.
 STAGES = ("decode", "stylize", "encode")
@@ -158,32 +160,43 @@ def measure_throughput(
 
 def scaled_clip(source: Path, lines: int, frames: int, folder: Path) -> Path:
     """The first frames of a video at so many lines, as H.264 in `folder`; a shorter one is shown
-    again. HDR is taken by its values: colours do not alter the time. Raises MediaError."""
-    probe(source, "pass")
-    path = folder / f"{lines}.mp4"
-    with av.open(str(source)) as container, av.open(str(path), "w") as output:
-        original = container.streams.video[0]
-        width = round(original.width * lines / original.height / 2) * 2
-        rate = original.average_rate or Fraction(25)
-        stream = output.add_stream("libx264", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = width, lines, "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "18"}
-        for number, frame in enumerate(itertools.islice(_again_and_again(container), frames)):
-            image = frame.reformat(width, lines, "yuv420p", interpolation="BICUBIC")
-            image.pts, image.time_base = number, 1 / rate
-            output.mux(stream.encode(image))
-        output.mux(stream.encode(None))
+    again. HDR is taken by its values: colours do not alter the time. Raises MediaError, and
+    UsageError for lines that make its frames too large."""
+    info = probe(source, "pass")
+    width = max(LEAST_SIDE, round(info.width * lines / info.height / 2) * 2)
+    if width * lines > MAX_PIXELS:
+        raise UsageError(
+            f"{source}: its frames are {width}x{lines} at --lines {lines}; those of more than "
+            f"{MAX_PIXELS >> 20} million pixels are refused, give fewer"
+        )
+    path, rate = folder / f"{lines}.mp4", info.frame_rate or Fraction(25)
+    try:
+        with av.open(str(path), "w") as output:
+            stream = output.add_stream("libx264", rate=rate)
+            stream.width, stream.height, stream.pix_fmt = width, lines, "yuv420p"
+            stream.options = {"preset": "veryfast", "crf": "18"}
+            for number, frame in enumerate(itertools.islice(_again_and_again(info), frames)):
+                image = frame.reformat(width, lines, "yuv420p", interpolation="BICUBIC")
+                image.pts, image.time_base = number, 1 / rate
+                output.mux(stream.encode(image))
+            output.mux(stream.encode(None))
+    except MemoryError:  # FFmpeg's is one of its errors too
+        raise
+    except av.FFmpegError as error:
+        raise MediaError(
+            f"{source}: cannot be scaled to {width}x{lines}: {error.strerror}; try other --lines"
+        ) from error
     return path
 
 
-def _again_and_again(container: InputContainer) -> Iterator[av.VideoFrame]:
-    """The frames of a video over and over; none if it has none."""
+def _again_and_again(info: MediaInfo) -> Iterator[av.VideoFrame]:
+    """The frames of a video, without an end if it has any."""
     frame = None
-    for frame in container.decode(video=0):
-        yield frame
-    while frame:
-        container.seek(0)
-        yield from container.decode(video=0)
+    while True:
+        for frame in decode(info):
+            yield frame.image
+        if frame is None:
+            return
 
 
 def _stages(

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from videostyle.errors import MediaError
 from videostyle.media.info import PICTURE_SUFFIXES
+from videostyle.whole_file import written_whole
 
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
@@ -135,6 +136,16 @@ def write_picture(picture: Image.Image, output: Path, icc_profile: bytes | None 
         output.write_bytes(encoded_picture(picture, output.suffix, icc_profile))
     except (OSError, ValueError) as error:  # ValueError: larger than the format can be
         raise MediaError(f"{output}: cannot be written: {error}") from error
+
+
+def write_whole_picture(picture: Image.Image, output: Path) -> None:
+    """As `write_picture`, complete or not at all."""
+    try:
+        with written_whole(output) as part:
+            part.write_bytes(encoded_picture(picture, output.suffix))
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise MediaError(f"{output}: cannot be written: {what}") from error
 
 
 def encoded_picture(picture: Image.Image, suffix: str, icc_profile: bytes | None = None) -> bytes:

@@ -83,7 +83,7 @@ class ModelCard:
             return ""
         meant = near_styles(name, self.titles)
         hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
-        return f"unknown style {name!r}.{hint} `{listed_by}` lists them"
+        return f"unknown style {name!r:.80}.{hint} `{listed_by}` lists them"
 
     def to_metadata(self) -> dict[str, str]:
         """Metadata of a safetensors file, which is text alone."""

@@ -10,31 +10,29 @@ from PIL import Image, ImageDraw, ImageFont
 from videostyle.decode.probe import probe
 from videostyle.decode.still import still
 from videostyle.look import Look
-from videostyle.media.picture import encoded_picture
+from videostyle.media.picture import write_whole_picture
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.whole_file import written_whole
 
-CELL_WIDTH_PX, COLUMNS = 480, 4
+CELL_WIDTH_PX, MOST_HEIGHT_PX, COLUMNS = 480, 960, 4
 MARGIN_PX, LABEL_PX = 12, 44
 INK, FAINT, PAPER = (24, 24, 28), (110, 110, 118), (250, 249, 246)
 
 
 def draw_contact_sheet(output: Path, source: Path, stylizer: Stylizer) -> None:
-    """Paint a picture, or a still of a video, at 480 pixels width in every style; the untouched
-    picture comes first.
+    """Paint a picture, or a still of a video, in every style, as large as fits into 480x960 pixels;
+    the untouched picture comes first.
 
-    Raises MediaError if the source cannot be read.
+    Raises MediaError if the source cannot be read, or the sheet not be written.
     """
     image = Image.fromarray(still(probe(source, "tonemap")))
-    height = max(1, round(image.height * CELL_WIDTH_PX / image.width))
-    image = image.resize((CELL_WIDTH_PX, height), Image.Resampling.LANCZOS)
+    scale = min(CELL_WIDTH_PX / image.width, MOST_HEIGHT_PX / image.height)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    image = image.resize((width, height), Image.Resampling.LANCZOS)
     cells = [(image, "original", source.name)]
     for style in stylizer.model.card.styles:
         pastiche = Image.fromarray(stylizer(np.asarray(image), Look({style.name: 1.0})))
         cells.append((pastiche, style.name, style.caption))
-    sheet = _lay_out(cells, height)
-    with written_whole(output) as part:
-        part.write_bytes(encoded_picture(sheet, output.suffix))
+    write_whole_picture(_lay_out(cells, height), output)
 
 
 def _lay_out(cells: list[tuple[Image.Image, str, str]], height: int) -> Image.Image:

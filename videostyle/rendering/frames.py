@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from videostyle.checks import check_yes_or_no
 from videostyle.errors import UsageError
 from videostyle.look import Look
 from videostyle.media.color import RGB, ColorConverter, Picture
@@ -44,6 +45,7 @@ def paint_frames(
         raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
     if not isinstance(frames, Iterable):
         raise UsageError(f"frames is {frames!r}; give a list of them, or a generator")
+    check_yes_or_no("stabilize", stabilize)
     stylizer = stylizer or Stylizer(load_model())
     card = stylizer.model.card
     rate = parse_fps(fps)

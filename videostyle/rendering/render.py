@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -428,7 +429,7 @@ def _settle(
     info = probe(source, hdr, rate)
     where = None if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
     info, cut = cut_for(info if max_size is None else info.fitted(max_size), times)
-    plan = plan_output(info, output, options, where.info.path if where else None)
+    plan = plan_output(info, output, options, *_other_files(timeline, where))
     looks, warnings = timeline_for(info, timeline, card)
     for warning in warnings:
         on_warning(warning)
@@ -436,6 +437,13 @@ def _settle(
         raise ModelError(unknown)
     info = with_bars(info) if bars == "auto" else info
     return _Settled(info, cut, output, where, plan, looks, warnings)
+
+
+def _other_files(timeline: object, mask: Mask | None) -> list[Path]:
+    """Those a render reads beside its input."""
+    path = timeline.path if isinstance(timeline, TimelineDocument) else timeline
+    files = [_path("timeline", path)] if isinstance(path, str | PathLike) else []
+    return files if mask is None else [*files, mask.info.path]
 
 
 def parse_fps(fps: str | float | Fraction) -> Fraction:
@@ -461,4 +469,8 @@ def _path(name: str, path: object) -> Path:
         raise UsageError(f"{name} is {path!r}; give the name of a file")
     if "\0" in str(path):
         raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:  # half of a character
+        raise UsageError(f"{name} is {str(path)!r}; no file has such a name") from error
     return Path(path)

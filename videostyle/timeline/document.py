@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Rational, Real
+from pathlib import Path
 from typing import Any
 
 from videostyle.errors import UsageError, counted
+from videostyle.look import as_float
 from videostyle.timecode import NEAR, Tempo, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
@@ -42,6 +44,7 @@ class TimelineDocument:
     loop: tuple[Time, bool, Place] | None
     mistakes: Mistakes
     tempo: Tempo | None = None
+    path: Path | None = None  # of the file it was read from
 
     def __repr__(self) -> str:
         return f"<TimelineDocument {self.mistakes.name!r:.80}, {counted(len(self.keys), 'key')}>"
@@ -123,7 +126,7 @@ def _length_of(duration: Any) -> float | None:
         return None
     if not isinstance(duration, Real):
         raise UsageError(f"the duration is {duration!r}; it must be a number of seconds")
-    seconds = float(duration)
+    seconds = as_float(duration)
     if not 0 <= seconds < math.inf:
         raise UsageError(f"the duration is {seconds} s; it must be finite and not negative")
     return seconds

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from videostyle.checks import visible
 from videostyle.errors import TimelineError
 
 MAX_MISTAKES = 20
@@ -53,7 +54,7 @@ class Mistakes:
 
     def describe(self, place: Place, message: str) -> str:
         """The message with its place, the line it is about and a caret below."""
-        head = f"{self.name}:{place.line}:{place.column}: {message}"
+        head = f"{visible(self.name)}:{place.line}:{place.column}: {message}"
         if place.line > len(self.lines):
             return head
         line, column = self.lines[place.line - 1], place.column - 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from videostyle.checks import did_you_mean
+from videostyle.checks import did_you_mean, visible
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
@@ -80,13 +81,16 @@ def read_timeline(
     except ValueError as error:  # a NUL, or half of a character
         raise UsageError(f"path is {str(path)!r}; no file has such a name") from error
     if len(data) > MAX_BYTES:
-        raise TimelineError(f"{path}:1:1: larger than {MAX_BYTES >> 20} MB; not a timeline")
+        raise TimelineError(
+            f"{visible(str(path))}:1:1: larger than {MAX_BYTES >> 20} MB; not a timeline"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise TimelineError(f"{path}:{line}:1: not UTF-8 text; save the file as UTF-8") from error
-    return parse_timeline(text, styles, name=str(path))
+        place = f"{visible(str(path))}:{line}:1"
+        raise TimelineError(f"{place}: not UTF-8 text; save the file as UTF-8") from error
+    return replace(parse_timeline(text, styles, name=str(path)), path=Path(path))
 
 
 def parse_timeline(
@@ -223,7 +227,8 @@ class _Reader:
             if re.fullmatch(SECONDS, text):
                 first = parse_time(text).seconds
             else:
-                self.wrong(at, f"first_beat is {text or 'no time'}; write seconds, such as 0.35s")
+                found = f"{text!r:.80}" if text else "no time"
+                self.wrong(at, f"first_beat is {found}; write seconds, such as 0.35s")
         return Tempo(60 / Fraction(bpm or 60), first)
 
     def keyframes(self, node: yaml.Node) -> list[ReadKey]:
@@ -262,10 +267,10 @@ class _Reader:
             if name in known:
                 fields[name] = value
             elif name.partition(":")[0] in known:
-                self.wrong(key, f"unknown key {name!r}; a colon needs a space after it")
+                self.wrong(key, f"unknown key {name!r:.80}; a colon needs a space after it")
             else:
                 hint = did_you_mean(name, known) or f" (have: {', '.join(known)})"
-                self.wrong(key, f"unknown key {name!r}{hint}")
+                self.wrong(key, f"unknown key {name!r:.80}{hint}")
         # A key that is missing beside an unknown one is most likely the same mistake.
         if len(self.mistakes.found) == before:
             for name in (name for name in required if name not in fields):
@@ -284,7 +289,7 @@ class _Reader:
             if name is None:
                 self.wrong(key, "a key must be plain text")
             elif name in seen:
-                self.wrong(key, f"key {name!r} stands twice")
+                self.wrong(key, f"key {name!r:.80} stands twice")
             else:
                 seen.add(name)
                 yield key, name, value
@@ -300,7 +305,7 @@ class _Reader:
         weights: dict[str, float] = {}
         for key, name, value in self.pairs(node):
             self.style(key)
-            weight = self.number(value, f"the weight of {name!r}", 0.0, math.inf)
+            weight = self.number(value, f"the weight of {name!r:.80}", 0.0, math.inf)
             weights[name] = 0.0 if weight is None else weight
         if len(self.mistakes.found) > before:
             return None
@@ -318,7 +323,7 @@ class _Reader:
             hint = f"did you mean {' or '.join(meant)}?"
         if self.is_default:
             hint += f" (for another model than {DEFAULT_MODEL} give styles=load_model(FILE))"
-        self.wrong(node, f"unknown style {node.value!r}; {hint}")
+        self.wrong(node, f"unknown style {node.value!r:.80}; {hint}")
         return False
 
     def time(self, node: yaml.Node, tempo: Tempo | None = None) -> Time | None:

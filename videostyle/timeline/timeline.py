@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from numbers import Real
@@ -167,13 +166,12 @@ class Track(Generic[T]):
             return before.value, before.value, 0.0
         after = self.keyframes[index]
         part = (seconds - before.seconds) / (after.seconds - before.seconds)
-        fraction = before.ease(part)
-        with suppress(TypeError, OverflowError):  # a caller's function may give anything
-            if math.isfinite(fraction):
-                return before.value, after.value, fraction
+        eased = before.ease(part)
+        if math.isfinite(fraction := as_float(eased)):  # a caller's function may give anything
+            return before.value, after.value, fraction
         raise UsageError(
-            f"the easing of the key at {before.seconds:g} s gives {fraction} for {part:g}; it must "
-            "give a finite number"
+            f"the easing of the key at {before.seconds:g} s gives {eased!r:.80} for {part:g}; it "
+            "must give a finite number"
         )
 
 

@@ -182,7 +182,7 @@ def draw_sample(picture: Image.Image, painting: Path, pastiche: Image.Image) -> 
     """Painting, photograph and pastiche side by side, equally high."""
     height = picture.height
     painted = open_picture(painting)
-    painted = painted.resize((round(painted.width * height / painted.height), height))
+    painted = painted.resize((max(1, round(painted.width * height / painted.height)), height))
     cells = (painted, picture, pastiche)
     sheet = Image.new("RGB", (sum(cell.width for cell in cells), height))
     left = 0
