@@ -120,6 +120,7 @@ def page_anew(tab: Any, server: LiveServer) -> Iterator[Any]:
     tab.mouse.move(0, 0)
     tab.goto(server.url)
     wait_until_rendered(tab)
+    forget_looks(tab)
     try:
         yield tab
     finally:
@@ -131,6 +132,24 @@ def page_anew(tab: Any, server: LiveServer) -> Iterator[Any]:
         tab.goto(f"http://{server.host}/page/style.css")
         tab.evaluate("sessionStorage.clear(); localStorage.clear()")
     assert tab.mistakes == []
+
+
+def forget_looks(page: Any) -> None:
+    """The server keeps them longer than the test that stored them."""
+    is_empty = (
+        "[...document.querySelectorAll('#looks .slot')].every((slot) => slot.title == 'Empty')"
+    )
+    if not page.evaluate(is_empty) or page.input_value("#fade") != "2":
+        nothing = '{"looks":[],"seconds":2}'
+        tell(page, {"type": "looks", "looks": nothing})
+        wait_for(lambda: page.evaluate(is_empty) and page.input_value("#fade") == "2")
+
+
+def tell(page: Any, message: dict[str, Any]) -> None:
+    """Send the server a message of the page."""
+    page.evaluate(
+        "async (message) => (await import('/page/connection.mjs')).send(message)", message
+    )
 
 
 def open_page(context: Any, server: LiveServer) -> Any:

@@ -23,6 +23,7 @@ from live_browser import (
     settled,
     slide,
     state,
+    tell,
     touch,
     wait_for,
     wait_until_rendered,
@@ -188,7 +189,7 @@ CONTROLLER = """
     if (window.refuses) throw new DOMException("no", "NotAllowedError");
     return window.access = { inputs: new Map([["one", input]]) };
   };
-  navigator.permissions.query = async () => ({ state: localStorage.midi ? "granted" : "prompt" });
+  navigator.permissions.query = async () => ({ state: localStorage["videostyle-midi"] ? "granted" : "prompt" });
   window.turn = (...bytes) => input.onmidimessage({ data: Uint8Array.from(bytes) });
 """
 CC, NOTE = 0xB0, 0x90
@@ -470,19 +471,100 @@ def store(page: Any, number: int) -> None:
 def test_a_look_without_a_painting_that_is_gone_comes_back(page: Any) -> None:
     slide(page, "the_kiss", 1)
     store(page, 1)
-    page.evaluate(
-        """() => addEventListener("pagehide", () => {
-          const { looks } = sessionStorage;
-          sessionStorage.looks = looks.replace('"the_kiss":1', '"the_kiss":1,"gone":1');
-        })"""
-    )
+    stored = page.evaluate("localStorage['videostyle-looks']")
+    mix = '"the_kiss":1'
+    tell(page, {"type": "looks", "looks": stored.replace(mix, f'{mix},"gone":1')})
+    wait_for(lambda: "gone" in (page.get_attribute('[aria-label="Look 1"]', "title") or ""))
     page.click("#clear")
-    page.reload()
-    wait_until_rendered(page)
     page.fill("#fade", "0")
     page.click('[aria-label="Look 1"]')
     wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
     assert page.locator('input[data-style="gone"]').count() == 0
+
+
+def test_stored_looks_are_there_for_whoever_takes_over(
+    page: Any, browser: Any, server: LiveServer
+) -> None:
+    first = '[aria-label="Look 1"]'
+    tablet = open_page(browser.new_context(viewport=SCREEN), server)
+    slide(page, "the_kiss", 1)
+    page.fill("#fade", "0")
+    store(page, 1)
+    wait_for(lambda: tablet.get_attribute(first, "title") == "The Kiss 100 %")
+    store(tablet, 2)
+    assert "take over first" in tablet.inner_text("#notice")
+    assert tablet.get_attribute('[aria-label="Look 2"]', "title") == "Empty"
+    page.click("#clear")
+    tablet.click("#take-controls")
+    wait_for(lambda: not tablet.is_visible("#take-controls"))
+    wait_for(lambda: state(tablet, "look.mix") == {"original": 1})
+    tablet.click(first)
+    wait_for(lambda: state(tablet, "look.mix") == {"the_kiss": 1})
+    tablet.reload()
+    wait_until_rendered(tablet)
+    assert tablet.get_attribute(first, "title") == "The Kiss 100 %"
+    assert tablet.input_value("#fade") == "0"
+    tell(tablet, {"type": "looks", "looks": "x" * 100_001})
+    wait_for(lambda: "'looks' must be text" in tablet.inner_text("#notice"))
+    tablet.context.close()
+    assert tablet.mistakes == []
+    wait_for(lambda: not page.is_visible("#take-controls"))
+
+
+def test_looks_outlive_the_server_and_a_lost_connection(page: Any) -> None:
+    """The page's own are given to a server that has none."""
+    first, second = '[aria-label="Look 1"]', '[aria-label="Look 2"]'
+    slide(page, "the_kiss", 1)
+    store(page, 1)
+    lose = "window.told = 0; videostyle.on('looks', () => told++); videostyle.drop()"
+    page.evaluate(lose)
+    wait_for(lambda: page.evaluate("document.body.dataset.connection") == "lost")
+    store(page, 2)
+    wait_for(lambda: page.evaluate("told") == 2)  # what the server had, and the answer
+    assert page.get_attribute(second, "title") == "The Kiss 100 %"
+    before = page.evaluate("told")
+    tell(page, {"type": "looks", "looks": ""})
+    wait_for(lambda: page.evaluate("told") == before + 2)
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    wait_until_rendered(page)
+    for look in (first, second):
+        assert page.get_attribute(look, "title") == "The Kiss 100 %"
+
+
+def test_what_is_kept_outlives_a_tab_that_is_hidden_and_then_killed(page: Any) -> None:
+    page.click('[data-midi="mute the_kiss"]')
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, "hidden", { value: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    assert '"muted":["the_kiss"]' in page.evaluate("sessionStorage['videostyle-mixer']")
+
+
+@pytest.mark.parametrize("value", ["{", "5", '"words"', "[1]", '{"chosen":1}'])
+def test_a_stored_value_that_is_broken_is_dropped(page: Any, value: str) -> None:
+    page.evaluate(
+        """(value) => addEventListener("pagehide", () => {
+          for (const key of ["mixer", "pad", "view"]) sessionStorage["videostyle-" + key] = value;
+          for (const key of ["midi", "looks"]) localStorage["videostyle-" + key] = value;
+        })""",
+        value,
+    )
+    page.reload()
+    wait_until_rendered(page)
+    assert page.locator("#sliders li").count() == 14
+    assert page.locator("#pad select").last.input_value()
+    assert page.mistakes == []
+
+
+def test_bindings_that_were_kept_without_a_prefix_are_found(midi_page: Any) -> None:
+    page = midi_page
+    page.evaluate("localStorage.midi = JSON.stringify([['CC 21 of 1', 'weight the_kiss']])")
+    page.reload()
+    wait_until_rendered(page)
+    assert page.locator('input[data-style="the_kiss"].bound').count() == 1
 
 
 def test_a_look_comes_back_in_a_tab_that_is_not_in_sight(page: Any) -> None:

@@ -410,7 +410,8 @@ $("random").onclick = () => {
 };
 
 // What a reload would lose: the server knows the mixture alone.
-const before = keptOver("mixer", () => ({ ...mixer, values: [...mixer.values], muted: [...mixer.muted] }));
+const before = keptOver("mixer", () => ({ ...mixer, values: [...mixer.values], muted: [...mixer.muted] }),
+  ({ chosen, values, muted, solo }) => ({ chosen: [...chosen], values: [...new Map(values)], muted: new Set(muted), solo }));
 
 const isHere = (mix) => {
   const own = normalised(look().mix);
@@ -422,7 +423,7 @@ function recall(mix) {
   if (!before) return false;
   const now = { ...mixer };
   Object.assign(mixer, {
-    solo: before.solo, muted: new Set(before.muted),
+    solo: before.solo, muted: before.muted,
     values: new Map(before.values.filter(([name]) => mixer.chosen.includes(name))),
   });
   if (isHere(mix)) return true;

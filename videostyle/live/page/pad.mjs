@@ -7,7 +7,8 @@ import { hasThumbnails, hold, isLate, putMix, replaceMix, shares, thumbnail } fr
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
-const past = keptOver("pad", () => ({ at, names: corners.map(({ value }) => value) }));
+const past = keptOver("pad", () => ({ at, names: corners.map(({ value }) => value) }),
+  ({ at: { x, y }, names }) => ({ at: { x, y }, names: [...names] }));
 const at = past?.at ?? { x: 0.5, y: 0.5 };
 
 function weights() {
