@@ -189,7 +189,8 @@ CONTROLLER = """
     if (window.refuses) throw new DOMException("no", "NotAllowedError");
     return window.access = { inputs: new Map([["one", input]]) };
   };
-  navigator.permissions.query = async () => ({ state: localStorage["videostyle-midi"] ? "granted" : "prompt" });
+  const kept = localStorage["videostyle-midi"];
+  navigator.permissions.query = async () => ({ state: kept ? "granted" : "prompt" });
   window.turn = (...bytes) => input.onmidimessage({ data: Uint8Array.from(bytes) });
 """
 CC, NOTE = 0xB0, 0x90

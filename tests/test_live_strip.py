@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from live_browser import (
     drop,
     last_asked,
     middle,
+    open_page,
     screenshot,
     seek,
     settled,
@@ -21,6 +23,7 @@ from live_browser import (
     touch,
     wait_for,
 )
+from live_server import LiveServer
 
 pytest_plugins = ["live_browser"]
 
@@ -502,6 +505,52 @@ def test_the_strip_seeks_by_a_tap_and_not_by_a_scroll_or_in_a_recording(page: An
     assert len(page.evaluate("sent")) == 1
     page.click("#record")
     wait_for(lambda: not state(page, "recording"))
+
+
+def test_two_fingers_zoom_the_strip_and_leave_the_video_where_it_is(
+    page: Any, browser: Any, server: LiveServer
+) -> None:
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True)
+    tablet = open_page(context, server)
+    tablet.click("#take-controls")
+    wait_for(lambda: not tablet.is_visible("#take-controls"))
+    tablet.locator("#lanes").scroll_into_view_if_needed()
+    seek(tablet, 1.0)
+    hand = context.new_cdp_session(tablet)
+    box = tablet.locator("#sight").bounding_box()
+    y, left, width = box["y"] + 40, box["x"], box["width"]
+
+    def put(kind: str, *places: float) -> None:
+        points = [{"x": left + x * width, "y": y, "id": id} for id, x in enumerate(places)]
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def in_sight() -> list[float]:
+        times: list[float] = tablet.evaluate(
+            "[0, 1].map((side) => videostyle.state.source.duration * (sight.scrollLeft"
+            " + side * sight.clientWidth) / lanes.clientWidth)"
+        )
+        return times
+
+    length = state(tablet, "source.duration")
+    put("touchStart", 0.5)
+    put("touchStart", 0.5, 0.7)
+    for step in range(1, 6):  # four times as far apart, around 0.6, and that to 0.5
+        put("touchMove", 0.5 - 0.08 * step, 0.7 + 0.04 * step)
+    begin, end = in_sight()
+    assert end - begin == pytest.approx(length / 4, rel=0.02)
+    assert (begin + end) / 2 == pytest.approx(0.6 * length, rel=0.02)
+    put("touchEnd", 0.1)
+    put("touchMove", 0.4)  # the one that stays
+    put("touchEnd")
+    assert in_sight() == [begin, end]
+    time.sleep(0.5)
+    assert state(tablet, "seconds") == pytest.approx(1.0, abs=0.1)
+    put("touchStart", 0.5)
+    put("touchEnd")
+    wait_for(lambda: state(tablet, "seconds") == pytest.approx(0.6 * length, abs=0.1))
+    context.close()
+    assert tablet.mistakes == []
+    wait_for(lambda: not page.is_visible("#take-controls"))
 
 
 def test_a_curve_is_picked_by_name_or_drawn(page: Any) -> None:

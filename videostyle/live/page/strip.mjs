@@ -254,12 +254,13 @@ function isSeen() {
   return state.seconds >= begin && state.seconds <= end;
 }
 
-// Around what lies at a place of the screen, or around the playhead, if it is in sight.
-function zoomTo(times, x = null) {
+// Around what lies at a place of the screen, or around the playhead, if it is in sight; a time that
+// is held comes to that place.
+function zoomTo(times, x = null, held = null) {
   const { left, width } = $("sight").getBoundingClientRect();
   const { begin, end } = sight();
-  const at = x !== null ? timeAt(x) : isSeen() ? state.seconds : (begin + end) / 2;
-  const place = (at - begin) / (end - begin) * width;
+  const at = held ?? (x !== null ? timeAt(x) : isSeen() ? state.seconds : (begin + end) / 2);
+  const place = held === null ? (at - begin) / (end - begin) * width : x - left;
   zoom = Math.min(mostZoom(), Math.max(1, times));
   $("lanes").style.width = `${100 * zoom}%`;
   $("sight").scrollLeft = at / duration() * $("lanes").clientWidth - place;
@@ -531,18 +532,60 @@ function scrub({ clientX }) {
   if (state.source?.kind === "video") seek(timeAt(clientX));
 }
 $("lanes").onpointerdown = (event) => {
+  if (event.button || event.target.closest(".key") || heldBy !== null) return;
+  const isTouch = event.pointerType === "touch";
+  if (isTouch) fingers.set(event.pointerId, event);
+  if (fingers.size > 1) takeHold();
   // A recording is not to end by a hand that passes.
-  if (event.button || event.target.closest(".key") || state.recording) return;
+  if (state.recording && !pinch) return;
   $("lanes").setPointerCapture(event.pointerId);
-  if (event.pointerType === "touch") finger = event;
+  if (pinch) return;
+  if (isTouch) finger = event;
   else scrub(event);
 };
 $("lanes").onpointermove = (event) => {
-  if (!$("lanes").hasPointerCapture(event.pointerId)) return;
-  if (!finger || Math.abs(event.clientX - finger.clientX) > JITTER_PIXELS) dragTo(event, scrub);
+  if (fingers.has(event.pointerId)) fingers.set(event.pointerId, event);
+  if (pinch) spread();
+  else if (!$("lanes").hasPointerCapture(event.pointerId)) return;
+  else if (!finger || Math.abs(event.clientX - finger.clientX) > JITTER_PIXELS) dragTo(event, scrub);
 };
-$("lanes").onpointerup = (event) => { if (finger) scrub(event); };
-$("lanes").onpointercancel = () => { finger = null; };
+$("lanes").onpointerup = (event) => {
+  if (finger) scrub(event);
+  lift(event);
+};
+$("lanes").onpointercancel = (event) => {
+  finger = null;
+  lift(event);
+};
+
+// Two fingers zoom what lies between them, and drag it along. One that stays moves nothing more.
+const fingers = new Map();  // that are down, with the last event of each
+let pinch = null;  // as it began: { apart, zoom, at }
+function spans() {
+  const [one, other] = fingers.values();
+  return {
+    apart: Math.max(1, Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY)),
+    middle: (one.clientX + other.clientX) / 2,
+  };
+}
+function takeHold() {
+  const { apart, middle } = spans();
+  pinch = { apart, zoom, at: timeAt(middle) };
+  finger = edge = null;
+  for (const pointer of fingers.keys()) $("lanes").setPointerCapture(pointer);
+}
+function spread() {
+  if (fingers.size < 2) return;
+  const { apart, middle } = spans();
+  zoomTo(pinch.zoom * apart / pinch.apart, middle, pinch.at);
+}
+function lift({ pointerId }) {
+  fingers.delete(pointerId);
+  if (fingers.size > 1) takeHold();
+  else if (!fingers.size) pinch = null;
+}
+// The browser would scroll the page by two.
+$("lanes").addEventListener("touchmove", (event) => { if (pinch) event.preventDefault(); }, { passive: false });
 $("lanes").ondblclick = (event) => {
   const target = document.elementFromPoint(event.clientX, event.clientY);
   const track = target?.closest(".lane")?.dataset.track;
