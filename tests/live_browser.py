@@ -65,6 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_clip(folder / "late.mp4", pts=range(15, 90), audio="aac")
     make_clip(folder / "wide.mp4", size=(96, 64), sample_aspect_ratio=Fraction(2))
     Image.new("RGB", (96, 64), "teal").save(folder / "still.png")
+    Image.new("RGB", (90, 160), "teal").save(folder / "tall.png")
     with av.open(str(SAMPLE)) as source:
         frames = [
             each.to_ndarray(width=320, height=180, format="rgb24")

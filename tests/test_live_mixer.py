@@ -16,6 +16,7 @@ from live_browser import (
     middle,
     new_tab,
     open_page,
+    open_source,
     open_tab,
     page_anew,
     screenshot,
@@ -683,6 +684,49 @@ def test_a_dropped_picture_is_sent_to_be_learned(page: Any) -> None:
     notice = page.locator("#notice")
     notice.wait_for()
     assert "--loss-network" in notice.inner_text()  # this server has nothing to learn with
+
+
+@pytest.mark.parametrize(
+    "size", [(512, 384), (480, 320), (427, 213), (320, 256), (320, 568), (599, 400), (601, 400)]
+)
+def test_a_window_however_small_has_all_within_it(page: Any, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    overlaps = """() => {
+      const buttons = [...document.querySelectorAll("button, select, .tools input")]
+        .filter((each) => each.checkVisibility() && !each.closest(".sliders, .sight"))
+        .map((each) => [each, each.getBoundingClientRect()]);
+      const meet = (a, b) => a.left < b.right - 2 && b.left < a.right - 2
+        && a.top < b.bottom - 2 && b.top < a.bottom - 2;
+      return buttons.flatMap(([one, a]) => buttons
+        .filter(([other, b]) => one !== other && meet(a, b)).map(([other]) => [one.id, other.id]));
+    }"""
+    for tab in ("mix", "pad", "yaml", "render"):
+        page.click(f"#tab-{tab}")
+        page.evaluate("scrollTo(0, 0)")
+        wide = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        content, window = page.evaluate(wide)
+        assert content <= window, tab
+        assert page.evaluate(overlaps) == [], tab
+    # What stays in sight leaves most of a low window to the rest.
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    on_top = "([x, y]) => document.elementFromPoint(x, y).closest('.panel, .timeline') !== null"
+    assert page.evaluate(on_top, [size[0] - 40, size[1] * 0.65])
+
+
+def test_a_picture_has_the_room_it_fills_on_a_phone(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    def height() -> float:
+        box: dict[str, float] = page.locator(".frame").bounding_box()
+        return box["height"]
+
+    wait_for(lambda: height() == pytest.approx(370 * 9 / 16, abs=1))
+    open_source(page, "tall.png")  # of which half of the screen's height is as much as there is
+    wait_for(lambda: height() == pytest.approx(844 / 2, abs=1))
+    open_source(page, "wide.mp4")
+    wait_for(lambda: height() == pytest.approx(370 / 3, abs=1))
+    page.select_option("#view", "side")
+    wait_for(lambda: height() == pytest.approx(120, abs=1))
 
 
 def test_the_sliders_show_the_digit_that_solos_them(page: Any) -> None:
