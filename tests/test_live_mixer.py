@@ -75,6 +75,34 @@ def test_solo_mute_equalise_and_random_change_what_sounds(page: Any) -> None:
     wait_for(lambda: state(page, "look.mix") != thirds)
 
 
+def test_what_is_silent_can_be_read_and_is_seen_to_be(page: Any) -> None:
+    page.click('[data-midi="solo the_kiss"]')
+    wait_for(lambda: page.locator("#sliders .silent").count() == 13)
+    contrasts = """(selector) => {
+      const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+      const luminance = (rgb) => rgb.map((each) => each / 255)
+        .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, each, place) => sum + each * [0.2126, 0.7152, 0.0722][place], 0);
+      const behind = numbers(getComputedStyle(document.querySelector(".panel")).backgroundColor);
+      return [...document.querySelectorAll(selector)].map((text) => {
+        let part = 1;
+        for (let each = text; each; each = each.parentElement) {
+          part *= getComputedStyle(each).opacity;
+        }
+        const ink = numbers(getComputedStyle(text).color);
+        const seen = ink.map((each, place) => each * part + behind[place] * (1 - part));
+        const [low, high] = [behind, seen].map(luminance).sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+      });
+    }"""
+    for selector in (".silent .title", ".silent .weight", ".silent .grip", ".grip"):
+        assert min(page.evaluate(contrasts, f"#sliders {selector}")) > 4.5, selector
+    lines = "(title) => getComputedStyle(title).textDecorationLine"
+    assert page.locator("#sliders .silent .title").first.evaluate(lines) == "line-through"
+    heard = page.locator("#sliders li:not(.silent) .title")
+    assert heard.evaluate(lines) == "none"
+
+
 def test_a_mixture_survives_solo_and_a_reload(page: Any) -> None:
     for style, value in (("starry_night", 0.4), ("the_scream", 0.8), ("the_kiss", 0.2)):
         slide(page, style, value)
