@@ -196,6 +196,82 @@ def test_a_loop_in_beats_is_edited_as_any_other(page: Any) -> None:
     assert state(page, "timeline.loop.period") == pytest.approx(240 / 97)
 
 
+@pytest.mark.parametrize(
+    ("bpm", "begin", "end", "pixels", "expected"),
+    [
+        (
+            120,
+            0,
+            2.4,
+            100,
+            [(0.25, True), (0.75, False), (1.25, False), (1.75, False), (2.25, True)],
+        ),
+        (120, 1, 2, 12, [(1.25, False), (1.75, False)]),
+        (120, 1, 5, 11.9, [(2.25, True), (4.25, True)]),  # less than 6 pixels apart: bars alone
+        (120, 1, 5, 2.9, []),
+        (120, 0, 0.2, 100, []),  # before beat 0
+        (60, 9.25, 10.25, 50, [(9.25, False), (10.25, False)]),
+    ],
+)
+def test_beats_are_drawn_where_there_is_room(
+    page: Any, bpm: float, begin: float, end: float, pixels: float, expected: list[Any]
+) -> None:
+    found = page.evaluate(
+        """async ([bpm, ...rest]) => (await import("/page/beats.mjs"))
+          .ticks({ bpm, first_beat: 0.25 }, ...rest).map(({ at, isBar }) => [at, isBar])""",
+        [bpm, begin, end, pixels],
+    )
+    assert found == [list(each) for each in expected]
+
+
+def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:
+    drop(page, "beats.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2 and state(page, "follow"))
+    beats = "videostyle.state.timeline.tempo = { bpm: 120, first_beat: 0.25 }"
+    times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
+    canvas = "document.querySelector('.lane.mix canvas').toDataURL()"
+    page.evaluate(
+        """() => {
+          window.sent = [];
+          const { send } = WebSocket.prototype;
+          WebSocket.prototype.send = function (data) { sent.push(data); send.call(this, data); };
+        }"""
+    )
+    plain = page.evaluate(canvas)
+    page.evaluate(beats)
+    page.evaluate("document.getElementById('sight').dispatchEvent(new Event('scroll'))")
+    assert page.evaluate(canvas) != plain
+    box = page.locator("#lanes").bounding_box()
+    second = box["width"] / state(page, "source.duration")
+
+    def drag_to(seconds: float, aside: float) -> None:
+        x, y = middle(page, ".lane.mix .key")
+        drag(page, (x, y), (box["x"] + seconds * second + aside, y))
+
+    drag_to(1.75, 4)
+    wait_for(lambda: page.evaluate(times) == [1.75, 3])
+    text = page.evaluate("sent.filter((each) => String(each).includes('\"timeline\"')).at(-1)")
+    assert "tempo: {bpm: 120, first_beat: 0.250000s}" in text
+    page.evaluate(beats)
+    drag_to(2.25, 8)
+    wait_for(lambda: page.evaluate(times)[0] == pytest.approx(2.25 + 8 / second, abs=0.005))
+    page.evaluate(beats)
+    page.keyboard.down("Alt")
+    drag_to(1.25, 4)
+    page.keyboard.up("Alt")
+    wait_for(lambda: page.evaluate(times)[0] == pytest.approx(1.25 + 4 / second, abs=0.005))
+    seek(page, 2.25 + 3 / second)
+    assert state(page, "seconds") != 2.25
+    page.evaluate(beats)
+    page.keyboard.press("k")
+    wait_for(lambda: len(page.evaluate(times)) == 3)
+    assert page.evaluate(times)[1] == 2.25
+    page.evaluate(beats)
+    page.keyboard.press("k")  # takes the place of no key
+    wait_for(lambda: len(page.evaluate(times)) == 4)
+    assert page.evaluate(times)[2] == pytest.approx(state(page, "seconds"), abs=1e-3)
+
+
 def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any) -> None:
     keys = TWO_KEYS + "  - {at: 4s, mix: the_scream}\n"
     drop(page, "three.yaml", keys.encode())

@@ -2,6 +2,7 @@
 
 import { isOpen, on, request, send } from "./connection.mjs";
 import { $, JITTER_PIXELS, SCALARS, clock, colorOf, duration, element, notice, pixels, seek, state, stepFrames, titleOf } from "./state.mjs";
+import { tickNear, ticks } from "./beats.mjs";
 import { exchangeMixture, look, normalised } from "./mixer.mjs";
 import { showEase } from "./curve.mjs";
 
@@ -44,9 +45,10 @@ function toYaml(edited) {
     }
   }
   items.sort((a, b) => a.at - b.at);
-  const { loop } = state.timeline ?? {};
+  const { loop, tempo } = state.timeline ?? {};
+  const head = tempo ? [`tempo: {bpm: ${tempo.bpm}${tempo.first_beat ? `, first_beat: ${tempo.first_beat.toFixed(6)}s` : ""}}`] : [];
   const tail = loop ? [`loop: {period: ${Number(loop.period.toFixed(9))}s, mode: ${loop.bounce ? "bounce" : "repeat"}}`] : [];
-  return items.length ? ["version: 1", "keyframes:", ...items.map(({ text }) => text), ...tail, ""].join("\n") : "";
+  return items.length ? ["version: 1", ...head, "keyframes:", ...items.map(({ text }) => text), ...tail, ""].join("\n") : "";
 }
 
 function edit(change) {
@@ -168,7 +170,8 @@ function putKey(edited, track, key) {
 
 // A key of the look of a moment, in one track or in all that are used: the look of the sliders, or,
 // where the timeline is followed, what it says there.
-async function addKey(only = null, at = state.seconds) {
+async function addKey({ altKey = false, only = null, seconds = state.seconds } = {}) {
+  const at = onBeat(seconds, altKey, TRACKS);
   const { mix, eases = {}, ...scalars } = state.follow ? await askLook(at) : look();
   if (!mix) return;
   selected = { track: only ?? "mix", at };
@@ -213,6 +216,15 @@ function deleteKey() {
 }
 
 const isTaken = (at) => tracks?.[selected?.track]?.some((key) => isAt(key, at));
+
+// The beat that is drawn beside a time, unless Alt is held, or another key of the tracks is there.
+function onBeat(seconds, altKey, among, moved = null) {
+  const tempo = state.timeline?.tempo;
+  const beat = tempo && !altKey ? tickNear(tempo, seconds, $("lanes").clientWidth / duration()) : null;
+  const keys = among.flatMap((track) => tracks?.[track] ?? []);
+  const isFree = beat !== null && beat <= duration() && !keys.some((key) => key !== moved && isAt(key, beat));
+  return isFree ? beat : seconds;
+}
 
 function moveKey(to) {
   const at = Math.max(0, Number(to.toFixed(4)));
@@ -350,7 +362,7 @@ function makeDraggable(button, track, key) {
     if (event.pointerId !== heldBy) return;
     if (moved === null && Math.abs(event.clientX - begin) <= JITTER_PIXELS) return;
     dragTo(event, () => {
-      moved = timeAt(event.clientX - aside);
+      moved = onBeat(timeAt(event.clientX - aside), event.altKey, [track], key);
       button.style.left = `${100 * moved / duration()}%`;
     });
   };
@@ -421,12 +433,12 @@ $("key-set").onclick = () => editKey((key) => {
   const { mix, ...scalars } = state.follow ? state.look : look();
   key.value = selected.track === "mix" ? normalised(mix) : scalars[selected.track];
 });
-$("key-copy").onclick = () => editKey((key, edited) => {
-  selected.at = state.seconds;
+$("key-copy").onclick = ({ altKey }) => editKey((key, edited) => {
+  selected.at = onBeat(state.seconds, altKey, [selected.track]);
   putKey(edited, selected.track, { ...key, at: selected.at });
 });
 $("key-delete").onclick = deleteKey;
-$("add-key").onclick = () => addKey();
+$("add-key").onclick = ({ altKey }) => addKey({ altKey });
 $("undo").onclick = () => step(history.undo, history.redo);
 $("redo").onclick = () => step(history.redo, history.undo);
 $("follow").onclick = () => send({ type: "set", follow: !state.follow });
@@ -444,11 +456,14 @@ function drawCurves() {
     const { width, height } = canvas.getBoundingClientRect();
     canvas.width = Math.max(1, width * devicePixelRatio);
     canvas.height = Math.max(1, height * devicePixelRatio);
-    if (!curve?.[track]) continue;
-    const across = curve.times.map((time) => (time - begin) / (end - begin) * canvas.width);
-    across.push(Math.max(across.pop(), canvas.width));  // its end holds to the end of the strip
-    if (track === "mix") drawArea(canvas, curve.mix, across);
-    else drawLine(canvas, curve[track], SCALARS[track], across);
+    const placeOf = (time) => (time - begin) / (end - begin) * canvas.width;
+    if (curve?.[track]) {
+      const across = curve.times.map(placeOf);
+      across.push(Math.max(across.pop(), canvas.width));  // its end holds to the end of the strip
+      if (track === "mix") drawArea(canvas, curve.mix, across);
+      else drawLine(canvas, curve[track], SCALARS[track], across);
+    }
+    if (state.timeline?.tempo) drawBeats(canvas, ticks(state.timeline.tempo, begin, end, width / (end - begin)), placeOf);
   }
 }
 
@@ -477,6 +492,21 @@ function drawLine(canvas, values, { low, high }, across) {
   context.strokeStyle = "#a3a7b0";
   context.lineWidth = 1.5 * devicePixelRatio;
   context.stroke();
+}
+
+// A dark line with a light one beside it is seen on every painting's colour.
+function drawBeats(canvas, beats, placeOf) {
+  const context = canvas.getContext("2d");
+  for (const { at, isBar } of beats) {
+    const top = isBar ? 0 : canvas.height * 0.6;
+    const across = Math.round(placeOf(at));
+    context.globalAlpha = isBar ? 0.5 : 0.3;
+    context.fillStyle = "#000";
+    context.fillRect(across - devicePixelRatio, top, devicePixelRatio, canvas.height);
+    context.fillStyle = "#fff";
+    context.fillRect(across, top, devicePixelRatio, canvas.height);
+  }
+  context.globalAlpha = 1;
 }
 
 function drawRuler() {
@@ -590,7 +620,7 @@ $("lanes").ondblclick = (event) => {
   const target = document.elementFromPoint(event.clientX, event.clientY);
   const track = target?.closest(".lane")?.dataset.track;
   const isKey = target?.closest(".key") || event.target.closest(".key");
-  if (track && !isKey) addKey(track, timeAt(event.clientX));
+  if (track && !isKey) addKey({ altKey: event.altKey, only: track, seconds: timeAt(event.clientX) });
 };
 $("ruler").onkeydown = (event) => {
   const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
