@@ -590,11 +590,14 @@ def test_two_fingers_zoom_the_strip_and_leave_the_video_where_it_is(
     tablet = open_page(context, server)
     tablet.click("#take-controls")
     wait_for(lambda: not tablet.is_visible("#take-controls"))
+    drop(tablet, "two.yaml", TWO_KEYS.encode())
+    wait_for(lambda: tablet.locator(".lane.mix .key").count() == 2)
     tablet.locator("#lanes").scroll_into_view_if_needed()
-    seek(tablet, 1.0)
+    seek(tablet, 0.4)
     hand = context.new_cdp_session(tablet)
     box = tablet.locator("#sight").bounding_box()
-    y, left, width = box["y"] + 40, box["x"], box["width"]
+    left, width, length = box["x"], box["width"], state(tablet, "source.duration")
+    y = middle(tablet, ".key")[1]
 
     def put(kind: str, *places: float) -> None:
         points = [{"x": left + x * width, "y": y, "id": id} for id, x in enumerate(places)]
@@ -607,23 +610,30 @@ def test_two_fingers_zoom_the_strip_and_leave_the_video_where_it_is(
         )
         return times
 
-    length = state(tablet, "source.duration")
-    put("touchStart", 0.5)
-    put("touchStart", 0.5, 0.7)
-    for step in range(1, 6):  # four times as far apart, around 0.6, and that to 0.5
-        put("touchMove", 0.5 - 0.08 * step, 0.7 + 0.04 * step)
-    begin, end = in_sight()
-    assert end - begin == pytest.approx(length / 4, rel=0.02)
-    assert (begin + end) / 2 == pytest.approx(0.6 * length, rel=0.02)
-    put("touchEnd", 0.1)
-    put("touchMove", 0.4)  # the one that stays
-    put("touchEnd")
-    assert in_sight() == [begin, end]
+    for one in (0.45, 3 / length):  # beside a key, and on it
+        put("touchStart", one)
+        if one == 3 / length:
+            put("touchMove", one + 0.02)  # it is dragged already
+        put("touchStart", one, one + 0.2)
+        for step in range(1, 6):  # four times as far apart, and their middle to the left
+            put("touchMove", one - 0.08 * step, one + 0.2 + 0.04 * step)
+        begin, end = in_sight()
+        assert end - begin == pytest.approx(length / 4, rel=0.06)
+        at = begin + one * (end - begin)
+        assert at == pytest.approx((one + 0.1) * length, abs=0.05)
+        put("touchEnd", one - 0.4)
+        put("touchMove", one - 0.2)  # the one that stays
+        put("touchEnd")
+        assert in_sight() == [begin, end]
+        for _ in range(3):
+            tablet.keyboard.press("-")
+        assert tablet.is_disabled("#zoom-out")
     time.sleep(0.5)
-    assert state(tablet, "seconds") == pytest.approx(1.0, abs=0.1)
-    put("touchStart", 0.5)
+    assert state(tablet, "seconds") == pytest.approx(0.4, abs=0.1)
+    assert [key["at"] for key in state(tablet, "timeline.tracks.mix")] == [1, 3]
+    put("touchStart", 0.4)
     put("touchEnd")
-    wait_for(lambda: state(tablet, "seconds") == pytest.approx(0.6 * length, abs=0.1))
+    wait_for(lambda: state(tablet, "seconds") == pytest.approx(0.4 * length, abs=0.1))
     context.close()
     assert tablet.mistakes == []
     wait_for(lambda: not page.is_visible("#take-controls"))

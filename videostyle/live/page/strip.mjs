@@ -376,10 +376,6 @@ function makeDraggable(button, track, key) {
     moveKey(moved);
     show();  // where it is, be it not moved
   };
-  const letGo = () => {
-    heldBy = null;
-    show();
-  };
   button.onpointercancel = ({ pointerId }) => { if (pointerId === heldBy) letGo(); };
   button.onfocus = select;
   button.onclick = () => { if (moved === null && !state.recording) seek(key.at); };
@@ -399,6 +395,12 @@ function makeDraggable(button, track, key) {
     event.preventDefault();
     event.stopPropagation();
   };
+}
+
+// The key is again where it was.
+function letGo() {
+  heldBy = null;
+  show();
 }
 
 function markSelected() {
@@ -562,14 +564,12 @@ function scrub({ clientX }) {
   if (state.source?.kind === "video") seek(timeAt(clientX));
 }
 $("lanes").onpointerdown = (event) => {
-  if (event.button || event.target.closest(".key") || heldBy !== null) return;
   const isTouch = event.pointerType === "touch";
   if (isTouch) fingers.set(event.pointerId, event);
   if (fingers.size > 1) takeHold();
   // A recording is not to end by a hand that passes.
-  if (state.recording && !pinch) return;
+  if (pinch || event.button || event.target.closest(".key") || state.recording) return;
   $("lanes").setPointerCapture(event.pointerId);
-  if (pinch) return;
   if (isTouch) finger = event;
   else scrub(event);
 };
@@ -579,14 +579,8 @@ $("lanes").onpointermove = (event) => {
   else if (!$("lanes").hasPointerCapture(event.pointerId)) return;
   else if (!finger || Math.abs(event.clientX - finger.clientX) > JITTER_PIXELS) dragTo(event, scrub);
 };
-$("lanes").onpointerup = (event) => {
-  if (finger) scrub(event);
-  lift(event);
-};
-$("lanes").onpointercancel = (event) => {
-  finger = null;
-  lift(event);
-};
+$("lanes").onpointerup = (event) => { if (finger) scrub(event); };
+$("lanes").onpointercancel = () => { finger = null; };
 
 // Two fingers zoom what lies between them, and drag it along. One that stays moves nothing more.
 const fingers = new Map();  // that are down, with the last event of each
@@ -602,6 +596,7 @@ function takeHold() {
   const { apart, middle } = spans();
   pinch = { apart, zoom, at: timeAt(middle) };
   finger = edge = null;
+  if (heldBy !== null) letGo();
   for (const pointer of fingers.keys()) $("lanes").setPointerCapture(pointer);
 }
 function spread() {
@@ -610,10 +605,11 @@ function spread() {
   zoomTo(pinch.zoom * apart / pinch.apart, middle, pinch.at);
 }
 function lift({ pointerId }) {
-  fingers.delete(pointerId);
+  if (!fingers.delete(pointerId)) return;
   if (fingers.size > 1) takeHold();
   else if (!fingers.size) pinch = null;
 }
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, lift);
 // The browser would scroll the page by two.
 $("lanes").addEventListener("touchmove", (event) => { if (pinch) event.preventDefault(); }, { passive: false });
 $("lanes").ondblclick = (event) => {
