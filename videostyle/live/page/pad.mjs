@@ -3,7 +3,8 @@
 import { on } from "./connection.mjs";
 import { keptOver } from "./keeping.mjs";
 import { $, element, state, titleOf, weightIn } from "./state.mjs";
-import { hasThumbnails, hold, isLate, putMix, replaceMix, shares, thumbnail } from "./mixer.mjs";
+import { hasThumbnails, putMix, replaceMix, shares, thumbnail } from "./mixer.mjs";
+import { hold, isLate } from "./slider.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
