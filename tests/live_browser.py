@@ -65,6 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_clip(folder / "late.mp4", pts=range(15, 90), audio="aac")
     make_clip(folder / "wide.mp4", size=(96, 64), sample_aspect_ratio=Fraction(2))
     Image.new("RGB", (96, 64), "teal").save(folder / "still.png")
+    Image.new("RGB", (90, 160), "teal").save(folder / "tall.png")
     with av.open(str(SAMPLE)) as source:
         frames = [
             each.to_ndarray(width=320, height=180, format="rgb24")
@@ -120,6 +121,7 @@ def page_anew(tab: Any, server: LiveServer) -> Iterator[Any]:
     tab.mouse.move(0, 0)
     tab.goto(server.url)
     wait_until_rendered(tab)
+    forget_looks(tab)
     try:
         yield tab
     finally:
@@ -131,6 +133,24 @@ def page_anew(tab: Any, server: LiveServer) -> Iterator[Any]:
         tab.goto(f"http://{server.host}/page/style.css")
         tab.evaluate("sessionStorage.clear(); localStorage.clear()")
     assert tab.mistakes == []
+
+
+def forget_looks(page: Any) -> None:
+    """The server keeps them longer than the test that stored them."""
+    is_empty = (
+        "[...document.querySelectorAll('#looks .slot')].every((slot) => slot.title == 'Empty')"
+    )
+    if not page.evaluate(is_empty) or page.input_value("#fade") != "2":
+        nothing = '{"looks":[],"seconds":2}'
+        tell(page, {"type": "looks", "looks": nothing})
+        wait_for(lambda: page.evaluate(is_empty) and page.input_value("#fade") == "2")
+
+
+def tell(page: Any, message: dict[str, Any]) -> None:
+    """Send the server a message of the page."""
+    page.evaluate(
+        "async (message) => (await import('/page/connection.mjs')).send(message)", message
+    )
 
 
 def open_page(context: Any, server: LiveServer) -> Any:

@@ -16,6 +16,7 @@ from live_browser import (
     middle,
     new_tab,
     open_page,
+    open_source,
     open_tab,
     page_anew,
     screenshot,
@@ -23,6 +24,7 @@ from live_browser import (
     settled,
     slide,
     state,
+    tell,
     touch,
     wait_for,
     wait_until_rendered,
@@ -71,6 +73,34 @@ def test_solo_mute_equalise_and_random_change_what_sounds(page: Any) -> None:
     wait_for(lambda: state(page, "look.mix") == thirds)
     page.click("#redo")
     wait_for(lambda: state(page, "look.mix") != thirds)
+
+
+def test_what_is_silent_can_be_read_and_is_seen_to_be(page: Any) -> None:
+    page.click('[data-midi="solo the_kiss"]')
+    wait_for(lambda: page.locator("#sliders .silent").count() == 13)
+    contrasts = """(selector) => {
+      const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+      const luminance = (rgb) => rgb.map((each) => each / 255)
+        .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, each, place) => sum + each * [0.2126, 0.7152, 0.0722][place], 0);
+      const behind = numbers(getComputedStyle(document.querySelector(".panel")).backgroundColor);
+      return [...document.querySelectorAll(selector)].map((text) => {
+        let part = 1;
+        for (let each = text; each; each = each.parentElement) {
+          part *= getComputedStyle(each).opacity;
+        }
+        const ink = numbers(getComputedStyle(text).color);
+        const seen = ink.map((each, place) => each * part + behind[place] * (1 - part));
+        const [low, high] = [behind, seen].map(luminance).sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+      });
+    }"""
+    for selector in (".silent .title", ".silent .weight", ".silent .grip", ".grip"):
+        assert min(page.evaluate(contrasts, f"#sliders {selector}")) > 4.5, selector
+    lines = "(title) => getComputedStyle(title).textDecorationLine"
+    assert page.locator("#sliders .silent .title").first.evaluate(lines) == "line-through"
+    heard = page.locator("#sliders li:not(.silent) .title")
+    assert heard.evaluate(lines) == "none"
 
 
 def test_a_mixture_survives_solo_and_a_reload(page: Any) -> None:
@@ -188,7 +218,8 @@ CONTROLLER = """
     if (window.refuses) throw new DOMException("no", "NotAllowedError");
     return window.access = { inputs: new Map([["one", input]]) };
   };
-  navigator.permissions.query = async () => ({ state: localStorage.midi ? "granted" : "prompt" });
+  const kept = localStorage["videostyle-midi"];
+  navigator.permissions.query = async () => ({ state: kept ? "granted" : "prompt" });
   window.turn = (...bytes) => input.onmidimessage({ data: Uint8Array.from(bytes) });
 """
 CC, NOTE = 0xB0, 0x90
@@ -470,19 +501,100 @@ def store(page: Any, number: int) -> None:
 def test_a_look_without_a_painting_that_is_gone_comes_back(page: Any) -> None:
     slide(page, "the_kiss", 1)
     store(page, 1)
-    page.evaluate(
-        """() => addEventListener("pagehide", () => {
-          const { looks } = sessionStorage;
-          sessionStorage.looks = looks.replace('"the_kiss":1', '"the_kiss":1,"gone":1');
-        })"""
-    )
+    stored = page.evaluate("localStorage['videostyle-looks']")
+    mix = '"the_kiss":1'
+    tell(page, {"type": "looks", "looks": stored.replace(mix, f'{mix},"gone":1')})
+    wait_for(lambda: "gone" in (page.get_attribute('[aria-label="Look 1"]', "title") or ""))
     page.click("#clear")
-    page.reload()
-    wait_until_rendered(page)
     page.fill("#fade", "0")
     page.click('[aria-label="Look 1"]')
     wait_for(lambda: state(page, "look.mix") == {"the_kiss": 1})
     assert page.locator('input[data-style="gone"]').count() == 0
+
+
+def test_stored_looks_are_there_for_whoever_takes_over(
+    page: Any, browser: Any, server: LiveServer
+) -> None:
+    first = '[aria-label="Look 1"]'
+    tablet = open_page(browser.new_context(viewport=SCREEN), server)
+    slide(page, "the_kiss", 1)
+    page.fill("#fade", "0")
+    store(page, 1)
+    wait_for(lambda: tablet.get_attribute(first, "title") == "The Kiss 100 %")
+    store(tablet, 2)
+    assert "take over first" in tablet.inner_text("#notice")
+    assert tablet.get_attribute('[aria-label="Look 2"]', "title") == "Empty"
+    page.click("#clear")
+    tablet.click("#take-controls")
+    wait_for(lambda: not tablet.is_visible("#take-controls"))
+    wait_for(lambda: state(tablet, "look.mix") == {"original": 1})
+    tablet.click(first)
+    wait_for(lambda: state(tablet, "look.mix") == {"the_kiss": 1})
+    tablet.reload()
+    wait_until_rendered(tablet)
+    assert tablet.get_attribute(first, "title") == "The Kiss 100 %"
+    assert tablet.input_value("#fade") == "0"
+    tell(tablet, {"type": "looks", "looks": "x" * 100_001})
+    wait_for(lambda: "'looks' must be text" in tablet.inner_text("#notice"))
+    tablet.context.close()
+    assert tablet.mistakes == []
+    wait_for(lambda: not page.is_visible("#take-controls"))
+
+
+def test_looks_outlive_the_server_and_a_lost_connection(page: Any) -> None:
+    """The page's own are given to a server that has none."""
+    first, second = '[aria-label="Look 1"]', '[aria-label="Look 2"]'
+    slide(page, "the_kiss", 1)
+    store(page, 1)
+    lose = "window.told = 0; videostyle.on('looks', () => told++); videostyle.drop()"
+    page.evaluate(lose)
+    wait_for(lambda: page.evaluate("document.body.dataset.connection") == "lost")
+    store(page, 2)
+    wait_for(lambda: page.evaluate("told") == 2)  # what the server had, and the answer
+    assert page.get_attribute(second, "title") == "The Kiss 100 %"
+    before = page.evaluate("told")
+    tell(page, {"type": "looks", "looks": ""})
+    wait_for(lambda: page.evaluate("told") == before + 2)
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    wait_until_rendered(page)
+    for look in (first, second):
+        assert page.get_attribute(look, "title") == "The Kiss 100 %"
+
+
+def test_what_is_kept_outlives_a_tab_that_is_hidden_and_then_killed(page: Any) -> None:
+    page.click('[data-midi="mute the_kiss"]')
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, "hidden", { value: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    assert '"muted":["the_kiss"]' in page.evaluate("sessionStorage['videostyle-mixer']")
+
+
+@pytest.mark.parametrize("value", ["{", "5", '"words"', "[1]", '{"chosen":1}'])
+def test_a_stored_value_that_is_broken_is_dropped(page: Any, value: str) -> None:
+    page.evaluate(
+        """(value) => addEventListener("pagehide", () => {
+          for (const key of ["mixer", "pad", "view"]) sessionStorage["videostyle-" + key] = value;
+          for (const key of ["midi", "looks"]) localStorage["videostyle-" + key] = value;
+        })""",
+        value,
+    )
+    page.reload()
+    wait_until_rendered(page)
+    assert page.locator("#sliders li").count() == 14
+    assert page.locator("#pad select").last.input_value()
+    assert page.mistakes == []
+
+
+def test_bindings_that_were_kept_without_a_prefix_are_found(midi_page: Any) -> None:
+    page = midi_page
+    page.evaluate("localStorage.midi = JSON.stringify([['CC 21 of 1', 'weight the_kiss']])")
+    page.reload()
+    wait_until_rendered(page)
+    assert page.locator('input[data-style="the_kiss"].bound').count() == 1
 
 
 def test_a_look_comes_back_in_a_tab_that_is_not_in_sight(page: Any) -> None:
@@ -600,6 +712,49 @@ def test_a_dropped_picture_is_sent_to_be_learned(page: Any) -> None:
     notice = page.locator("#notice")
     notice.wait_for()
     assert "--loss-network" in notice.inner_text()  # this server has nothing to learn with
+
+
+@pytest.mark.parametrize(
+    "size", [(512, 384), (480, 320), (427, 213), (320, 256), (320, 568), (599, 400), (601, 400)]
+)
+def test_a_window_however_small_has_all_within_it(page: Any, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    overlaps = """() => {
+      const buttons = [...document.querySelectorAll("button, select, .tools input")]
+        .filter((each) => each.checkVisibility() && !each.closest(".sliders, .sight"))
+        .map((each) => [each, each.getBoundingClientRect()]);
+      const meet = (a, b) => a.left < b.right - 2 && b.left < a.right - 2
+        && a.top < b.bottom - 2 && b.top < a.bottom - 2;
+      return buttons.flatMap(([one, a]) => buttons
+        .filter(([other, b]) => one !== other && meet(a, b)).map(([other]) => [one.id, other.id]));
+    }"""
+    for tab in ("mix", "pad", "yaml", "render"):
+        page.click(f"#tab-{tab}")
+        page.evaluate("scrollTo(0, 0)")
+        wide = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        content, window = page.evaluate(wide)
+        assert content <= window, tab
+        assert page.evaluate(overlaps) == [], tab
+    # What stays in sight leaves most of a low window to the rest.
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    on_top = "([x, y]) => document.elementFromPoint(x, y).closest('.panel, .timeline') !== null"
+    assert page.evaluate(on_top, [size[0] - 40, size[1] * 0.65])
+
+
+def test_a_picture_has_the_room_it_fills_on_a_phone(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    def height() -> float:
+        box: dict[str, float] = page.locator(".frame").bounding_box()
+        return box["height"]
+
+    wait_for(lambda: height() == pytest.approx(370 * 9 / 16, abs=1))
+    open_source(page, "tall.png")  # of which half of the screen's height is as much as there is
+    wait_for(lambda: height() == pytest.approx(844 / 2, abs=1))
+    open_source(page, "wide.mp4")
+    wait_for(lambda: height() == pytest.approx(370 / 3, abs=1))
+    page.select_option("#view", "side")
+    wait_for(lambda: height() == pytest.approx(120, abs=1))
 
 
 def test_the_sliders_show_the_digit_that_solos_them(page: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from live_browser import (
     drop,
     last_asked,
     middle,
+    open_page,
     screenshot,
     seek,
     settled,
@@ -21,6 +23,7 @@ from live_browser import (
     touch,
     wait_for,
 )
+from live_server import LiveServer
 
 pytest_plugins = ["live_browser"]
 
@@ -191,6 +194,82 @@ def test_a_loop_in_beats_is_edited_as_any_other(page: Any) -> None:
     page.locator(".lane.mix .key").first.press("ArrowRight")
     wait_for(lambda: state(page, "timeline.tracks.mix")[0]["at"] == pytest.approx(1.04, abs=1e-3))
     assert state(page, "timeline.loop.period") == pytest.approx(240 / 97)
+
+
+@pytest.mark.parametrize(
+    ("bpm", "begin", "end", "pixels", "expected"),
+    [
+        (
+            120,
+            0,
+            2.4,
+            100,
+            [(0.25, True), (0.75, False), (1.25, False), (1.75, False), (2.25, True)],
+        ),
+        (120, 1, 2, 12, [(1.25, False), (1.75, False)]),
+        (120, 1, 5, 11.9, [(2.25, True), (4.25, True)]),  # less than 6 pixels apart: bars alone
+        (120, 1, 5, 2.9, []),
+        (120, 0, 0.2, 100, []),  # before beat 0
+        (60, 9.25, 10.25, 50, [(9.25, False), (10.25, False)]),
+    ],
+)
+def test_beats_are_drawn_where_there_is_room(
+    page: Any, bpm: float, begin: float, end: float, pixels: float, expected: list[Any]
+) -> None:
+    found = page.evaluate(
+        """async ([bpm, ...rest]) => (await import("/page/beats.mjs"))
+          .ticks({ bpm, first_beat: 0.25 }, ...rest).map(({ at, isBar }) => [at, isBar])""",
+        [bpm, begin, end, pixels],
+    )
+    assert found == [list(each) for each in expected]
+
+
+def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:
+    drop(page, "beats.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2 and state(page, "follow"))
+    beats = "videostyle.state.timeline.tempo = { bpm: 120, first_beat: 0.25 }"
+    times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
+    canvas = "document.querySelector('.lane.mix canvas').toDataURL()"
+    page.evaluate(
+        """() => {
+          window.sent = [];
+          const { send } = WebSocket.prototype;
+          WebSocket.prototype.send = function (data) { sent.push(data); send.call(this, data); };
+        }"""
+    )
+    plain = page.evaluate(canvas)
+    page.evaluate(beats)
+    page.evaluate("document.getElementById('sight').dispatchEvent(new Event('scroll'))")
+    assert page.evaluate(canvas) != plain
+    box = page.locator("#lanes").bounding_box()
+    second = box["width"] / state(page, "source.duration")
+
+    def drag_to(seconds: float, aside: float) -> None:
+        x, y = middle(page, ".lane.mix .key")
+        drag(page, (x, y), (box["x"] + seconds * second + aside, y))
+
+    drag_to(1.75, 4)
+    wait_for(lambda: page.evaluate(times) == [1.75, 3])
+    text = page.evaluate("sent.filter((each) => String(each).includes('\"timeline\"')).at(-1)")
+    assert "tempo: {bpm: 120, first_beat: 0.250000s}" in text
+    page.evaluate(beats)
+    drag_to(2.25, 8)
+    wait_for(lambda: page.evaluate(times)[0] == pytest.approx(2.25 + 8 / second, abs=0.005))
+    page.evaluate(beats)
+    page.keyboard.down("Alt")
+    drag_to(1.25, 4)
+    page.keyboard.up("Alt")
+    wait_for(lambda: page.evaluate(times)[0] == pytest.approx(1.25 + 4 / second, abs=0.005))
+    seek(page, 2.25 + 3 / second)
+    assert state(page, "seconds") != 2.25
+    page.evaluate(beats)
+    page.keyboard.press("k")
+    wait_for(lambda: len(page.evaluate(times)) == 3)
+    assert page.evaluate(times)[1] == 2.25
+    page.evaluate(beats)
+    page.keyboard.press("k")  # takes the place of no key
+    wait_for(lambda: len(page.evaluate(times)) == 4)
+    assert page.evaluate(times)[2] == pytest.approx(state(page, "seconds"), abs=1e-3)
 
 
 def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any) -> None:
@@ -502,6 +581,62 @@ def test_the_strip_seeks_by_a_tap_and_not_by_a_scroll_or_in_a_recording(page: An
     assert len(page.evaluate("sent")) == 1
     page.click("#record")
     wait_for(lambda: not state(page, "recording"))
+
+
+def test_two_fingers_zoom_the_strip_and_leave_the_video_where_it_is(
+    page: Any, browser: Any, server: LiveServer
+) -> None:
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True)
+    tablet = open_page(context, server)
+    tablet.click("#take-controls")
+    wait_for(lambda: not tablet.is_visible("#take-controls"))
+    drop(tablet, "two.yaml", TWO_KEYS.encode())
+    wait_for(lambda: tablet.locator(".lane.mix .key").count() == 2)
+    tablet.locator("#lanes").scroll_into_view_if_needed()
+    seek(tablet, 0.4)
+    hand = context.new_cdp_session(tablet)
+    box = tablet.locator("#sight").bounding_box()
+    left, width, length = box["x"], box["width"], state(tablet, "source.duration")
+    y = middle(tablet, ".key")[1]
+
+    def put(kind: str, *places: float) -> None:
+        points = [{"x": left + x * width, "y": y, "id": id} for id, x in enumerate(places)]
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def in_sight() -> list[float]:
+        times: list[float] = tablet.evaluate(
+            "[0, 1].map((side) => videostyle.state.source.duration * (sight.scrollLeft"
+            " + side * sight.clientWidth) / lanes.clientWidth)"
+        )
+        return times
+
+    for one in (0.45, 3 / length):  # beside a key, and on it
+        put("touchStart", one)
+        if one == 3 / length:
+            put("touchMove", one + 0.02)  # it is dragged already
+        put("touchStart", one, one + 0.2)
+        for step in range(1, 6):  # four times as far apart, and their middle to the left
+            put("touchMove", one - 0.08 * step, one + 0.2 + 0.04 * step)
+        begin, end = in_sight()
+        assert end - begin == pytest.approx(length / 4, rel=0.06)
+        at = begin + one * (end - begin)
+        assert at == pytest.approx((one + 0.1) * length, abs=0.05)
+        put("touchEnd", one - 0.4)
+        put("touchMove", one - 0.2)  # the one that stays
+        put("touchEnd")
+        assert in_sight() == [begin, end]
+        for _ in range(3):
+            tablet.keyboard.press("-")
+        assert tablet.is_disabled("#zoom-out")
+    time.sleep(0.5)
+    assert state(tablet, "seconds") == pytest.approx(0.4, abs=0.1)
+    assert [key["at"] for key in state(tablet, "timeline.tracks.mix")] == [1, 3]
+    put("touchStart", 0.4)
+    put("touchEnd")
+    wait_for(lambda: state(tablet, "seconds") == pytest.approx(0.4 * length, abs=0.1))
+    context.close()
+    assert tablet.mistakes == []
+    wait_for(lambda: not page.is_visible("#take-controls"))
 
 
 def test_a_curve_is_picked_by_name_or_drawn(page: Any) -> None:

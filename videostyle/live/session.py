@@ -48,6 +48,7 @@ from videostyle.whole_file import written_whole
 MAX_SAVED_BYTES = 4_000_000
 MAX_TIMELINE_BYTES = 1_000_000
 MAX_WEIGHTS = 256
+MAX_LOOKS_BYTES = 100_000
 MAX_CAMERA_SIDE = 1280
 # A timeline of a source without a length, a camera, is drawn so long at least.
 SHORTEST_STRIP_SECONDS = 10.0
@@ -95,6 +96,7 @@ class Session:
         self._files = [TimelineFile()]  # opened so far; undoing leads back to the one of before
         self._file = 0
         self._rendered = ""  # the source of the last render
+        self._looks = ""  # that are stored, as the page writes them; empty until it has
         self._camera_began = 0.0
         self._lock = Lock()
         self.player = Player(
@@ -112,6 +114,7 @@ class Session:
             "open": self._open,
             "look": self._set_look,
             "touch": self._touch,
+            "looks": self._keep_looks,
             "play": self._play,
             "seek": self._seek,
             "step": self._step,
@@ -286,6 +289,7 @@ class Session:
         """Everything a new tab needs."""
         return [
             self._hello(),
+            self._looks_message(),
             self._source_message(),
             self._timeline_message(),
             self.state(),
@@ -389,6 +393,11 @@ class Session:
         controls = self.player.controls
         is_late = not (controls.recording and controls.follow)
         self.player.update(serial=serial, touched=controls.touched if is_late else touched)
+
+    def _keep_looks(self, message: Message) -> None:
+        """Keep what the page has stored, for the other tabs and for whoever takes over."""
+        self._looks = text(message, "looks", MAX_LOOKS_BYTES)
+        self._tell(self._looks_message())
 
     def _play(self, message: Message) -> None:
         playing = boolean(message, "playing")
@@ -566,6 +575,9 @@ class Session:
 
     def _rendering_message(self) -> Message:
         return {"type": "render", "source": self._rendered, **self.rendering.state.to_dict()}
+
+    def _looks_message(self) -> Message:
+        return {"type": "looks", "looks": self._looks}
 
     def _lesson_message(self) -> Message:
         return {"type": "lesson", **self.lesson.state.to_dict()}

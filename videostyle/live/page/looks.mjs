@@ -1,15 +1,46 @@
 // Stored looks: each comes back at once, or in a fade.
 
-import { on } from "./connection.mjs";
-import { keptOver } from "./keeping.mjs";
+import { isOpen, on, send } from "./connection.mjs";
+import { keep, keptAs } from "./keeping.mjs";
 import { handsAct, mixer, moves, normalised, putLook, rememberLook, shares } from "./mixer.mjs";
-import { $, colorOf, notice, titleOf, weightIn } from "./state.mjs";
+import { $, colorOf, notice, state, titleOf, weightIn } from "./state.mjs";
 
 const STEP_MS = 20;
+const KEPT = "looks";
 const slots = [...document.querySelectorAll("#looks .slot")];
-const past = keptOver("looks", () => ({ looks, seconds: $("fade").value }));
-const looks = past?.looks ?? slots.map(() => null);
-$("fade").value = past?.seconds ?? 2;
+let looks = slots.map(() => null);
+let isUnsent = false;  // stored while the connection was lost
+$("fade").value = 2;
+
+const asText = () => JSON.stringify({ looks, seconds: $("fade").value });
+
+function take({ looks: all, seconds }) {
+  looks = slots.map((_, place) => {
+    const { mix, scalars } = all[place] ?? {};
+    return mix && scalars ? { mix, scalars } : null;
+  });
+  $("fade").value = seconds;
+}
+keptAs(KEPT, take, "localStorage");
+
+// The server has them for every tab, on another device too; the browser, for a server that is
+// started anew.
+function keepLooks() {
+  keep(KEPT, asText(), "localStorage");
+  if (!state.conducts) return;
+  isUnsent = !isOpen();
+  send({ type: "looks", looks: asText() });
+}
+
+on("looks", ({ looks: theirs }) => {
+  if (state.conducts && (isUnsent || !theirs)) {
+    if (looks.some(Boolean)) keepLooks();
+  } else if (theirs && theirs !== asText()) {
+    keep(KEPT, theirs, "localStorage");
+    keptAs(KEPT, take, "localStorage");
+    show();
+  }
+});
 
 const lookNow = () => ({ mix: normalised(shares()), scalars: { ...mixer.scalars } });
 
@@ -39,6 +70,7 @@ function recall(to) {
 }
 
 // The shortcuts work again then.
+$("fade").onchange = keepLooks;
 $("fade").onkeydown = ({ key }) => { if (key === "Enter") $("fade").blur(); };
 
 let isStoring = false;
@@ -60,7 +92,10 @@ function show() {
 
 slots.forEach((slot, place) => {
   slot.onclick = () => {
-    if (isStoring) looks[place] = lookNow();
+    if (isStoring && state.conducts) {
+      looks[place] = lookNow();
+      keepLooks();
+    } else if (isStoring) notice("Another tab has the controls; take over first.");
     else if (looks[place]) recall(looks[place]);
     else notice("Nothing is stored here yet: press Store, and then this.");
     setStoring(false);

@@ -1,7 +1,7 @@
 // Faders, knobs and keys of a MIDI controller move the sliders and press the buttons they are bound to.
 
 import { on } from "./connection.mjs";
-import { keep, kept } from "./keeping.mjs";
+import { keep, keptAs } from "./keeping.mjs";
 import { $, notice, state } from "./state.mjs";
 
 const KEPT = "midi";
@@ -12,7 +12,7 @@ const JITTER = 1;  // of a knob that nobody turns, in its 127 steps
 const FINE = 32;  // so much higher is the number of a knob's fine steps, which come beside its own
 const REST_MS = 300;  // of a knob; what follows is another move
 const HELP = "Click a slider, or a button with a line around it, and move a knob or press a key of the controller. Delete frees it; Escape ends this.";
-const bindings = new Map(JSON.parse(kept(KEPT, "localStorage")));  // a control to the name of what it moves
+const bindings = keptAs(KEPT, (pairs) => new Map(pairs), "localStorage") ?? new Map();  // a control to the name of what it moves
 const controls = new Map();  // where each is, and when it got there
 let access = null;
 let isLearning = false;

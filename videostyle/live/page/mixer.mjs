@@ -3,12 +3,12 @@
 import { emit, isOpen, on, send, withToken } from "./connection.mjs";
 import { keptOver } from "./keeping.mjs";
 import { $, ORIGINAL, SCALARS, colorOf, element, notice, state, titleOf, weightIn } from "./state.mjs";
+import { isUnderHand, makeSlider } from "./slider.mjs";
 import { noteSent } from "./viewer.mjs";
 
 const CHOSEN_AT_FIRST = 13;
 const STEP = 0.01;
 const INTERVAL_MS = 20;
-const SCROLL_MS = 100;  // after which a finger on a slider has scrolled the page, or will not
 export const mixer = { chosen: [], values: new Map(), muted: new Set(), solo: null, scalars: {} };
 let touched = { sliders: new Set(), isWhole: false };  // of a timeline that is recorded over
 const rows = new Map();
@@ -18,7 +18,6 @@ let isScheduled = false;
 let isMeasured = false;  // the first look, beside everything that loads, says nothing about speed
 let isUnsent = false;  // moved while the connection was lost
 let isFirst = true;  // of the page's life
-let wasRecording = false;
 let wasOverdub = false;
 let isOfTake = false;  // the last move: it may be late for it
 let isBehind = true;  // others may have set the look since the sliders did
@@ -30,6 +29,7 @@ export const moves = () => moved;  // so many, since the page was loaded
 const handsLead = () => state.conducts && !state.follow;
 const isOverdub = () => state.conducts && state.follow && state.recording;
 export const handsAct = () => handsLead() || isOverdub();
+const isHeld = (range) => handsAct() && isUnderHand(range);
 
 // A camera shows other things when it is opened again, and a painting that learns changes.
 export function thumbnail(name) {
@@ -242,7 +242,7 @@ function makeRow(name) {
   range.dataset.style = name;
   range.dataset.midi = `weight ${name}`;
   range.style.setProperty("--fill", colorOf(name));
-  makeSlider(range, (value) => mixer.values.set(name, value));
+  slider(range, (value) => mixer.values.set(name, value));
   const weight = element("output", { className: "weight", ariaLive: "off" });
   const solo = element("button", { className: "small", textContent: "S", title: `Solo ${title}`, ariaLabel: `Solo ${title}` });
   solo.dataset.midi = `solo ${name}`;
@@ -265,75 +265,23 @@ function find() {
   $("none-found").hidden = [...rows.values()].some(({ item }) => !item.hidden);
 }
 
-const held = new Map();  // the slider, or the pad, under each pointer that is down
-const isHeld = (range) => handsAct() && [...held.values()].includes(range);
-const late = new Set();  // pointers whose take has ended, and is followed: they move nothing more
-export const isLate = (input) => [...held].some(([pointer, each]) => each === input && late.has(pointer));
-export const hold = (input, pointer) => held.set(pointer, input);
-for (const end of ["pointerup", "pointercancel"]) {
-  addEventListener(end, ({ pointerId }) => {
-    held.delete(pointerId);
-    if (late.delete(pointerId)) followPicture();
-  });
-}
-on("state", ({ recording, follow }) => {
-  if (wasRecording && !recording && follow) for (const pointer of held.keys()) late.add(pointer);
-  wasRecording = recording;
-  noteOverdub();
-});
+on("state", noteOverdub);
+on("freed", followPicture);
 function noteOverdub() {
   if (wasOverdub !== isOverdub()) touched = { sliders: new Set(), isWhole: false };
   if (!wasOverdub && isOverdub()) soundAll();
   wasOverdub = isOverdub();
 }
 
-function makeSlider(range, keep) {
-  let before = {};
-  let touch = null;  // of a finger that may yet scroll the page
-  let first = null;  // the value it gave
-  const move = (value) => {
-    if (isLate(range)) return;
+const slider = (range, keep) => makeSlider(range, {
+  keep: (value) => {
     keep(value);
     if (isOverdub()) touched.sliders.add(range);
     commit();
-  };
-  const grasp = () => { if (isOverdub()) move(Number(range.value)); };  // it may be to hold it still
-  const put = (value) => { range.value = value; move(Number(range.value)); };
-  range.oninput = () => {
-    if (touch) first = Number(range.value);
-    else move(Number(range.value));
-  };
-  const isMeant = () => {
-    clearTimeout(touch?.timer);
-    if (first !== null) move(first);
-    else if (touch) grasp();
-    touch = first = null;
-  };
-  range.onpointerdown = ({ pointerId, pointerType, clientX, clientY }) => {
-    hold(range, pointerId);
-    before = { value: range.value, follow: state.follow };
-    if (pointerType === "touch") touch = { clientX, clientY, timer: setTimeout(isMeant, SCROLL_MS) };
-    else grasp();
-  };
-  range.onpointermove = ({ clientX, clientY }) => {
-    if (touch && Math.abs(clientX - touch.clientX) > Math.abs(clientY - touch.clientY)) isMeant();
-  };
-  range.onpointerup = isMeant;
-  range.onpointercancel = () => {
-    clearTimeout(touch?.timer);
-    first = null;
-    if (touch) range.value = before.value;
-    else { put(before.value); followAgain(before); }
-    touch = null;
-  };
-  range.onkeydown = (event) => {
-    if (!event.shiftKey || !event.key.startsWith("Arrow")) return;
-    const sign = ["ArrowUp", "ArrowRight"].includes(event.key) ? 1 : -1;
-    put(Number(range.value) + sign * 10 * range.step);
-    event.preventDefault();
-  };
-  return put;
-}
+  },
+  grasps: isOverdub,
+  cancelled: followAgain,
+});
 
 export function toggleSolo(name) {
   mixer.solo = mixer.solo === name ? null : name;
@@ -389,7 +337,7 @@ function buildScalars() {
     const input = element("input", { type: "range", min: low, max: high, step });
     input.dataset.scalar = input.dataset.midi = name;
     const output = element("output", { ariaLive: "off" });
-    const put = makeSlider(input, (value) => { mixer.scalars[name] = value; });
+    const put = slider(input, (value) => { mixer.scalars[name] = value; });
     input.ondblclick = () => put(initial);
     input.title = `A double click sets ${initial}`;
     $("scalars").append(element("label", {}, element("span", { textContent: label }), input, output));
@@ -410,7 +358,8 @@ $("random").onclick = () => {
 };
 
 // What a reload would lose: the server knows the mixture alone.
-const before = keptOver("mixer", () => ({ ...mixer, values: [...mixer.values], muted: [...mixer.muted] }));
+const before = keptOver("mixer", () => ({ ...mixer, values: [...mixer.values], muted: [...mixer.muted] }),
+  ({ chosen, values, muted, solo }) => ({ chosen: [...chosen], values: [...new Map(values)], muted: new Set(muted), solo }));
 
 const isHere = (mix) => {
   const own = normalised(look().mix);
@@ -422,7 +371,7 @@ function recall(mix) {
   if (!before) return false;
   const now = { ...mixer };
   Object.assign(mixer, {
-    solo: before.solo, muted: new Set(before.muted),
+    solo: before.solo, muted: before.muted,
     values: new Map(before.values.filter(([name]) => mixer.chosen.includes(name))),
   });
   if (isHere(mix)) return true;

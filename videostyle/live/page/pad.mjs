@@ -3,11 +3,13 @@
 import { on } from "./connection.mjs";
 import { keptOver } from "./keeping.mjs";
 import { $, element, state, titleOf, weightIn } from "./state.mjs";
-import { hasThumbnails, hold, isLate, putMix, replaceMix, shares, thumbnail } from "./mixer.mjs";
+import { hasThumbnails, putMix, replaceMix, shares, thumbnail } from "./mixer.mjs";
+import { hold, isLate } from "./slider.mjs";
 
 const corners = [...document.querySelectorAll("#pad select")];
 const percents = [...document.querySelectorAll("#field output")];
-const past = keptOver("pad", () => ({ at, names: corners.map(({ value }) => value) }));
+const past = keptOver("pad", () => ({ at, names: corners.map(({ value }) => value) }),
+  ({ at: { x, y }, names }) => ({ at: { x, y }, names: [...names] }));
 const at = past?.at ?? { x: 0.5, y: 0.5 };
 
 function weights() {
