@@ -225,22 +225,15 @@ def test_beats_are_drawn_where_there_is_room(
 
 
 def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:
-    drop(page, "beats.yaml", TWO_KEYS.encode())
+    drop(page, "plain.yaml", TWO_KEYS.encode())
     wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2 and state(page, "follow"))
-    beats = "videostyle.state.timeline.tempo = { bpm: 120, first_beat: 0.25 }"
     times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
     canvas = "document.querySelector('.lane.mix canvas').toDataURL()"
-    page.evaluate(
-        """() => {
-          window.sent = [];
-          const { send } = WebSocket.prototype;
-          WebSocket.prototype.send = function (data) { sent.push(data); send.call(this, data); };
-        }"""
-    )
     plain = page.evaluate(canvas)
-    page.evaluate(beats)
-    page.evaluate("document.getElementById('sight').dispatchEvent(new Event('scroll'))")
-    assert page.evaluate(canvas) != plain
+    beats = "tempo: {bpm: 120, first_beat: 0.25s}\n"
+    drop(page, "beats.yaml", (TWO_KEYS + beats).encode())
+    wait_for(lambda: state(page, "timeline.tempo") == {"bpm": 120, "first_beat": 0.25})
+    wait_for(lambda: page.evaluate(canvas) != plain)
     box = page.locator("#lanes").bounding_box()
     second = box["width"] / state(page, "source.duration")
 
@@ -250,23 +243,18 @@ def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:
 
     drag_to(1.75, 4)
     wait_for(lambda: page.evaluate(times) == [1.75, 3])
-    text = page.evaluate("sent.filter((each) => String(each).includes('\"timeline\"')).at(-1)")
-    assert "tempo: {bpm: 120, first_beat: 0.250000s}" in text
-    page.evaluate(beats)
+    assert "  - {at: 3b, mix: the_kiss}" in state(page, "timeline.yaml")
     drag_to(2.25, 8)
     wait_for(lambda: page.evaluate(times)[0] == pytest.approx(2.25 + 8 / second, abs=0.005))
-    page.evaluate(beats)
     page.keyboard.down("Alt")
     drag_to(1.25, 4)
     page.keyboard.up("Alt")
     wait_for(lambda: page.evaluate(times)[0] == pytest.approx(1.25 + 4 / second, abs=0.005))
     seek(page, 2.25 + 3 / second)
     assert state(page, "seconds") != 2.25
-    page.evaluate(beats)
     page.keyboard.press("k")
     wait_for(lambda: len(page.evaluate(times)) == 3)
     assert page.evaluate(times)[1] == 2.25
-    page.evaluate(beats)
     page.keyboard.press("k")  # takes the place of no key
     wait_for(lambda: len(page.evaluate(times)) == 4)
     assert page.evaluate(times)[2] == pytest.approx(state(page, "seconds"), abs=1e-3)

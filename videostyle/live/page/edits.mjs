@@ -27,10 +27,9 @@ function toYaml(edited) {
     }
   }
   items.sort((a, b) => a.at - b.at);
-  const { loop, tempo } = state.timeline ?? {};
-  const head = tempo ? [`tempo: {bpm: ${tempo.bpm}${tempo.first_beat ? `, first_beat: ${tempo.first_beat.toFixed(6)}s` : ""}}`] : [];
+  const { loop } = state.timeline ?? {};
   const tail = loop ? [`loop: {period: ${Number(loop.period.toFixed(9))}s, mode: ${loop.bounce ? "bounce" : "repeat"}}`] : [];
-  return items.length ? ["version: 1", ...head, "keyframes:", ...items.map(({ text }) => text), ...tail, ""].join("\n") : "";
+  return items.length ? ["version: 1", "keyframes:", ...items.map(({ text }) => text), ...tail, ""].join("\n") : "";
 }
 
 export function edit(change) {
