@@ -17,12 +17,14 @@ from conftest import make_clip
 from PIL import Image
 
 from videostyle.errors import MediaError, ModelError, TrainingError, UsageError
+from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
 from videostyle.live.player import Player
 from videostyle.live.server import Server
 from videostyle.live.session import Session
 from videostyle.live.viewers import Viewers
+from videostyle.look import Look
 from videostyle.network.model import Model, load_model
 from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
@@ -207,6 +209,43 @@ def test_what_nobody_watches_plays_no_more(
     monkeypatch.setattr("videostyle.live.server.UNWATCHED_SECONDS", 0)
     assert not asyncio.run(visit(recording=False))
     assert asyncio.run(visit(recording=True))
+
+
+def test_a_tab_gets_no_picture_of_the_source_before() -> None:
+    def picture(seconds: float) -> Picture:
+        return Picture(seconds, Look({"red": 1}), 0, b"")
+
+    async def told() -> str | bytes:
+        viewers = Viewers()
+        viewer = viewers.add()
+        assert viewer
+        viewers.show(picture(7))
+        viewers.tell({"type": "source"})
+        types = [json.loads(await viewer.next())["type"] for _ in range(2)]
+        assert types == ["role", "source"]
+        coming = asyncio.create_task(viewer.next())
+        await asyncio.sleep(0)
+        viewers.show(picture(0))
+        return await coming
+
+    first = asyncio.run(told())
+    assert isinstance(first, bytes)
+    assert b'"seconds": 0' in first
+
+
+def test_a_tab_that_comes_gets_the_last_picture_of_the_source() -> None:
+    async def told() -> str | bytes:
+        viewers = Viewers()
+        viewers.tell({"type": "source"})
+        viewers.show(Picture(7, Look({"red": 1}), 0, b""))
+        viewer = viewers.add()
+        assert viewer
+        viewer.tell({"type": "source"})  # its greeting
+        return [await viewer.next() for _ in range(3)][-1]
+
+    last = asyncio.run(told())
+    assert isinstance(last, bytes)
+    assert b'"seconds": 7' in last
 
 
 def test_the_controls_go_to_the_next_tab_when_the_first_stays_away(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -404,6 +407,58 @@ def test_the_sound_goes_with_the_pictures(
     open_source(page, "long.mp4")
     wait_for(lambda: page.locator("#sound").is_disabled())  # it has none
     second.context.close()
+
+
+def test_a_file_whose_name_is_not_utf_8_is_heard_and_seen(page: Any, folder: Path) -> None:
+    try:
+        shutil.copy(folder / "late.mp4", folder / os.fsdecode(b"caf\xe9.mp4"))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    open_source(page, "late.mp4")
+    page.evaluate("window.before = videostyle.audio.src")
+    page.evaluate("videostyle.drop()")  # and the folder is looked at again
+    option = "[...source.options].find(({ text }) => text.startsWith('caf'))"
+    wait_for(lambda: page.evaluate(f"Boolean({option})"))
+    page.evaluate(f"{{ {option}.selected = true; source.dispatchEvent(new Event('change')); }}")
+    wait_for(lambda: page.evaluate("videostyle.state.source.name.startsWith('caf')"))
+    settled(page)
+    assert page.evaluate("before !== videostyle.audio.src")
+    wait_for(lambda: page.evaluate("videostyle.audio.duration > 2"))
+    assert page.is_enabled("#sound")
+    wait_for(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth)"))
+
+
+def test_a_timeline_whose_name_is_not_utf_8_is_opened(page: Any, folder: Path) -> None:
+    file = folder / os.fsdecode(b"caf\xe9.yaml")
+    try:
+        file.write_text(TWO_KEYS)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    page.evaluate("videostyle.drop()")
+    index = "[...document.getElementById('timeline-file').options].findIndex("
+    index += "({ text }) => text.startsWith('caf'))"
+    wait_for(lambda: page.evaluate(index) > 0)
+    page.click("#tab-yaml")
+    page.select_option("#timeline-file", index=page.evaluate(index))
+    wait_for(lambda: state(page, "timeline?.yaml") == TWO_KEYS)
+    page.fill("#yaml", TWO_KEYS + "# mine\n")
+    page.click("#save")  # a new file may not be called so
+    page.locator("#notice", has_text="write a plain file name").wait_for()
+    file.unlink()
+
+
+def test_a_part_of_the_page_that_fails_keeps_nothing_from_the_others(page: Any) -> None:
+    page.evaluate(
+        """async () => {
+          const { emit, on } = await import("/page/connection.mjs");
+          on("trial", () => { throw new Error("on purpose"); });
+          on("trial", () => { window.heard = true; });
+          emit("trial", {});
+        }"""
+    )
+    assert page.evaluate("heard")
+    assert page.mistakes == ["on purpose"]
+    page.mistakes = []
 
 
 def test_the_camera_is_painted(small_page: Any) -> None:

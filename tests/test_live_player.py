@@ -418,6 +418,26 @@ def test_the_last_frame_is_shown_though_it_is_late(
     assert watched.player.take()[-1].seconds == 1.96
 
 
+def test_a_source_is_told_after_all_pictures_of_the_one_before(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player, other = watched.player, make_clip(tmp_path / "other.mp4", size=(64, 96))
+    told: list[int] = []
+
+    def tell() -> None:
+        time.sleep(0.05)  # in which a picture of the other could be painted
+        told.append(len(watched.pictures))
+
+    player.open(film)
+    player.update(playing=True)
+    watched.until(lambda: len(watched.pictures) > 3)
+    player.open(other, tell)
+    watched.until(lambda: watched.pictures[-1].as_rendered)
+    sizes = [Image.open(BytesIO(each.jpeg)).size for each in watched.pictures]
+    assert set(sizes[: told[0]]) == {(96, 64)}
+    assert set(sizes[told[0] :]) == {(64, 96)}
+
+
 def test_a_pause_while_frames_are_late_stops_at_the_next(watched: Watched, tmp_path: Path) -> None:
     player, before = watched.player, []
 

@@ -525,10 +525,28 @@ def test_a_key_no_loop_reaches_is_refused(tab: Tab) -> None:
 
 
 def test_only_the_sound_of_the_open_source_is_given(tab: Tab, server: LiveServer) -> None:
-    for source in ("film.mp4", "secret.yaml", "../film.mp4", ""):  # the film is silent
+    silent = tab.newest["source"]["id"]
+    for source in (silent, silent - 1, "film.mp4", "secret.yaml", "../film.mp4", ""):
         path = f"/sound?token={server.token}&source={source}"
         assert request(server, "GET", path)[0] == 404
-    assert request(server, "GET", "/sound?source=film.mp4")[0] == 403
+    assert request(server, "GET", f"/sound?source={silent}")[0] == 403
+
+
+def test_a_file_whose_name_is_not_utf_8_is_opened_with_its_sound(
+    tab: Tab, server: LiveServer, folder: Path
+) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    try:
+        make_clip(folder / "loud.mp4", audio="aac").rename(folder / name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    source = tab.ask({"type": "open", "name": name}, "source")
+    assert (source["name"], source["has_sound"]) == (name, True)
+    path = f"/sound?token={server.token}&source={source['id']}"
+    assert request(server, "GET", path) == (200, (folder / name).read_bytes())
+    again = tab.ask({"type": "open", "name": name}, "source")  # which may be another file by now
+    assert again["id"] != source["id"]
+    assert request(server, "GET", path)[0] == 404
 
 
 def test_a_take_in_a_timeline_that_loops_is_shown_where_it_was_recorded(tab: Tab) -> None:

@@ -124,10 +124,13 @@ class Player:
         """Of the preview's shorter side, where the source has as many."""
         return self.controls.lines or self._preview.lines
 
-    def open(self, path: Path | None) -> MediaInfo | None:
+    def open(
+        self, path: Path | None, on_open: Callable[[], None] = lambda: None
+    ) -> MediaInfo | None:
         """Show a video or a picture from its start, or what is given to `see` if None.
 
-        HDR becomes SDR. The timeline is forgotten. Raises MediaError; the source is then as before.
+        HDR becomes SDR. The timeline is forgotten. on_open is called before any picture of it, and
+        after all of others; it must not wait. Raises MediaError; the source is then as before.
         """
         info = _probe(path) if path else None
         with self._changed:
@@ -146,6 +149,7 @@ class Player:
             self.seconds = 0.0
             self._begin_scene()
             self._opened = self._scene
+            on_open()
         return info
 
     def see(self, pixels: Pixels, seconds: float) -> None:
@@ -502,7 +506,7 @@ class Player:
             self.seconds = picture.seconds
             if self._lasts(scene):
                 self._wanted = None
-        self._on_picture(picture)
+            self._on_picture(picture)  # before anybody can open another source
 
     def _end(self, scene: int) -> None:
         """At the end of the video: from the start again, or stop on the last frame.

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -112,7 +113,7 @@ class Server:
             Route("/paintings", self.add_painting, methods=["POST"]),
             Mount("/page", StaticFiles(directory=PAGE)),
         ]
-        return Guard(Starlette(routes=routes), hosts)
+        return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer}), hosts)
 
     def knows_token(self, token: str) -> bool:
         return secrets.compare_digest(token.encode(), self.session.token.encode())
@@ -168,7 +169,7 @@ class Server:
 
     async def read_timeline(self, request: Request) -> Response:
         self.check(request)
-        name = request.path_params["name"]
+        name = _timeline_name(request)
         try:
             path = self._find_timeline(name)
         except VideoStyleError as error:
@@ -184,7 +185,7 @@ class Server:
     async def save_timeline(self, request: Request) -> Response:
         self.check(request)
         session, query = self.session, request.query_params
-        name = request.path_params["name"]
+        name = _timeline_name(request)
         with _refused():
             # In a folder within it, only what is there already is saved.
             is_within = "/" in name
@@ -201,7 +202,7 @@ class Server:
             raise HTTPException(500, f"{path.name}: cannot be written: {error.strerror}") from error
         file = session.saved(name, data.decode(errors="replace"), file)
         await asyncio.to_thread(session.say_files)
-        return JSONResponse({"path": str(path), "file": file})
+        return JSONResponse({"path": _writable(str(path)), "file": file})
 
     def _find_timeline(self, name: str) -> Path:
         path = self.session.library.find(name)
@@ -300,6 +301,22 @@ class Server:
         wanted = self.viewers.want_original
         if self.session.player.controls.original != wanted:
             self.session.player.update(original=wanted)
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(_writable(error.detail), error.status_code, error.headers)
+
+
+def _writable(text: str) -> str:
+    """The text without the halves of characters that stand for bytes that are not UTF-8."""
+    return text.encode(errors="replace").decode()
+
+
+def _timeline_name(request: Request) -> str:
+    """As the file system has it, be it UTF-8 or not."""
+    path: str = request.scope["raw_path"].decode("ascii")
+    return unquote(path.removeprefix("/timelines/"), errors="surrogateescape")
 
 
 async def _send(websocket: WebSocket, viewer: Viewer) -> None:

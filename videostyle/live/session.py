@@ -88,6 +88,7 @@ class Session:
         self.ticket = secrets.token_urlsafe(24)
         self._tell = tell
         self._source = ""
+        self._source_id = 0  # of an address, where not every name can be written
         self._timeline: Timeline | None = None
         self._yaml = ""
         self.warnings: Sequence[str] = ()
@@ -326,17 +327,24 @@ class Session:
 
     def _open(self, message: Message) -> None:
         name = text(message, "name", 4000)
-        self.player.open(None if name == CAMERA else self.library.find(name))
-        self._source, self._timeline, self._yaml = name, None, ""
+        path = None if name == CAMERA else self.library.find(name)
+        self.player.open(path, lambda: self._begin_source(name))
+        self._timeline, self._yaml = None, ""
         self._begin_file()
         self._camera_began = time.perf_counter()
-        for each in (self._source_message(), self._timeline_message(), self.state()):
+        for each in (self._timeline_message(), self.state()):
             self._tell(each)
 
+    def _begin_source(self, name: str) -> None:
+        self._source, self._source_id = name, self._source_id + 1
+        self._tell(self._source_message())
+
     def sound_of(self, source: str) -> Path | None:
-        """The file with the sound of a source, if that is the one that is open and has some."""
+        """The file with the sound of a source, given its id, if that is the one that is open and
+        has some."""
         info = self.player.info
-        has_sound = info is not None and source == self._source and info.streams("audio")
+        is_open = source == str(self._source_id)
+        has_sound = info is not None and is_open and info.streams("audio")
         return info.path if info and has_sound else None
 
     def curve_between(self, start: float, end: float) -> Message:
@@ -569,8 +577,8 @@ class Session:
 
     def _source_message(self) -> Message:
         info = self.player.info
-        facts: Message = {"type": "source", "name": self._source, "kind": CAMERA}
-        facts["pixel_aspect"] = 1.0
+        facts: Message = {"type": "source", "name": self._source, "id": self._source_id}
+        facts |= {"kind": CAMERA, "pixel_aspect": 1.0}
         if info:
             facts |= {
                 "kind": "picture" if info.is_image else "video",

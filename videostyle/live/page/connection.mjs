@@ -25,8 +25,11 @@ export function on(type, handler) {
   handlers.set(type, [...(handlers.get(type) ?? []), handler]);
 }
 
+// A handler that fails keeps nothing from the others.
 export function emit(type, message) {
-  for (const handler of handlers.get(type) ?? []) handler(message);
+  for (const handler of handlers.get(type) ?? []) {
+    try { handler(message); } catch (error) { reportError(error); }
+  }
 }
 
 export const isOpen = () => socket?.readyState === WebSocket.OPEN;
