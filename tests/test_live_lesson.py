@@ -248,6 +248,32 @@ def test_a_tab_that_comes_gets_the_last_picture_of_the_source() -> None:
     assert b'"seconds": 7' in last
 
 
+def test_a_tab_hears_that_its_connection_lives(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Socket:
+        query_params: ClassVar = {"token": session.token}
+
+        def __init__(self) -> None:
+            self.alive = asyncio.Event()
+
+        async def accept(self) -> None: ...
+
+        async def receive(self) -> dict[str, str]:
+            await asyncio.wait_for(self.alive.wait(), 60)
+            return {"type": "websocket.disconnect"}
+
+        async def send_text(self, text: str) -> None:
+            if json.loads(text)["type"] == "alive":
+                self.alive.set()
+
+    async def visit() -> None:
+        await Server(session, Viewers()).socket(cast(Any, Socket()))
+
+    monkeypatch.setattr("videostyle.live.server.BEAT_SECONDS", 0)
+    asyncio.run(visit())
+
+
 def test_the_controls_go_to_the_next_tab_when_the_first_stays_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -150,6 +150,64 @@ def test_a_dead_connection_comes_back(page: Any) -> None:
     wait_for(lambda: "the_kiss" in state(page, "look.mix"))
 
 
+def test_a_connection_that_dies_in_silence_is_given_up_for_another(page: Any) -> None:
+    page.evaluate(
+        """async () => {
+          const { bePatient } = await import("/page/connection.mjs");
+          window.bePatient = bePatient;
+          window.lost = 0;
+          videostyle.on("disconnected", () => {
+            lost += 1;
+            window.said = document.getElementById("notice").textContent;
+            bePatient();
+          });
+          const Socket = WebSocket;
+          window.isDead = () => false;
+          window.WebSocket = class extends Socket {
+            set onmessage(handler) {
+              super.onmessage = handler && ((event) => { if (!isDead(this)) handler(event); });
+            }
+            set onclose(handler) { if (!isDead(this)) super.onclose = handler; }
+            send(data) { if (!isDead(this)) super.send(data); }
+            close() { if (!isDead(this)) super.close(); }
+          };
+          videostyle.drop();  // and what comes next can die
+        }"""
+    )
+    page.locator('body[data-connection="lost"]').wait_for()
+    page.locator('body[data-connection="here"]').wait_for()
+    slide(page, "the_scream", 0.7)
+    wait_for(lambda: "the_scream" in state(page, "look.mix"))
+    lost = page.evaluate("lost")
+    page.evaluate(
+        """() => {
+          let dead = null;
+          isDead = (socket) => { dead ??= socket; return socket === dead; };
+          bePatient(200);
+        }"""
+    )
+    wait_for(lambda: page.evaluate("lost") > lost)
+    assert "connection is lost" in page.evaluate("said")
+    page.locator('body[data-connection="here"]').wait_for()
+    slide(page, "the_kiss", 0.7)
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+
+
+def test_a_connection_on_which_little_happens_stays(page: Any) -> None:
+    settled(page)
+    page.evaluate(
+        """async () => {
+          const { bePatient } = await import("/page/connection.mjs");
+          window.lost = window.alive = 0;
+          videostyle.on("disconnected", () => { lost += 1; });
+          videostyle.on("alive", () => { alive += 1; });
+          bePatient(6000);
+        }"""
+    )
+    wait_for(lambda: page.evaluate("alive") >= 4)
+    assert page.evaluate("lost") == 0
+
+
 def test_what_is_done_while_the_connection_is_lost_is_not_lost(page: Any) -> None:
     page.click("#tab-yaml")
     page.fill("#yaml", "# to be gone on with")
@@ -207,11 +265,11 @@ def test_a_server_that_stands_still_is_not_shown_as_playing(page: Any, server: L
     wait_for(lambda: " of 25 frames/s" in page.inner_text("#meter"))
     server.process.send_signal(signal.SIGSTOP)
     try:
-        page.locator("#notice", has_text="does not answer").wait_for()
+        page.locator("#notice", has_text="The connection is lost").wait_for()
         assert page.inner_text("#meter").startswith("0 of 25 frames/s")
     finally:
         server.process.send_signal(signal.SIGCONT)
-    wait_for(lambda: "does not answer" not in page.inner_text("#notice"))
+    wait_for(lambda: not page.is_visible("#notice"))
     wait_for(lambda: not page.inner_text("#meter").startswith("0 of"))
 
 

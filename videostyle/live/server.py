@@ -50,6 +50,8 @@ MAX_MESSAGE_BYTES = 5_000_000
 # After so long with nobody watching it plays no more.
 UNWATCHED_SECONDS = 30.0
 TIMELINES = {".yaml", ".yml"}
+# So often a tab hears that its connection lives; the page gives it up after a few in vain.
+BEAT_SECONDS = 2.0
 # A tab that sends so many messages that make no sense is let go.
 MOST_MISTAKES = 20
 _HEADERS = {
@@ -245,9 +247,11 @@ class Server:
         for message in self.session.greeting():
             viewer.tell(message)
         sending = asyncio.create_task(_send(websocket, viewer))
+        beating = asyncio.create_task(_beat(viewer))
         try:
             await self._receive(websocket, viewer)
         finally:
+            beating.cancel()
             sending.cancel()
             self.viewers.remove(viewer)
             self._ask_for_original()
@@ -317,6 +321,12 @@ def _timeline_name(request: Request) -> str:
     """As the file system has it, be it UTF-8 or not."""
     path: str = request.scope["raw_path"].decode("ascii")
     return unquote(path.removeprefix("/timelines/"), errors="surrogateescape")
+
+
+async def _beat(viewer: Viewer) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        viewer.tell({"type": "alive"})
 
 
 async def _send(websocket: WebSocket, viewer: Viewer) -> None:
