@@ -74,6 +74,40 @@ def test_the_model_has_the_painting_from_early_on_and_is_saved(
     assert models[-1].weights is small_model.weights
 
 
+@pytest.mark.parametrize(
+    ("ending", "step", "is_learned"),
+    [("stop", 0, False), ("stop", 2, True), ("cancel", 0, False), ("cancel", 2, False)],
+)
+def test_a_lesson_that_ends_early_is_kept_only_if_it_was_shown_and_is_wanted(
+    small_model: Model,
+    loss_network_file: Path,
+    content: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    step: int,
+    is_learned: bool,
+) -> None:
+    monkeypatch.setattr("videostyle.live.lesson.SHOW_EVERY", 2)
+    small = partial(TrainConfig, batch_size=1, crop=64)
+    monkeypatch.setattr("videostyle.training.add_style.TrainConfig", small)
+    models: list[Model] = []
+
+    def end() -> None:
+        if lesson.is_running and lesson.state.step >= step:
+            getattr(lesson, ending)()
+
+    lesson = Lesson(loss_network_file, "cpu", models.append, end)
+    lesson.start(small_model, OCHRE, read_painting(picture()), content, tmp_path / "t.safetensors")
+    end()
+    lesson.wait()
+    assert lesson.state.status == "stopped", lesson.state
+    assert (tmp_path / "t.safetensors").exists() == is_learned
+    assert (models[-1] is not small_model) == is_learned
+    told = "Ochre is learned, with 2 of 400 updates." if is_learned else "nothing was learned"
+    assert told in lesson.state.message
+
+
 def test_a_lesson_that_fails_leaves_the_model_as_it_was(
     small_model: Model, content: Path, tmp_path: Path
 ) -> None:

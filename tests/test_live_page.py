@@ -27,7 +27,7 @@ from live_browser import (
     wait_for,
     wait_until_rendered,
 )
-from live_server import LiveServer
+from live_server import LiveServer, live_server
 
 pytest_plugins = ["live_browser"]
 
@@ -517,6 +517,30 @@ def test_a_part_of_the_page_that_fails_keeps_nothing_from_the_others(page: Any) 
     assert page.evaluate("heard")
     assert page.mistakes == ["on purpose"]
     page.mistakes = []
+
+
+def test_a_lesson_that_is_cancelled_leaves_everything_as_it_was(
+    browser: Any, folder: Path, model_file: str, loss_network_file: Path
+) -> None:
+    painting = (folder / "still.png").read_bytes()
+    options = ("--model", model_file, "--loss-network", loss_network_file)
+    with live_server(folder / "wide.mp4", *options) as server:
+        page = open_page(browser.new_context(), server)
+        assert not page.is_visible("#cancel-lesson")
+        slide(page, "red", 0)
+        slide(page, "green", 1)
+        wait_for(lambda: state(page, "look.mix") == {"green": 1})
+        drop(page, "my_painting.png", painting, "image/png")
+        wait_for(lambda: state(page, "look.mix") == {"my_painting": 1})
+        page.click("#cancel-lesson")
+        page.locator("#lesson-text", has_text="nothing was learned").wait_for()
+        assert not page.is_visible("#cancel-lesson")
+        wait_for(lambda: state(page, "look.mix") == {"green": 1})
+        assert [each["name"] for each in state(page, "styles")] == ["red", "green", "blue"]
+        page.click("#stop-lesson")
+        page.context.close()
+    assert page.mistakes == []
+    assert not list(folder.glob("*my_painting*"))
 
 
 def test_the_camera_is_painted(small_page: Any) -> None:

@@ -1164,6 +1164,13 @@ def test_a_painting_is_learned_until_it_will_do(tab: Tab, server: LiveServer, fo
     assert (status, b"already at work" in body) == (409, True)
     failure = tab.ask({"type": "render", "output": "half_taught.mp4"}, "failure")
     assert "being learned" in failure["message"]
+    tab.send({"type": "stop_lesson"})  # before the first update has been shown
+    tab.until(lambda: tab.newest["lesson"]["status"] == "stopped")
+    assert "nothing was learned" in tab.newest["lesson"]["message"]
+    assert len(tab.newest["hello"]["styles"]) == 3
+    assert not (folder / "small_with_my_painting.safetensors").exists()
+    assert request(server, "POST", path, picture.getvalue())[0] == 202
+    tab.until(lambda: tab.newest["lesson"]["step"] > 0, 120)
     tab.send({"type": "stop_lesson"})
     tab.until(lambda: tab.newest["lesson"]["status"] == "stopped")
     assert [style["name"] for style in tab.newest["hello"]["styles"]][3:] == ["my_painting"]

@@ -121,6 +121,7 @@ class Session:
             "render": self._render,
             "stop_render": lambda _: self.rendering.stop(),
             "stop_lesson": lambda _: self.lesson.stop(),
+            "cancel_lesson": lambda _: self.lesson.cancel(),
             "close_lesson": lambda _: self.lesson.forget(),
         }
 
