@@ -14,6 +14,7 @@ import pytest
 from live_browser import (
     TWO_KEYS,
     drop,
+    last_asked,
     middle,
     open_page,
     open_source,
@@ -28,6 +29,7 @@ from live_browser import (
     wait_until_rendered,
 )
 from live_server import LiveServer, live_server
+from PIL import Image
 
 pytest_plugins = ["live_browser"]
 
@@ -541,6 +543,25 @@ def test_a_lesson_that_is_cancelled_leaves_everything_as_it_was(
         page.context.close()
     assert page.mistakes == []
     assert not list(folder.glob("*my_painting*"))
+
+
+def test_a_render_asks_before_it_writes_over_a_file(page: Any, folder: Path) -> None:
+    file = folder / "there.png"
+    file.write_text("a picture")
+    open_source(page, "still.png")
+    page.click("#tab-render")
+    page.fill("#render-name", file.name)
+    page.agrees = False
+    page.click("#render-start")
+    wait_for(lambda: last_asked(page) == "there.png exists. Overwrite it?")
+    assert not page.is_visible("#notice")
+    assert file.read_text() == "a picture"
+    page.agrees = True
+    page.click("#render-start")
+    page.locator("#render-status", has_text="Done").wait_for()
+    with Image.open(file) as image:
+        assert image.size == (96, 64)
+    page.click("#tab-mix")
 
 
 def test_the_camera_is_painted(small_page: Any) -> None:

@@ -620,6 +620,7 @@ def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder
     assert body == (folder / "out.mp4").read_bytes()
     failure = tab.ask({"type": "render", "output": "out.mp4"}, "failure")
     assert "exists" in failure["message"]
+    assert (failure["code"], failure["name"]) == ("exists", "out.mp4")
     (folder / "out.mp4").unlink()
     status, body = request(server, "GET", f"/results/out.mp4?token={server.token}")
     assert (status, b"no longer" in body) == (404, True)

@@ -26,7 +26,7 @@ from videostyle.live.controls import Touched
 from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
-from videostyle.live.message import boolean, choice, integer, number, text
+from videostyle.live.message import Refusal, boolean, choice, integer, number, text
 from videostyle.live.performance import from_start, to_timeline, unrolled
 from videostyle.live.player import MOST_STEPS, Player
 from videostyle.live.preview_size import LINES
@@ -542,7 +542,8 @@ class Session:
         if output.exists() and info.path.exists() and output.samefile(info.path):
             raise UsageError(f"{output.name} is the input; choose another name")
         if output.exists() and message.get("overwrite") is not True:
-            raise UsageError(f"{output.name} exists; choose another name, or overwrite it")
+            problem = f"{output.name} exists; choose another name, or overwrite it"
+            raise Refusal(problem, "exists", name=output.name)
         crf = None if message.get("crf") is None else integer(message, "crf", 0, 63)
         size = message.get("max_size")
         max_size = None if size is None else integer(message, "max_size", 16, 16384)
@@ -627,4 +628,5 @@ def failure_message(error: VideoStyleError) -> Message:
     """An error as the tab that caused it hears of it."""
     if isinstance(error, TimelineError):
         return {"type": "timeline_error", "mistakes": places(str(error)), "message": str(error)}
-    return {"type": "failure", "message": str(error)}
+    facts = {"code": error.code, **error.facts} if isinstance(error, Refusal) else {}
+    return {"type": "failure", "message": str(error), **facts}
