@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from conftest import make_clip
 from PIL import Image
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from videostyle.errors import MediaError, ModelError, TrainingError, UsageError
 from videostyle.live.easel import Picture
@@ -196,6 +198,35 @@ def test_a_source_that_is_gone_can_be_told_from_the_output(
     (tmp_path / "film.mp4").unlink()
     with pytest.raises(UsageError, match="exists"):
         session.command({"type": "render", "output": "out.mp4"})
+
+
+def test_a_timeline_file_that_has_just_gone_is_not_asked_about(
+    session: Session, tmp_path: Path
+) -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
+    number = session.opened("show.yaml", text)
+    assert session.why_ask("show.yaml", tmp_path / "show.yaml", number) == ""
+    (tmp_path / "show.yaml").mkdir()
+    assert "cannot be read" in session.why_ask("show.yaml", tmp_path / "show.yaml", number)
+
+
+def test_a_file_that_goes_while_it_is_asked_for_is_not_found(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "show.yaml"
+    file.write_text("version: 1\n")
+
+    def find(name: str) -> Path:
+        file.unlink()
+        return tmp_path / name
+
+    monkeypatch.setattr(session.library, "find", find)
+    path = b"/timelines/show.yaml"
+    query = f"token={session.token}".encode()
+    scope = {"type": "http", "raw_path": path, "query_string": query, "headers": []}
+    with pytest.raises(HTTPException, match="cannot be read") as refusal:
+        asyncio.run(Server(session, Viewers()).read_timeline(Request(scope)))
+    assert refusal.value.status_code == 404
 
 
 def test_a_file_that_cannot_be_reached_ends_no_connection(

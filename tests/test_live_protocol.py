@@ -549,6 +549,18 @@ def test_a_file_whose_name_is_not_utf_8_is_opened_with_its_sound(
     assert request(server, "GET", path)[0] == 404
 
 
+def test_the_sound_of_a_source_that_is_gone_is_not_found(
+    tab: Tab, server: LiveServer, folder: Path
+) -> None:
+    make_clip(folder / "short_lived.mp4", audio="aac")
+    source = tab.ask({"type": "open", "name": "short_lived.mp4"}, "source")
+    path = f"/sound?token={server.token}&source={source['id']}"
+    assert request(server, "GET", path)[0] == 200
+    (folder / "short_lived.mp4").unlink()
+    status, body = request(server, "GET", path)
+    assert (status, b"no longer in the folder" in body) == (404, True)
+
+
 def test_a_take_in_a_timeline_that_loops_is_shown_where_it_was_recorded(tab: Tab) -> None:
     text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\nloop: {period: 0.1s}\n"
     tab.ask({"type": "timeline", "text": text}, "timeline")

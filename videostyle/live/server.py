@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 from urllib.parse import unquote
 
@@ -167,7 +168,7 @@ class Server:
         path = self.session.sound_of(request.query_params.get("source", ""))
         if path is None:
             raise HTTPException(404)
-        return FileResponse(path)
+        return _file(path)
 
     async def read_timeline(self, request: Request) -> Response:
         self.check(request)
@@ -176,11 +177,15 @@ class Server:
             path = self._find_timeline(name)
         except VideoStyleError as error:
             raise HTTPException(404, str(error)) from error
-        if path.stat().st_size > MAX_TIMELINE_BYTES:
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_TIMELINE_BYTES + 1)
+        except OSError as error:
+            raise HTTPException(404, f"{path.name}: cannot be read: {error.strerror}") from error
+        if len(data) > MAX_TIMELINE_BYTES:
             raise HTTPException(
                 413, f"{path.name} is larger than {MAX_TIMELINE_BYTES / 1e6:.0f} MB"
             )
-        data = path.read_bytes()
         number = self.session.opened(name, data.decode(errors="replace"))
         return PlainTextResponse(data, headers={"X-File": str(number)})
 
@@ -228,10 +233,7 @@ class Server:
         name = request.path_params["name"]
         if name != state.output or state.status not in ("done", "stopped"):
             raise HTTPException(404, "No such result.")
-        path = self.session.library.root / name
-        if not path.is_file():
-            raise HTTPException(404, f"{name} is no longer in the folder; render it again.")
-        return FileResponse(path)
+        return _file(self.session.library.root / name, "; render it again")
 
     async def socket(self, websocket: WebSocket) -> None:
         """One tab."""
@@ -305,6 +307,17 @@ class Server:
         wanted = self.viewers.want_original
         if self.session.player.controls.original != wanted:
             self.session.player.update(original=wanted)
+
+
+def _file(path: Path, advice: str = "") -> Response:
+    """A file, if it is there still."""
+    try:
+        found = path.stat()
+    except OSError:
+        found = None
+    if found is None or not S_ISREG(found.st_mode):
+        raise HTTPException(404, f"{path.name} is no longer in the folder{advice}.")
+    return FileResponse(path, stat_result=found)
 
 
 async def _answer(_: Request, error: Exception) -> Response:

@@ -259,7 +259,12 @@ class Session:
         file = TimelineFile() if number is None else self._files[number]
         if file.name != name or not file.held:
             return f"{name} exists"
-        is_same = _digest(path.read_bytes().decode(errors="replace")) == file.held
+        try:
+            is_same = _digest(path.read_bytes().decode(errors="replace")) == file.held
+        except FileNotFoundError:  # by now there is nothing to save over
+            return ""
+        except OSError as error:
+            return f"{name} cannot be read ({error.strerror})"
         return "" if is_same else f"{name} has been changed by another program"
 
     def _begin_file(self, name: str = "") -> None:
