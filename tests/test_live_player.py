@@ -438,20 +438,30 @@ def test_a_source_is_told_after_all_pictures_of_the_one_before(
     assert set(sizes[told[0] :]) == {(64, 96)}
 
 
-def test_a_pause_while_frames_are_late_stops_at_the_next(watched: Watched, tmp_path: Path) -> None:
-    player, before = watched.player, []
+def test_a_pause_while_frames_are_late_shows_none_of_them(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, before, late = watched.player, [], [0.0]
+
+    class Clock:
+        sleep = time.sleep
+
+        @staticmethod
+        def perf_counter() -> float:
+            return time.perf_counter() + late[0]
 
     def hold_up_and_pause() -> None:
         before.append(player.seconds)
-        time.sleep(1)
+        late[0] = 1.0
         player.update(playing=False)
 
+    monkeypatch.setattr("videostyle.live.player.time", Clock)
     player.open(make_clip(tmp_path / "slow.mp4", pts=range(0, 150, 5)))
     player.update(playing=True)
     watched.until(lambda: player.seconds >= 0.4)
     player._do(hold_up_and_pause)
     watched.until(lambda: bool(before) and watched.pictures[-1].as_rendered)
-    assert player.seconds <= before[0] + 0.4
+    assert player.seconds == before[0]
 
 
 def test_a_pause_while_the_last_frame_is_painted_holds_it(
