@@ -438,6 +438,40 @@ def test_a_source_is_told_after_all_pictures_of_the_one_before(
     assert set(sizes[told[0] :]) == {(64, 96)}
 
 
+def test_a_file_that_is_written_over_is_opened_anew_when_it_is_played_again(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player, opened = watched.player, []
+    player.open(film, lambda: opened.append(player.info))
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    make_clip(tmp_path / "other.mp4", pts=list(range(100)), size=(64, 96)).replace(film)
+    player.seek(3.0)
+    watched.until(lambda: player.seconds == 3.0 and watched.pictures[-1].as_rendered)
+    assert [info and info.duration_seconds for info in opened] == [2.0, 4.0]
+    assert Image.open(BytesIO(watched.pictures[-1].jpeg)).size == (64, 96)
+    player.seek(1.0)
+    watched.until(lambda: player.seconds == 1.0)
+    assert len(opened) == 2
+
+
+def test_a_file_that_is_written_over_by_what_is_no_video_fails_until_it_is_one(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player = watched.player
+    player.open(film)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    whole = film.read_bytes()
+    film.write_bytes(whole[:100])
+    player.seek(1.0)
+    end = time.monotonic() + 60
+    while not watched.failures and time.monotonic() < end:
+        time.sleep(0.005)
+    assert "film.mp4" in str(watched.failures.pop())
+    film.write_bytes(whole)
+    player.seek(1.0)
+    watched.until(lambda: player.seconds == 1.0)
+
+
 def test_a_pause_while_frames_are_late_shows_none_of_them(
     watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -549,6 +549,23 @@ def test_a_file_whose_name_is_not_utf_8_is_opened_with_its_sound(
     assert request(server, "GET", path)[0] == 404
 
 
+def test_a_source_that_is_written_over_is_told_anew_and_keeps_its_timeline(
+    tab: Tab, folder: Path
+) -> None:
+    file = make_clip(folder / "export.mp4", pts=list(range(50)))
+    source = tab.ask({"type": "open", "name": file.name}, "source")
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
+    tab.ask({"type": "timeline", "text": text, "keep_text": True}, "timeline")
+    make_clip(folder / "export.part.mp4", pts=list(range(100))).replace(file)
+    tab.newest.pop("timeline")
+    again = tab.ask({"type": "seek", "seconds": 3}, "source")
+    assert (source["duration"], again["duration"]) == (2, 4)
+    assert again["id"] != source["id"]
+    tab.until(lambda: "timeline" in tab.newest)
+    assert tab.newest["timeline"]["yaml"] == text
+    tab.until(lambda: tab.pictures[-1]["seconds"] == 3)
+
+
 def test_the_sound_of_a_source_that_is_gone_is_not_found(
     tab: Tab, server: LiveServer, folder: Path
 ) -> None:

@@ -342,8 +342,11 @@ class Session:
             self._tell(each)
 
     def _begin_source(self, name: str) -> None:
+        is_same = name == self._source  # written over, its length may be another
         self._source, self._source_id = name, self._source_id + 1
         self._tell(self._source_message())
+        if is_same:
+            self._tell(self._timeline_message())
 
     def sound_of(self, source: str) -> Path | None:
         """The file with the sound of a source, given its id, if that is the one that is open and
