@@ -200,6 +200,18 @@ def test_a_source_that_is_gone_can_be_told_from_the_output(
         session.command({"type": "render", "output": "out.mp4"})
 
 
+def test_the_files_are_told_when_they_are_others(small_model: Model, tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    stylizer, show = Stylizer(small_model, device="cpu"), lambda _: None
+    session = Session(stylizer, Library(tmp_path), tell=told.append, show=show)
+    session.command({"type": "files"})
+    assert told == []
+    (tmp_path / "new.yaml").touch()
+    session.command({"type": "files"})
+    assert [each["timelines"] for each in told] == [["new.yaml"]]
+    session.close()
+
+
 def test_a_timeline_file_that_has_just_gone_is_not_asked_about(
     session: Session, tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_tab_without_the_controls_is_not_asked_what_it_may_not_do(
     wait_for(lambda: state(page, "timeline?.saved") is False)
     second = open_page(page.context, server)
     second.click("#tab-yaml")
+    second.evaluate("videostyle.on('failure', () => { window.isRefused = true; })")
     for choose in (
         lambda: second.select_option("#source", "sample.mp4"),
         lambda: second.select_option("#timeline-file", "two.yaml"),
@@ -140,7 +141,9 @@ def test_a_tab_without_the_controls_is_not_asked_what_it_may_not_do(
         second.locator("#notice", has_text="take over first").wait_for()
     assert second.input_value("#source") == "film.mp4"
     assert second.input_value("#yaml") == TWO_KEYS
+    second.focus("#source")
     assert second.asked == []
+    assert not second.evaluate("window.isRefused")
     second.close()
 
 
@@ -486,6 +489,23 @@ def test_a_file_whose_name_is_not_utf_8_is_heard_and_seen(page: Any, folder: Pat
     wait_for(lambda: page.evaluate("videostyle.audio.duration > 2"))
     assert page.is_enabled("#sound")
     wait_for(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth)"))
+
+
+def test_a_list_that_is_opened_has_what_has_come_into_the_folder(page: Any, folder: Path) -> None:
+    page.click("#tab-yaml")
+    for name, selector in (("new.mp4", "#source"), ("new.yaml", "#timeline-file")):
+        values = f"[...document.querySelector('{selector}').options].map(({{ value }}) => value)"
+        chosen = page.input_value(selector)
+        shutil.copy(folder / ("wide.mp4" if selector == "#source" else "two.yaml"), folder / name)
+        assert name not in page.evaluate(values)
+        page.focus(selector)
+        wait_for(lambda name=name, values=values: name in page.evaluate(values))
+        assert page.input_value(selector) == chosen
+        assert page.evaluate("document.activeElement.id") == selector[1:]
+        (folder / name).unlink()
+        page.click(selector)
+        wait_for(lambda name=name, values=values: name not in page.evaluate(values))
+        page.keyboard.press("Escape")
 
 
 def test_a_timeline_whose_name_is_not_utf_8_is_opened(page: Any, folder: Path) -> None:

@@ -109,6 +109,7 @@ class Session:
             loss_network, str(stylizer.settings["device"]), self._set_model, self._say_lesson
         )
         self._commands: Mapping[str, Callable[[Message], None]] = {
+            "files": lambda _: self._look_for_files(),
             "open": self._open,
             "look": self._set_look,
             "touch": self._touch,
@@ -149,8 +150,9 @@ class Session:
     def command(self, message: Message) -> None:
         """Carry out one command. Raises VideoStyleError for what cannot be done."""
         kind = choice(message, "type", self._commands)
-        # A timeline is long to read; nobody waits for that, and it locks when it has read.
-        with nullcontext() if kind == "timeline" else self._lock:
+        # A timeline is long to read, and so may a folder be; nobody waits for that. What is done
+        # with a timeline locks.
+        with nullcontext() if kind in ("timeline", "files") else self._lock:
             self._commands[kind](message)
 
     def open(self, name: str) -> None:
@@ -284,6 +286,13 @@ class Session:
         """Tell all tabs what the folder holds now."""
         self.library.look()
         self._tell(self._hello())
+
+    def _look_for_files(self) -> None:
+        """Tell all tabs what the folder holds now, if that is something else."""
+        before = self.library.media, self.library.timelines
+        self.library.look()
+        if before != (self.library.media, self.library.timelines):
+            self._tell(self._hello())
 
     def _say_lesson(self) -> None:
         self._tell(self._lesson_message())

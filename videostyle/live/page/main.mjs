@@ -62,6 +62,12 @@ on("source", ({ name, kind }) => {
   showRecord();
   document.querySelector(".timeline").classList.toggle("still", kind === "picture");
 });
+// Who opens a list of files finds in it what has come into the folder since.
+for (const id of ["source", "timeline-file"]) {
+  const look = () => { if (state.conducts) send({ type: "files" }); };
+  $(id).addEventListener("focus", look);
+  $(id).addEventListener("pointerdown", ({ target }) => { if (document.activeElement === target) look(); });
+}
 $("source").onchange = ({ target }) => {
   if (mayLeave()) send({ type: "open", name: target.value });
   else showSource();
