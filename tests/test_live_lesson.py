@@ -216,10 +216,10 @@ def test_a_timeline_file_that_has_just_gone_is_not_asked_about(
     session: Session, tmp_path: Path
 ) -> None:
     text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
-    number = session.opened("show.yaml", text)
-    assert session.why_ask("show.yaml", tmp_path / "show.yaml", number) == ""
+    number = session.files.opened("show.yaml", text)
+    assert session.files.why_ask("show.yaml", tmp_path / "show.yaml", number) == ""
     (tmp_path / "show.yaml").mkdir()
-    assert "cannot be read" in session.why_ask("show.yaml", tmp_path / "show.yaml", number)
+    assert "cannot be read" in session.files.why_ask("show.yaml", tmp_path / "show.yaml", number)
 
 
 def test_a_file_that_goes_while_it_is_asked_for_is_not_found(

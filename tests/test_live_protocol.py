@@ -29,7 +29,7 @@ from videostyle.errors import MediaError, UsageError
 from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.performance import CUT
 from videostyle.live.serve import _listen, hosts_of
-from videostyle.live.session import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
+from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
 from videostyle.timeline.reader import read_timeline
 
 LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}

@@ -33,14 +33,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from videostyle.errors import MediaError, UsageError, VideoStyleError
+from videostyle.live.announcements import failure_message
 from videostyle.live.lesson import MAX_BYTES
 from videostyle.live.message import number
-from videostyle.live.session import (
-    MAX_SAVED_BYTES,
-    MAX_TIMELINE_BYTES,
-    Session,
-    failure_message,
-)
+from videostyle.live.session import Session
+from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
 from videostyle.live.viewers import Viewer, Viewers
 from videostyle.look import ORIGINAL
 from videostyle.whole_file import written_whole
@@ -186,7 +183,7 @@ class Server:
             raise HTTPException(
                 413, f"{path.name} is larger than {MAX_TIMELINE_BYTES / 1e6:.0f} MB"
             )
-        number = self.session.opened(name, data.decode(errors="replace"))
+        number = self.session.files.opened(name, data.decode(errors="replace"))
         return PlainTextResponse(data, headers={"X-File": str(number)})
 
     async def save_timeline(self, request: Request) -> Response:
@@ -197,9 +194,9 @@ class Server:
             # In a folder within it, only what is there already is saved.
             is_within = "/" in name
             path = self._find_timeline(name) if is_within else session.library.new(name, TIMELINES)
-            file = session.file_number({"file": int(query["file"])} if "file" in query else {})
+            file = session.files.number_in({"file": int(query["file"])} if "file" in query else {})
         asks = path.exists() and query.get("overwrite") != "yes"
-        if asks and (reason := session.why_ask(name, path, file)):
+        if asks and (reason := session.files.why_ask(name, path, file)):
             raise HTTPException(409, reason)
         data = await _body(request, MAX_SAVED_BYTES)
         try:
