@@ -15,14 +15,18 @@ import numpy as np
 import pytest
 from conftest import make_clip
 from PIL import Image
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from videostyle.errors import MediaError, ModelError, TrainingError, UsageError
+from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
 from videostyle.live.player import Player
 from videostyle.live.server import Server
 from videostyle.live.session import Session
 from videostyle.live.viewers import Viewers
+from videostyle.look import Look
 from videostyle.network.model import Model, load_model
 from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
@@ -70,6 +74,40 @@ def test_the_model_has_the_painting_from_early_on_and_is_saved(
     assert saved.card.style_names == ("red", "green", "blue", "ochre")
     # The network is untouched, so an engine made for it serves the new model too.
     assert models[-1].weights is small_model.weights
+
+
+@pytest.mark.parametrize(
+    ("ending", "step", "is_learned"),
+    [("stop", 0, False), ("stop", 2, True), ("cancel", 0, False), ("cancel", 2, False)],
+)
+def test_a_lesson_that_ends_early_is_kept_only_if_it_was_shown_and_is_wanted(
+    small_model: Model,
+    loss_network_file: Path,
+    content: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    step: int,
+    is_learned: bool,
+) -> None:
+    monkeypatch.setattr("videostyle.live.lesson.SHOW_EVERY", 2)
+    small = partial(TrainConfig, batch_size=1, crop=64)
+    monkeypatch.setattr("videostyle.training.add_style.TrainConfig", small)
+    models: list[Model] = []
+
+    def end() -> None:
+        if lesson.is_running and lesson.state.step >= step:
+            getattr(lesson, ending)()
+
+    lesson = Lesson(loss_network_file, "cpu", models.append, end)
+    lesson.start(small_model, OCHRE, read_painting(picture()), content, tmp_path / "t.safetensors")
+    end()
+    lesson.wait()
+    assert lesson.state.status == "stopped", lesson.state
+    assert (tmp_path / "t.safetensors").exists() == is_learned
+    assert (models[-1] is not small_model) == is_learned
+    told = "Ochre is learned, with 2 of 400 updates." if is_learned else "nothing was learned"
+    assert told in lesson.state.message
 
 
 def test_a_lesson_that_fails_leaves_the_model_as_it_was(
@@ -162,6 +200,47 @@ def test_a_source_that_is_gone_can_be_told_from_the_output(
         session.command({"type": "render", "output": "out.mp4"})
 
 
+def test_the_files_are_told_when_they_are_others(small_model: Model, tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    stylizer, show = Stylizer(small_model, device="cpu"), lambda _: None
+    session = Session(stylizer, Library(tmp_path), tell=told.append, show=show)
+    session.command({"type": "files"})
+    assert told == []
+    (tmp_path / "new.yaml").touch()
+    session.command({"type": "files"})
+    assert [each["timelines"] for each in told] == [["new.yaml"]]
+    session.close()
+
+
+def test_a_timeline_file_that_has_just_gone_is_not_asked_about(
+    session: Session, tmp_path: Path
+) -> None:
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
+    number = session.files.opened("show.yaml", text)
+    assert session.files.why_ask("show.yaml", tmp_path / "show.yaml", number) == ""
+    (tmp_path / "show.yaml").mkdir()
+    assert "cannot be read" in session.files.why_ask("show.yaml", tmp_path / "show.yaml", number)
+
+
+def test_a_file_that_goes_while_it_is_asked_for_is_not_found(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "show.yaml"
+    file.write_text("version: 1\n")
+
+    def find(name: str) -> Path:
+        file.unlink()
+        return tmp_path / name
+
+    monkeypatch.setattr(session.library, "find", find)
+    path = b"/timelines/show.yaml"
+    query = f"token={session.token}".encode()
+    scope = {"type": "http", "raw_path": path, "query_string": query, "headers": []}
+    with pytest.raises(HTTPException, match="cannot be read") as refusal:
+        asyncio.run(Server(session, Viewers()).read_timeline(Request(scope)))
+    assert refusal.value.status_code == 404
+
+
 def test_a_file_that_cannot_be_reached_ends_no_connection(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +286,69 @@ def test_what_nobody_watches_plays_no_more(
     monkeypatch.setattr("videostyle.live.server.UNWATCHED_SECONDS", 0)
     assert not asyncio.run(visit(recording=False))
     assert asyncio.run(visit(recording=True))
+
+
+def test_a_tab_gets_no_picture_of_the_source_before() -> None:
+    def picture(seconds: float) -> Picture:
+        return Picture(seconds, Look({"red": 1}), 0, b"")
+
+    async def told() -> str | bytes:
+        viewers = Viewers()
+        viewer = viewers.add()
+        assert viewer
+        viewers.show(picture(7))
+        viewers.tell({"type": "source"})
+        types = [json.loads(await viewer.next())["type"] for _ in range(2)]
+        assert types == ["role", "source"]
+        coming = asyncio.create_task(viewer.next())
+        await asyncio.sleep(0)
+        viewers.show(picture(0))
+        return await coming
+
+    first = asyncio.run(told())
+    assert isinstance(first, bytes)
+    assert b'"seconds": 0' in first
+
+
+def test_a_tab_that_comes_gets_the_last_picture_of_the_source() -> None:
+    async def told() -> str | bytes:
+        viewers = Viewers()
+        viewers.tell({"type": "source"})
+        viewers.show(Picture(7, Look({"red": 1}), 0, b""))
+        viewer = viewers.add()
+        assert viewer
+        viewer.tell({"type": "source"})  # its greeting
+        return [await viewer.next() for _ in range(3)][-1]
+
+    last = asyncio.run(told())
+    assert isinstance(last, bytes)
+    assert b'"seconds": 7' in last
+
+
+def test_a_tab_hears_that_its_connection_lives(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Socket:
+        query_params: ClassVar = {"token": session.token}
+
+        def __init__(self) -> None:
+            self.alive = asyncio.Event()
+
+        async def accept(self) -> None: ...
+
+        async def receive(self) -> dict[str, str]:
+            await asyncio.wait_for(self.alive.wait(), 60)
+            return {"type": "websocket.disconnect"}
+
+        async def send_text(self, text: str) -> None:
+            if json.loads(text)["type"] == "alive":
+                self.alive.set()
+
+    async def visit() -> None:
+        await Server(session, Viewers()).socket(cast(Any, Socket()))
+
+    monkeypatch.setattr("videostyle.live.server.BEAT_SECONDS", 0)
+    asyncio.run(visit())
 
 
 def test_the_controls_go_to_the_next_tab_when_the_first_stays_away(

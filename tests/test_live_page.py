@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 from live_browser import (
     TWO_KEYS,
     drop,
+    last_asked,
     middle,
     open_page,
     open_source,
@@ -24,7 +28,8 @@ from live_browser import (
     wait_for,
     wait_until_rendered,
 )
-from live_server import LiveServer
+from live_server import LiveServer, live_server
+from PIL import Image
 
 pytest_plugins = ["live_browser"]
 
@@ -125,6 +130,7 @@ def test_a_tab_without_the_controls_is_not_asked_what_it_may_not_do(
     wait_for(lambda: state(page, "timeline?.saved") is False)
     second = open_page(page.context, server)
     second.click("#tab-yaml")
+    second.evaluate("videostyle.on('failure', () => { window.isRefused = true; })")
     for choose in (
         lambda: second.select_option("#source", "sample.mp4"),
         lambda: second.select_option("#timeline-file", "two.yaml"),
@@ -135,7 +141,9 @@ def test_a_tab_without_the_controls_is_not_asked_what_it_may_not_do(
         second.locator("#notice", has_text="take over first").wait_for()
     assert second.input_value("#source") == "film.mp4"
     assert second.input_value("#yaml") == TWO_KEYS
+    second.focus("#source")
     assert second.asked == []
+    assert not second.evaluate("window.isRefused")
     second.close()
 
 
@@ -145,6 +153,64 @@ def test_a_dead_connection_comes_back(page: Any) -> None:
     page.locator('body[data-connection="here"]').wait_for()
     slide(page, "the_kiss", 0.7)
     wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+
+
+def test_a_connection_that_dies_in_silence_is_given_up_for_another(page: Any) -> None:
+    page.evaluate(
+        """async () => {
+          const { bePatient } = await import("/page/connection.mjs");
+          window.bePatient = bePatient;
+          window.lost = 0;
+          videostyle.on("disconnected", () => {
+            lost += 1;
+            window.said = document.getElementById("notice").textContent;
+            bePatient();
+          });
+          const Socket = WebSocket;
+          window.isDead = () => false;
+          window.WebSocket = class extends Socket {
+            set onmessage(handler) {
+              super.onmessage = handler && ((event) => { if (!isDead(this)) handler(event); });
+            }
+            set onclose(handler) { if (!isDead(this)) super.onclose = handler; }
+            send(data) { if (!isDead(this)) super.send(data); }
+            close() { if (!isDead(this)) super.close(); }
+          };
+          videostyle.drop();  // and what comes next can die
+        }"""
+    )
+    page.locator('body[data-connection="lost"]').wait_for()
+    page.locator('body[data-connection="here"]').wait_for()
+    slide(page, "the_scream", 0.7)
+    wait_for(lambda: "the_scream" in state(page, "look.mix"))
+    lost = page.evaluate("lost")
+    page.evaluate(
+        """() => {
+          let dead = null;
+          isDead = (socket) => { dead ??= socket; return socket === dead; };
+          bePatient(200);
+        }"""
+    )
+    wait_for(lambda: page.evaluate("lost") > lost)
+    assert "connection is lost" in page.evaluate("said")
+    page.locator('body[data-connection="here"]').wait_for()
+    slide(page, "the_kiss", 0.7)
+    wait_for(lambda: "the_kiss" in state(page, "look.mix"))
+
+
+def test_a_connection_on_which_little_happens_stays(page: Any) -> None:
+    settled(page)
+    page.evaluate(
+        """async () => {
+          const { bePatient } = await import("/page/connection.mjs");
+          window.lost = window.alive = 0;
+          videostyle.on("disconnected", () => { lost += 1; });
+          videostyle.on("alive", () => { alive += 1; });
+          bePatient(6000);
+        }"""
+    )
+    wait_for(lambda: page.evaluate("alive") >= 4)
+    assert page.evaluate("lost") == 0
 
 
 def test_what_is_done_while_the_connection_is_lost_is_not_lost(page: Any) -> None:
@@ -204,11 +270,11 @@ def test_a_server_that_stands_still_is_not_shown_as_playing(page: Any, server: L
     wait_for(lambda: " of 25 frames/s" in page.inner_text("#meter"))
     server.process.send_signal(signal.SIGSTOP)
     try:
-        page.locator("#notice", has_text="does not answer").wait_for()
+        page.locator("#notice", has_text="The connection is lost").wait_for()
         assert page.inner_text("#meter").startswith("0 of 25 frames/s")
     finally:
         server.process.send_signal(signal.SIGCONT)
-    wait_for(lambda: "does not answer" not in page.inner_text("#notice"))
+    wait_for(lambda: not page.is_visible("#notice"))
     wait_for(lambda: not page.inner_text("#meter").startswith("0 of"))
 
 
@@ -404,6 +470,118 @@ def test_the_sound_goes_with_the_pictures(
     open_source(page, "long.mp4")
     wait_for(lambda: page.locator("#sound").is_disabled())  # it has none
     second.context.close()
+
+
+def test_a_file_whose_name_is_not_utf_8_is_heard_and_seen(page: Any, folder: Path) -> None:
+    try:
+        shutil.copy(folder / "late.mp4", folder / os.fsdecode(b"caf\xe9.mp4"))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    open_source(page, "late.mp4")
+    page.evaluate("window.before = videostyle.audio.src")
+    page.evaluate("videostyle.drop()")  # and the folder is looked at again
+    option = "[...source.options].find(({ text }) => text.startsWith('caf'))"
+    wait_for(lambda: page.evaluate(f"Boolean({option})"))
+    page.evaluate(f"{{ {option}.selected = true; source.dispatchEvent(new Event('change')); }}")
+    wait_for(lambda: page.evaluate("videostyle.state.source.name.startsWith('caf')"))
+    settled(page)
+    assert page.evaluate("before !== videostyle.audio.src")
+    wait_for(lambda: page.evaluate("videostyle.audio.duration > 2"))
+    assert page.is_enabled("#sound")
+    wait_for(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth)"))
+
+
+def test_a_list_that_is_opened_has_what_has_come_into_the_folder(page: Any, folder: Path) -> None:
+    page.click("#tab-yaml")
+    for name, selector in (("new.mp4", "#source"), ("new.yaml", "#timeline-file")):
+        values = f"[...document.querySelector('{selector}').options].map(({{ value }}) => value)"
+        chosen = page.input_value(selector)
+        shutil.copy(folder / ("wide.mp4" if selector == "#source" else "two.yaml"), folder / name)
+        assert name not in page.evaluate(values)
+        page.focus(selector)
+        wait_for(lambda name=name, values=values: name in page.evaluate(values))
+        assert page.input_value(selector) == chosen
+        assert page.evaluate("document.activeElement.id") == selector[1:]
+        (folder / name).unlink()
+        page.click(selector)
+        wait_for(lambda name=name, values=values: name not in page.evaluate(values))
+        page.keyboard.press("Escape")
+
+
+def test_a_timeline_whose_name_is_not_utf_8_is_opened(page: Any, folder: Path) -> None:
+    file = folder / os.fsdecode(b"caf\xe9.yaml")
+    try:
+        file.write_text(TWO_KEYS)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    page.evaluate("videostyle.drop()")
+    index = "[...document.getElementById('timeline-file').options].findIndex("
+    index += "({ text }) => text.startsWith('caf'))"
+    wait_for(lambda: page.evaluate(index) > 0)
+    page.click("#tab-yaml")
+    page.select_option("#timeline-file", index=page.evaluate(index))
+    wait_for(lambda: state(page, "timeline?.yaml") == TWO_KEYS)
+    page.fill("#yaml", TWO_KEYS + "# mine\n")
+    page.click("#save")  # a new file may not be called so
+    page.locator("#notice", has_text="write a plain file name").wait_for()
+    file.unlink()
+
+
+def test_a_part_of_the_page_that_fails_keeps_nothing_from_the_others(page: Any) -> None:
+    page.evaluate(
+        """async () => {
+          const { emit, on } = await import("/page/connection.mjs");
+          on("trial", () => { throw new Error("on purpose"); });
+          on("trial", () => { window.heard = true; });
+          emit("trial", {});
+        }"""
+    )
+    assert page.evaluate("heard")
+    assert page.mistakes == ["on purpose"]
+    page.mistakes = []
+
+
+def test_a_lesson_that_is_cancelled_leaves_everything_as_it_was(
+    browser: Any, folder: Path, model_file: str, loss_network_file: Path
+) -> None:
+    painting = (folder / "still.png").read_bytes()
+    options = ("--model", model_file, "--loss-network", loss_network_file)
+    with live_server(folder / "wide.mp4", *options) as server:
+        page = open_page(browser.new_context(), server)
+        assert not page.is_visible("#cancel-lesson")
+        slide(page, "red", 0)
+        slide(page, "green", 1)
+        wait_for(lambda: state(page, "look.mix") == {"green": 1})
+        drop(page, "my_painting.png", painting, "image/png")
+        wait_for(lambda: state(page, "look.mix") == {"my_painting": 1})
+        page.click("#cancel-lesson")
+        page.locator("#lesson-text", has_text="nothing was learned").wait_for()
+        assert not page.is_visible("#cancel-lesson")
+        wait_for(lambda: state(page, "look.mix") == {"green": 1})
+        assert [each["name"] for each in state(page, "styles")] == ["red", "green", "blue"]
+        page.click("#stop-lesson")
+        page.context.close()
+    assert page.mistakes == []
+    assert not list(folder.glob("*my_painting*"))
+
+
+def test_a_render_asks_before_it_writes_over_a_file(page: Any, folder: Path) -> None:
+    file = folder / "there.png"
+    file.write_text("a picture")
+    open_source(page, "still.png")
+    page.click("#tab-render")
+    page.fill("#render-name", file.name)
+    page.agrees = False
+    page.click("#render-start")
+    wait_for(lambda: last_asked(page) == "there.png exists. Overwrite it?")
+    assert not page.is_visible("#notice")
+    assert file.read_text() == "a picture"
+    page.agrees = True
+    page.click("#render-start")
+    page.locator("#render-status", has_text="Done").wait_for()
+    with Image.open(file) as image:
+        assert image.size == (96, 64)
+    page.click("#tab-mix")
 
 
 def test_the_camera_is_painted(small_page: Any) -> None:

@@ -418,20 +418,84 @@ def test_the_last_frame_is_shown_though_it_is_late(
     assert watched.player.take()[-1].seconds == 1.96
 
 
-def test_a_pause_while_frames_are_late_stops_at_the_next(watched: Watched, tmp_path: Path) -> None:
-    player, before = watched.player, []
+def test_a_source_is_told_after_all_pictures_of_the_one_before(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player, other = watched.player, make_clip(tmp_path / "other.mp4", size=(64, 96))
+    told: list[int] = []
+
+    def tell() -> None:
+        time.sleep(0.05)  # in which a picture of the other could be painted
+        told.append(len(watched.pictures))
+
+    player.open(film)
+    player.update(playing=True)
+    watched.until(lambda: len(watched.pictures) > 3)
+    player.open(other, tell)
+    watched.until(lambda: watched.pictures[-1].as_rendered)
+    sizes = [Image.open(BytesIO(each.jpeg)).size for each in watched.pictures]
+    assert set(sizes[: told[0]]) == {(96, 64)}
+    assert set(sizes[told[0] :]) == {(64, 96)}
+
+
+def test_a_file_that_is_written_over_is_opened_anew_when_it_is_played_again(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player, opened = watched.player, []
+    player.open(film, lambda: opened.append(player.info))
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    make_clip(tmp_path / "other.mp4", pts=list(range(100)), size=(64, 96)).replace(film)
+    player.seek(3.0)
+    watched.until(lambda: player.seconds == 3.0 and watched.pictures[-1].as_rendered)
+    assert [info and info.duration_seconds for info in opened] == [2.0, 4.0]
+    assert Image.open(BytesIO(watched.pictures[-1].jpeg)).size == (64, 96)
+    player.seek(1.0)
+    watched.until(lambda: player.seconds == 1.0)
+    assert len(opened) == 2
+
+
+def test_a_file_that_is_written_over_by_what_is_no_video_fails_until_it_is_one(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player = watched.player
+    player.open(film)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
+    whole = film.read_bytes()
+    film.write_bytes(whole[:100])
+    player.seek(1.0)
+    end = time.monotonic() + 60
+    while not watched.failures and time.monotonic() < end:
+        time.sleep(0.005)
+    assert "film.mp4" in str(watched.failures.pop())
+    film.write_bytes(whole)
+    player.seek(1.0)
+    watched.until(lambda: player.seconds == 1.0)
+
+
+def test_a_pause_while_frames_are_late_shows_none_of_them(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, before, late = watched.player, [], [0.0]
+
+    class Clock:
+        sleep = time.sleep
+
+        @staticmethod
+        def perf_counter() -> float:
+            return time.perf_counter() + late[0]
 
     def hold_up_and_pause() -> None:
         before.append(player.seconds)
-        time.sleep(1)
+        late[0] = 1.0
         player.update(playing=False)
 
+    monkeypatch.setattr("videostyle.live.player.time", Clock)
     player.open(make_clip(tmp_path / "slow.mp4", pts=range(0, 150, 5)))
     player.update(playing=True)
     watched.until(lambda: player.seconds >= 0.4)
     player._do(hold_up_and_pause)
     watched.until(lambda: bool(before) and watched.pictures[-1].as_rendered)
-    assert player.seconds <= before[0] + 0.4
+    assert player.seconds == before[0]
 
 
 def test_a_pause_while_the_last_frame_is_painted_holds_it(

@@ -29,7 +29,7 @@ from videostyle.errors import MediaError, UsageError
 from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.performance import CUT
 from videostyle.live.serve import _listen, hosts_of
-from videostyle.live.session import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
+from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
 from videostyle.timeline.reader import read_timeline
 
 LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}
@@ -549,10 +549,57 @@ def test_a_key_no_loop_reaches_is_refused(tab: Tab) -> None:
 
 
 def test_only_the_sound_of_the_open_source_is_given(tab: Tab, server: LiveServer) -> None:
-    for source in ("film.mp4", "secret.yaml", "../film.mp4", ""):  # the film is silent
+    silent = tab.newest["source"]["id"]
+    for source in (silent, silent - 1, "film.mp4", "secret.yaml", "../film.mp4", ""):
         path = f"/sound?token={server.token}&source={source}"
         assert request(server, "GET", path)[0] == 404
-    assert request(server, "GET", "/sound?source=film.mp4")[0] == 403
+    assert request(server, "GET", f"/sound?source={silent}")[0] == 403
+
+
+def test_a_file_whose_name_is_not_utf_8_is_opened_with_its_sound(
+    tab: Tab, server: LiveServer, folder: Path
+) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    try:
+        make_clip(folder / "loud.mp4", audio="aac").rename(folder / name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    source = tab.ask({"type": "open", "name": name}, "source")
+    assert (source["name"], source["has_sound"]) == (name, True)
+    path = f"/sound?token={server.token}&source={source['id']}"
+    assert request(server, "GET", path) == (200, (folder / name).read_bytes())
+    again = tab.ask({"type": "open", "name": name}, "source")  # which may be another file by now
+    assert again["id"] != source["id"]
+    assert request(server, "GET", path)[0] == 404
+
+
+def test_a_source_that_is_written_over_is_told_anew_and_keeps_its_timeline(
+    tab: Tab, folder: Path
+) -> None:
+    file = make_clip(folder / "export.mp4", pts=list(range(50)))
+    source = tab.ask({"type": "open", "name": file.name}, "source")
+    text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
+    tab.ask({"type": "timeline", "text": text, "keep_text": True}, "timeline")
+    make_clip(folder / "export.part.mp4", pts=list(range(100))).replace(file)
+    tab.newest.pop("timeline")
+    again = tab.ask({"type": "seek", "seconds": 3}, "source")
+    assert (source["duration"], again["duration"]) == (2, 4)
+    assert again["id"] != source["id"]
+    tab.until(lambda: "timeline" in tab.newest)
+    assert tab.newest["timeline"]["yaml"] == text
+    tab.until(lambda: tab.pictures[-1]["seconds"] == 3)
+
+
+def test_the_sound_of_a_source_that_is_gone_is_not_found(
+    tab: Tab, server: LiveServer, folder: Path
+) -> None:
+    make_clip(folder / "short_lived.mp4", audio="aac")
+    source = tab.ask({"type": "open", "name": "short_lived.mp4"}, "source")
+    path = f"/sound?token={server.token}&source={source['id']}"
+    assert request(server, "GET", path)[0] == 200
+    (folder / "short_lived.mp4").unlink()
+    status, body = request(server, "GET", path)
+    assert (status, b"no longer in the folder" in body) == (404, True)
 
 
 def test_a_take_in_a_timeline_that_loops_is_shown_where_it_was_recorded(tab: Tab) -> None:
@@ -626,6 +673,7 @@ def test_a_render_from_the_page_is_the_file(tab: Tab, server: LiveServer, folder
     assert body == (folder / "out.mp4").read_bytes()
     failure = tab.ask({"type": "render", "output": "out.mp4"}, "failure")
     assert "exists" in failure["message"]
+    assert (failure["code"], failure["name"]) == ("exists", "out.mp4")
     (folder / "out.mp4").unlink()
     status, body = request(server, "GET", f"/results/out.mp4?token={server.token}")
     assert (status, b"no longer" in body) == (404, True)
@@ -1170,6 +1218,13 @@ def test_a_painting_is_learned_until_it_will_do(tab: Tab, server: LiveServer, fo
     assert (status, b"already at work" in body) == (409, True)
     failure = tab.ask({"type": "render", "output": "half_taught.mp4"}, "failure")
     assert "being learned" in failure["message"]
+    tab.send({"type": "stop_lesson"})  # before the first update has been shown
+    tab.until(lambda: tab.newest["lesson"]["status"] == "stopped")
+    assert "nothing was learned" in tab.newest["lesson"]["message"]
+    assert len(tab.newest["hello"]["styles"]) == 3
+    assert not (folder / "small_with_my_painting.safetensors").exists()
+    assert request(server, "POST", path, picture.getvalue())[0] == 202
+    tab.until(lambda: tab.newest["lesson"]["step"] > 0, 120)
     tab.send({"type": "stop_lesson"})
     tab.until(lambda: tab.newest["lesson"]["status"] == "stopped")
     assert [style["name"] for style in tab.newest["hello"]["styles"]][3:] == ["my_painting"]

@@ -56,19 +56,25 @@ class Lesson(Job[LessonState]):
         self.loss_network = loss_network
         self._device, self._on_model = device, on_model
         self._before: Model | None = None
+        self._is_cancelled = False
 
     def start(
         self, model: Model, style: Style, painting: Image.Image, content: Path, output: Path
     ) -> None:
         """Teach a model one painting, with a file's pictures as content, and write it to `output`,
-        which does not exist; stopped, what is learned by then. Raises ModelError if it cannot be
-        written there."""
+        which does not exist; stopped, what is learned by then, once that has been shown. Raises
+        ModelError if it cannot be written there."""
         # As large as what will be, so that minutes of learning do not end in a full disk.
         _save(model, output)
         output.unlink()
-        self._before = model
+        self._before, self._is_cancelled = model, False
         state = LessonState("running", style.name, style.title, message="Looking at the painting")
         self.begin(state, lambda: self._teach(model, style, painting, content, output))
+
+    def cancel(self) -> None:
+        """Ask it to end soon, with nothing learned."""
+        self._is_cancelled = True
+        self.stop()
 
     def forget(self) -> None:
         """Tell no more how it ended."""
@@ -101,19 +107,27 @@ class Lesson(Job[LessonState]):
                 settings=PaintingConfig(),
                 device=choose_device(self._device),
             )
+        number = 0
         for number, step in enumerate(training.steps(), 1):
             if number % SHOW_EVERY == 0:
                 self._on_model(training.preview())
                 self.set(step=number, loss=step.style, message="Learning its strokes")
             if self.stopping.is_set():
                 break
+        is_stopped = number < STEPS
+        if self._is_cancelled or (is_stopped and number < SHOW_EVERY):
+            self.clean_up()
+            self.set(status="stopped", message=f"{style.title}: nothing was learned")
+            return
         taught = training.model()
         _save(taught, output)
         self._on_model(taught)
+        updates = f", with {number} of {STEPS} updates" if is_stopped else ""
         self.set(
-            status="stopped" if self.stopping.is_set() else "done",
+            status="stopped" if is_stopped else "done",
+            step=number,
             loss=taught.card.recipe["losses"][style.name]["style"],
-            message=f"{style.title} is learned. Use it anywhere with --model {output}",
+            message=f"{style.title} is learned{updates}. Use it anywhere with --model {output}",
         )
 
 

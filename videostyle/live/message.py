@@ -9,6 +9,14 @@ from typing import Any
 from videostyle.errors import UsageError
 
 
+class Refusal(UsageError):
+    """What the page can do something about. code: by which it knows it; facts: what it needs."""
+
+    def __init__(self, text: str, code: str, **facts: Any) -> None:
+        super().__init__(text)
+        self.code, self.facts = code, facts
+
+
 def number(message: Mapping[str, Any], name: str, low: float, high: float) -> float:
     """A finite number within limits."""
     value = message.get(name)

@@ -46,6 +46,7 @@ from videostyle.stylize.stylizer import Stylizer
 from videostyle.timecode import NEAR
 
 T = TypeVar("T")
+_Stamp = tuple[int, int]
 # After so long without a change a frame is painted as `render` does.
 SETTLE_SECONDS = 0.3
 MAX_SETTLED_SIDE = 1920
@@ -94,6 +95,8 @@ class Player:
         self._changed = Condition()
         self._controls = Controls()
         self._info: MediaInfo | None = None
+        self._stamp: _Stamp | None = None
+        self._on_open: Callable[[], None] = lambda: None
         self._preview = _preview_size(None)
         self._wanted: _Place | None = None  # until a picture from there is shown
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
@@ -124,14 +127,20 @@ class Player:
         """Of the preview's shorter side, where the source has as many."""
         return self.controls.lines or self._preview.lines
 
-    def open(self, path: Path | None) -> MediaInfo | None:
+    def open(
+        self, path: Path | None, on_open: Callable[[], None] = lambda: None
+    ) -> MediaInfo | None:
         """Show a video or a picture from its start, or what is given to `see` if None.
 
-        HDR becomes SDR. The timeline is forgotten. Raises MediaError; the source is then as before.
+        HDR becomes SDR. The timeline is forgotten. on_open is called before any picture of it, and
+        after all of others, and again when the file turns out to be another; it must not wait.
+        Raises MediaError; the source is then as before.
         """
+        stamp = _stamp(path) if path else None
         info = _probe(path) if path else None
         with self._changed:
             self._info, self._camera, self._take = info, None, []
+            self._stamp, self._on_open = stamp, on_open
             self._preview = _preview_size(info)
             self._wanted = _Place(0.0)
             self._controls = replace(
@@ -146,6 +155,7 @@ class Player:
             self.seconds = 0.0
             self._begin_scene()
             self._opened = self._scene
+            on_open()
         return info
 
     def see(self, pixels: Pixels, seconds: float) -> None:
@@ -252,13 +262,27 @@ class Player:
             try:
                 if info is None:
                     self._watch(scene)
-                else:
+                elif info := self._renewed(scene, info):
                     self._show(scene, info, place)
             except VideoStyleError as error:
                 self._fail(scene, error)
             except Exception as error:  # the page must hear of it, and can open something else
                 logging.getLogger("videostyle").exception("the player failed")
                 self._fail(scene, VideoStyleError(f"{type(error).__name__}: {error}"))
+
+    def _renewed(self, scene: int, info: MediaInfo) -> MediaInfo | None:
+        """Facts about the source's file, which may have been written over since it was opened;
+        None if another scene began meanwhile."""
+        stamp = _stamp(info.path)
+        if stamp is None or stamp == self._stamp:
+            return info
+        info = _probe(info.path)
+        with self._changed:
+            if not self._lasts(scene):
+                return None
+            self._info, self._stamp, self._preview = info, stamp, _preview_size(info)
+            self._on_open()
+        return info
 
     def _fail(self, scene: int, error: VideoStyleError) -> None:
         """Stop, tell, and do nothing but what others ask for until something may be better."""
@@ -502,7 +526,7 @@ class Player:
             self.seconds = picture.seconds
             if self._lasts(scene):
                 self._wanted = None
-        self._on_picture(picture)
+            self._on_picture(picture)  # before anybody can open another source
 
     def _end(self, scene: int) -> None:
         """At the end of the video: from the start again, or stop on the last frame.
@@ -545,6 +569,15 @@ class Player:
         pixels = still(info.fitted(THUMBNAIL_SIDE))
         self._small_frame = info, pixels
         return pixels
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """By which a file is known from one that is written in its place; None if it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _probe(path: Path) -> MediaInfo:

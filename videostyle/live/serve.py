@@ -14,10 +14,11 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from videostyle.errors import MediaError, TimelineError, UsageError
+from videostyle.live.announcements import CAMERA
 from videostyle.live.easel import Picture
 from videostyle.live.library import Library
 from videostyle.live.server import MAX_MESSAGE_BYTES, Server
-from videostyle.live.session import CAMERA, Session
+from videostyle.live.session import Session
 from videostyle.live.viewers import Viewers
 from videostyle.stylize.stylizer import Stylizer
 
@@ -72,7 +73,7 @@ async def serve(
             _open_first(session, on_warning)
         if timeline:
             text = _read(timeline)
-            session.note_file(text, timeline)
+            session.files.note(text, timeline)
             session.command({"type": "timeline", "text": text, "keep_text": True, "follow": True})
             for warning in session.warnings:
                 on_warning(f"{timeline}{warning.removeprefix('timeline')}")

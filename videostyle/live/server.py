@@ -13,7 +13,9 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -31,14 +33,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from videostyle.errors import MediaError, UsageError, VideoStyleError
+from videostyle.live.announcements import failure_message
 from videostyle.live.lesson import MAX_BYTES
 from videostyle.live.message import number
-from videostyle.live.session import (
-    MAX_SAVED_BYTES,
-    MAX_TIMELINE_BYTES,
-    Session,
-    failure_message,
-)
+from videostyle.live.session import Session
+from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
 from videostyle.live.viewers import Viewer, Viewers
 from videostyle.look import ORIGINAL
 from videostyle.whole_file import written_whole
@@ -49,6 +48,8 @@ MAX_MESSAGE_BYTES = 5_000_000
 # After so long with nobody watching it plays no more.
 UNWATCHED_SECONDS = 30.0
 TIMELINES = {".yaml", ".yml"}
+# So often a tab hears that its connection lives; the page gives it up after a few in vain.
+BEAT_SECONDS = 2.0
 # A tab that sends so many messages that make no sense is let go.
 MOST_MISTAKES = 20
 _HEADERS = {
@@ -112,7 +113,7 @@ class Server:
             Route("/paintings", self.add_painting, methods=["POST"]),
             Mount("/page", StaticFiles(directory=PAGE)),
         ]
-        return Guard(Starlette(routes=routes), hosts)
+        return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer}), hosts)
 
     def knows_token(self, token: str) -> bool:
         return secrets.compare_digest(token.encode(), self.session.token.encode())
@@ -164,34 +165,38 @@ class Server:
         path = self.session.sound_of(request.query_params.get("source", ""))
         if path is None:
             raise HTTPException(404)
-        return FileResponse(path)
+        return _file(path)
 
     async def read_timeline(self, request: Request) -> Response:
         self.check(request)
-        name = request.path_params["name"]
+        name = _timeline_name(request)
         try:
             path = self._find_timeline(name)
         except VideoStyleError as error:
             raise HTTPException(404, str(error)) from error
-        if path.stat().st_size > MAX_TIMELINE_BYTES:
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_TIMELINE_BYTES + 1)
+        except OSError as error:
+            raise HTTPException(404, f"{path.name}: cannot be read: {error.strerror}") from error
+        if len(data) > MAX_TIMELINE_BYTES:
             raise HTTPException(
                 413, f"{path.name} is larger than {MAX_TIMELINE_BYTES / 1e6:.0f} MB"
             )
-        data = path.read_bytes()
-        number = self.session.opened(name, data.decode(errors="replace"))
+        number = self.session.files.opened(name, data.decode(errors="replace"))
         return PlainTextResponse(data, headers={"X-File": str(number)})
 
     async def save_timeline(self, request: Request) -> Response:
         self.check(request)
         session, query = self.session, request.query_params
-        name = request.path_params["name"]
+        name = _timeline_name(request)
         with _refused():
             # In a folder within it, only what is there already is saved.
             is_within = "/" in name
             path = self._find_timeline(name) if is_within else session.library.new(name, TIMELINES)
-            file = session.file_number({"file": int(query["file"])} if "file" in query else {})
+            file = session.files.number_in({"file": int(query["file"])} if "file" in query else {})
         asks = path.exists() and query.get("overwrite") != "yes"
-        if asks and (reason := session.why_ask(name, path, file)):
+        if asks and (reason := session.files.why_ask(name, path, file)):
             raise HTTPException(409, reason)
         data = await _body(request, MAX_SAVED_BYTES)
         try:
@@ -201,7 +206,7 @@ class Server:
             raise HTTPException(500, f"{path.name}: cannot be written: {error.strerror}") from error
         file = session.saved(name, data.decode(errors="replace"), file)
         await asyncio.to_thread(session.say_files)
-        return JSONResponse({"path": str(path), "file": file})
+        return JSONResponse({"path": _writable(str(path)), "file": file})
 
     def _find_timeline(self, name: str) -> Path:
         path = self.session.library.find(name)
@@ -225,10 +230,7 @@ class Server:
         name = request.path_params["name"]
         if name != state.output or state.status not in ("done", "stopped"):
             raise HTTPException(404, "No such result.")
-        path = self.session.library.root / name
-        if not path.is_file():
-            raise HTTPException(404, f"{name} is no longer in the folder; render it again.")
-        return FileResponse(path)
+        return _file(self.session.library.root / name, "; render it again")
 
     async def socket(self, websocket: WebSocket) -> None:
         """One tab."""
@@ -244,9 +246,11 @@ class Server:
         for message in self.session.greeting():
             viewer.tell(message)
         sending = asyncio.create_task(_send(websocket, viewer))
+        beating = asyncio.create_task(_beat(viewer))
         try:
             await self._receive(websocket, viewer)
         finally:
+            beating.cancel()
             sending.cancel()
             self.viewers.remove(viewer)
             self._ask_for_original()
@@ -300,6 +304,39 @@ class Server:
         wanted = self.viewers.want_original
         if self.session.player.controls.original != wanted:
             self.session.player.update(original=wanted)
+
+
+def _file(path: Path, advice: str = "") -> Response:
+    """A file, if it is there still."""
+    try:
+        found = path.stat()
+    except OSError:
+        found = None
+    if found is None or not S_ISREG(found.st_mode):
+        raise HTTPException(404, f"{path.name} is no longer in the folder{advice}.")
+    return FileResponse(path, stat_result=found)
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(_writable(error.detail), error.status_code, error.headers)
+
+
+def _writable(text: str) -> str:
+    """The text without the halves of characters that stand for bytes that are not UTF-8."""
+    return text.encode(errors="replace").decode()
+
+
+def _timeline_name(request: Request) -> str:
+    """As the file system has it, be it UTF-8 or not."""
+    path: str = request.scope["raw_path"].decode("ascii")
+    return unquote(path.removeprefix("/timelines/"), errors="surrogateescape")
+
+
+async def _beat(viewer: Viewer) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        viewer.tell({"type": "alive"})
 
 
 async def _send(websocket: WebSocket, viewer: Viewer) -> None:

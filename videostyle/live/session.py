@@ -8,8 +8,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -21,17 +20,27 @@ from PIL import Image
 
 from videostyle.encode.containers import CONTAINERS
 from videostyle.encode.options import EncodeOptions
-from videostyle.errors import MediaError, TimelineError, UsageError, VideoStyleError
+from videostyle.errors import MediaError, UsageError, VideoStyleError
+from videostyle.live.announcements import (
+    CAMERA,
+    Message,
+    failure_message,
+    hello_message,
+    source_message,
+    state_message,
+    timeline_message,
+)
 from videostyle.live.controls import Touched
 from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
-from videostyle.live.message import boolean, choice, integer, number, text
+from videostyle.live.message import Refusal, boolean, choice, integer, number, text
 from videostyle.live.performance import from_start, to_timeline, unrolled
 from videostyle.live.player import MOST_STEPS, Player
 from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
-from videostyle.live.timeline_view import curve_between, describe_timeline, ease_at, places
+from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES, TimelineFiles
+from videostyle.live.timeline_view import curve_between, ease_at
 from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.network.model import Model
@@ -44,26 +53,9 @@ from videostyle.timeline.timeline import TRACKS, Timeline, Track
 from videostyle.timeline.writer import dump_timeline
 from videostyle.whole_file import written_whole
 
-# Of a timeline that is saved; and of one that is read, which takes seconds for every megabyte.
-MAX_SAVED_BYTES = 4_000_000
-MAX_TIMELINE_BYTES = 1_000_000
 MAX_WEIGHTS = 256
 MAX_LOOKS_BYTES = 100_000
 MAX_CAMERA_SIDE = 1280
-# A timeline of a source without a length, a camera, is drawn so long at least.
-SHORTEST_STRIP_SECONDS = 10.0
-CAMERA = "camera"
-
-Message = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineFile:
-    """The file that a timeline is of. name: in the folder, empty for none there. held: a digest of
-    the text it held when it was last read or saved here, empty if it never was."""
-
-    name: str = ""
-    held: str = ""
 
 
 class Session:
@@ -71,8 +63,8 @@ class Session:
     all tabs should have, `show` with every picture.
 
     token: what a page must know. ticket: is exchanged for it once; a browser is started with it,
-    because every user of a machine can read how a program was started. warnings: of the timeline
-    that was read last.
+    because every user of a machine can read how a program was started. files: those of
+    the timelines. warnings: of the timeline that was read last.
     """
 
     def __init__(
@@ -84,17 +76,15 @@ class Session:
         tell: Callable[[Message], None],
         show: Callable[[Picture], None],
     ) -> None:
-        self.library = library
+        self.library, self.files = library, TimelineFiles(library)
         self.token = secrets.token_urlsafe(24)
         self.ticket = secrets.token_urlsafe(24)
         self._tell = tell
         self._source = ""
+        self._source_id = 0  # of an address, where not every name can be written
         self._timeline: Timeline | None = None
         self._tempo: Tempo | None = None
-        self._yaml = ""
         self.warnings: Sequence[str] = ()
-        self._files = [TimelineFile()]  # opened so far; undoing leads back to the one of before
-        self._file = 0
         self._rendered = ""  # the source of the last render
         self._looks = ""  # that are stored, as the page writes them; empty until it has
         self._camera_began = 0.0
@@ -111,6 +101,7 @@ class Session:
             loss_network, str(stylizer.settings["device"]), self._set_model, self._say_lesson
         )
         self._commands: Mapping[str, Callable[[Message], None]] = {
+            "files": lambda _: self._look_for_files(),
             "open": self._open,
             "look": self._set_look,
             "touch": self._touch,
@@ -124,6 +115,7 @@ class Session:
             "render": self._render,
             "stop_render": lambda _: self.rendering.stop(),
             "stop_lesson": lambda _: self.lesson.stop(),
+            "cancel_lesson": lambda _: self.lesson.cancel(),
             "close_lesson": lambda _: self.lesson.forget(),
         }
 
@@ -132,14 +124,14 @@ class Session:
         name that is free; return where, or None if there was nothing to write."""
         with self._lock:
             self._finish_take()
-            if self._timeline is None or self._is_saved:
+            if self._timeline is None or self.files.is_saved:
                 return None
             folder = self.library.root
             name = _numbered("performance", lambda each: (folder / f"{each}.yaml").exists())
             path = folder / f"{name}.yaml"
             with written_whole(path) as part:
-                part.write_bytes(self._yaml.encode())
-            self.note_file(self._yaml, path)
+                part.write_bytes(self.files.yaml.encode())
+            self.files.note(self.files.yaml, path)
             return path
 
     def close(self) -> None:
@@ -151,8 +143,9 @@ class Session:
     def command(self, message: Message) -> None:
         """Carry out one command. Raises VideoStyleError for what cannot be done."""
         kind = choice(message, "type", self._commands)
-        # A timeline is long to read; nobody waits for that, and it locks when it has read.
-        with nullcontext() if kind == "timeline" else self._lock:
+        # A timeline is long to read, and so may a folder be; nobody waits for that. What is done
+        # with a timeline locks.
+        with nullcontext() if kind in ("timeline", "files") else self._lock:
             self._commands[kind](message)
 
     def open(self, name: str) -> None:
@@ -225,62 +218,25 @@ class Session:
             self._keep(replace(self._timeline, mix=Track(keys)))
         self._tell(self.state())
 
-    def note_file(self, text: str, path: Path | None = None) -> None:
-        """Note the file that the timeline is of, and what it holds. path: None, or a file outside
-        the folder, for one that the page does not save to."""
-        try:
-            name = path.resolve().relative_to(self.library.root).as_posix() if path else ""
-            self.library.find(name)
-        except (ValueError, MediaError):
-            name = ""
-        self._file = self.opened(name, text)
-
-    def opened(self, name: str, text: str) -> int:
-        """Note what a timeline's file holds that was read. The number that is returned says of a
-        timeline that it is of this file: it counts as saved while it has this text."""
-        self._files.append(TimelineFile(name, _digest(text)))
-        return len(self._files) - 1
-
     def saved(self, name: str, text: str, number: int | None) -> int:
         """Note that a text was saved, and return the number of its file. number: of the file that
         the text was of before, if any."""
-        is_shown = _digest(text) == _digest(self._yaml)
-        # A text under another name is that of the timeline only if it is the one that is shown.
-        if number is None or (self._files[number].name != name and not is_shown):
-            number = self.opened(name, text)
-            if is_shown:
-                self._file = number
-        self._files[number] = TimelineFile(name, _digest(text))
-        if number == self._file:
+        number = self.files.saved(name, text, number)
+        if number == self.files.number:
             self._tell(self._timeline_message())
         return number
-
-    def why_ask(self, name: str, path: Path, number: int | None) -> str:
-        """Why nobody may have meant to save over a file that is there; empty if it is the one of
-        that number, as it was left."""
-        file = TimelineFile() if number is None else self._files[number]
-        if file.name != name or not file.held:
-            return f"{name} exists"
-        is_same = _digest(path.read_bytes().decode(errors="replace")) == file.held
-        return "" if is_same else f"{name} has been changed by another program"
-
-    def _begin_file(self, name: str = "") -> None:
-        """The timeline is from now on of a file that has yet to be saved."""
-        self._files.append(TimelineFile(name))
-        self._file = len(self._files) - 1
-
-    def file_number(self, message: Mapping[str, Any]) -> int | None:
-        """The number of a file, if a message has one."""
-        return integer(message, "file", 0, len(self._files) - 1) if "file" in message else None
-
-    @property
-    def _is_saved(self) -> bool:
-        return self._files[self._file].held == _digest(self._yaml)
 
     def say_files(self) -> None:
         """Tell all tabs what the folder holds now."""
         self.library.look()
         self._tell(self._hello())
+
+    def _look_for_files(self) -> None:
+        """Tell all tabs what the folder holds now, if that is something else."""
+        before = self.library.media, self.library.timelines
+        self.library.look()
+        if before != (self.library.media, self.library.timelines):
+            self._tell(self._hello())
 
     def _say_lesson(self) -> None:
         self._tell(self._lesson_message())
@@ -298,50 +254,36 @@ class Session:
         ]
 
     def _hello(self) -> Message:
-        card = self.player.stylizer.model.card
-        return {
-            "type": "hello",
-            "model": card.name,
-            "engine": self.player.stylizer.engine.description,
-            "styles": [
-                {"name": s.name, "title": s.title, "artist": s.artist, "year": s.year}
-                for s in card.styles
-            ],
-            "folder": str(self.library.root.name),
-            "media": self.library.media,
-            "timelines": self.library.timelines,
-            "lines": LINES,
-            "teaches": self.lesson.loss_network is not None,
-        }
+        teaches = self.lesson.loss_network is not None
+        return hello_message(self.player.stylizer, self.library, teaches=teaches)
 
     def state(self) -> Message:
         """What changes while it plays."""
-        controls = self.player.controls
-        return {
-            "type": "state",
-            "playing": controls.playing,
-            "loop": controls.loop,
-            "follow": controls.follow,
-            "recording": controls.recording,
-            "lines": controls.lines,
-            "preview_lines": self.player.lines,
-            "look": controls.look.to_dict(),
-            "touched": asdict(controls.touched),
-        }
+        return state_message(self.player.controls, self.player.lines)
 
     def _open(self, message: Message) -> None:
         name = text(message, "name", 4000)
-        self.player.open(None if name == CAMERA else self.library.find(name))
-        self._source, self._timeline, self._tempo, self._yaml = name, None, None, ""
-        self._begin_file()
+        path = None if name == CAMERA else self.library.find(name)
+        self.player.open(path, lambda: self._begin_source(name))
+        self._timeline, self._tempo, self.files.yaml = None, None, ""
+        self.files.begin()
         self._camera_began = time.perf_counter()
-        for each in (self._source_message(), self._timeline_message(), self.state()):
+        for each in (self._timeline_message(), self.state()):
             self._tell(each)
 
+    def _begin_source(self, name: str) -> None:
+        is_same = name == self._source  # written over, its length may be another
+        self._source, self._source_id = name, self._source_id + 1
+        self._tell(self._source_message())
+        if is_same:
+            self._tell(self._timeline_message())
+
     def sound_of(self, source: str) -> Path | None:
-        """The file with the sound of a source, if that is the one that is open and has some."""
+        """The file with the sound of a source, given its id, if that is the one that is open and
+        has some."""
         info = self.player.info
-        has_sound = info is not None and source == self._source and info.streams("audio")
+        is_open = source == str(self._source_id)
+        has_sound = info is not None and is_open and info.streams("audio")
         return info.path if info and has_sound else None
 
     def curve_between(self, start: float, end: float) -> Message:
@@ -493,8 +435,8 @@ class Session:
         self, message: Message, source: str, document: TimelineDocument | None
     ) -> None:
         if document is None:
-            self._timeline, self._tempo, self._yaml = None, None, ""
-            self._begin_file()
+            self._timeline, self._tempo, self.files.yaml = None, None, ""
+            self.files.begin()
             self.player.update(timeline=None, follow=False)
             self._tell(self._timeline_message())
             self._tell(self.state())
@@ -510,11 +452,11 @@ class Session:
                     f"the timeline repeats every {timeline.loop.period:g} s, so a key after that "
                     "is not reached; put it earlier, or take 'loop' out of the timeline's text"
                 )
-        number = self.file_number(message)
+        number = self.files.number_in(message)
         if number is not None:
-            self._file = number
+            self.files.number = number
         elif "name" in message:  # of a file from elsewhere
-            self._begin_file(text(message, "name", 1000))
+            self.files.begin(text(message, "name", 1000))
         if is_text or self._timeline is None:
             self._tempo = document.tempo
         self._keep(timeline, source if is_text else None, warnings)
@@ -528,7 +470,7 @@ class Session:
         if yaml is None:
             timeline = from_start(timeline)
             yaml = dump_timeline(timeline, self._tempo)
-        self._timeline, self._yaml, self.warnings = timeline, yaml, warnings
+        self._timeline, self.files.yaml, self.warnings = timeline, yaml, warnings
         self.player.update(timeline=timeline)
         self._tell(self._timeline_message())
 
@@ -545,7 +487,8 @@ class Session:
         if output.exists() and info.path.exists() and output.samefile(info.path):
             raise UsageError(f"{output.name} is the input; choose another name")
         if output.exists() and message.get("overwrite") is not True:
-            raise UsageError(f"{output.name} exists; choose another name, or overwrite it")
+            problem = f"{output.name} exists; choose another name, or overwrite it"
+            raise Refusal(problem, "exists", name=output.name)
         crf = None if message.get("crf") is None else integer(message, "crf", 0, 63)
         size = message.get("max_size")
         max_size = None if size is None else integer(message, "max_size", 16, 16384)
@@ -583,36 +526,12 @@ class Session:
         return {"type": "lesson", **self.lesson.state.to_dict()}
 
     def _source_message(self) -> Message:
-        info = self.player.info
-        facts: Message = {"type": "source", "name": self._source, "kind": CAMERA}
-        facts["pixel_aspect"] = 1.0
-        if info:
-            facts |= {
-                "kind": "picture" if info.is_image else "video",
-                "duration": info.duration_seconds,
-                "fps": float(info.frame_rate) if info.frame_rate else None,
-                "pixel_aspect": float(info.sample_aspect_ratio or 1),
-                "has_sound": bool(info.streams("audio")),
-                "lead_seconds": info.lead_seconds,
-            }
-        return facts
+        return source_message(self._source, self._source_id, self.player.info)
 
     def _timeline_message(self) -> Message:
         timeline = self._timeline  # another thread may take it away
-        of: Message = {"file": self._file, "name": self._files[self._file].name}
-        if timeline is None:
-            return {"type": "timeline", "yaml": "", "tracks": None, "saved": True, **of}
-        info = self.player.info
-        length = info.duration_seconds if info else None
-        duration = length or max(timeline.end_seconds, SHORTEST_STRIP_SECONDS)
-        view = describe_timeline(timeline, duration, self._tempo)
-        facts = {"yaml": self._yaml, "saved": self._is_saved, "warnings": self.warnings}
-        return {"type": "timeline", **facts, **of, **view}
-
-
-def _digest(text: str) -> str:
-    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    return sha256(plain.encode(errors="replace")).hexdigest()
+        info = self.player.info if timeline else None
+        return timeline_message(timeline, self._tempo, self.files, self.warnings, info)
 
 
 def _style_name(title: str, taken: Sequence[str]) -> str:
@@ -627,10 +546,3 @@ def _numbered(name: str, is_taken: Callable[[str], bool]) -> str:
     """The name, with a number if it is taken."""
     names = (name if number == 1 else f"{name}_{number}" for number in count(1))
     return next(each for each in names if not is_taken(each))
-
-
-def failure_message(error: VideoStyleError) -> Message:
-    """An error as the tab that caused it hears of it."""
-    if isinstance(error, TimelineError):
-        return {"type": "timeline_error", "mistakes": places(str(error)), "message": str(error)}
-    return {"type": "failure", "message": str(error)}

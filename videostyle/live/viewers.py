@@ -39,6 +39,10 @@ class Viewer:
         self._picture = picture
         self._news.set()
 
+    def forget_picture(self) -> None:
+        """Have a picture that still waits not sent."""
+        self._picture = None
+
     def drawn(self) -> None:
         """The tab has drawn a picture."""
         self._on_their_way = max(0, self._on_their_way - 1)
@@ -106,8 +110,10 @@ class Viewers:
             self.take_controls(self.all[0])
 
     def tell(self, message: dict[str, Any]) -> None:
-        if message["type"] == "source":  # the picture of another is nothing to begin with
+        if message["type"] == "source":  # what is to come is of that; messages overtake pictures
             self._last = None
+            for viewer in self.all:
+                viewer.forget_picture()
         for viewer in self.all:
             viewer.tell(message)
 

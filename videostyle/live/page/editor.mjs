@@ -91,7 +91,10 @@ function load(source, from) {
   apply();
 }
 
-const addressOf = (name) => `/timelines/${name.split("/").map(encodeURIComponent).join("/")}`;
+// A byte of a name that is not UTF-8 comes as half of a character.
+const encode = (character) => /^[\udc80-\udcff]$/.test(character)
+  ? `%${(character.charCodeAt(0) & 0xff).toString(16)}` : encodeURIComponent(character);
+const addressOf = (name) => `/timelines/${name.split("/").map((part) => [...part].map(encode).join("")).join("/")}`;
 
 // Whether what is there may be replaced; asks if it is not saved.
 export function mayLeave() {

@@ -15,7 +15,9 @@ import "./midi.mjs";
 import { audio } from "./sound.mjs";
 
 let noticeTimer = 0;
+let isOfFollower = false;  // what is said: to a tab without the controls, of which most is about them
 const say = (text, seconds = 8) => {
+  isOfFollower = !state.conducts;
   $("notice").hidePopover();
   if (text) $("notice").showPopover();  // in front of a dialog that is open
   $("notice").textContent = text;
@@ -23,13 +25,13 @@ const say = (text, seconds = 8) => {
   if (text && seconds) noticeTimer = setTimeout(() => $("notice").hidePopover(), 1000 * seconds);
 };
 on("notice", ({ text, seconds }) => say(text, seconds));
-on("failure", ({ message }) => { if (!/exists; choose another name/.test(message)) say(message); });
+on("failure", ({ message, code }) => { if (code !== "exists") say(message); });  // which is asked about
 on("disconnected", ({ reason }) => { say(reason ?? "The connection is lost; trying again…", 0); document.body.dataset.connection = "lost"; });
 on("connected", () => { say("", 0); document.body.dataset.connection = "here"; });
 on("role", ({ conducts }) => {
   $("take-controls").hidden = conducts;
   if (!conducts) say("Another tab has the controls; this one follows.");
-  else if (/another tab/i.test($("notice").textContent)) say("");
+  else if (isOfFollower) say("");
 });
 $("take-controls").onclick = () => send({ type: "take_controls" });
 
@@ -60,6 +62,12 @@ on("source", ({ name, kind }) => {
   showRecord();
   document.querySelector(".timeline").classList.toggle("still", kind === "picture");
 });
+// Who opens a list of files finds in it what has come into the folder since.
+for (const id of ["source", "timeline-file"]) {
+  const look = () => { if (state.conducts) send({ type: "files" }); };
+  $(id).addEventListener("focus", look);
+  $(id).addEventListener("pointerdown", ({ target }) => { if (document.activeElement === target) look(); });
+}
 $("source").onchange = ({ target }) => {
   if (mayLeave()) send({ type: "open", name: target.value });
   else showSource();

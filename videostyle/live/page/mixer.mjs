@@ -34,7 +34,7 @@ const isHeld = (range) => handsAct() && isUnderHand(range);
 // A camera shows other things when it is opened again, and a painting that learns changes.
 export function thumbnail(name) {
   const age = `${state.sources}.${name === state.lesson?.style ? state.lesson.step : 0}`;
-  return withToken(`/thumbnails/${encodeURIComponent(name)}?of=${encodeURIComponent(state.source?.name ?? "")}&age=${age}`);
+  return withToken(`/thumbnails/${encodeURIComponent(name)}?of=${state.source?.id ?? 0}&age=${age}`);
 }
 
 // The first pictures of a camera may still show the source before.

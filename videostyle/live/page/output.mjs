@@ -101,10 +101,9 @@ on("render", (message) => {
   describe();
 });
 
-on("failure", ({ message }) => {
+on("failure", ({ code, name }) => {
   isOwn = false;
-  const exists = /^(.*) exists; choose another name/.exec(message);
-  if (exists && confirm(`${exists[1]} exists. Overwrite it?`)) start(true);
+  if (code === "exists" && confirm(`${name} exists. Overwrite it?`)) start(true);
 });
 on("state", describe);
 on("source", ({ name, kind }) => {

@@ -2,7 +2,7 @@
 
 import { on, request, send } from "./connection.mjs";
 import { $, element, notice, state } from "./state.mjs";
-import { choose, mixer, replaceMix, showThumbnail } from "./mixer.mjs";
+import { choose, handsAct, look, mixer, putMix, replaceMix, showThumbnail } from "./mixer.mjs";
 
 const cards = new Map();
 
@@ -39,6 +39,7 @@ on("hello", () => {
   $("add-painting").hidden = !state.teaches;
   $("cannot-add").hidden = state.teaches;
   if ($("paintings").open) build();
+  takeBack();
 });
 
 // A picture dropped on the page is a painting to learn.
@@ -55,6 +56,11 @@ $("painting-file").onchange = ({ target }) => {
   target.value = "";
 };
 let isLearning = false;
+let replaced = null;  // the style that is learned, and the mixture that it took the place of
+const isKnown = (style) => state.styles.some(({ name }) => name === style);
+const cancel = element("button", { id: "cancel-lesson", textContent: "Cancel", title: "Forget what is learned" });
+cancel.onclick = () => send({ type: "cancel_lesson" });
+$("stop-lesson").after(cancel);
 $("stop-lesson").onclick = () => {
   if (isLearning) send({ type: "stop_lesson" });
   else if (state.conducts) send({ type: "close_lesson" });
@@ -67,13 +73,22 @@ on("lesson", ({ status, style, title, step, steps, loss, message }) => {
   isLearning = isRunning;
   $("lesson").hidden = status === "idle";
   $("stop-lesson").textContent = isRunning ? "That will do" : "Close";
+  $("cancel-lesson").hidden = !isRunning;
   $("lesson-progress").hidden = !isRunning;
   $("lesson-progress").value = isRunning ? step / steps : 1;
   $("lesson-text").textContent = isRunning
     ? `${message}: ${title}${step ? `, update ${step} of ${steps}, style loss ${loss.toFixed(3)}` : "…"}` : message;
-  const isKnown = state.styles.some(({ name }) => name === style);
-  if (isNews && isKnown && !mixer.chosen.includes(style) && state.conducts) {
+  if (isNews && isKnown(style) && !mixer.chosen.includes(style) && state.conducts) {
+    replaced = { style, mix: look().mix };
     mixer.chosen.unshift(style);
     replaceMix({ [style]: 1 });
   }
 });
+
+// Where nothing but the painting was mixed that is not learned after all, what was there before is.
+function takeBack() {
+  if (!replaced || isKnown(replaced.style)) return;
+  const isEmpty = ![...mixer.values.values()].some((value) => value > 0);
+  if (isEmpty && handsAct()) putMix(replaced.mix);
+  replaced = null;
+}

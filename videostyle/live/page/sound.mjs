@@ -9,19 +9,19 @@ const MOST_JUMP_SECONDS = 0.4;
 const NEWEST_SHARE = 0.1;  // of a picture in the mean
 export const audio = new Audio();
 audio.preload = "auto";
-let source = "";
+let source = 0;  // its number
 let wanted = keptOver("sound", () => wanted);  // by hand; null: the tab with the controls is heard
 let drift = 0;
 let lead = 0;  // of the file before the first picture, in seconds
 
 const isHeard = () => Boolean(source) && (wanted ?? state.conducts);
 
-on("source", ({ name, has_sound, lead_seconds }) => {
+on("source", ({ id, has_sound, lead_seconds }) => {
   lead = lead_seconds ?? 0;
-  const next = has_sound ? name : "";
+  const next = has_sound ? id : 0;
   if (next !== source) {
     source = next;
-    if (source) audio.src = withToken(`/sound?source=${encodeURIComponent(source)}`);
+    if (source) audio.src = withToken(`/sound?source=${source}`);
     else audio.removeAttribute("src");
     $("sound").title = source ? "Sound  S" : "The source has no sound";
   }
@@ -29,7 +29,7 @@ on("source", ({ name, has_sound, lead_seconds }) => {
 });
 audio.onerror = () => {
   if (!source) return;
-  source = "";
+  source = 0;
   $("sound").title = "This browser cannot play the sound of the source";
   show();
 };

@@ -1,6 +1,6 @@
 // The picture: draws the newest, acknowledges it, and measures speed and delay.
 
-import { isOpen, on, request, send } from "./connection.mjs";
+import { on, send } from "./connection.mjs";
 import { keptOver } from "./keeping.mjs";
 import { $, isMoving, notice, state } from "./state.mjs";
 
@@ -19,12 +19,7 @@ export const measured = { fps: 0, delay: null, frames: 0 };
 
 const view = () => $("view").value;
 
-const SILENT_MS = 3000;
-let expectedSince = 0;  // of a picture: since the last one, or since a move of a picture that stands
-let isSilent = false;
-
 export function noteSent(serial) {
-  expectedSince ||= performance.now();
   sent.set(serial, performance.now());
   if (sent.size > 200) sent.delete(sent.keys().next().value);
 }
@@ -35,9 +30,6 @@ const bitmap = (bytes) => bytes.length ? createImageBitmap(new Blob([bytes], { t
 let queue = Promise.resolve();
 on("picture", (picture) => {
   const source = state.sources;
-  expectedSince = 0;
-  if (isSilent) notice("");
-  isSilent = false;
   queue = queue.then(async () => {
     try {
       const [painted, original] = await Promise.all([bitmap(picture.jpeg), bitmap(picture.original)]);
@@ -115,22 +107,11 @@ setInterval(() => {
   const now = performance.now();
   while (drawn.length && drawn[0] < now - 2000) drawn.shift();
   measured.fps = drawn.length > 1 ? 1000 * (drawn.length - 1) / (now - drawn[0]) : 0;
-  if (isMoving()) expectedSince ||= now;
-  if (expectedSince && !isSilent && now - expectedSince > SILENT_MS) askWhetherItLives();
   const of = state.source?.fps ? ` of ${Math.round(state.source.fps)}` : "";
   const rate = isMoving() ? `${measured.fps.toFixed(0)}${of} frames/s` : "";
   const delay = measured.delay === null ? "" : `delay ${measured.delay.toFixed(0)} ms`;
   $("meter").textContent = [rate, delay].filter(Boolean).join(" · ");
 }, 500);
-
-// Frames may be far apart, so a server is dead only if it does not answer either.
-async function askWhetherItLives() {
-  expectedSince = 0;
-  const response = await request("/", { signal: AbortSignal.timeout(SILENT_MS) });
-  if (response.ok || response.status === 403 || !isOpen()) return;
-  isSilent = true;
-  notice("The server does not answer; what is shown stands still.", 0);
-}
 
 function tellView() {
   send({ type: "view", original: wantsOriginal() });
