@@ -56,7 +56,7 @@ export const request = (path, options) => fetch(withToken(path), options)
   .catch(() => new Response("The server does not answer.", { status: 503 }));
 
 // A server that has been stopped, or a network that is gone, lets a request wait for ever.
-const QUESTION_MS = 8000;
+const QUESTION_MS = 3000;
 
 export function connect() {
   silentTicks = 0;
