@@ -20,7 +20,8 @@ from videostyle.encode.span import Span
 from videostyle.encode.stream_plans import StreamPlan
 
 _SHORTEST_GAP_SECONDS = 0.05  # less is the rounding of times
-_LONGEST_GAP_SECONDS = 3600  # more is damage, and would fill the disk
+_LONGEST_GAP_SECONDS = 3600  # of PCM; more is damage, and would fill the disk
+_BESIDE_GAP_SECONDS = Fraction(1)  # of silence, which is longer than an encoder's frame
 _SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}  # of other PCM it is 0
 _ENCODERS = {"aac": "aac", "opus": "libopus"}
 _NEVER_CLIPS = {"rematrix_maxval": "1"}
@@ -99,22 +100,23 @@ class TranscodedTrack:
                 yield from self.target.encode(resampled)
 
     def _silence_before(self, sound: AudioFrame) -> Iterator[AudioFrame]:
-        """What fills a gap before a sound, in frames of at most a second: an encoder joins what it
-        still holds back to what comes after a gap, which would be heard before it."""
-        if sound.pts is None or not sound.time_base:
+        """Silence on both sides of a gap before a sound: an encoder joins what it still holds back
+        to what comes after a gap, which would be heard before it. Of a short gap, all of it."""
+        begin, end = self._end, self._end
+        if sound.pts is not None and sound.time_base:
+            begin = sound.pts * sound.time_base
+        if begin is None:
             return
-        begin, rate = sound.pts * sound.time_base, sound.sample_rate
-        gap = begin - (begin if self._end is None else self._end)
-        self._end = begin + Fraction(sound.samples, rate)
-        if _SHORTEST_GAP_SECONDS <= gap <= _LONGEST_GAP_SECONDS:
-            silent_byte = b"\x80" if sound.format.name.startswith("u8") else b"\0"
-            for first in range(-round(gap * rate), 0, rate):
-                silence = AudioFrame(sound.format.name, sound.layout.name, min(rate, -first))
-                for plane in silence.planes:
-                    plane.update(silent_byte * plane.buffer_size)
-                silence.sample_rate, silence.time_base = rate, sound.time_base
-                silence.pts = round((begin + Fraction(first, rate)) / sound.time_base)
-                yield silence
+        if end is None:
+            end = begin
+        self._end = max(end, begin + Fraction(sound.samples, sound.sample_rate))
+        gap = begin - end
+        beside = _BESIDE_GAP_SECONDS
+        if gap > 2 * beside:
+            yield _silence(sound, end, beside)
+            yield _silence(sound, begin - beside, beside)
+        elif gap >= _SHORTEST_GAP_SECONDS:
+            yield _silence(sound, end, gap)
 
     def _flush(self) -> Iterator[av.Packet[Any]]:
         """Encode what the resampler holds back."""
@@ -122,6 +124,20 @@ class TranscodedTrack:
             for part in self._resampler.resample(None):
                 yield from self.target.encode(part)
             self._resampler = None
+
+
+def _silence(like: AudioFrame, begin: Fraction, seconds: Fraction) -> AudioFrame:
+    """Silence from a time on, of the format, layout and rate of a sound that has a time."""
+    samples = max(1, round(seconds * like.sample_rate))
+    silence = AudioFrame(like.format.name, like.layout.name, samples)
+    # PyAV lists planes behind the last one where there are more than seven channels.
+    planes = silence.planes[: like.layout.nb_channels if like.format.is_planar else 1]
+    for plane in planes:
+        plane.update((b"\x80" if like.format.bytes == 1 else b"\0") * plane.buffer_size)
+    silence.sample_rate = like.sample_rate
+    if like.time_base:
+        silence.pts, silence.time_base = round(begin / like.time_base), like.time_base
+    return silence
 
 
 def counts_samples(stream: AudioStream, output: OutputContainer) -> bool:
