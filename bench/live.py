@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "bigbuckbunny.mp4"
 SECONDS = 12
@@ -43,7 +43,8 @@ def main() -> None:
         found = measure(Path(folder) / SAMPLE.name, arguments.lines)
     print(
         f"{found['engine']}, {found['lines']} lines: {found['fps']:.1f} frames/s, "
-        f"slider to picture {found['delay_ms']:.0f} ms (median)"
+        f"slider to picture {found['delay_ms']:.0f} ms (median); "
+        f"{found['fps_turning_stroke']:.1f} frames/s while the stroke is turned"
     )
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
@@ -77,12 +78,29 @@ def measure(video: Path, lines: str) -> dict[str, object]:
             frames = page.evaluate("videostyle.measured.frames") - before
             passed = time.monotonic() - began
             delay = page.evaluate("videostyle.measured.delay")
+            turning = turn_stroke(page)
             engine = page.get_attribute("#meter", "title")
             browser.close()
     finally:
         server.send_signal(signal.SIGINT)
         server.wait()
-    return {"engine": engine, "lines": int(lines), "fps": frames / passed, "delay_ms": delay}
+    return {
+        "engine": engine,
+        "lines": int(lines),
+        "fps": frames / passed,
+        "delay_ms": delay,
+        "fps_turning_stroke": turning,
+    }
+
+
+def turn_stroke(page: Page) -> float:
+    """Frames a second while the stroke goes from 1 to 4 and back, for the first time."""
+    stroke, seconds = page.locator('input[data-scalar="stroke"]'), 4.0
+    before, began = page.evaluate("videostyle.measured.frames"), time.monotonic()
+    while (passed := time.monotonic() - began) < seconds:
+        stroke.evaluate(MOVE, 4 ** (1 - abs(1 - 2 * passed / seconds)))
+        time.sleep(0.03)
+    return float((page.evaluate("videostyle.measured.frames") - before) / passed)
 
 
 if __name__ == "__main__":

@@ -291,7 +291,7 @@ def test_a_mask_that_cannot_be_one_is_refused_in_a_line(
         (wide, "out.mkv", UsageError, r"96x32 is not the shape of .*, 96x64; a mask lies"),
         (tmp_path, "out.mkv", UsageError, "a mask is a file, or numbered pictures: .*05d.png"),
         (tmp_path / "none.png", "out.mkv", MediaError, "no such file"),
-        (right, "mask.mkv", UsageError, "would overwrite the input"),
+        (right, "mask.mkv", UsageError, "would overwrite .*mask.mkv; choose"),
         (3, "out.mkv", UsageError, "mask is 3; give the name of a file"),
         (sound, "out.mkv", MediaError, r"holds no video .*\(it has: audio\)"),
         (kept, "out.mkv", UsageError, "would overwrite the input"),

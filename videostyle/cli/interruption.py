@@ -15,8 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from videostyle.cli.console import say
-from videostyle.cli.progress import in_frames
-from videostyle.errors import INTERRUPTED
+from videostyle.errors import INTERRUPTED, counted
 
 if TYPE_CHECKING:
     from videostyle.rendering.render import Report
@@ -50,7 +49,8 @@ def say_interrupted(reports: list[Report], left: list[Path], arguments: argparse
     from videostyle.encode.output_file import exists
 
     last = reports[-1]
-    kept = f"{last.output} holds the first {in_frames(last.frames)}" if last.frames else "no part"
+    first = counted(last.frames, "frame")
+    kept = f"{last.output} holds the first {first}" if last.frames else "no part"
     words = ["videostyle", *sys.argv[1:]]
     goes_on = last.goes_on
     if len(reports) > 1:  # the files before it are finished, and -n leaves them alone

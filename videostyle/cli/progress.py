@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 5.0
 
 
-def in_frames(count: int) -> str:
-    return f"{count} frame{'s' * (count != 1)}"
-
-
 @contextmanager
 def progress_bar(name: str, *, quiet: bool) -> Iterator[Any]:
     """Yield a progress callback that draws with tqdm: frame, total, ETA, rate, limiting stage.

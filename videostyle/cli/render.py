@@ -14,9 +14,9 @@ from videostyle.checks import visible
 from videostyle.cli.console import make_stylizer, say, say_error
 from videostyle.cli.interruption import interruptible, say_interrupted
 from videostyle.cli.overwriting import may_write, say_left_out
-from videostyle.cli.progress import in_frames, progress_bar
+from videostyle.cli.progress import progress_bar
 from videostyle.cli.render_options import add_arguments, read_looks, render_settings
-from videostyle.errors import SOME_FAILED, UsageError, VideoStyleError
+from videostyle.errors import SOME_FAILED, UsageError, VideoStyleError, counted
 from videostyle.look import Look
 from videostyle.media.numbered import is_sequence_input
 from videostyle.timecode import parse_part
@@ -161,11 +161,12 @@ def _render_one(
         say(f"{source}: {note}")
     if report.frames and not arguments.json:
         with suppress(OSError):  # the result is the file
-            took = (
-                f"{in_frames(report.frames)} in {report.seconds:.1f} s, {report.fps:.1f} frames/s"
+            print(
+                f"{visible(str(report.output))}  {counted(report.frames, 'frame')} in "
+                f"{report.seconds:.1f} s, {report.fps:.1f} frames/s, limited by "
+                f"{report.limited_by}",
+                flush=True,
             )
-            name = visible(str(report.output))
-            print(f"{name}  {took}, limited by {report.limited_by}", flush=True)
     return report
 
 
@@ -197,5 +198,7 @@ def _dry_run(
     else:
         for plan in plans:
             for key, value in plan.items():
-                print(f"{key:>16}  {value if isinstance(value, str) else json.dumps(value)}")
+                print(
+                    f"{key:>16}  {visible(value) if isinstance(value, str) else json.dumps(value)}"
+                )
     return SOME_FAILED if any("refused" in plan for plan in plans) else 0

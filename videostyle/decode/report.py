@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from videostyle.errors import counted
+
 
 @dataclass(slots=True)
 class DecodeReport:
@@ -56,12 +58,12 @@ class DecodeReport:
         """One sentence for each kind of fault of the input."""
         found = []
         if count := self.skipped_packets:
-            found.append(f"skipped {count} corrupt packet{'s' * (count > 1)}")
+            found.append(f"skipped {counted(count, 'corrupt packet')}")
         if count := self.damaged_frames:
             found.append(f"{count} frame{'s are' if count > 1 else ' is'} damaged in the input")
         if self.unreadable:
             first, others = self.unreadable[0], len(self.unreadable) - 1
-            more = f" and {others} other picture{'s' * (others > 1)}" if others else ""
+            more = f" and {counted(others, 'other picture')}" if others else ""
             found.append(f"left out {first}{more}: cannot be read")
         if self.cut_short:
             lost = f": {self.lost_end}" if self.lost_end else ""

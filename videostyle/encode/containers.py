@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from videostyle.encode.encoders import frozen
+from videostyle.errors import counted
 
 _H26 = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "h264_qsv", "hevc_qsv")
 _AV1 = ("libsvtav1", "av1_nvenc", "av1_qsv")
@@ -104,7 +105,7 @@ class Clock:
         """What the clock had no room for."""
         name, tick = self._name, self._tick
         if count := self._left_out:
-            frames = f"{count} frame{'s' * (count > 1)}"
+            frames = counted(count, "frame")
             yield f"{frames} left out: {name} counts time in steps of {tick} s"
         if self._shortened:
             longest = float(self._longest * tick)

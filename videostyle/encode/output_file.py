@@ -50,16 +50,18 @@ def plan_output(
     plan = plan_encoding(info, output, options)
     part = part_path(output)
     segments = [segment_folder(output)] if plan.joins_segments else []
-    given = [info.path, *others]
-    inputs = set[object]().union(*map(file_keys, given))
+    given = {path: file_keys(path) for path in (info.path, *others)}
     folders = {path.resolve().parent for path in given}
     for path in (output, part, *segments):
         try:
             path.exists()
         except OSError as error:  # its name may be too long
             raise MediaError(f"{path}: cannot be written: {error.strerror}") from error
-        if file_keys(path) & inputs or (path in segments and path.resolve() in folders):
-            raise UsageError(f"{output}: would overwrite the input; choose another output")
+        keys = file_keys(path)
+        lost = next((each for each in given if keys & given[each]), None)
+        if lost or (path in segments and path.resolve() in folders):
+            what = "the input" if lost in (None, info.path) else str(lost)
+            raise UsageError(f"{output}: would overwrite {what}; choose another output")
     if output.exists() and not output.is_file():
         raise MediaError(f"{output}: is a folder or device; name a file")
     if is_sequence(output):

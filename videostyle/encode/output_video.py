@@ -24,7 +24,7 @@ from videostyle.encode.palette import PalettePicker
 from videostyle.encode.plan import EncodingPlan
 from videostyle.encode.span import Span
 from videostyle.encode.tags import held_tags, kept_tags, stream_tags
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, counted
 from videostyle.media.captions import CaptionCarrier
 from videostyle.media.color import join_alpha, plane_array
 from videostyle.media.frame import Frame
@@ -220,7 +220,7 @@ def _lost_notes(
             yield f"tags left out ({', '.join(lost)}): {name} has no place for them"
         return
     if chapters:
-        yield f"{len(chapters)} chapter{'s' * (len(chapters) > 1)} left out: {name} holds none"
+        yield f"{counted(len(chapters), 'chapter')} left out: {name} holds none"
     if tags:
         yield f"tags left out ({', '.join(tags)}): {name} holds none"
 

@@ -24,6 +24,7 @@ from videostyle.encode.span import INTERLEAVED_SECONDS, Span
 from videostyle.encode.stream_plans import COVERS, StreamPlan
 from videostyle.encode.subtitles import TextTrack
 from videostyle.encode.tags import held_marks, mark_names, stream_tags
+from videostyle.errors import counted
 
 _CONTAINERS = {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
 
@@ -92,10 +93,10 @@ class Passthrough:
         jumps = "out of order: the input's times jump back"
         for count, why in ((self._damaged, "damaged"), (self._dropped - self._damaged, jumps)):
             if count:
-                packets = f"{count} packet{'s' * (count > 1)}"
+                packets = counted(count, "packet")
                 self.notes.append(f"dropped {packets} of sound or subtitles, {why}")
         if count := sum(text.overlaps for text in self._texts.values()):
-            subtitles = f"{count} subtitle{'s' * (count > 1)}"
+            subtitles = counted(count, "subtitle")
             self.notes.append(f"{subtitles} cut short or joined: MP4 text shows one at a time")
 
     def _route(self, stream: Stream, plan: StreamPlan) -> None:

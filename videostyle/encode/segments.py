@@ -21,7 +21,7 @@ from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
-from videostyle.errors import MediaError
+from videostyle.errors import MediaError, counted
 from videostyle.media.frame import Cut
 from videostyle.media.info import MediaInfo
 from videostyle.media.numbered import files_of, is_sequence_input
@@ -109,7 +109,7 @@ class SegmentFolder:
             if not changed:
                 self._records = found["records"]
                 count = len(self._records)
-                note = f"went on after {count} finished segment{'s' * (count > 1)}"
+                note = f"went on after {counted(count, 'finished segment')}"
                 return [note] if count else []
             shutil.rmtree(self.path, ignore_errors=True)
         elif others := [path.name for path in self._files() if not _OWN.fullmatch(path.name)]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from videostyle.look import Look
-from videostyle.stylize.stylizer import Picture, Stylizer
+from videostyle.stylize.stylizer import Stylizer
 
 _Size = tuple[int, int]
 
@@ -18,34 +19,48 @@ class ReadyStroke:
 
     A stroke is a size to paint at, and a new one takes the time of some frames to get ready for.
     That is done in a thread of its own; until then frames are painted in the nearest stroke there
-    is.
+    is. A GPU, and what could not be got ready for, paint any stroke at once.
     """
 
     def __init__(self, stylizer: Stylizer) -> None:
         self._stylizer = stylizer
-        self._strokes: dict[_Size, set[float]] = {}  # that were wanted, by the frame's size
+        # Strokes that were painted, by the frame's size and the size they are painted at.
+        self._strokes: dict[_Size, dict[_Size, float]] = {}
+        self._under_way: tuple[_Size, _Size] | None = None
+        self._failed: set[tuple[_Size, _Size]] = set()
         self._worker = ThreadPoolExecutor(1, "get ready")
-        self._work: Future[Picture] | None = None
 
     def nearest(self, height: int, width: int, wanted: float) -> float:
         """The stroke to paint a frame in now; others are got ready for meanwhile."""
-        size = height, width
-        strokes = self._strokes.setdefault(size, set())
-        if self._stylizer.is_ready(*size, wanted):
-            strokes.add(wanted)
+        frame = height, width
+        painted_at = self._stylizer.working_size(height, width, wanted)
+        strokes = self._strokes.setdefault(frame, {})
+        if self._is_ready(frame, painted_at, wanted) or (frame, painted_at) in self._failed:
+            strokes[painted_at] = wanted
             return wanted
-        ready = {stroke for stroke in strokes if self._stylizer.is_ready(*size, stroke)}
-        if not ready or (self._work and self._work.done() and self._work.exception()):
+        ready = [stroke for size, stroke in strokes.items() if self._is_ready(frame, size, stroke)]
+        if not ready:
             return wanted
-        self._strokes[size] = ready
-        if self._work is None or self._work.done():
-            self._work = self._worker.submit(self._get_ready, size, wanted)
+        if self._under_way is None:
+            self._under_way = frame, painted_at
+            self._worker.submit(self._get_ready, frame, painted_at, wanted)
         return min(ready, key=lambda stroke: abs(math.log2(stroke / wanted)))
 
     def close(self) -> None:
         self._worker.shutdown()
 
-    def _get_ready(self, size: _Size, stroke: float) -> Picture:
+    def _is_ready(self, frame: _Size, painted_at: _Size, stroke: float) -> bool:
+        # What is painted over it is compiled last, and the stylizer tells of the first layer.
+        is_begun = self._under_way == (frame, painted_at)
+        return not is_begun and self._stylizer.is_ready(*frame, stroke)
+
+    def _get_ready(self, frame: _Size, painted_at: _Size, stroke: float) -> None:
         """Paint an empty frame, which takes all the sizes that one with a picture does."""
         look = Look({self._stylizer.model.card.style_names[0]: 1.0}, stroke=stroke)
-        return self._stylizer(np.zeros((*size, 3), np.uint8), look)
+        try:
+            self._stylizer(np.zeros((*frame, 3), np.uint8), look)
+        except Exception:  # the frame that is painted so will tell
+            logging.getLogger("videostyle").warning("stroke %g", stroke, exc_info=True)
+        if not self._stylizer.is_ready(*frame, stroke):  # for want of memory, say
+            self._failed.add((frame, painted_at))
+        self._under_way = None

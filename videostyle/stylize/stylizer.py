@@ -166,8 +166,8 @@ class Stylizer:
         return painted_height, painted_width
 
     def is_ready(self, height: int, width: int, stroke: float) -> bool:
-        """Whether a frame of that size is painted in that stroke at once: for a new working size
-        an engine may compile the network first, in the time of some frames."""
+        """Whether the first layer of a frame of that size is painted in that stroke at once: for a
+        new working size an engine may compile the network first, in the time of some frames."""
         size = self._padded_size(*self.working_size(height, width, stroke))
         return self.engine.is_ready((1, *size, 3))
 
