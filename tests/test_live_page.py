@@ -206,10 +206,10 @@ def test_a_connection_on_which_little_happens_stays(page: Any) -> None:
           window.lost = window.alive = 0;
           videostyle.on("disconnected", () => { lost += 1; });
           videostyle.on("alive", () => { alive += 1; });
-          bePatient(6000);
+          bePatient(3000);
         }"""
     )
-    wait_for(lambda: page.evaluate("alive") >= 4)
+    wait_for(lambda: page.evaluate("alive") >= 2)
     assert page.evaluate("lost") == 0
 
 
@@ -268,6 +268,7 @@ def test_a_blink_of_the_connection_leaves_the_controls_where_they_were(
 def test_a_server_that_stands_still_is_not_shown_as_playing(page: Any, server: LiveServer) -> None:
     page.click("#play")
     wait_for(lambda: " of 25 frames/s" in page.inner_text("#meter"))
+    page.evaluate("import('/page/connection.mjs').then(({ bePatient }) => bePatient(2500))")
     server.process.send_signal(signal.SIGSTOP)
     try:
         page.locator("#notice", has_text="The connection is lost").wait_for()

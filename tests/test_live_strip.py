@@ -622,9 +622,10 @@ def test_two_fingers_zoom_the_strip_and_leave_the_video_where_it_is(
     put("touchStart", 0.4)
     put("touchEnd")
     wait_for(lambda: state(tablet, "seconds") == pytest.approx(0.4 * length, abs=0.1))
+    page.click("#take-controls")
+    wait_for(lambda: not page.is_visible("#take-controls"))
     context.close()
     assert tablet.mistakes == []
-    wait_for(lambda: not page.is_visible("#take-controls"))
 
 
 def test_a_curve_is_picked_by_name_or_drawn(page: Any) -> None:
