@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -30,6 +31,7 @@ from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.performance import CUT
 from videostyle.live.serve import _listen, hosts_of
 from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
+from videostyle.live.viewers import MOST_VIEWERS, Viewers
 from videostyle.timeline.reader import read_timeline
 
 LOOK = {"type": "look", "strength": 1, "keep_color": 0, "stroke": 1}
@@ -1260,3 +1262,21 @@ def test_it_ends_while_a_page_that_said_goodbye_has_not_read_all(
         page.sendall(frame(8, (1001).to_bytes(2, "big")))
         time.sleep(0.2)
     assert not any("Cancel" in line for line in server.log), server.log
+
+
+def test_a_tab_that_comes_back_is_no_other_tab() -> None:
+    """Its connection of before may be dead, and end much later."""
+
+    async def come() -> None:
+        viewers = Viewers()
+        for _ in range(3):
+            for number in range(MOST_VIEWERS):
+                assert viewers.add(f"page {number}")
+        assert viewers.add("another") is None
+        assert viewers.add() is None
+        for viewer in viewers.all[:MOST_VIEWERS]:
+            viewers.remove(viewer)
+        assert all(viewers.add("page 0") for _ in range(16))
+        assert viewers.add("page 0") is None  # not without end
+
+    asyncio.run(come())

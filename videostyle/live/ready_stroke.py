@@ -59,8 +59,10 @@ class ReadyStroke:
         look = Look({self._stylizer.model.card.style_names[0]: 1.0}, stroke=stroke)
         try:
             self._stylizer(np.zeros((*frame, 3), np.uint8), look)
+            if not self._stylizer.is_ready(*frame, stroke):  # for want of memory, say
+                self._failed.add((frame, painted_at))
         except Exception:  # the frame that is painted so will tell
-            logging.getLogger("videostyle").warning("stroke %g", stroke, exc_info=True)
-        if not self._stylizer.is_ready(*frame, stroke):  # for want of memory, say
             self._failed.add((frame, painted_at))
-        self._under_way = None
+            logging.getLogger("videostyle").warning("stroke %g", stroke, exc_info=True)
+        finally:
+            self._under_way = None

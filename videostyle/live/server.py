@@ -97,6 +97,7 @@ class Server:
 
     def __init__(self, session: Session, viewers: Viewers) -> None:
         self.session, self.viewers = session, viewers
+        self._looking: asyncio.Task[None] | None = None  # into the folder, for a tab that asked
 
     def app(self, hosts: Sequence[str]) -> ASGIApp:
         """The ASGI application, for requests to these hosts ('127.0.0.1:8000')."""
@@ -238,7 +239,13 @@ class Server:
             await websocket.close(1008)
             return
         await websocket.accept()
-        await asyncio.to_thread(self.session.library.look)
+        look = asyncio.create_task(asyncio.to_thread(self.session.library.look))
+        while not (await asyncio.wait([look], timeout=BEAT_SECONDS))[0]:  # a slow, large folder
+            try:
+                await websocket.send_json({"type": "alive"})
+            except (WebSocketDisconnect, RuntimeError):  # the tab is gone
+                return
+        await look
         viewer = self.viewers.add(websocket.query_params.get("page", ""))
         if viewer is None:
             await websocket.close(1013, "too many tabs")
@@ -295,6 +302,10 @@ class Server:
         elif kind == "take_controls":
             self.viewers.take_controls(viewer)
             viewer.tell(self.session.state())
+        elif viewer is self.viewers.conductor and kind == "files":
+            if self._looking is None or self._looking.done():  # the hands go on meanwhile
+                look = asyncio.to_thread(self.session.command, message)
+                self._looking = asyncio.create_task(look)
         elif viewer is self.viewers.conductor:
             await asyncio.to_thread(self.session.command, message)
         else:

@@ -14,6 +14,7 @@ from videostyle.live.easel import Picture
 
 AHEAD = 2
 MOST_VIEWERS = 8
+MOST_CONNECTIONS = 32  # those that are dead, but have not ended, among them
 # A connection that blinks, or a page that is loaded again, is back by then.
 KEPT_SECONDS = 10.0
 
@@ -73,8 +74,10 @@ class Viewers:
         self._last: Picture | None = None
 
     def add(self, page: str = "") -> Viewer | None:
-        """A new tab, or None if there are too many."""
-        if len(self.all) >= MOST_VIEWERS:
+        """A new tab, or None if there are too many. One that comes back counts once: its old
+        connection may be dead and not have ended yet."""
+        others = {each.page or id(each) for each in self.all if not page or each.page != page}
+        if len(others) >= MOST_VIEWERS or len(self.all) >= MOST_CONNECTIONS:
             return None
         viewer = Viewer(page)
         self.all.append(viewer)

@@ -20,10 +20,13 @@ const FINAL = {
 // dead, though no end of it may ever come.
 const PATIENCE_MS = 8000;
 const LONGEST_PATIENCE_MS = 32000;
+const CALM_MS = 600_000;  // after so long without a loss it is as quick to notice one as at first
 const TICKS = 8;
 let socket = null;
 let wait = FIRST_WAIT_MS;
 let silentTicks = 0;
+let patience = PATIENCE_MS;
+let lostAt = 0;
 let ticking = 0;
 
 export const withToken = (path) => `${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
@@ -66,6 +69,7 @@ export function connect() {
   socket.onmessage = ({ data }) => {
     wait = FIRST_WAIT_MS;
     silentTicks = 0;
+    if (patience > PATIENCE_MS && performance.now() > lostAt + CALM_MS) bePatient();
     if (typeof data === "string") {
       const message = JSON.parse(data);
       emit(message.type, message);
@@ -92,6 +96,7 @@ async function lose(code) {
 // For how long it takes a silent connection for one that lives. Counted in ticks: a page that a
 // question holds up, or a machine that sleeps, hears nothing either.
 export function bePatient(milliseconds = PATIENCE_MS) {
+  patience = milliseconds;
   clearInterval(ticking);
   ticking = setInterval(() => {
     silentTicks += 1;
@@ -101,6 +106,7 @@ export function bePatient(milliseconds = PATIENCE_MS) {
     dead.close();
     // It may only have been slow: with a picture on its way, a word takes as long as that.
     bePatient(Math.min(2 * milliseconds, LONGEST_PATIENCE_MS));
+    lostAt = performance.now();
     lose();
   }, milliseconds / TICKS);
 }
