@@ -242,7 +242,7 @@ class Server:
         look = asyncio.create_task(asyncio.to_thread(self.session.library.look))
         while not (await asyncio.wait([look], timeout=BEAT_SECONDS))[0]:  # a slow, large folder
             try:
-                await websocket.send_json({"type": "alive"})
+                await websocket.send_text('{"type": "alive"}')
             except (WebSocketDisconnect, RuntimeError):  # the tab is gone
                 return
         await look
