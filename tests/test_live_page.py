@@ -709,11 +709,11 @@ def test_it_fits_the_screen(page: Any, name: str, size: tuple[int, int]) -> None
     for style, value in (("starry_night", 0.8), ("great_wave", 0.35), ("the_kiss", 0.5)):
         slide(page, style, value)
     settled(page)
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= size[0]
+    wait_for(lambda: page.evaluate("document.documentElement.scrollWidth") <= size[0])
     if name != "live":
         page.locator("#scalars").scroll_into_view_if_needed()
-        assert page.locator(".frame").bounding_box()["y"] >= 0  # seen while it is mixed
+        # Seen while it is mixed, once the last picture has told its shape.
+        wait_for(lambda: page.locator(".frame").bounding_box()["y"] >= 0)
         page.evaluate("scrollTo(0, 0)")
     if name == "live":
         assert page.locator(".transport").bounding_box()["height"] < 40  # in one line
