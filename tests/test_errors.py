@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from videostyle.errors import counted, ran_out_of_memory
+from videostyle.errors import ran_out_of_memory
+from videostyle.wording import counted
 
 HUGE = 1 << 50
 

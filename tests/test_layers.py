@@ -16,11 +16,20 @@ from PIL import Image
 PACKAGE = Path(__file__).parents[1] / "videostyle"
 # Folders and files of the package from the ground up: each imports from those before it alone.
 LAYERS = (
-    "errors", "checks", "whole_file", "device", "look", "timecode", "media", "network",
+    "wording", "errors", "checks", "whole_file", "device", "look", "timecode", "media", "network",
     "decode", "timeline", "stylize", "encode", "rendering",
     "training", "evaluation", "live", "cli", "__init__", "__main__",
 )  # fmt: skip
-LIGHT = {"errors", "checks", "look", "timecode", "cli", "network.model_card", "encode.options"}
+LIGHT = {
+    "wording",
+    "errors",
+    "checks",
+    "look",
+    "timecode",
+    "cli",
+    "network.model_card",
+    "encode.options",
+}
 LIGHT |= {"timeline.easing", "timeline.timeline", "timeline.reader", "timeline.schema"}
 LIGHT |= {"rendering.jobs", "rendering.choices"}
 

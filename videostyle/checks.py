@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from numbers import Integral
 from typing import TypeGuard
 
 from videostyle.errors import UsageError
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def visible(text: str) -> str:
-    """Text on one line: control characters, which the name of a file may hold, become escapes."""
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message on an unknown word; "" if no known one is like it."""
-    close = get_close_matches(word[:80], known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def check_one_of(name: str, value: object, allowed: Sequence[str]) -> None:

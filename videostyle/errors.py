@@ -46,11 +46,6 @@ SOME_FAILED = 3
 INTERRUPTED = 130
 
 
-def counted(count: int, noun: str) -> str:
-    """How messages count: 1 key, 2 keys."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
 # CUDA; PyTorch on Windows; C++, and so OpenVINO; cuDNN and cuBLAS; PyTorch, OpenVINO and Linux.
 _NO_MEMORY = re.compile(
     r"out[ _]of[ _]memory|not enough memory|bad[ _]alloc|alloc(ation)?_failed"

@@ -14,10 +14,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
-from videostyle.checks import did_you_mean, visible
 from videostyle.errors import TimelineError, UsageError, VideoStyleError, ran_out_of_memory
 from videostyle.network.model_card import DEFAULT_MODEL
 from videostyle.whole_file import part_path
+from videostyle.wording import did_you_mean, visible
 
 MIX_FORM = "write NAME=WEIGHT,NAME=WEIGHT without spaces"
 

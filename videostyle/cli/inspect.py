@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from videostyle.checks import visible
 from videostyle.cli.console import named_path, say
-from videostyle.errors import counted
+from videostyle.wording import counted, visible
 
 
 def add_probe(commands: Any) -> None:

@@ -15,7 +15,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from videostyle.cli.console import say
-from videostyle.errors import INTERRUPTED, counted
+from videostyle.errors import INTERRUPTED
+from videostyle.wording import counted
 
 if TYPE_CHECKING:
     from videostyle.rendering.render import Report

@@ -10,16 +10,16 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from videostyle.checks import visible
 from videostyle.cli.console import make_stylizer, say, say_error
 from videostyle.cli.interruption import interruptible, say_interrupted
 from videostyle.cli.overwriting import may_write, say_left_out
 from videostyle.cli.progress import progress_bar
 from videostyle.cli.render_options import add_arguments, read_looks, render_settings
-from videostyle.errors import SOME_FAILED, UsageError, VideoStyleError, counted
+from videostyle.errors import SOME_FAILED, UsageError, VideoStyleError
 from videostyle.look import Look
 from videostyle.media.numbered import is_sequence_input
 from videostyle.timecode import parse_part
+from videostyle.wording import counted, visible
 
 if TYPE_CHECKING:
     from videostyle.rendering.render import Report

@@ -17,8 +17,9 @@ from videostyle.cli.console import (
     say,
     say_error,
 )
-from videostyle.errors import UsageError, VideoStyleError, counted
+from videostyle.errors import UsageError, VideoStyleError
 from videostyle.timecode import Time, parse_time
+from videostyle.wording import counted
 
 if TYPE_CHECKING:
     from videostyle.timeline.document import TimelineDocument

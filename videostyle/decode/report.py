@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from videostyle.errors import counted
+from videostyle.wording import counted
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from videostyle.encode.encoders import frozen
-from videostyle.errors import counted
+from videostyle.wording import counted
 
 _H26 = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "h264_qsv", "hevc_qsv")
 _AV1 = ("libsvtav1", "av1_nvenc", "av1_qsv")

@@ -17,10 +17,11 @@ import av.error
 import av.logging
 from av.video.codeccontext import VideoCodecContext
 
-from videostyle.checks import check_one_of, did_you_mean
+from videostyle.checks import check_one_of
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import UsageError
 from videostyle.media.color import OUTPUT_PIX_FMTS
+from videostyle.wording import did_you_mean
 
 # SVT-AV1 writes its settings to stderr by itself; 1 leaves errors.
 os.environ.setdefault("SVT_LOG", "1")

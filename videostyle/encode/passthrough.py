@@ -24,7 +24,7 @@ from videostyle.encode.span import INTERLEAVED_SECONDS, Span
 from videostyle.encode.stream_plans import COVERS, StreamPlan
 from videostyle.encode.subtitles import TextTrack
 from videostyle.encode.tags import held_marks, mark_names, stream_tags
-from videostyle.errors import counted
+from videostyle.wording import counted
 
 _CONTAINERS = {"mp4": "MP4", "mov": "MOV", "matroska": "Matroska", "webm": "WebM"}
 

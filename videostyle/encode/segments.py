@@ -21,11 +21,12 @@ from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
-from videostyle.errors import MediaError, counted
+from videostyle.errors import MediaError
 from videostyle.media.frame import Cut
 from videostyle.media.info import MediaInfo
 from videostyle.media.numbered import files_of, is_sequence_input
 from videostyle.whole_file import written_whole
+from videostyle.wording import counted
 
 SEGMENT_SECONDS = 10.0
 # A piece is a file of its own: shorter ones cost more than the painting of them.

@@ -16,10 +16,11 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from videostyle.errors import ModelError, counted
+from videostyle.errors import ModelError
 from videostyle.network.architecture import Architecture, Numbers
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, model_path, read_model_card
 from videostyle.whole_file import written_whole
+from videostyle.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,12 +10,13 @@ from numbers import Rational, Real
 from pathlib import Path
 from typing import Any
 
-from videostyle.errors import UsageError, counted
+from videostyle.errors import UsageError
 from videostyle.look import as_float
 from videostyle.timecode import NEAR, Tempo, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
 from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
+from videostyle.wording import counted
 
 VERSION = 1
 # By what a time lacks; the words of a `Time` of its own name the command line's options.

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from videostyle.checks import did_you_mean
 from videostyle.errors import UsageError
 from videostyle.look import as_float
+from videostyle.wording import did_you_mean
 
 Easing = Callable[[float], float]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from videostyle.checks import visible
 from videostyle.errors import TimelineError
+from videostyle.wording import visible
 
 MAX_MISTAKES = 20
 EXCERPT = 160

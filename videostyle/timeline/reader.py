@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from videostyle.checks import did_you_mean, visible
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
@@ -27,6 +26,7 @@ from videostyle.timeline.document import VERSION, ReadKey, TimelineDocument
 from videostyle.timeline.easing import EASINGS, MAX_EASE, CubicBezier, Easing
 from videostyle.timeline.mistakes import Mistakes, Place
 from videostyle.timeline.timeline import TRACKS, Mixture
+from videostyle.wording import did_you_mean, visible
 
 if TYPE_CHECKING:
     from videostyle.network.model import Model

@@ -13,10 +13,11 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any, Generic, TypeVar, overload
 
-from videostyle.errors import UsageError, counted
+from videostyle.errors import UsageError
 from videostyle.look import ORIGINAL, SCALARS, Look, as_float, fixed_mixture, normalize_mixture
 from videostyle.timecode import NEAR
 from videostyle.timeline.easing import Easing, easing, linear, name_of
+from videostyle.wording import counted
 
 T = TypeVar("T")
 Mixture = Mapping[str, float]

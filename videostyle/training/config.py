@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from videostyle.checks import did_you_mean
 from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network.architecture import ARCHITECTURES
 from videostyle.training.defaults import PAINTING_SIZE
 from videostyle.training.loss_network import MAX_SIZE, MIN_SIZE
 from videostyle.whole_file import part_path
+from videostyle.wording import did_you_mean
 
 TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
