@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -1007,6 +1008,10 @@ def test_a_recording_that_the_closing_of_the_terminal_ends_is_kept(
     import fcntl
     import termios
 
+    def take_terminal() -> None:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
+
     make_clip(tmp_path / "film.mp4", pts=range(700))
     window, terminal = os.openpty()
     words = ["live", tmp_path, "--model", model_file, "--no-browser"]
@@ -1016,7 +1021,7 @@ def test_a_recording_that_the_closing_of_the_terminal_ends_is_kept(
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0),
+        preexec_fn=take_terminal,
     )
     try:
         os.close(terminal)
