@@ -23,7 +23,8 @@ from videostyle.errors import ModelError, TimelineError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.network.model import Model, load_model
 from videostyle.network.model_card import read_model_card
-from videostyle.rendering.render import describe, render
+from videostyle.rendering.render import render
+from videostyle.rendering.settle import describe
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.reader import parse_timeline, read_timeline
 from videostyle.timeline.timeline import Loop

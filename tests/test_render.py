@@ -23,7 +23,8 @@ from videostyle.decode.probe import probe
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.rendering.painter import Account
-from videostyle.rendering.render import Progress, Report, describe, render
+from videostyle.rendering.render import Progress, Report, render
+from videostyle.rendering.settle import describe
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.reader import read_timeline
 from videostyle.timeline.timeline import Keyframe, Timeline, Track

@@ -180,7 +180,7 @@ def _dry_run(
 ) -> int:
     from videostyle.device import choose_device, choose_precision
     from videostyle.network.model_card import read_model_card
-    from videostyle.rendering.render import describe
+    from videostyle.rendering.settle import describe
 
     choose_precision(arguments.precision, choose_device(arguments.device))
     card = read_model_card(arguments.model)

@@ -16,7 +16,7 @@ from videostyle.media.color import RGB, ColorConverter, Picture
 from videostyle.media.frame import Frame
 from videostyle.media.info import MediaInfo
 from videostyle.network.model import load_model
-from videostyle.rendering.render import parse_fps, timeline_file, timeline_for
+from videostyle.rendering.settle import parse_fps, timeline_file, timeline_for
 from videostyle.stylize.stylize import stylize
 from videostyle.stylize.stylizer import Stylizer, check_frame
 from videostyle.timeline.document import TimelineDocument
