@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from videostyle.look import Look
-from videostyle.media.color import MIDDLE, luma_of
+from videostyle.media.pixels import MIDDLE, luma_of
 from videostyle.network.architecture import SMOOTHING
 from videostyle.network.enlarger_network import EnlargerNetwork
 from videostyle.network.model import load_model

@@ -19,8 +19,8 @@ from videostyle.decode.probe import probe
 from videostyle.errors import MediaError
 from videostyle.evaluation.floor import MachineFloor, NetworkFloor, network_floor
 from videostyle.evaluation.throughput import STAGES, Rate, Throughput, scaled_clip
-from videostyle.media.color import plane_array
 from videostyle.media.info import ColorSpec
+from videostyle.media.pixels import plane_array
 from videostyle.network.architecture import ARCHITECTURES
 from videostyle.network.network import StyleNetwork
 

@@ -14,7 +14,7 @@ from pipeline import copy, faults
 from videostyle.encode.options import EncodeOptions
 from videostyle.look import Look
 from videostyle.media.captions import CaptionCarrier, has_captions
-from videostyle.media.color import plane_array
+from videostyle.media.pixels import plane_array
 from videostyle.rendering.render import render
 from videostyle.rendering.verify import verify
 from videostyle.stylize.stylizer import Stylizer

@@ -16,14 +16,9 @@ from pipeline import Clip, joined
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.media.color import (
-    OUTPUT_PIX_FMTS,
-    ColorConverter,
-    blend_planes,
-    plane_array,
-    split_alpha,
-)
+from videostyle.media.color import OUTPUT_PIX_FMTS, ColorConverter, split_alpha
 from videostyle.media.info import ColorSpec, MediaInfo
+from videostyle.media.pixels import blend_planes, plane_array
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
 EIGHT_BIT = ("yuv420p", "yuv422p", "yuv444p")

@@ -32,9 +32,10 @@ from videostyle.decode.stream import _images, goes_back
 from videostyle.decode.upright import upright_filters
 from videostyle.encode.encoders import encoder_context, open_encoder
 from videostyle.errors import MediaError, UsageError
-from videostyle.media.color import ColorConverter, plane_array
+from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
+from videostyle.media.pixels import plane_array
 
 # Red left above, green right above, blue left below, white right below.
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)

@@ -17,9 +17,10 @@ from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.look import ORIGINAL, Look
-from videostyle.media.color import ColorConverter, plane_array
+from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Frame
 from videostyle.media.info import MediaInfo
+from videostyle.media.pixels import plane_array
 from videostyle.network.model import Model
 from videostyle.network.torch_engine import TorchEngine
 from videostyle.rendering.render import render

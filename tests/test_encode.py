@@ -30,9 +30,10 @@ from videostyle.encode.output_file import exists, plan_output
 from videostyle.encode.output_video import open_output
 from videostyle.encode.plan import EncodingPlan
 from videostyle.errors import MediaError, UsageError
-from videostyle.media.color import ColorConverter, output_color, plane_array
+from videostyle.media.color import ColorConverter, output_color
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
+from videostyle.media.pixels import plane_array
 from videostyle.whole_file import part_path, written_whole
 
 LOSSLESS = EncodeOptions(preset="ultrafast", crf=0)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from videostyle import Look
-from videostyle.media.color import ColorConverter, luma_of, with_detail
+from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Frame
 from videostyle.media.info import ColorSpec, MediaInfo
+from videostyle.media.pixels import luma_of, with_detail
 from videostyle.network.architecture import SMOOTHING
 from videostyle.network.blocks import from_blocks, to_blocks
 from videostyle.network.engine import Engine

@@ -18,8 +18,9 @@ from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import UsageError
 from videostyle.look import Look
-from videostyle.media.color import RGB, ColorConverter, plane_array
+from videostyle.media.color import RGB, ColorConverter
 from videostyle.media.info import ColorSpec
+from videostyle.media.pixels import plane_array
 from videostyle.rendering.render import render
 from videostyle.stylize.stylizer import Stylizer
 

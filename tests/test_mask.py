@@ -20,7 +20,7 @@ from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
-from videostyle.media.color import blend_by_mask, plane_array
+from videostyle.media.pixels import blend_by_mask, plane_array
 from videostyle.rendering.render import Report, render
 from videostyle.stylize.stylizer import Stylizer
 

@@ -14,8 +14,9 @@ from conftest import SPECS
 
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
-from videostyle.media.color import OUTPUT_PIX_FMTS, RGB, convert, plane_array
+from videostyle.media.color import OUTPUT_PIX_FMTS, RGB, convert
 from videostyle.media.info import ColorSpec
+from videostyle.media.pixels import plane_array
 from videostyle.stylize.planes import (
     PlaneLayout,
     PlanesToRgb,

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videostyle.media.color import Picture
+from videostyle.media.pixels import Picture
 from videostyle.stylize.device_stabilizer import hold
 from videostyle.stylize.stabilizer import BLOCK, MEMORY, REACH, Stabilizer, similarity
 

@@ -24,7 +24,7 @@ from PIL import Image
 from videostyle.device import choose_precision
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import Look, normalize_mixture
-from videostyle.media.color import with_detail
+from videostyle.media.pixels import with_detail
 from videostyle.network.engine import Engine, make_engine
 from videostyle.network.model import Model, load_model
 from videostyle.network.network import StyleNetwork

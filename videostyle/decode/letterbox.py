@@ -16,9 +16,10 @@ from videostyle.decode.decode import frames_near
 from videostyle.decode.probe import measure_duration
 from videostyle.errors import MediaError
 from videostyle.media.bars import Bars, Squares, is_lit
-from videostyle.media.color import ColorConverter, has_alpha, plane_array
+from videostyle.media.color import ColorConverter, has_alpha
 from videostyle.media.frame import Part
 from videostyle.media.info import MediaInfo
+from videostyle.media.pixels import plane_array
 
 Lit = npt.NDArray[np.bool_]
 Shares = npt.NDArray[np.float64]

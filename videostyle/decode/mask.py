@@ -17,11 +17,12 @@ from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.decode.report import DecodeReport
 from videostyle.errors import MediaError, UsageError
-from videostyle.media.color import RGB, Picture, convert, luma_of, plane_array
+from videostyle.media.color import RGB, convert
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
 from videostyle.media.numbered import is_sequence_input
 from videostyle.media.picture import load_picture, on_black
+from videostyle.media.pixels import Picture, luma_of, plane_array
 from videostyle.timecode import NEAR
 
 _SHAPE_SLACK = 0.01  # of the ratio of the sides, which rounding to even sides alters

@@ -6,9 +6,10 @@ from contextlib import closing
 
 from videostyle.decode.decode import decode
 from videostyle.errors import MediaError
-from videostyle.media.color import ColorConverter, Picture
+from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Cut
 from videostyle.media.info import MediaInfo
+from videostyle.media.pixels import Picture
 
 
 def still(info: MediaInfo) -> Picture:

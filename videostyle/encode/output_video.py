@@ -26,10 +26,11 @@ from videostyle.encode.span import Span
 from videostyle.encode.tags import held_tags, kept_tags, stream_tags
 from videostyle.errors import MediaError
 from videostyle.media.captions import CaptionCarrier
-from videostyle.media.color import join_alpha, plane_array
+from videostyle.media.color import join_alpha
 from videostyle.media.frame import Frame
 from videostyle.media.info import ALL_AROUND, MATRICES, PROGRESSIVE, MediaInfo
 from videostyle.media.picture import wide_profile
+from videostyle.media.pixels import plane_array
 from videostyle.wording import counted
 
 _WIDE_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}

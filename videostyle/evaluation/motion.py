@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from videostyle.errors import TrainingError
-from videostyle.media.color import Picture
+from videostyle.media.pixels import Picture
 from videostyle.training.dataset import open_picture, to_pixels
 from videostyle.training.warp import flow_grid, inside, warp
 

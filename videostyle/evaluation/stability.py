@@ -10,7 +10,7 @@ from statistics import fmean
 import torch
 
 from videostyle.evaluation.motion import Moving
-from videostyle.media.color import Picture
+from videostyle.media.pixels import Picture
 from videostyle.stylize.stabilizer import Stabilizer
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.training.warp import warp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from videostyle.media.color import plane_array
+from videostyle.media.pixels import plane_array
 
 _SEED = 16  # pixels a side of what a frame with captions is grown from
 

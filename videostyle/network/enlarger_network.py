@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videostyle.media.color import MIDDLE
+from videostyle.media.pixels import MIDDLE
 from videostyle.network.architecture import Numbers
 from videostyle.network.enlarger import HIDDEN, LEVELS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from videostyle.media.color import MIDDLE
+from videostyle.media.pixels import MIDDLE
 from videostyle.network.architecture import Pictures
 from videostyle.network.blocks import from_blocks, to_blocks
 from videostyle.network.enlarger import HIDDEN, LEVELS, enlarger_weights

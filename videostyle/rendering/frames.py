@@ -12,9 +12,10 @@ import numpy as np
 from videostyle.checks import check_yes_or_no
 from videostyle.errors import UsageError
 from videostyle.look import Look
-from videostyle.media.color import RGB, ColorConverter, Picture
+from videostyle.media.color import RGB, ColorConverter
 from videostyle.media.frame import Frame
 from videostyle.media.info import MediaInfo
+from videostyle.media.pixels import Picture
 from videostyle.network.model import load_model
 from videostyle.rendering.settle import parse_fps, timeline_file, timeline_for
 from videostyle.stylize.stylize import stylize

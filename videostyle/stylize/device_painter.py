@@ -19,9 +19,10 @@ from torch import Tensor
 
 from videostyle.look import Look
 from videostyle.media.bars import Barkeeper, Bars
-from videostyle.media.color import LUMA, MIDDLE, ColorConverter
+from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Frame
 from videostyle.media.info import ColorSpec
+from videostyle.media.pixels import LUMA, MIDDLE
 from videostyle.network.program import Lane
 from videostyle.network.torch_engine import TorchEngine
 from videostyle.stylize.device_stabilizer import hold

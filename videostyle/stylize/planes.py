@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from videostyle.media.color import MIDDLE, OUTPUT_PIX_FMTS, plane_array
+from videostyle.media.color import OUTPUT_PIX_FMTS
 from videostyle.media.info import ColorSpec
+from videostyle.media.pixels import MIDDLE, plane_array
 
 # Shares of red and blue in luma by matrix (ITU-T H.273, table 4).
 _LUMA_SHARES = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114)}

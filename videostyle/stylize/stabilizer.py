@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from videostyle.media.color import Picture
 from videostyle.media.frame import Part
+from videostyle.media.pixels import Picture
 
 Weights = npt.NDArray[np.float32]
 Green = TypeVar("Green")

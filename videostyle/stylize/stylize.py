@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from videostyle.look import Look
 from videostyle.media.captions import CaptionCarrier
-from videostyle.media.color import ColorConverter, blend_planes
+from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Frame
+from videostyle.media.pixels import blend_planes
 from videostyle.stylize.flatness import presence
 from videostyle.stylize.stabilizer import Stabilizer
 from videostyle.stylize.stylizer import Picture, Stylizer

@@ -21,7 +21,7 @@ from PIL import Image
 
 from videostyle.errors import ModelError, UsageError, ran_out_of_memory
 from videostyle.look import Look
-from videostyle.media.color import blend_rgb, luma_of, with_detail
+from videostyle.media.pixels import blend_rgb, luma_of, with_detail
 from videostyle.network.architecture import Numbers, Pictures
 from videostyle.network.engine import Engine, make_engine
 from videostyle.network.model import Model
