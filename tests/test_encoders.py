@@ -26,7 +26,8 @@ from videostyle.encode.encode import EncodeReport, encode
 from videostyle.encode.encoders import ENCODERS
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import exists, plan_output
-from videostyle.encode.plan import EncodingPlan, plan_encoding
+from videostyle.encode.plan import EncodingPlan
+from videostyle.encode.planner import plan_encoding
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import Look
 from videostyle.media.color import ColorConverter, split_alpha

@@ -43,7 +43,7 @@ def _probe(arguments: argparse.Namespace) -> int:
     from videostyle.decode.letterbox import describe_bars, with_bars
     from videostyle.decode.probe import inspect, paintable
     from videostyle.encode.options import EncodeOptions
-    from videostyle.encode.plan import plan_encoding
+    from videostyle.encode.planner import plan_encoding
     from videostyle.errors import MediaError
 
     path = arguments.file

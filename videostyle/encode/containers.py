@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
+from tempfile import TemporaryDirectory
+
+import av
 
 from videostyle.encode.encoders import frozen
 from videostyle.wording import counted
@@ -134,3 +138,10 @@ CONTAINERS: Mapping[str, Container] = {
 PICTURES = Container("a picture", ())
 
 LONGEST_SIDES = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500, ".gif": 65_535}
+
+
+@cache
+def codecs_held(suffix: str) -> frozenset[str]:
+    """Names of the codecs a container takes, of encoders and decoders alike."""
+    with TemporaryDirectory() as folder, av.open(f"{folder}/empty{suffix}", "w") as container:
+        return frozenset(container.supported_codecs)

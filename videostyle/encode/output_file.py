@@ -12,7 +12,8 @@ import av
 import av.error
 
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.plan import EncodingPlan, plan_encoding
+from videostyle.encode.plan import EncodingPlan
+from videostyle.encode.planner import plan_encoding
 from videostyle.encode.segments import segment_folder
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.info import MediaInfo

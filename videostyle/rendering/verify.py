@@ -27,7 +27,7 @@ from videostyle.encode.chapters import CHAPTER_SECONDS
 from videostyle.encode.containers import CONTAINERS, Clock, Container
 from videostyle.encode.languages import held_language, same_language
 from videostyle.encode.options import EncodeOptions
-from videostyle.encode.plan import plan_encoding
+from videostyle.encode.planner import plan_encoding
 from videostyle.encode.span import is_hidden
 from videostyle.encode.stream_plans import StreamPlan
 from videostyle.encode.tags import held_marks, held_tags, kept_tags, mark_names
