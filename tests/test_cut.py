@@ -26,7 +26,7 @@ from videostyle.look import Look
 from videostyle.media.frame import Cut
 from videostyle.media.info import MediaInfo
 from videostyle.network.model_card import read_model_card
-from videostyle.rendering.painter import Progress
+from videostyle.rendering.progress import Progress
 from videostyle.rendering.render import render
 from videostyle.rendering.settle import cut_for, describe
 from videostyle.stylize.stylizer import Stylizer

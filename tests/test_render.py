@@ -22,8 +22,8 @@ from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.errors import MediaError, ModelError, UsageError
 from videostyle.look import ORIGINAL, Look
-from videostyle.rendering.painter import Account
-from videostyle.rendering.render import Progress, Report, render
+from videostyle.rendering.progress import Progress, ProgressCount
+from videostyle.rendering.render import Report, render
 from videostyle.rendering.settle import describe
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.reader import read_timeline
@@ -105,19 +105,19 @@ def test_progress_counts_every_frame(clip: Clip, stylizer: Stylizer, tmp_path: P
 def test_progress_waits_for_the_first_frame() -> None:
     """Workers take seconds to start, in which there is no rate to tell."""
     told: list[Progress] = []
-    account = Account(10, told.append)
+    progress = ProgressCount(10, told.append)
     busy = {"decode": 0.0, "stylize": 0.0, "encode": 0.0}
     for painted in (0, 0, 1, 1, 3):
-        account.update(painted, busy)
+        progress.update(painted, busy)
     assert [progress.frame for progress in told] == [1, 3]
     assert {progress.total for progress in told} == {10}
     assert all(progress.fps > 0 for progress in told)
 
 
 def test_a_total_grows_with_frames_that_nobody_knew_of() -> None:
-    account = Account(2, None)
-    account.update(3, {"decode": 0.0, "stylize": 0.0, "encode": 0.0})
-    assert (account.progress().frame, account.progress().total) == (3, 3)
+    progress = ProgressCount(2, None)
+    progress.update(3, {"decode": 0.0, "stylize": 0.0, "encode": 0.0})
+    assert (progress.now().frame, progress.now().total) == (3, 3)
 
 
 def test_an_interruption_leaves_a_playable_part(

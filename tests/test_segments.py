@@ -43,8 +43,10 @@ from videostyle.look import Look
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import ColorSpec, MediaInfo
 from videostyle.network.model import Model, load_model
-from videostyle.rendering.painter import Assignment, Painter
-from videostyle.rendering.render import Progress, Report, render
+from videostyle.rendering.assignment import Assignment
+from videostyle.rendering.painter import Painter
+from videostyle.rendering.progress import Progress
+from videostyle.rendering.render import Report, render
 from videostyle.rendering.verify import verify
 from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from videostyle.look import Look
     from videostyle.network.model import Model, load_model
     from videostyle.rendering.frames import paint_frames
-    from videostyle.rendering.painter import Progress
+    from videostyle.rendering.progress import Progress
     from videostyle.rendering.render import Report, render
     from videostyle.stylize.stylizer import Stylizer
     from videostyle.timeline.document import TimelineDocument
@@ -38,7 +38,7 @@ _HOMES = {
     "Look": "look",
     "Loop": "timeline.timeline",
     "Model": "network.model",
-    "Progress": "rendering.painter",
+    "Progress": "rendering.progress",
     "Report": "rendering.render",
     "Stylizer": "stylize.stylizer",
     "Timeline": "timeline.timeline",

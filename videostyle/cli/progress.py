@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from videostyle.cli.console import say
 
 if TYPE_CHECKING:
-    from videostyle.rendering.painter import Progress
+    from videostyle.rendering.progress import Progress
 
 SECONDS_BETWEEN_LINES = 5.0
 

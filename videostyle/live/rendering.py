@@ -11,7 +11,7 @@ from videostyle.encode.options import EncodeOptions
 from videostyle.live.job import Job
 from videostyle.look import Look
 from videostyle.network.model import Model
-from videostyle.rendering.painter import Progress
+from videostyle.rendering.progress import Progress
 from videostyle.rendering.render import render
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.timeline import Timeline

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
-import av
-
-from videostyle import __version__
 from videostyle.decode.decode import decode
-from videostyle.decode.mask import Mask
 from videostyle.decode.report import DecodeReport
 from videostyle.encode.encode import SegmentWriter
-from videostyle.encode.plan import EncodingPlan
-from videostyle.encode.segments import NO_FRAMES, SegmentRecord, file_identity
+from videostyle.encode.segments import NO_FRAMES, SegmentRecord
 from videostyle.errors import MediaError, ran_out_of_memory
 from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
-from videostyle.network.enlarger import enlarger_weights
+from videostyle.rendering.assignment import Assignment
 from videostyle.rendering.stages import Meter, prefetch
 from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylize import stylize
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timeline.easing import CubicBezier, hold, linear
-from videostyle.timeline.timeline import Timeline
 
 # Parts by number, each with its file.
 Segments = Mapping[int, tuple[Cut, Path]]
@@ -41,107 +30,6 @@ Segments = Mapping[int, tuple[Cut, Path]]
 Painted = tuple[int, SegmentRecord, bool]
 # Frames between two stages: enough to ride out a sync frame, little enough for 4K in memory.
 AHEAD = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a render stands. total is None when the length is unknown, and an estimate where the
-    frames come at no constant rate, but never below frame; seconds since the start;
-    limited_by: the stage that was busiest so far (decode, stylize or encode)."""
-
-    frame: int
-    total: int | None
-    seconds: float
-    fps: float
-    limited_by: str
-
-
-class Account:
-    """What a render has done so far, whoever painted it."""
-
-    def __init__(self, total: int | None, on_progress: Callable[[Progress], None] | None) -> None:
-        """total: frames to be painted, None if unknown."""
-        self._started = time.perf_counter()
-        self._total, self._on_progress = total, on_progress
-        self._painted = self._skipped = 0
-        self._busy: Mapping[str, float] = {"decode": 0.0, "stylize": 0.0, "encode": 0.0}
-
-    def skip(self, frames: int) -> None:
-        """Count frames that were painted by an earlier run."""
-        self._skipped += frames
-
-    def update(self, painted: int, busy: Mapping[str, float]) -> None:
-        """Frames painted since the start, and the seconds each stage was busy with them. Told
-        again without a new frame, as while workers start, nothing has progressed."""
-        progressed = painted > self._painted
-        self._painted, self._busy = painted, busy
-        if progressed and self._on_progress:
-            self._on_progress(self.progress())
-
-    def progress(self) -> Progress:
-        seconds = time.perf_counter() - self._started
-        frame = self._skipped + self._painted
-        return Progress(
-            frame=frame,
-            total=None if self._total is None else max(frame, self._total),
-            seconds=seconds,
-            fps=self._painted / seconds,
-            limited_by=max(self._busy, key=lambda stage: self._busy[stage]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What is to be painted, and how. stabilize, strict, hwaccel: as `render` takes them. mask:
-    where."""
-
-    info: MediaInfo
-    plan: EncodingPlan
-    looks: Timeline
-    stabilize: bool
-    strict: bool
-    hwaccel: str
-    mask: Mask | None = None
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether a later assignment can be known to be the same: two easings that are functions
-        of the caller's cannot be told apart."""
-        keys = (key for track in self.looks.tracks.values() for key in track.keyframes)
-        return all(isinstance(key.ease, CubicBezier) or key.ease in (hold, linear) for key in keys)
-
-    def identity(self, cuts: list[Cut], stylizer: Stylizer) -> dict[str, str]:
-        """What decides the pictures, by what a user calls it: equal text for equal pictures.
-        What is not repeatable is like nothing else."""
-        digest = hashlib.sha256()
-        model = stylizer.model
-        networks = (model.weights, enlarger_weights())
-        digest.update(model.styles.tobytes())
-        for weights in networks:  # which a file gives in another order in every process
-            for name in sorted(weights):
-                digest.update(weights[name].tobytes())
-        info = self.info
-        plan = {
-            **self.plan.to_dict(),
-            "hdr": info.hdr,
-            "size": [info.width, info.height],
-            "bars": info.bars,
-            "fps": str(info.frame_rate),
-            "cuts": f"{len(cuts)} from {cuts[0]} to {cuts[-1]}",
-            "stabilize": self.stabilize,
-        }
-        if mask := self.mask:
-            plan["mask"] = [file_identity(mask.info.path), mask.is_inverted]
-        del plan["streams"]  # what is joined to the pictures at the end
-        timeline = _as_text(self.looks) if self.is_repeatable else uuid4().hex
-        return {
-            "input": file_identity(info.path),
-            "timeline": hashlib.sha256(timeline.encode()).hexdigest(),
-            "model": digest.hexdigest(),
-            "options": json.dumps(plan, sort_keys=True),
-            "precision or device": stylizer.engine.arithmetic,
-            "software": f"{__version__}, av {av.__version__}",
-        }
 
 
 class Painter:
@@ -155,7 +43,7 @@ class Painter:
         report: Callable[[int, Mapping[str, float]], None],
     ) -> None:
         """interrupted: asked before every frame is painted. report: told after every frame what
-        `Account.update` takes."""
+        `ProgressCount.update` takes."""
         # Whether an interruption kept a frame from being painted; a later one has nothing to stop.
         self.stopped_early = False
         self._assignment, self._stylizer = assignment, stylizer
@@ -317,18 +205,6 @@ class Painter:
             "stylize": meter.spent("painted") - meter.spent("to paint"),
             "encode": meter.seconds - meter.spent("to encode"),
         }
-
-
-def _as_text(timeline: Timeline) -> str:
-    """Text that is equal when timelines of named easings and curves are."""
-    keys = {
-        name: [
-            (key.seconds, str(key.value), getattr(key.ease, "__name__", str(key.ease)))
-            for key in track.keyframes
-        ]
-        for name, track in timeline.tracks.items()
-    }
-    return f"{keys} {timeline.loop}"
 
 
 def _runs(segments: Segments) -> Iterator[Segments]:

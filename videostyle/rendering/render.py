@@ -30,8 +30,10 @@ from videostyle.look import Look
 from videostyle.media.frame import Cut
 from videostyle.network.model import load_model
 from videostyle.network.model_card import DEFAULT_MODEL, read_model_card
+from videostyle.rendering.assignment import Assignment
 from videostyle.rendering.choices import HWACCEL
-from videostyle.rendering.painter import Account, Assignment, Painted, Painter, Progress
+from videostyle.rendering.painter import Painted, Painter
+from videostyle.rendering.progress import Progress, ProgressCount
 from videostyle.rendering.settle import settle
 from videostyle.rendering.workers import paint_in_processes
 from videostyle.stylize.stylizer import Stylizer
@@ -146,15 +148,15 @@ def render(
     make_folder(settled.output)
     in_pieces = plan.joins_segments and segment_seconds < math.inf
     cuts = segment_cuts(info, cut, segment_seconds) if in_pieces else [cut]
-    account = Account(info.frame_count, on_progress)
+    progress = ProgressCount(info.frame_count, on_progress)
     with only_writer(settled.output):
         assignment = Assignment(info, plan, settled.looks, stabilize, strict, hwaccel, settled.mask)
-        job = _Job(assignment, stylizer, settled.output, cut, account, interrupted)
+        job = _Job(assignment, stylizer, settled.output, cut, progress, interrupted)
         result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     if workers > 1 and len(cuts) == 1:
         why = "; see segment_seconds (--segment-seconds)" if plan.joins_segments else ""
         notes.append(f"painted by one worker, because it is in one piece{why}")
-    done = account.progress()
+    done = progress.now()
     return Report(
         output=result.output,
         frames=result.frames,
@@ -178,11 +180,11 @@ class _Job:
     stylizer: Stylizer
     output: Path
     cut: Cut
-    account: Account
+    progress: ProgressCount
     interrupted: Callable[[], bool]
 
     def painter(self) -> Painter:
-        return Painter(self.assignment, self.stylizer, self.interrupted, self.account.update)
+        return Painter(self.assignment, self.stylizer, self.interrupted, self.progress.update)
 
 
 def _in_one_piece(job: _Job) -> tuple[EncodeReport, list[str]]:
@@ -212,10 +214,10 @@ def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> tuple[EncodeReport, 
         if (record := folder.record(number)) is None
         or (assignment.strict and DecodeReport(**record.faults).faults)  # to be met again
     }
-    job.account.skip(folder.frames)
+    job.progress.skip(folder.frames)
     if workers > 1:
         painting = paint_in_processes(
-            missing, assignment, job.stylizer, workers, job.account, job.interrupted
+            missing, assignment, job.stylizer, workers, job.progress, job.interrupted
         )
     else:
         painting = job.painter().paint_segments(missing)

@@ -21,7 +21,9 @@ from typing import Any
 
 from videostyle.device import cores, gpus
 from videostyle.errors import MediaError, UsageError
-from videostyle.rendering.painter import Account, Assignment, Painted, Painter, Segments
+from videostyle.rendering.assignment import Assignment
+from videostyle.rendering.painter import Painted, Painter, Segments
+from videostyle.rendering.progress import ProgressCount
 from videostyle.stylize.stylizer import Stylizer
 
 # Read-only mappings have no way through a pipe of their own.
@@ -71,7 +73,7 @@ def paint_in_processes(
     assignment: Assignment,
     stylizer: Stylizer,
     workers: int,
-    account: Account,
+    progress: ProgressCount,
     interrupted: Callable[[], bool],
 ) -> Generator[Painted]:
     """Paint parts at the same time; they come as they are finished, in any order.
@@ -114,7 +116,7 @@ def paint_in_processes(
                         for other in waiting:
                             if numbers[other] > numbers[future]:
                                 other.cancel()
-                account.update(*board.read())
+                progress.update(*board.read())
                 if interrupted():
                     board.order.value = _FINISH
         except BaseException as error:
