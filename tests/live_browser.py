@@ -10,8 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from io import BytesIO
@@ -23,6 +22,7 @@ import numpy as np
 import pytest
 from conftest import make_clip
 from live_server import LiveServer, live_server
+from live_server import wait_for as wait_for
 from PIL import Image
 
 pytest.importorskip("uvicorn")
@@ -193,14 +193,6 @@ def last_asked(page: Any) -> str:
 
 def state(page: Any, name: str) -> Any:
     return page.evaluate(f"videostyle.state.{name}")
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 def open_source(page: Any, name: str) -> None:
