@@ -30,7 +30,6 @@ on("hello", () => {
 const work = () => JSON.stringify([state.conducts, state.recording, state.typed, state.timeline?.yaml]);
 
 async function copy(file) {
-  document.querySelector("dialog[open]")?.close();  // what is said would be behind it
   if (copying) { notice("Another file is being copied; wait until it is there, or cancel it."); return; }
   if (!mayLeave()) return;
   const before = work();
@@ -47,6 +46,7 @@ async function sent(file) {
   const address = `/sources?${new URLSearchParams({ name: file.name })}`;
   const answer = await request(`${address}&bytes=${file.size}`);
   if (!answer.ok) return { problem: await answer.text() };
+  document.querySelector("dialog[open]")?.close();  // the picture is behind it
   $("copying-text").textContent = `Copying ${file.name} into ${state.folder || "the folder"}`;
   copying.upload.onprogress = ({ loaded, total }) => {
     $("copying").hidden = false;
