@@ -1280,17 +1280,27 @@ def test_a_full_disk_is_said_and_leaves_nothing(server: LiveServer, folder: Path
     assert listing(folder) == before
 
 
-def test_the_end_of_the_command_leaves_nothing_of_a_file_that_is_sent(
+def test_the_end_of_the_command_ends_files_that_are_sent_or_heard_without_a_word(
     model_file: str, tmp_path: Path
 ) -> None:
-    with (
-        live_server(tmp_path, "--model", model_file) as server,
-        send_half(server, "half.mp4", b"half"),
-    ):
-        wait_for((tmp_path / "half.part.mp4").exists)
-        server.process.send_signal(signal.SIGINT)
-        server.process.wait(20)
-    assert not list(tmp_path.iterdir())
+    film = tmp_path / "film.mp4"
+    make_clip(film, audio="aac")
+    with film.open("ab") as file:  # more than what is on its way to a browser that waits
+        file.write((1 << 25).to_bytes(4, "big") + b"free" + bytes((1 << 25) - 8))
+    with live_server(film, "--model", model_file) as server, Tab(server).socket:
+        host, port = server.host.split(":")
+        with (
+            socket.create_connection((host, int(port))) as sound,
+            send_half(server, "half.mp4", b"half"),
+        ):
+            path = f"/sound?source=1&token={server.token}"
+            sound.sendall(f"GET {path} HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+            assert sound.recv(12) == b"HTTP/1.1 200"
+            wait_for((tmp_path / "half.part.mp4").exists)
+            server.process.send_signal(signal.SIGINT)
+            server.process.wait(20)
+    assert list(tmp_path.iterdir()) == [film]
+    assert not any("ERROR" in line for line in server.log)
 
 
 async def chunks_of(
