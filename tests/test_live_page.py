@@ -611,7 +611,9 @@ def test_a_file_is_seen_on_its_way_and_can_be_stopped(page: Any, folder: Path) -
     def begin(name: str) -> Path:
         throttle(50_000)
         file = {"name": name, "mimeType": "video/mp4", "buffer": SAMPLE.read_bytes()}
-        page.set_input_files("#open-file", file)
+        with page.expect_file_chooser() as chooser:
+            page.click("#open")
+        chooser.value.set_files(file)
         page.locator("#copying").wait_for()
         return folder / name.replace(".mp4", ".part.mp4")
 

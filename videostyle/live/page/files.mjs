@@ -18,6 +18,7 @@ document.addEventListener("drop", (event) => {
   else if (state.teaches && LEARNED.test(file.type)) teach(file);
   else copy(file);
 });
+$("open").onclick = () => $("open-file").click();
 $("open-file").onchange = ({ target }) => {
   if (target.files[0]) copy(target.files[0]);
   target.value = "";
