@@ -582,20 +582,23 @@ def test_a_lesson_that_is_cancelled_leaves_everything_as_it_was(
 def test_a_video_or_picture_that_is_dropped_is_opened(page: Any, folder: Path) -> None:
     drop(page, "no_painting.txt", b"")
     wait_for(lambda: "called like no video" in page.inner_text("#notice"))
+    open_source(page, "wide.mp4")
+    wait_for(lambda: not state(page, "timeline"))
     drop(page, "unsaved.yaml", TWO_KEYS.encode())
     wait_for(lambda: state(page, "timeline?.saved") is False)
+    film, still = ((folder / name).read_bytes() for name in ("wide.mp4", "still.png"))
+    page.asked.clear()
     page.agrees = False
+    drop(page, "my film.mp4", film, "video/mp4")
+    assert "not saved" in last_asked(page)
+    page.agrees = True
     for name, content, kind in (
-        ("my film.mp4", (folder / "wide.mp4").read_bytes(), "video/mp4"),
-        ("my picture.png", (folder / "still.png").read_bytes(), "image/png"),
+        ("my film.mp4", film, "video/mp4"),
+        ("my picture.png", still, "image/png"),
     ):
-        if not page.agrees:
-            drop(page, name, content, kind)
-            assert "not saved" in last_asked(page)
-            page.agrees = True
         drop(page, name, content, kind)
-        wait_for(lambda name=name: state(page, "source.name") == name)
-        assert page.input_value("#source") == name
+        wait_for(lambda name=name: page.input_value("#source") == name)
+        wait_for(lambda: not state(page, "timeline"))
         assert (folder / name).read_bytes() == content
     assert len(page.asked) == 2
 
@@ -609,7 +612,7 @@ def test_a_file_is_seen_on_its_way_and_can_be_stopped(page: Any, folder: Path) -
         line.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": bytes_a_second})
 
     def begin(name: str) -> Path:
-        throttle(50_000)
+        throttle(20_000)
         file = {"name": name, "mimeType": "video/mp4", "buffer": SAMPLE.read_bytes()}
         with page.expect_file_chooser() as chooser:
             page.click("#open")
@@ -627,7 +630,7 @@ def test_a_file_is_seen_on_its_way_and_can_be_stopped(page: Any, folder: Path) -
     assert not page.is_visible("#copying")
     # What has been done meanwhile is asked about before it gives way.
     begin("mine.mp4")
-    assert page.asked == []
+    page.asked.clear()
     drop(page, "unsaved.yaml", TWO_KEYS.encode())
     wait_for(lambda: state(page, "timeline?.saved") is False)
     page.agrees = False
