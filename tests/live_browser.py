@@ -249,6 +249,7 @@ def settled(page: Any) -> np.ndarray:
 
 
 def seek(page: Any, seconds: float) -> None:
+    page.locator("#lanes").scroll_into_view_if_needed()
     box = page.locator("#lanes").bounding_box()
     length = page.evaluate("videostyle.state.source.duration")
     page.mouse.click(box["x"] + box["width"] * seconds / length, box["y"] + 8)
