@@ -10,8 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from io import BytesIO
@@ -23,6 +22,7 @@ import numpy as np
 import pytest
 from conftest import make_clip
 from live_server import LiveServer, live_server
+from live_server import wait_for as wait_for
 from PIL import Image
 
 pytest.importorskip("uvicorn")
@@ -195,14 +195,6 @@ def state(page: Any, name: str) -> Any:
     return page.evaluate(f"videostyle.state.{name}")
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
-
-
 def open_source(page: Any, name: str) -> None:
     page.select_option("#source", name)
     wait_for(lambda: state(page, "source.name") == name)
@@ -257,6 +249,7 @@ def settled(page: Any) -> np.ndarray:
 
 
 def seek(page: Any, seconds: float) -> None:
+    page.locator("#lanes").scroll_into_view_if_needed()
     box = page.locator("#lanes").bounding_box()
     length = page.evaluate("videostyle.state.source.duration")
     page.mouse.click(box["x"] + box["width"] * seconds / length, box["y"] + 8)

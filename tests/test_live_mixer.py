@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,6 @@ from live_browser import (
     wait_until_rendered,
 )
 from live_server import LiveServer
-from PIL import Image
 
 pytest_plugins = ["live_browser"]
 
@@ -692,24 +690,7 @@ def test_all_paintings_have_a_card(page: Any) -> None:
     page.click("#open-paintings")
     drop(page, "no_painting.txt", b"")
     page.locator("#notice:popover-open").wait_for()  # in front of them
-    page.evaluate(
-        """() => {
-          const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(21 << 20)], "huge.png", { type: "image/png" }));
-          document.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
-        }"""
-    )
-    assert "larger than 20 MB" in page.inner_text("#notice")
-    assert not page.is_visible("#paintings")  # it would be in front of that
-
-
-def test_a_dropped_picture_is_sent_to_be_learned(page: Any) -> None:
-    file = BytesIO()
-    Image.new("RGB", (96, 96), "red").save(file, "PNG")
-    drop(page, "sunset.png", file.getvalue(), "image/png")
-    notice = page.locator("#notice")
-    notice.wait_for()
-    assert "--loss-network" in notice.inner_text()  # this server has nothing to learn with
+    page.click("#close-paintings")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from live_browser import (
+    SAMPLE,
     TWO_KEYS,
     drop,
     last_asked,
@@ -550,6 +552,17 @@ def test_a_lesson_that_is_cancelled_leaves_everything_as_it_was(
     with live_server(folder / "wide.mp4", *options) as server:
         page = open_page(browser.new_context(), server)
         assert not page.is_visible("#cancel-lesson")
+        page.click("#open-paintings")
+        page.evaluate(
+            """() => {
+              const data = new DataTransfer();
+              const bytes = new Uint8Array(21 << 20);
+              data.items.add(new File([bytes], "huge.png", { type: "image/png" }));
+              document.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+            }"""
+        )
+        assert "larger than 20 MB" in page.inner_text("#notice")
+        assert not page.is_visible("#paintings")  # it would be in front of that
         slide(page, "red", 0)
         slide(page, "green", 1)
         wait_for(lambda: state(page, "look.mix") == {"green": 1})
@@ -564,6 +577,70 @@ def test_a_lesson_that_is_cancelled_leaves_everything_as_it_was(
         page.context.close()
     assert page.mistakes == []
     assert not list(folder.glob("*my_painting*"))
+
+
+def test_a_video_or_picture_that_is_dropped_is_opened(page: Any, folder: Path) -> None:
+    drop(page, "no_painting.txt", b"")
+    wait_for(lambda: "called like no video" in page.inner_text("#notice"))
+    open_source(page, "wide.mp4")
+    wait_for(lambda: not state(page, "timeline"))
+    drop(page, "unsaved.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.saved") is False)
+    film, still = ((folder / name).read_bytes() for name in ("wide.mp4", "still.png"))
+    page.asked.clear()
+    page.agrees = False
+    drop(page, "my film.mp4", film, "video/mp4")
+    assert "not saved" in last_asked(page)
+    page.agrees = True
+    for name, content, kind in (
+        ("my film.mp4", film, "video/mp4"),
+        ("my picture.png", still, "image/png"),
+    ):
+        drop(page, name, content, kind)
+        wait_for(lambda name=name: page.input_value("#source") == name)
+        wait_for(lambda: not state(page, "timeline"))
+        assert (folder / name).read_bytes() == content
+    assert len(page.asked) == 2
+
+
+def test_a_file_is_seen_on_its_way_and_can_be_stopped(page: Any, folder: Path) -> None:
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+
+    def throttle(bytes_a_second: int) -> None:
+        speed = {"offline": False, "latency": 0, "downloadThroughput": -1}
+        line.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": bytes_a_second})
+
+    def begin(name: str) -> Path:
+        throttle(20_000)
+        file = {"name": name, "mimeType": "video/mp4", "buffer": SAMPLE.read_bytes()}
+        with page.expect_file_chooser() as chooser:
+            page.click("#open")
+        chooser.value.set_files(file)
+        page.locator("#copying").wait_for()
+        return folder / name.replace(".mp4", ".part.mp4")
+
+    part = begin("mine.mp4")
+    assert re.fullmatch(r"[1-9]?\d %", page.inner_text("#copying-percent"))
+    wait_for(part.exists)
+    drop(page, "another.mp4", b"", "video/mp4")
+    page.locator("#notice", has_text="Another file is being copied").wait_for()
+    page.click("#cancel-copying")
+    wait_for(lambda: not part.exists())
+    assert not page.is_visible("#copying")
+    # What has been done meanwhile is asked about before it gives way.
+    begin("mine.mp4")
+    page.asked.clear()
+    drop(page, "unsaved.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.saved") is False)
+    page.agrees = False
+    throttle(-1)
+    wait_for(lambda: "not saved" in last_asked(page))
+    page.locator('#source option[value="mine.mp4"]').wait_for(state="attached")
+    assert state(page, "source.name") == "film.mp4"
+    assert not page.is_visible("#copying")
+    line.detach()
+    (folder / "mine.mp4").unlink()
 
 
 def test_a_render_asks_before_it_writes_over_a_file(page: Any, folder: Path) -> None:

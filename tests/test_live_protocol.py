@@ -7,21 +7,23 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from conftest import make_clip
-from live_server import LiveServer, live_server
+from live_server import LiveServer, live_server, wait_for
 from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -32,6 +34,7 @@ from videostyle.live.library import MOST_FILES, Library
 from videostyle.live.performance import CUT
 from videostyle.live.serve import _listen, hosts_of
 from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
+from videostyle.live.uploads import ROOM_BYTES, Uploads
 from videostyle.live.viewers import MOST_VIEWERS, Viewers
 from videostyle.timeline.reader import read_timeline
 
@@ -851,6 +854,8 @@ def test_without_the_token_there_is_nothing(server: LiveServer) -> None:
         assert request(server, "GET", path)[0] == 403, path
     assert request(server, "POST", "/paintings", b"x")[0] == 403
     assert request(server, "PUT", "/timelines/new.yaml", b"x")[0] == 403
+    assert request(server, "GET", "/sources?name=film.mp4&bytes=1")[0] == 403
+    assert request(server, "POST", "/sources?name=film.mp4", b"x")[0] == 403
     for token in ("", "?token=wrong"):
         with pytest.raises(InvalidStatus) as refused:
             connect(f"ws://{server.host}/socket{token}")
@@ -1141,7 +1146,7 @@ def test_a_new_file_may_be_called_after_any_other(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["a/b", "a\\b", "../b", ".b", "a\nb", "a\0b", "\ud800", "猫" * 80, ""]
+    "name", ["a/b", "a\\b", "../b", ".b", "a\nb", "a\0b", "\ud800", "猫" * 80, "Con", "lpt1.x", ""]
 )
 def test_a_new_file_is_not_called_what_leads_elsewhere(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError):
@@ -1161,6 +1166,221 @@ def test_an_upload_that_breaks_off_does_no_harm(server: LiveServer) -> None:
         head = f"POST /paintings?token={server.token} HTTP/1.1\r\nHost: {server.host}\r\n"
         connection.sendall(f"{head}Content-Length: 1000\r\n\r\nhalf".encode())
     assert request(server, "GET", f"/?token={server.token}")[0] == 200
+
+
+def send_file(server: LiveServer, name: str, body: bytes) -> tuple[int, str]:
+    """The status, and the name in the folder or what is wrong."""
+    path = f"/sources?token={server.token}&name={quote(name)}"
+    status, answer = request(server, "POST", path, body)
+    return status, json.loads(answer)["name"] if status == 200 else answer.decode()
+
+
+def send_half(server: LiveServer, name: str, body: bytes) -> socket.socket:
+    """Begin to send a file, all but a last byte."""
+    host, port = server.host.split(":")
+    connection = socket.create_connection((host, int(port)))
+    head = f"POST /sources?token={server.token}&name={name} HTTP/1.1\r\nHost: {server.host}\r\n"
+    connection.sendall(f"{head}Content-Length: {len(body) + 1}\r\n\r\n".encode() + body)
+    return connection
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_file_that_is_sent_is_kept_once_and_opened(
+    tab: Tab, server: LiveServer, folder: Path, tmp_path: Path
+) -> None:
+    mine, others = tmp_path / "mine.mp4", tmp_path / "others.mp4"
+    make_clip(mine, pts=list(range(5)), size=(96, 64))
+    make_clip(others, pts=list(range(6)), size=(96, 64))
+    film = (folder / "film.mp4").read_bytes()
+    for path, called, name in (
+        (mine, "Mén film.mp4", "Mén film.mp4"),
+        (others, "Mén film.mp4", "Mén film_2.mp4"),
+        (mine, "film.mp4", "film_2.mp4"),
+    ):
+        for _ in range(2):  # again it is there already
+            assert send_file(server, called, path.read_bytes()) == (200, name)
+        assert (folder / name).read_bytes() == path.read_bytes()
+        tab.until(lambda name=name: name in tab.newest["hello"]["media"])
+        assert tab.ask({"type": "open", "name": name}, "source")["kind"] == "video"
+    assert (folder / "film.mp4").read_bytes() == film
+    assert not list(folder.glob("*_3*"))
+    still = (folder / "still.png").read_bytes()
+    assert send_file(server, "still.png", still) == (200, "still.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("notes.txt", b"text", "notes.txt: is called like no video and no picture"),
+        ("new.yaml", b"version: 1", "new.yaml: is called like no video and no picture"),
+        ("two\nlines", b"text", r"two\nlines: is called like no video and no picture"),
+        ("a.mp4", b"no video", "a.mp4: cannot be read as video or picture; it is of another kind"),
+        ("a.png", b"no picture", "a.png: holds no frame that can be decoded"),
+        ("a.mkv", b"ffconcat version 1.0\nfile film.mp4\n", "a.mkv: is a list of other files"),
+        ("a.mp4", b"", "a.mp4: is empty"),
+    ],
+)
+def test_what_is_sent_and_is_no_video_leaves_nothing_behind(
+    server: LiveServer, folder: Path, name: str, body: bytes, said: str
+) -> None:
+    before = listing(folder)
+    status, answer = send_file(server, name, body)
+    assert status == 400
+    assert answer.startswith(said)
+    assert "\n" not in answer
+    assert listing(folder) == before
+
+
+def test_a_file_too_large_or_of_unknown_length_is_refused_before_it_comes(
+    server: LiveServer, folder: Path
+) -> None:
+    before = listing(folder)
+    address = f"/sources?token={server.token}&name=huge.mp4"
+    huge = {"Content-Length": str(10**16)}
+    for method, path, headers in (
+        ("GET", f"{address}&bytes={10**16}", {}),
+        ("POST", address, huge),
+    ):
+        status, answer = request(server, method, path, headers=headers)
+        assert status == 400
+        assert b"10000000.0 GB" in answer
+    chunked = {"Transfer-Encoding": "chunked"}
+    assert request(server, "POST", address, headers=chunked)[0] == 411
+    assert request(server, "POST", address, headers={**chunked, "Content-Length": "9"})[0] == 411
+    assert request(server, "GET", f"{address}&bytes=9")[0] == 204
+    assert request(server, "GET", f"{address}&bytes=many")[0] == 400
+    assert listing(folder) == before
+
+
+def test_files_are_sent_one_at_a_time_and_one_that_breaks_off_leaves_nothing(
+    server: LiveServer, folder: Path
+) -> None:
+    before, body = listing(folder), (folder / "film.mp4").read_bytes()
+    part = folder / "half.part.mp4"
+    with send_half(server, "half.mp4", body[:-1]):
+        wait_for(part.exists)
+        status, answer = send_file(server, "film.mp4", body)
+        assert (status, "another file is being copied" in answer) == (400, True)
+    wait_for(lambda: not part.exists())
+    assert send_file(server, "film.mp4", body) == (200, "film.mp4")
+    assert listing(folder) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_a_full_disk_is_said_and_leaves_nothing(server: LiveServer, folder: Path) -> None:
+    import resource
+
+    before = listing(folder)
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        answer = send_file(server, "mine.mp4", bytes(100_000))
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+    assert answer == (500, "mine.mp4: cannot be written: File too large")
+    assert listing(folder) == before
+
+
+def test_the_end_of_the_command_ends_files_that_are_sent_or_heard_without_a_word(
+    model_file: str, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    make_clip(film, audio="aac")
+    with film.open("ab") as file:  # more than what is on its way to a browser that waits
+        file.write((1 << 25).to_bytes(4, "big") + b"free" + bytes((1 << 25) - 8))
+    with live_server(film, "--model", model_file) as server, Tab(server).socket:
+        host, port = server.host.split(":")
+        with (
+            socket.create_connection((host, int(port))) as sound,
+            send_half(server, "half.mp4", b"half"),
+        ):
+            path = f"/sound?source=1&token={server.token}"
+            sound.sendall(f"GET {path} HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+            assert sound.recv(12) == b"HTTP/1.1 200"
+            wait_for((tmp_path / "half.part.mp4").exists)
+            server.process.send_signal(signal.SIGINT)
+            server.process.wait(20)
+    assert list(tmp_path.iterdir()) == [film]
+    assert not any("ERROR" in line for line in server.log)
+
+
+async def chunks_of(
+    path: Path, meanwhile: Callable[[], object] = lambda: None
+) -> AsyncIterator[bytes]:
+    meanwhile()
+    yield path.read_bytes()
+    yield b""
+
+
+def test_a_file_that_is_sent_takes_no_other_place(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    make_clip(clip, pts=list(range(5)), size=(96, 64))
+    folder, elsewhere = tmp_path / "films", tmp_path / "elsewhere.mp4"
+    folder.mkdir()
+    (folder / "rendered.part.mp4").write_text("of a render that goes on")
+    (folder / "link.mp4").symlink_to(elsewhere)
+    uploads = Uploads(Library(folder))
+
+    def send(name: str, **more: Any) -> str:
+        return asyncio.run(uploads.receive(name, 9, chunks_of(clip, **more)))
+
+    assert send("rendered.mp4") == "rendered_2.mp4"
+    assert (folder / "rendered.part.mp4").read_text() == "of a render that goes on"
+    assert send("link.mp4") == "link_2.mp4"
+    assert not elsewhere.exists()
+    with pytest.raises(UsageError, match="has come into the folder meanwhile"):
+        send("late.mp4", meanwhile=lambda: (folder / "late.mp4").write_text("another"))
+    assert (folder / "late.mp4").read_text() == "another"
+    assert not (folder / "late.part.mp4").exists()
+
+
+def test_a_sender_of_whom_nothing_comes_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silence() -> AsyncIterator[bytes]:
+        yield b"half"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("videostyle.live.uploads.SILENT_SECONDS", 0.1)
+    uploads = Uploads(Library(tmp_path))
+    with pytest.raises(TimeoutError):
+        asyncio.run(uploads.receive("clip.mp4", 9, silence()))
+    assert not list(tmp_path.iterdir())
+    uploads.check("clip.mp4", 9)  # the next may come
+
+
+def test_room_is_left_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uploads = Uploads(Library(tmp_path))
+    usage = shutil.disk_usage(tmp_path)._replace(free=ROOM_BYTES + 10)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    uploads.check("clip.mp4", 10)
+    with pytest.raises(MediaError, match="make room there"):
+        uploads.check("clip.mp4", 11)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Mum's film: 猫?.MP4", "Mum's film: 猫?.MP4"),
+        ("../../x.mp4", "_.._.._x.mp4"),
+        ("..\\x.mp4", "_.._x.mp4"),
+        (".hidden.mp4", "_.hidden.mp4"),
+        ("a\nb\0c.mp4", "a_b_c.mp4"),
+        ("\ud800.mp4", "_.mp4"),
+        ("nul.mp4", "_nul.mp4"),
+        ("film.part.mp4", "film_part.mp4"),
+        ("猫" * 100 + ".jpeg", "猫" * 65 + ".jpeg"),
+    ],
+)
+def test_a_file_that_is_sent_has_a_plain_name(tmp_path: Path, name: str, plain: str) -> None:
+    library = Library(tmp_path)
+    places = library.places(name)
+    assert next(places).name == plain
+    assert library.new(plain, {".mp4", ".jpeg"}) == tmp_path / plain
+    assert next(places).stem.endswith("_2")
 
 
 def test_where_it_cannot_listen_is_said() -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.rendering.jobs import VIDEO_INPUT_SUFFIXES
+from videostyle.wording import visible
 
 MOST_FILES = 500
 MOST_LOOKED_AT = 20_000
@@ -22,8 +23,11 @@ MOST_LOOKED_AT = 20_000
 MOST_NAME_BYTES = 200
 _MEDIA = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
 _TIMELINES = {".yaml", ".yml"}
-# No folders, hidden files, control characters or halves of characters.
-_PLAIN_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+# Folders, control characters and halves of characters; on Windows what it writes in no name.
+_NOT_PLAIN = r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff" + r'<>:"|?*' * (os.name == "nt") + "]"
+# Hidden files, and what Windows takes for its devices, whatever the ending.
+_NO_FILE = r"\.|(con|prn|aux|nul|com\d|lpt\d)(\.|$)"
+_UNPLAIN = re.compile(rf"^(?={_NO_FILE})|{_NOT_PLAIN}", re.IGNORECASE)
 
 
 class Library:
@@ -66,7 +70,7 @@ class Library:
     def new(self, name: str, suffixes: set[str]) -> Path:
         """Where a file of a plain name goes. Raises UsageError for names with folders in them, for
         hidden files, for parts, and for endings other than the suffixes."""
-        is_plain = _PLAIN_NAME.fullmatch(name) and Path(name).name == name
+        is_plain = not _UNPLAIN.search(name) and Path(name).name == name
         if not is_plain or Path(name).suffix.lower() not in suffixes:
             raise UsageError(
                 f"{name[:200]!r}: write a plain file name that ends in "
@@ -77,6 +81,20 @@ class Library:
         if len(name.encode()) > MOST_NAME_BYTES:
             raise UsageError(f"{name[:40]!r}...: too long; write a shorter name")
         return self.root / name
+
+    def places(self, name: str) -> Iterator[Path]:
+        """Where a picture or video from elsewhere may go: under its own name, made plain, then with
+        2, 3 and so on. Raises UsageError for other endings."""
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        if suffix.lower() not in _MEDIA:
+            raise UsageError(f"{visible(name[:200])}: is called like no video and no picture")
+        stem = (
+            _UNPLAIN.sub("_", stem)
+            .encode()[: MOST_NAME_BYTES - len(suffix)]
+            .decode("utf-8", "ignore")
+        )
+        stem = re.sub(r"\.part$", "_part", stem)
+        return (self.root / f"{each}{suffix}" for each in numbered(stem))
 
     def _holds(self, name: str) -> bool:
         path = self.root / name
@@ -89,6 +107,11 @@ class Library:
             return path.is_file() and path.resolve().is_relative_to(self.root)
         except (OSError, ValueError):  # no name a file can have
             return False
+
+
+def numbered(name: str) -> Iterator[str]:
+    """The name, then with 2, 3 and so on."""
+    return (name if number == 1 else f"{name}_{number}" for number in count(1))
 
 
 def _seen(root: Path) -> Iterator[Path]:

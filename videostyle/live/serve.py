@@ -22,6 +22,8 @@ from videostyle.live.session import Session
 from videostyle.live.viewers import Viewers
 from videostyle.stylize.stylizer import Stylizer
 
+HANG_UP_SECONDS = 1.0  # after the end of the session
+
 
 async def serve(
     stylizer: Stylizer,
@@ -86,7 +88,7 @@ async def serve(
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,
             limit_concurrency=512,  # connections, of which a browser, or a scan, leaves many idle
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=2,  # by then all have ended by themselves
         )
         page = f"http://{hosts[0]}/"
         on_address(f"{page}?token={session.token}", f"{page}?ticket={session.ticket}")
@@ -132,7 +134,13 @@ class _Listener(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.to_thread(self._before_shutdown)
+        asyncio.get_running_loop().call_later(HANG_UP_SECONDS, self._hang_up)
         await super().shutdown(sockets)
+
+    def _hang_up(self) -> None:
+        """End what is under way still, as a large file that is read or sent."""
+        for connection in self.server_state.connections:
+            connection.transport.abort()
 
 
 def hosts_of(host: str, address: str, port: int) -> list[str]:

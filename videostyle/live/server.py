@@ -38,9 +38,11 @@ from videostyle.live.lesson import MAX_BYTES
 from videostyle.live.message import number
 from videostyle.live.session import Session
 from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES
+from videostyle.live.uploads import Uploads
 from videostyle.live.viewers import Viewer, Viewers
 from videostyle.look import ORIGINAL
 from videostyle.whole_file import written_whole
+from videostyle.wording import visible
 
 PAGE = Path(__file__).parent / "page"
 # Larger messages end the connection: a camera's frame, or a timeline, is smaller.
@@ -97,6 +99,7 @@ class Server:
 
     def __init__(self, session: Session, viewers: Viewers) -> None:
         self.session, self.viewers = session, viewers
+        self.uploads = Uploads(session.library)
         self._looking: asyncio.Task[None] | None = None  # into the folder, for a tab that asked
 
     def app(self, hosts: Sequence[str]) -> ASGIApp:
@@ -111,6 +114,8 @@ class Server:
             Route("/timelines/{name:path}", self.read_timeline, methods=["GET"]),
             Route("/timelines/{name:path}", self.save_timeline, methods=["PUT"]),
             Route("/results/{name}", self.result),
+            Route("/sources", self.may_add_source, methods=["GET"]),
+            Route("/sources", self.add_source, methods=["POST"]),
             Route("/paintings", self.add_painting, methods=["POST"]),
             Mount("/page", StaticFiles(directory=PAGE)),
         ]
@@ -224,6 +229,34 @@ class Server:
         except VideoStyleError as error:
             raise HTTPException(409, str(error)) from error
         return Response(status_code=202)
+
+    async def may_add_source(self, request: Request) -> Response:
+        """Whether a file would be taken: a browser reads no answer before it has sent all."""
+        self.check(request)
+        query = request.query_params
+        with _refused():
+            self.uploads.check(query.get("name", ""), int(query.get("bytes", "")))
+        return Response(status_code=204)
+
+    async def add_source(self, request: Request) -> Response:
+        """Take a file into the folder, and answer with its name there."""
+        self.check(request)
+        name, headers = request.query_params.get("name", ""), request.headers
+        if "content-length" not in headers or "transfer-encoding" in headers:
+            raise HTTPException(411, "how long the file is must be said before it comes")
+        size = int(headers["content-length"])
+        try:
+            with _refused():
+                name = await self.uploads.receive(name, size, request.stream())
+        except (ClientDisconnect, TimeoutError) as error:
+            raise HTTPException(400, "the upload broke off") from error
+        except asyncio.CancelledError as error:  # the server ends
+            raise HTTPException(503) from error
+        except OSError as error:
+            problem = f"{visible(name)}: cannot be written: {error.strerror}"
+            raise HTTPException(500, problem) from error
+        await asyncio.to_thread(self.session.say_files)
+        return JSONResponse({"name": name})
 
     async def result(self, request: Request) -> Response:
         self.check(request)

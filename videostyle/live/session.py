@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from io import BytesIO
-from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -33,7 +32,7 @@ from videostyle.live.announcements import (
 from videostyle.live.controls import Touched
 from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
-from videostyle.live.library import Library
+from videostyle.live.library import Library, numbered
 from videostyle.live.message import Refusal, boolean, choice, integer, number, text
 from videostyle.live.performance import from_start, to_timeline, unrolled
 from videostyle.live.player import MOST_STEPS, Player
@@ -544,5 +543,4 @@ def _style_name(title: str, taken: Sequence[str]) -> str:
 
 def _numbered(name: str, is_taken: Callable[[str], bool]) -> str:
     """The name, with a number if it is taken."""
-    names = (name if number == 1 else f"{name}_{number}" for number in count(1))
-    return next(each for each in names if not is_taken(each))
+    return next(each for each in numbered(name) if not is_taken(each))

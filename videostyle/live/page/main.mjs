@@ -7,9 +7,9 @@ import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
 import "./looks.mjs";
 import "./strip.mjs";
-import { loadFile, mayLeave } from "./editor.mjs";
+import { mayLeave } from "./editor.mjs";
 import "./output.mjs";
-import { teach } from "./paintings.mjs";
+import "./files.mjs";
 import "./camera.mjs";
 import "./midi.mjs";
 import { audio } from "./sound.mjs";
@@ -46,8 +46,8 @@ on("hello", ({ lines, model, engine }) => {
   $("meter").title = `${model} on ${engine}`;
   if (state.source?.name) return;
   clear(state.media.length
-    ? "Choose a video, a picture or the camera above."
-    : `There is no video or picture in the folder ${state.folder}. Choose the camera above, or start with: videostyle live VIDEO`);
+    ? "Choose a video, a picture or the camera above, or drop a video here."
+    : `There is no video or picture in the folder ${state.folder}. Drop a video here, or choose Open… or the camera above.`);
 });
 let shown = "";
 let isBack = false;  // the connection; its first picture follows
@@ -138,16 +138,6 @@ for (const tab of tabs) {
     event.stopPropagation();
   };
 }
-
-document.addEventListener("dragover", (event) => event.preventDefault());
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  const file = event.dataTransfer?.files[0];
-  if (!file) return;
-  if (/\.ya?ml$/i.test(file.name)) loadFile(file);
-  else if (/^image\//.test(file.type)) teach(file);
-  else notice("Drop a timeline (.yaml), or a picture to learn as a painting.");
-});
 
 $("open-help").onclick = () => $("help").showModal();
 $("close-help").onclick = () => $("help").close();
