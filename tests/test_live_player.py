@@ -20,7 +20,7 @@ from PIL import Image
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.errors import VideoStyleError
-from videostyle.live.controls import Controls
+from videostyle.live.controls import Controls, Passage
 from videostyle.live.easel import Easel, Picture
 from videostyle.live.performance import Sample
 from videostyle.live.player import Player
@@ -260,6 +260,44 @@ def test_every_round_of_a_loop_has_its_first_frame(watched: Watched, tmp_path: P
     watched.until(lambda: watched.player.seconds > 0)
     watched.pictures.clear()
     watched.until(lambda: sum(picture.seconds == 0 for picture in watched.pictures) > 1)
+
+
+def test_playing_goes_round_between_the_loop_points(watched: Watched, film: Path) -> None:
+    player = watched.player
+    player.open(film)
+    player.update(passage=Passage(0.41, 0.7), playing=True)
+    watched.until(lambda: [each.seconds for each in watched.pictures].count(0.44) > 1)
+    first = next(n for n, each in enumerate(watched.pictures) if each.seconds == 0.44)
+    seconds = {each.seconds for each in watched.pictures[first:]}
+    assert (min(seconds), max(seconds)) == (0.44, 0.68)
+    player.update(playing=False)
+    player.seek(1.6)  # past the out point, by hand: it plays on to the end
+    watched.until(lambda: player.seconds == 1.6)
+    watched.pictures.clear()
+    player.update(playing=True)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].seconds < 1)
+    assert {1.96, 0.44} <= {each.seconds for each in watched.pictures}
+    player.update(playing=False)
+    player.seek(1.6)
+    watched.until(lambda: player.seconds == 1.6)
+    watched.pictures.clear()
+    player.update(passage=Passage(0.41, 0.6), playing=True)  # set anew, it is gone to
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].seconds < 1)
+    assert {each.seconds for each in watched.pictures} <= {1.6, 0.44}
+
+
+def test_without_a_loop_playing_ends_at_the_out_point_and_goes_on_at_the_in_point(
+    watched: Watched, film: Path
+) -> None:
+    player = watched.player
+    player.open(film)
+    player.seek(0.6)
+    watched.until(lambda: player.seconds == 0.6)
+    player.update(passage=Passage(0.4, 0.6), loop=False, playing=True)  # it stands on the out point
+    watched.until(lambda: not player.controls.playing and watched.pictures[-1].as_rendered)
+    assert watched.pictures[-1].seconds == 0.56
+    player.open(film)
+    assert player.controls.passage is None  # it was of the source
 
 
 def test_a_video_of_one_frame_is_a_picture(watched: Watched, tmp_path: Path) -> None:

@@ -260,6 +260,46 @@ def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:
     assert page.evaluate(times)[2] == pytest.approx(state(page, "seconds"), abs=1e-3)
 
 
+def test_the_loop_points_are_set_dragged_and_taken_away(page: Any) -> None:
+    def passage(start: float, end: float) -> bool:
+        found = state(page, "passage")
+        return bool(found) and [found["start"], found["end"]] == pytest.approx([start, end])
+
+    drop(page, "beats.yaml", (TWO_KEYS + "tempo: {bpm: 120, first_beat: 0.25s}\n").encode())
+    wait_for(lambda: state(page, "timeline?.tempo"))
+    length = state(page, "source.duration")
+    box = page.locator("#lanes").bounding_box()
+    second = box["width"] / length
+    assert not page.is_visible("#passage")
+    seek(page, 2.0)
+    page.keyboard.press("i")
+    wait_for(lambda: passage(2, length))
+    seek(page, 3.25 + 3 / second)  # beside a beat
+    page.keyboard.press("o")
+    wait_for(lambda: passage(2, 3.25))
+    x, y = middle(page, "#point-in")
+    drag(page, (x, y), (x - 0.75 * second + 3, y))
+    wait_for(lambda: passage(1.25, 3.25))
+    shade = page.locator("#passage").bounding_box()
+    assert [shade["x"] - box["x"], shade["width"]] == pytest.approx(
+        [1.25 * second, 2 * second], abs=2
+    )
+    page.locator("#point-out").press("ArrowLeft")
+    wait_for(lambda: passage(1.25, 3.24))
+    page.reload()
+    wait_for(lambda: passage(1.25, 3.24) and page.is_visible("#passage"))
+    seek(page, 1.25 + 3 / second)
+    page.click("#tab-render")
+    page.check("#render-passage")
+    assert "between the loop points" in page.inner_text("#render-what")
+    page.keyboard.press("i")  # where it is already
+    wait_for(lambda: passage(0, 3.24))
+    page.click("#clear-points")
+    wait_for(lambda: state(page, "passage") is None)
+    assert not page.is_visible("#passage")
+    assert not page.is_visible("#render-part")
+
+
 def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any) -> None:
     keys = TWO_KEYS + "  - {at: 4s, mix: the_scream}\n"
     drop(page, "three.yaml", keys.encode())

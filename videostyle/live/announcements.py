@@ -50,6 +50,7 @@ def state_message(controls: Controls, preview_lines: int) -> Message:
         "type": "state",
         "playing": controls.playing,
         "loop": controls.loop,
+        "passage": controls.passage and asdict(controls.passage),
         "follow": controls.follow,
         "recording": controls.recording,
         "lines": controls.lines,

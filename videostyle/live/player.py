@@ -9,6 +9,7 @@ would paint it, at the size and with the earlier frames that it would use.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -79,6 +80,7 @@ class Player:
         self._wanted: Place | None = None  # until a picture from there is shown
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
         self._opened = 0  # the first scene of the source
+        self._began = 0.0  # where a hand, or a round, has gone to
         self._camera: tuple[Pixels, float] | None = None
         self._thumbnails = Thumbnails(stylizer)
         self._take: list[Sample] = []
@@ -124,6 +126,7 @@ class Player:
                 look=self._controls.look_at(self.seconds),
                 playing=False,
                 recording=False,
+                passage=None,
                 timeline=None,
                 follow=False,
                 touched=Touched(),
@@ -152,6 +155,8 @@ class Player:
             if now.lines != before.lines:
                 self._preview = PreviewSize.of(self.info)
                 self._begin_scene()
+            if now.passage != before.passage:
+                self._began = now.start  # wherever it is: it is not to leave the new one
             if now.recording and not before.recording:
                 self._take = []
             self._changed.notify_all()
@@ -165,8 +170,7 @@ class Player:
         """Go to the first frame at or after a time, as a timeline counts it, or the last there
         is."""
         with self._changed:
-            self._wanted = Place(max(0.0, seconds - NEAR))
-            self._begin_scene()
+            self._go(seconds)
 
     def step(self, frames: int) -> None:
         """Stop, and go so many frames on or back."""
@@ -205,6 +209,10 @@ class Player:
     def _place(self) -> Place:
         """Where it is, or goes."""
         return self._wanted or Place(self.seconds)
+
+    def _go(self, seconds: float) -> None:
+        self._wanted = Place(max(0.0, seconds - NEAR))
+        self._begin_scene()
 
     def _begin_scene(self) -> None:
         self._scene += 1
@@ -297,6 +305,7 @@ class Player:
                 # A hand that goes on sees where it passes.
                 self._offer(scene, easel, shown)
                 easel.drain()
+            self._began = shown.seconds
             following: Frame | None = None
             while self._lasts(scene):
                 was_shown = self._stand(scene, easel, info, shown)
@@ -305,7 +314,7 @@ class Player:
                     if following is None and shown.seconds == 0:  # one frame is all there is
                         self._stop(scene)
                         return
-                    if following is None and was_shown:  # it stood at the end
+                    if was_shown and self._ends_before(following):  # it stood at the end
                         self._repeat(scene)
                         return
                     if not was_shown or self.controls.recording or self._is_news(shown):
@@ -313,9 +322,20 @@ class Player:
                     coming = chain([following], frames) if following else ()
                     shown, following = self._play(scene, easel, shown, coming)
                     easel.drain()
-                    if following is None and self._plays(scene):
+                    if self._ends_before(following) and self._plays(scene):
                         self._end(scene)
                         return
+
+    @property
+    def _out(self) -> float:
+        """The time at which a round ends before the video does. Whoever went past it by hand plays
+        on from there."""
+        passage = self.controls.passage
+        return passage.end if passage and self._began < passage.end - NEAR else math.inf
+
+    def _ends_before(self, frame: Frame | None) -> bool:
+        """Whether a round ends before a frame would follow; None where the video ends."""
+        return frame is None or frame.seconds >= self._out - NEAR
 
     def _is_news(self, frame: Frame) -> bool:
         """Whether the frame that was painted last would now come out another."""
@@ -326,26 +346,33 @@ class Player:
     def _play(
         self, scene: int, easel: Easel, shown: Frame, coming: Iterable[Frame]
     ) -> tuple[Frame, Frame | None]:
-        """Show frames when they are due, until playing ends: the last one shown, and the one that
-        would have followed, None at the video's end."""
+        """Show frames when they are due, until playing or the round ends: the last one shown, and
+        the one that would have followed, None at the video's end."""
         interval = 1 / float(easel.info.frame_rate or 25)
         clock = Clock(shown.seconds, interval)
         self._preview.rest()
-        frame = shown
-        for frame in coming:
+        frame, following = shown, None
+        for following in coming:
             self._paint_thumbnail(easel)
-            if not self._await(scene, easel, shown, clock.due(frame.seconds)):
-                return shown, frame
+            due = clock.due(min(following.seconds, self._out))
+            if not self._await(scene, easel, shown, due):
+                return shown, following
+            if self._ends_before(following):
+                break
+            frame = following
             if clock.leaves_out(frame.seconds):
                 continue
             self._offer(scene, easel, frame)
             self._keep_up(scene, easel)
             shown = frame
+        else:
+            following = None
         if frame is not shown and self._plays(scene):  # the last one, late
             self._offer(scene, easel, frame)
-        lasts = float((frame.duration or 0) * easel.info.time_base) or interval
-        self._await(scene, easel, frame, clock.due(frame.seconds + lasts))
-        return frame, None
+        if following is None:
+            lasts = float((frame.duration or 0) * easel.info.time_base) or interval
+            self._await(scene, easel, frame, clock.due(frame.seconds + lasts))
+        return frame, following
 
     def _await(self, scene: int, easel: Easel, shown: Frame, due: float) -> bool:
         """Wait until a time of time.perf_counter; False if playing ends before. While that is far
@@ -467,7 +494,7 @@ class Player:
             self._on_picture(picture)  # before anybody can open another source
 
     def _end(self, scene: int) -> None:
-        """At the end of the video: from the start again, or stop on the last frame.
+        """At the end of a round: from its start again, or stop on the last frame.
 
         Who paused while that one was painted wants to see it.
         """
@@ -481,9 +508,8 @@ class Player:
     def _repeat(self, scene: int) -> None:
         with self._changed:
             if self._lasts(scene):
-                self._wanted = Place(0.0)
+                self._go(self._controls.start)
                 self._take = []  # the frame at the end is no part of what begins at the start
-                self._begin_scene()
 
     def _stop(self, scene: int) -> None:
         with self._changed:

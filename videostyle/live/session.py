@@ -30,7 +30,7 @@ from videostyle.live.announcements import (
     state_message,
     timeline_message,
 )
-from videostyle.live.controls import Touched
+from videostyle.live.controls import Passage, Touched
 from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library
@@ -377,6 +377,8 @@ class Session:
         if "lines" in message:
             is_free = message["lines"] is None
             changes["lines"] = None if is_free else integer(message, "lines", LINES[0], LINES[-1])
+        if "passage" in message:
+            changes["passage"] = self._passage(message["passage"])
         if "follow" in changes:
             changes["touched"] = Touched()
         if changes.get("follow") and self._timeline is None:
@@ -384,9 +386,23 @@ class Session:
         self.player.update(**changes)
         self._tell(self.state())
 
+    def _passage(self, between: Any) -> Passage | None:
+        if between is None:
+            return None
+        if not isinstance(between, dict):
+            raise UsageError("'passage' must be null, or have 'start' and 'end'")
+        if self.player.info is None or self.player.info.is_image:
+            raise UsageError("only a video has loop points")
+        passage = Passage(number(between, "start", 0, 1e7), number(between, "end", 0, 1e7))
+        if passage.start >= passage.end:
+            raise UsageError("the loop's in point must be before its out point")
+        return passage
+
     def _record(self, message: Message) -> None:
         if boolean(message, "recording"):
             self._check_can_play("there is nothing to record")
+            if passage := self.player.controls.passage:
+                self.player.seek(passage.start)
             self.player.update(recording=True, playing=True, touched=Touched())
         else:
             self._finish_take()
@@ -504,6 +520,7 @@ class Session:
             self.player.stylizer.model,
             EncodeOptions(crf=crf),
             max_size,
+            controls.passage if message.get("passage") is True else None,
         )
         self._tell(self.state())
         self._say_rendering()

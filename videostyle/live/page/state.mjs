@@ -12,7 +12,7 @@ export const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
 
 export const state = {
   styles: [], media: [], timelines: [], source: null, conducts: true,
-  playing: false, loop: true, follow: false, recording: false, lines: null, preview_lines: 360,
+  playing: false, loop: true, passage: null, follow: false, recording: false, lines: null, preview_lines: 360,
   seconds: 0,
   isStepping: false,  // until the next picture
   sources: 0,  // opened so far
