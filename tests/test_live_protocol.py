@@ -410,6 +410,27 @@ def test_a_move_that_was_made_in_a_take_and_comes_after_it_leaves_the_timeline_f
     tab.until(lambda: not tab.newest["state"]["follow"])
 
 
+def test_a_tempo_is_written_and_moves_no_key(tab: Tab) -> None:
+    tempo = {"bpm": 120.2, "first_beat": 0.3}
+    text = "version: 1\nkeyframes: [{at: 0.3s, mix: red}, {at: 1s, mix: blue}]\n"
+    tab.send({"type": "timeline", "text": text, "keep_text": True})
+    tab.send({"type": "tempo", "tempo": tempo})
+    tab.until(lambda: tab.newest["timeline"]["tempo"] == tempo)
+    written = tab.newest["timeline"]
+    assert "tempo: {bpm: 120.2, first_beat: 0.3s}" in written["yaml"]
+    assert "{at: 0b, mix: red}" in written["yaml"]
+    assert [key["at"] for key in written["tracks"]["mix"]] == [0.3, 1]
+    tab.send({"type": "timeline", "text": ""})  # the last key is deleted
+    tab.until(lambda: tab.newest["timeline"]["yaml"] == "")
+    assert tab.newest["timeline"]["tempo"] == tempo
+    tab.send({"type": "timeline", "text": text + "loop: {period: 2s}\n", "keep_text": True})
+    failure = tab.ask({"type": "tempo", "tempo": tempo}, "failure")
+    assert "the timeline loops from 0 s" in failure["message"]
+    failure = tab.ask({"type": "tempo", "tempo": {"bpm": 0, "first_beat": 0}}, "failure")
+    assert failure["message"] == "'bpm' must be a number from 1 to 1000"
+    assert tab.newest["timeline"]["tempo"] is None
+
+
 def test_a_passage_is_shared_recorded_once_and_rendered(tab: Tab, server: LiveServer) -> None:
     passage = {"start": 0.4, "end": 1.6}
     tab.send({"type": "set", "passage": passage})

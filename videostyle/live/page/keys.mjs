@@ -91,7 +91,7 @@ const isTaken = (at) => tracks?.[selected?.track]?.some((key) => isAt(key, at));
 
 // The beat that is drawn beside a time, or null; none while Alt is held.
 export function nearBeat(seconds, altKey) {
-  const tempo = state.timeline?.tempo;
+  const { tempo } = state;
   const beat = tempo && !altKey ? tickNear(tempo, seconds, $("lanes").clientWidth / duration()) : null;
   return beat !== null && beat <= duration() ? beat : null;
 }

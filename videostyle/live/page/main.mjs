@@ -8,6 +8,7 @@ import "./pad.mjs";
 import "./looks.mjs";
 import "./strip.mjs";
 import { markPoint } from "./passage.mjs";
+import { tap } from "./tap.mjs";
 import { loadFile, mayLeave } from "./editor.mjs";
 import "./output.mjs";
 import { teach } from "./paintings.mjs";
@@ -174,7 +175,7 @@ function characterOf({ key, code }) {
 const press = (id) => () => $(id).click();
 const shortcuts = {
   " ": press("play"), r: press("record"), l: press("loop"), s: press("sound"), t: press("follow"), k: press("add-key"), v: nextView,
-  i: () => markPoint("start"), o: () => markPoint("end"),
+  b: tap, i: () => markPoint("start"), o: () => markPoint("end"),
   f: press("full-screen"), "+": press("zoom-in"), "=": press("zoom-in"), "-": press("zoom-out"),
   ",": press("back"), ".": press("forward"), "?": press("open-help"),
 };

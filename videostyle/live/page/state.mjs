@@ -20,6 +20,7 @@ export const state = {
   // Of the last picture. sum: of the weights that the sliders show, of which the mix's are parts.
   look: { mix: { [ORIGINAL]: 1 }, sum: 1, strength: 1, keep_color: 0, stroke: 1 },
   timeline: null, lesson: null,
+  tempo: null,  // of the timeline, or for the one to come; what is tapped right now
   lacksCamera: false,  // until it is chosen again
   typed: "",  // of the timeline's text, and not applied
 };
@@ -37,7 +38,10 @@ on("source", (message) => {
 on("lesson", (message) => { state.lesson = message; });
 on("role", ({ conducts }) => { state.conducts = conducts; });
 on("state", ({ look, type, ...rest }) => Object.assign(state, rest));
-on("timeline", (message) => { state.timeline = message.tracks ? message : null; });
+on("timeline", (message) => {
+  state.timeline = message.tracks ? message : null;
+  state.tempo = message.tempo;
+});
 on("picture", (picture) => {
   state.isStepping = false;
   state.seconds = picture.seconds;
