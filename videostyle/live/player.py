@@ -362,6 +362,9 @@ class Player:
             frame = following
             if clock.leaves_out(frame.seconds):
                 continue
+            easel.make_room()
+            if not self._plays(scene):  # it ended meanwhile, and a take with it
+                return shown, frame
             self._offer(scene, easel, frame)
             self._keep_up(scene, easel)
             shown = frame
