@@ -20,11 +20,13 @@ from PIL import Image
 from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.errors import VideoStyleError
-from videostyle.live.controls import Controls
+from videostyle.live.controls import Controls, Passage
 from videostyle.live.easel import Easel, Picture
 from videostyle.live.performance import Sample
-from videostyle.live.player import Player, _first
+from videostyle.live.player import Player
 from videostyle.live.preview_size import PreviewSize
+from videostyle.live.source import Place
+from videostyle.live.thumbnails import Thumbnails
 from videostyle.look import Look
 from videostyle.media.frame import Frame
 from videostyle.media.info import ColorSpec
@@ -94,7 +96,7 @@ def test_a_change_taken_back_while_a_frame_settles_leaves_it_settled(
 
     def disturbed(*args: Any, **options: Any) -> Iterator[Frame]:
         for number, frame in enumerate(decode(*args, **options)):
-            if number == 1 and "lead" in options and not taken_back:
+            if number == 1 and not taken_back:
                 watched.player.update(original=True)
                 try:
                     yield frame
@@ -103,7 +105,7 @@ def test_a_change_taken_back_while_a_frame_settles_leaves_it_settled(
                     taken_back.append(True)
             yield frame
 
-    monkeypatch.setattr("videostyle.live.player.decode", disturbed)
+    monkeypatch.setattr("videostyle.live.as_rendered.decode", disturbed)
     watched.player.open(film)
     watched.player.seek(1.0)
     watched.until(lambda: bool(taken_back))
@@ -177,12 +179,12 @@ def test_a_closed_player_leaves_nobody_waiting(
 ) -> None:
     painting = Event()
 
-    def until_closed(player: Player) -> np.ndarray:
+    def until_closed(*_: object) -> np.ndarray:
         painting.set()
         player._wait(lambda: player._closed)
         return np.zeros((64, 96, 3), np.uint8)
 
-    monkeypatch.setattr(Player, "_small", until_closed)
+    monkeypatch.setattr(Thumbnails, "_small", until_closed)
     player = Watched(stylizer).player
     first, *others = [player.thumbnail("red") for _ in range(3)]
     assert painting.wait(10)
@@ -260,6 +262,44 @@ def test_every_round_of_a_loop_has_its_first_frame(watched: Watched, tmp_path: P
     watched.until(lambda: sum(picture.seconds == 0 for picture in watched.pictures) > 1)
 
 
+def test_playing_goes_round_between_the_loop_points(watched: Watched, film: Path) -> None:
+    player = watched.player
+    player.open(film)
+    player.update(passage=Passage(0.41, 0.7), playing=True)
+    watched.until(lambda: [each.seconds for each in watched.pictures].count(0.44) > 1)
+    first = next(n for n, each in enumerate(watched.pictures) if each.seconds == 0.44)
+    seconds = {each.seconds for each in watched.pictures[first:]}
+    assert (min(seconds), max(seconds)) == (0.44, 0.68)
+    player.update(playing=False)
+    player.seek(1.6)  # past the out point, by hand: it plays on to the end
+    watched.until(lambda: player.seconds == 1.6)
+    watched.pictures.clear()
+    player.update(playing=True)
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].seconds < 1)
+    assert {1.96, 0.44} <= {each.seconds for each in watched.pictures}
+    player.update(playing=False)
+    player.seek(1.6)
+    watched.until(lambda: player.seconds == 1.6)
+    watched.pictures.clear()
+    player.update(passage=Passage(0.41, 0.6), playing=True)  # set anew, it is gone to
+    watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].seconds < 1)
+    assert {each.seconds for each in watched.pictures} <= {1.6, 0.44}
+
+
+def test_without_a_loop_playing_ends_at_the_out_point_and_goes_on_at_the_in_point(
+    watched: Watched, film: Path
+) -> None:
+    player = watched.player
+    player.open(film)
+    player.seek(0.6)
+    watched.until(lambda: player.seconds == 0.6)
+    player.update(passage=Passage(0.4, 0.6), loop=False, playing=True)  # it stands on the out point
+    watched.until(lambda: not player.controls.playing and watched.pictures[-1].as_rendered)
+    assert watched.pictures[-1].seconds == 0.56
+    player.open(film)
+    assert player.controls.passage is None  # it was of the source
+
+
 def test_a_video_of_one_frame_is_a_picture(watched: Watched, tmp_path: Path) -> None:
     player = watched.player
     player.open(make_clip(tmp_path / "one.mp4", pts=[0]))
@@ -312,13 +352,15 @@ def test_a_hand_that_goes_on_sees_where_it_passes(
 ) -> None:
     player, places = watched.player, iter([0.4, 0.8, 1.2])
 
+    find = Place.find
+
     def find_and_go_on(*arguments: Any) -> Frame | None:
-        frame = _first(*arguments)
+        frame = find(*arguments)
         if place := next(places, None):
             player.seek(place)
         return frame
 
-    monkeypatch.setattr("videostyle.live.player._first", find_and_go_on)
+    monkeypatch.setattr(Place, "find", find_and_go_on)
     player.open(film)
     watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
     seconds = [picture.seconds for picture in watched.pictures if not picture.as_rendered]
@@ -360,7 +402,7 @@ def test_a_length_that_is_wrong_does_no_harm(
     watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     player, wrong = watched.player, replace(probe(film), duration_seconds=600.0)
-    monkeypatch.setattr("videostyle.live.player.probe", lambda *_: wrong)
+    monkeypatch.setattr("videostyle.live.source.probe", lambda *_: wrong)
     player.open(film)
     assert len(player.thumbnail("red").result(10)) > 100
     player.update(loop=False)
@@ -374,7 +416,7 @@ def test_a_length_that_is_not_told_is_measured(
     watched: Watched, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent = replace(probe(film), duration_seconds=None)
-    monkeypatch.setattr("videostyle.live.player.probe", lambda *_: silent)
+    monkeypatch.setattr("videostyle.live.source.probe", lambda *_: silent)
     watched.player.open(film)
     assert watched.player.info
     assert watched.player.info.duration_seconds == 2
@@ -476,24 +518,28 @@ def test_a_pause_while_frames_are_late_shows_none_of_them(
     watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     player, before, late = watched.player, [], [0.0]
+    paint_thumbnail = player._paint_thumbnail
 
-    class Clock:
+    class Time:
         sleep = time.sleep
 
         @staticmethod
         def perf_counter() -> float:
             return time.perf_counter() + late[0]
 
-    def hold_up_and_pause() -> None:
-        before.append(player.seconds)
-        late[0] = 1.0
-        player.update(playing=False)
+    def hold_up_and_pause(easel: Easel | None) -> None:
+        paint_thumbnail(easel)
+        if easel and player.seconds >= 0.4 and not before:
+            easel.drain()
+            before.append(player.seconds)
+            late[0] = 1.0
+            player.update(playing=False)
 
-    monkeypatch.setattr("videostyle.live.player.time", Clock)
+    for module in ("player", "clock"):
+        monkeypatch.setattr(f"videostyle.live.{module}.time", Time)
+    monkeypatch.setattr(player, "_paint_thumbnail", hold_up_and_pause)
     player.open(make_clip(tmp_path / "slow.mp4", pts=range(0, 150, 5)))
     player.update(playing=True)
-    watched.until(lambda: player.seconds >= 0.4)
-    player._do(hold_up_and_pause)
     watched.until(lambda: bool(before) and watched.pictures[-1].as_rendered)
     assert player.seconds == before[0]
 

@@ -414,6 +414,57 @@ def test_a_move_that_was_made_in_a_take_and_comes_after_it_leaves_the_timeline_f
     tab.until(lambda: not tab.newest["state"]["follow"])
 
 
+def test_a_tempo_is_written_and_moves_no_key(tab: Tab) -> None:
+    tempo = {"bpm": 120.2, "first_beat": 0.3}
+    text = "version: 1\nkeyframes: [{at: 0.3s, mix: red}, {at: 1s, mix: blue}]\n"
+    tab.send({"type": "timeline", "text": text, "keep_text": True})
+    tab.send({"type": "tempo", "tempo": tempo})
+    tab.until(lambda: tab.newest["timeline"]["tempo"] == tempo)
+    written = tab.newest["timeline"]
+    assert "tempo: {bpm: 120.2, first_beat: 0.3s}" in written["yaml"]
+    assert "{at: 0b, mix: red}" in written["yaml"]
+    assert [key["at"] for key in written["tracks"]["mix"]] == [0.3, 1]
+    tab.send({"type": "timeline", "text": ""})  # the last key is deleted
+    tab.until(lambda: tab.newest["timeline"]["yaml"] == "")
+    assert tab.newest["timeline"]["tempo"] == tempo
+    tab.send({"type": "timeline", "text": text + "loop: {period: 2s}\n", "keep_text": True})
+    failure = tab.ask({"type": "tempo", "tempo": tempo}, "failure")
+    assert "the timeline loops from 0 s" in failure["message"]
+    failure = tab.ask({"type": "tempo", "tempo": {"bpm": 0, "first_beat": 0}}, "failure")
+    assert failure["message"] == "'bpm' must be a number from 1 to 1000"
+    assert tab.newest["timeline"]["tempo"] is None
+
+
+def test_a_passage_is_shared_recorded_once_and_rendered(tab: Tab, server: LiveServer) -> None:
+    passage = {"start": 0.4, "end": 1.6}
+    tab.send({"type": "set", "passage": passage})
+    tab.until(lambda: tab.newest["state"]["passage"] == passage)
+    failure = tab.ask({"type": "set", "passage": {"start": 1, "end": 1}}, "failure")
+    assert "before its out point" in failure["message"]
+    second = Tab(server)
+    with second.socket:
+        second.until(lambda: "state" in second.newest)
+        assert second.newest["state"]["passage"] == passage
+    tab.picture_of(mix={"red": 1})
+    tab.pictures.clear()
+    tab.send({"type": "record", "recording": True})
+    tab.until(lambda: any(picture["seconds"] >= 0.4 for picture in tab.pictures))
+    tab.picture_of(mix={"blue": 1})
+    tab.until(lambda: not tab.newest["state"]["recording"])  # by itself
+    tab.until(lambda: bool(tab.newest["timeline"]["tracks"]))
+    keys = tab.newest["timeline"]["tracks"]["mix"]
+    assert (keys[0]["at"], keys[0]["value"], keys[-1]["value"]) == (0.4, {"red": 1}, {"blue": 1})
+    assert keys[-1]["at"] < 1.6
+    options = {"output": "passage.mp4", "passage": True, "max_size": 48}
+    tab.ask({"type": "render", **options}, "render")
+    tab.until(lambda: tab.newest["render"]["status"] == "done")
+    assert tab.newest["render"]["frame"] == 30
+    tab.ask({"type": "open", "name": "still.png"}, "source")
+    tab.until(lambda: tab.newest["state"]["passage"] is None)
+    failure = tab.ask({"type": "set", "passage": passage}, "failure")
+    assert failure["message"] == "only a video has loop points"
+
+
 def test_a_recording_that_a_render_ends_is_rendered(tab: Tab) -> None:
     keys = recorded(tab, {"type": "render", "output": "take.mp4", "max_size": 48})
     assert [keys[0]["value"], keys[-1]["value"]] == [{"red": 1}, {"blue": 1}]

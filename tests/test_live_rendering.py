@@ -28,7 +28,7 @@ def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(
 
     def render() -> None:
         look = Look({"red": 1})
-        rendering.start(film, tmp_path / "half.mp4", look, small_model, EncodeOptions(), None)
+        rendering.start(film, tmp_path / "half.mp4", look, small_model, EncodeOptions(), None, None)
         rendering.wait()
 
     render()
@@ -47,7 +47,7 @@ def test_a_render_that_was_stopped_before_its_first_frame_left_nothing(
     film = make_clip(tmp_path / "film.mp4")
     rendering = Rendering({"device": "cpu"}, lambda: None)
     look = Look({"red": 1})
-    rendering.start(film, tmp_path / "out.mp4", look, small_model, EncodeOptions(), None)
+    rendering.start(film, tmp_path / "out.mp4", look, small_model, EncodeOptions(), None, None)
     rendering.stop()
     rendering.wait()
     assert (rendering.state.status, rendering.state.output) == ("stopped", "")
@@ -60,7 +60,7 @@ def test_hdr_is_rendered_as_the_page_shows_it(small_model: Model, tmp_path: Path
     film = make_clip(tmp_path / "hdr.mp4", pts=range(3), pix_fmt="yuv420p10le", color=hdr)
     rendering = Rendering({"device": "cpu"}, lambda: None)
     look = Look({"red": 1})
-    rendering.start(film, tmp_path / "sdr.mp4", look, small_model, EncodeOptions(), None)
+    rendering.start(film, tmp_path / "sdr.mp4", look, small_model, EncodeOptions(), None, None)
     rendering.wait()
     assert rendering.state.status == "done", rendering.state
     assert not probe(tmp_path / "sdr.mp4").color.is_hdr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -224,6 +225,109 @@ def test_beats_are_drawn_where_there_is_room(
     assert found == [list(each) for each in expected]
 
 
+def test_a_tempo_is_found_from_taps_of_an_unsteady_hand_that_misses_one(page: Any) -> None:
+    chance = random.Random(5)
+    cases = []
+    for _ in range(300):
+        bpm, first = chance.uniform(50, 200), chance.uniform(0, 100)
+        beats = list(range(chance.randint(5, 24)))
+        if chance.random() < 0.5:
+            beats.remove(chance.choice(beats[1:-1]))
+        hand = 0.05 * 60 / bpm
+        taps = [first + 60 / bpm * beat + chance.uniform(-hand, hand) for beat in beats]
+        cases.append((bpm, first, taps))
+    fits = page.evaluate(
+        """async (all) => {
+          const { fitTempo } = await import("/page/tempo.mjs");
+          return all.map(fitTempo);
+        }""",
+        [taps for _, _, taps in cases],
+    )
+    for (bpm, first, taps), fit in zip(cases, fits, strict=True):
+        # A line through n points, each off by at most e, is off by e at most in their middle, and
+        # its slope by 3 e / (n - 1) at most.
+        assert 60 / fit["bpm"] == pytest.approx(60 / bpm, rel=0.15 / (len(taps) - 1) + 0.002)
+        beat = 60 / fit["bpm"]
+        assert 0 <= fit["first_beat"] < beat
+        middle = first + 60 / bpm * round((taps[-1] - taps[0]) / 2 * bpm / 60)
+        aside = (middle - fit["first_beat"] + beat / 2) % beat - beat / 2
+        assert abs(aside) < 0.13 * beat
+    fit_of_three = "import('/page/tempo.mjs').then(({ fitTempo }) => fitTempo([0, 1, 2]))"
+    assert page.evaluate(fit_of_three) is None
+
+
+def test_a_tempo_that_is_corrected_keeps_its_beat_where_the_video_is(page: Any) -> None:
+    found = page.evaluate(
+        """async () => {
+          const { atBpm } = await import("/page/tempo.mjs");
+          const tempo = { bpm: 120, first_beat: 0.25 };
+          const places = [[125, tempo, 60.2], [60, tempo, 1.3], [240, tempo, 9], [90, null, 9]];
+          return places.map((each) => atBpm(...each));
+        }"""
+    )
+    assert [each["bpm"] for each in found] == [125, 60, 240, 90]
+    assert [each["first_beat"] for each in found] == [pytest.approx(60.25 % 0.48), 0.25, 0, 0]
+
+
+def test_a_tempo_is_tapped_corrected_and_taken_away(page: Any) -> None:
+    def bpm() -> Any:
+        return state(page, "timeline.tempo?.bpm ?? null")
+
+    drop(page, "two.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2)
+    page.keyboard.press("b")
+    page.locator("#notice", has_text="Play the video").wait_for()
+    # As if it played and were seen at these times; clocks stand, so that no load moves a tap.
+    page.evaluate(
+        """() => {
+          performance.now = () => 1e9;
+          videostyle.state.playing = true;
+          for (const seconds of [1, 1.5, 2, 3]) {
+            videostyle.state.seconds = seconds;
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "b", bubbles: true }));
+          }
+          videostyle.state.playing = false;
+          delete performance.now;
+        }"""
+    )
+    assert page.inner_text("#tap") == "120.0 BPM"
+    assert not state(page, "timeline.tempo")  # one step to undo, once the series has ended
+    wait_for(lambda: bpm() == 120)
+    assert state(page, "timeline.tempo.first_beat") == pytest.approx(0.1)  # on since the picture
+    assert "tempo: " in state(page, "timeline.yaml")
+    page.click("#undo")
+    wait_for(lambda: bpm() is None)
+    assert page.inner_text("#tap") == "Tap"
+    page.click("#redo")
+    wait_for(lambda: bpm() == 120)
+    page.click("#tap")
+    page.click("#half")
+    wait_for(lambda: bpm() == 60)
+    page.fill("#bpm", "90")
+    page.keyboard.press("Enter")
+    wait_for(lambda: bpm() == 90)
+    page.click("#no-tempo")
+    wait_for(lambda: bpm() is None)
+    # Without a timeline it waits for one.
+    page.keyboard.press("Escape")
+    page.click("#tab-yaml")
+    page.fill("#yaml", "")
+    page.click("#apply")
+    wait_for(lambda: not state(page, "timeline"))
+    page.click("#tap")
+    page.fill("#bpm", "100")
+    page.keyboard.press("Enter")
+    wait_for(lambda: state(page, "tempo?.bpm") == 100)
+    page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    wait_for(lambda: state(page, "timeline") and bpm() == 100)
+    page.click("#undo")
+    wait_for(lambda: not state(page, "timeline"))
+    assert state(page, "tempo.bpm") == 100
+    page.click("#undo")
+    wait_for(lambda: state(page, "tempo") is None)
+
+
 def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:
     drop(page, "plain.yaml", TWO_KEYS.encode())
     wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2 and state(page, "follow"))
@@ -258,6 +362,46 @@ def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:
     page.keyboard.press("k")  # takes the place of no key
     wait_for(lambda: len(page.evaluate(times)) == 4)
     assert page.evaluate(times)[2] == pytest.approx(state(page, "seconds"), abs=1e-3)
+
+
+def test_the_loop_points_are_set_dragged_and_taken_away(page: Any) -> None:
+    def passage(start: float, end: float) -> bool:
+        found = state(page, "passage")
+        return bool(found) and [found["start"], found["end"]] == pytest.approx([start, end])
+
+    drop(page, "beats.yaml", (TWO_KEYS + "tempo: {bpm: 120, first_beat: 0.25s}\n").encode())
+    wait_for(lambda: state(page, "timeline?.tempo"))
+    length = state(page, "source.duration")
+    box = page.locator("#lanes").bounding_box()
+    second = box["width"] / length
+    assert not page.is_visible("#passage")
+    seek(page, 2.0)
+    page.keyboard.press("i")
+    wait_for(lambda: passage(2, length))
+    seek(page, 3.25 + 3 / second)  # beside a beat
+    page.keyboard.press("o")
+    wait_for(lambda: passage(2, 3.25))
+    x, y = middle(page, "#point-in")
+    drag(page, (x, y), (x - 0.75 * second + 3, y))
+    wait_for(lambda: passage(1.25, 3.25))
+    shade = page.locator("#passage").bounding_box()
+    assert [shade["x"] - box["x"], shade["width"]] == pytest.approx(
+        [1.25 * second, 2 * second], abs=2
+    )
+    page.locator("#point-out").press("ArrowLeft")
+    wait_for(lambda: passage(1.25, 3.24))
+    page.reload()
+    wait_for(lambda: passage(1.25, 3.24) and page.is_visible("#passage"))
+    seek(page, 1.25 + 3 / second)
+    page.click("#tab-render")
+    page.check("#render-passage")
+    assert "between the loop points" in page.inner_text("#render-what")
+    page.keyboard.press("i")  # where it is already
+    wait_for(lambda: passage(0, 3.24))
+    page.click("#clear-points")
+    wait_for(lambda: state(page, "passage") is None)
+    assert not page.is_visible("#passage")
+    assert not page.is_visible("#render-part")
 
 
 def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any) -> None:
@@ -397,6 +541,7 @@ def test_save_goes_to_the_file_that_is_edited(page: Any, folder: Path) -> None:
     page.click("#tab-yaml")
     page.select_option("#timeline-file", "acts/show.yml")
     wait_for(lambda: state(page, "timeline?.name") == "acts/show.yml")
+    page.asked.clear()  # about what the test before has left
     edit("3.1s")
     wait_for(lambda: is_saved("acts/show.yml", "3.1s"))
     page.reload()

@@ -50,6 +50,7 @@ def state_message(controls: Controls, preview_lines: int) -> Message:
         "type": "state",
         "playing": controls.playing,
         "loop": controls.loop,
+        "passage": controls.passage and asdict(controls.passage),
         "follow": controls.follow,
         "recording": controls.recording,
         "lines": controls.lines,
@@ -82,13 +83,15 @@ def timeline_message(
     warnings: Sequence[str],
     info: MediaInfo | None,
 ) -> Message:
-    """The timeline as text and as the page draws it, and its file. info: of the source."""
+    """The timeline as text and as the page draws it, and its file. tempo: of the timeline, or for
+    the one to come. info: of the source."""
     of: Message = {"file": files.number, "name": files.name}
+    of["tempo"] = tempo and {"bpm": float(60 / tempo.beat), "first_beat": float(tempo.first)}
     if timeline is None:
         return {"type": "timeline", "yaml": "", "tracks": None, "saved": True, **of}
     length = info.duration_seconds if info else None
     duration = length or max(timeline.end_seconds, SHORTEST_STRIP_SECONDS)
-    view = describe_timeline(timeline, duration, tempo)
+    view = describe_timeline(timeline, duration)
     facts = {"yaml": files.yaml, "saved": files.is_saved, "warnings": warnings}
     return {"type": "timeline", **facts, **of, **view}
 

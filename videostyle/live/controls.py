@@ -23,13 +23,23 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """The stretch of a video between its loop points, in seconds: from `start` up to but not with
+    `end`."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
 class Controls:
     """One moment of the page's controls.
 
-    look: of the sliders. follow: show the timeline's look instead, but for what is touched. lines:
-    of the preview's shorter side, None for as many as are painted in time. original: whether the
-    untouched frame is wanted too. serial: number of the last change; it comes back with the first
-    picture that shows it.
+    look: of the sliders. passage: what is played, and recorded, of a video, None for all of it.
+    loop: whether that goes round. follow: show the timeline's look instead, but for what is
+    touched. lines: of the preview's shorter side, None for as many as are painted in time.
+    original: whether the untouched frame is wanted too. serial: number of the last change; it comes
+    back with the first picture that shows it.
     """
 
     look: Look = field(default_factory=lambda: Look({ORIGINAL: 1.0}))
@@ -38,10 +48,16 @@ class Controls:
     touched: Touched = field(default_factory=Touched)
     playing: bool = False
     loop: bool = True
+    passage: Passage | None = None
     recording: bool = False
     lines: int | None = None
     original: bool = False
     serial: int = 0
+
+    @property
+    def start(self) -> float:
+        """Where a round begins, in seconds."""
+        return self.passage.start if self.passage else 0.0
 
     def look_at(self, seconds: float) -> Look:
         """The look to paint a frame in."""

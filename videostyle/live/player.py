@@ -9,66 +9,46 @@ would paint it, at the size and with the earlier frames that it would use.
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import av
-import numpy as np
-from PIL import Image
 
 from videostyle.decode.decode import decode
-from videostyle.decode.letterbox import with_bars
-from videostyle.decode.probe import measure_duration, probe
-from videostyle.decode.still import still
 from videostyle.errors import MediaError, VideoStyleError
+from videostyle.live.as_rendered import paint_as_rendered
+from videostyle.live.clock import Clock
 from videostyle.live.controls import Controls, Touched
-from videostyle.live.easel import Easel, Picture, Pixels, encode_jpeg
+from videostyle.live.easel import Easel, Picture, Pixels
 from videostyle.live.performance import Sample
-from videostyle.live.preview_size import LINES, PreviewSize
+from videostyle.live.preview_size import PreviewSize, of_lines
 from videostyle.live.ready_stroke import ReadyStroke
-from videostyle.look import ORIGINAL, Look
-from videostyle.media.color import RGB
-from videostyle.media.frame import Cut, Frame
+from videostyle.live.source import Place, Source, camera_info, cut_from
+from videostyle.live.thumbnails import Thumbnails
+from videostyle.media.frame import Frame
 from videostyle.media.info import MediaInfo
 from videostyle.network.model import Model
 from videostyle.rendering.stages import prefetch
-from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timecode import NEAR
 
-T = TypeVar("T")
-_Stamp = tuple[int, int]
 # After so long without a change a frame is painted as `render` does.
 SETTLE_SECONDS = 0.3
-MAX_SETTLED_SIDE = 1920
-# After so many late frames in a row the clock is set back: painting cannot follow it.
-MOST_LATE = 6
 # While the next frame is not due for so long, there is time to paint the last one anew.
 LONG_WAIT_SECONDS = 0.15
 # So many frames at once back: they are decoded and kept until the first is shown.
 MOST_STEPS = 20
-THUMBNAIL_SIDE = 384
 _DECODED_AHEAD = 2
 _CAMERA_POLL_SECONDS = 0.005
-_ROUNDING_SECONDS = 1e-6  # of floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The frame that comes so many `frames` after the first one at or after a time; before it, if
-    they are negative."""
-
-    seconds: float
-    frames: int = 0
 
 
 class Player:
@@ -94,19 +74,17 @@ class Player:
         self._strokes = ReadyStroke(stylizer)
         self._changed = Condition()
         self._controls = Controls()
-        self._info: MediaInfo | None = None
-        self._stamp: _Stamp | None = None
+        self._source: Source | None = None
         self._on_open: Callable[[], None] = lambda: None
-        self._preview = _preview_size(None)
-        self._wanted: _Place | None = None  # until a picture from there is shown
+        self._preview = PreviewSize.of(None)
+        self._wanted: Place | None = None  # until a picture from there is shown
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
         self._opened = 0  # the first scene of the source
+        self._began = 0.0  # where a hand, or a round, has gone to
         self._camera: tuple[Pixels, float] | None = None
-        self._small_frame: tuple[MediaInfo, Pixels] | None = None
-        self._thumbnails: dict[str, tuple[Pixels, Model, bytes]] = {}
+        self._thumbnails = Thumbnails(stylizer)
         self._take: list[Sample] = []
         self._tried = self._controls, stylizer.model  # what is painted with, or was, as it failed
-        self._jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._closed = False
         self.seconds = 0.0
         self._thread = Thread(target=self._run, name="player", daemon=True)
@@ -120,7 +98,8 @@ class Player:
     @property
     def info(self) -> MediaInfo | None:
         """Facts about the source; None for a camera."""
-        return self._info
+        source = self._source  # another thread may open another
+        return source.info if source else None
 
     @property
     def lines(self) -> int:
@@ -136,18 +115,18 @@ class Player:
         after all of others, and again when the file turns out to be another; it must not wait.
         Raises MediaError; the source is then as before.
         """
-        stamp = _stamp(path) if path else None
-        info = _probe(path) if path else None
+        source = Source.open(path) if path else None
         with self._changed:
-            self._info, self._camera, self._take = info, None, []
-            self._stamp, self._on_open = stamp, on_open
-            self._preview = _preview_size(info)
-            self._wanted = _Place(0.0)
+            self._source, self._camera, self._take = source, None, []
+            self._on_open = on_open
+            self._preview = PreviewSize.of(source.info if source else None)
+            self._wanted = Place(0.0)
             self._controls = replace(
                 self._controls,
                 look=self._controls.look_at(self.seconds),
                 playing=False,
                 recording=False,
+                passage=None,
                 timeline=None,
                 follow=False,
                 touched=Touched(),
@@ -156,12 +135,12 @@ class Player:
             self._begin_scene()
             self._opened = self._scene
             on_open()
-        return info
+        return source.info if source else None
 
     def see(self, pixels: Pixels, seconds: float) -> None:
         """Give the camera's newest frame, (H, W, 3) RGB, and its time since the camera began."""
         with self._changed:
-            if self._info is None:
+            if self._source is None:
                 self._camera = (pixels, seconds)
                 self._changed.notify_all()
 
@@ -174,8 +153,10 @@ class Player:
                 changes = {"look": before.look_at(self.seconds), **changes}
             self._controls = now = replace(before, **changes)
             if now.lines != before.lines:
-                self._preview = _preview_size(self._info)
+                self._preview = PreviewSize.of(self.info)
                 self._begin_scene()
+            if now.passage != before.passage:
+                self._began = now.start  # wherever it is: it is not to leave the new one
             if now.recording and not before.recording:
                 self._take = []
             self._changed.notify_all()
@@ -189,8 +170,7 @@ class Player:
         """Go to the first frame at or after a time, as a timeline counts it, or the last there
         is."""
         with self._changed:
-            self._wanted = _Place(max(0.0, seconds - NEAR))
-            self._begin_scene()
+            self._go(seconds)
 
     def step(self, frames: int) -> None:
         """Stop, and go so many frames on or back."""
@@ -209,18 +189,12 @@ class Player:
 
     def thumbnail(self, style: str) -> Future[bytes]:
         """A JPEG of a frame of the source in one style, or untouched for `original`."""
-
-        def paint() -> bytes:
-            frame, model = self._small(), self.stylizer.model
-            known = self._thumbnails.get(style)
-            if known and known[0] is frame and known[1] is model:
-                return known[2]
-            painted = frame if style == ORIGINAL else self.stylizer(frame, Look({style: 1.0}))
-            jpeg = encode_jpeg(painted)
-            self._thumbnails[style] = frame, model, jpeg
-            return jpeg
-
-        return self._do(paint)
+        with self._changed:
+            future = self._thumbnails.ask(style)
+            if self._closed:
+                future.cancel()
+            self._changed.notify_all()
+        return future
 
     def close(self) -> None:
         """End the thread; who still waits for a thumbnail hears that it is cancelled."""
@@ -229,40 +203,32 @@ class Player:
             self._changed.notify_all()
         self._thread.join()
         self._strokes.close()
-        for future, _ in self._jobs:
-            future.cancel()
+        self._thumbnails.cancel()
 
     @property
-    def _place(self) -> _Place:
+    def _place(self) -> Place:
         """Where it is, or goes."""
-        return self._wanted or _Place(self.seconds)
+        return self._wanted or Place(self.seconds)
+
+    def _go(self, seconds: float) -> None:
+        self._wanted = Place(max(0.0, seconds - NEAR))
+        self._begin_scene()
 
     def _begin_scene(self) -> None:
         self._scene += 1
         self._changed.notify_all()
-
-    def _do(self, job: Callable[[], T]) -> Future[T]:
-        """Run a job between frames: the stylizer belongs to the player's thread."""
-        future: Future[T] = Future()
-        with self._changed:
-            if self._closed:
-                future.cancel()
-            else:
-                self._jobs.append((future, job))
-                self._changed.notify_all()
-        return future
 
     # From here on everything runs in the player's thread.
 
     def _run(self) -> None:
         while not self._closed:
             with self._changed:
-                scene, info, place = self._scene, self._info, self._place
+                scene, source, place = self._scene, self._source, self._place
                 self._tried = self._controls, self.stylizer.model
             try:
-                if info is None:
+                if source is None:
                     self._watch(scene)
-                elif info := self._renewed(scene, info):
+                elif info := self._renewed(scene, source):
                     self._show(scene, info, place)
             except VideoStyleError as error:
                 self._fail(scene, error)
@@ -270,19 +236,17 @@ class Player:
                 logging.getLogger("videostyle").exception("the player failed")
                 self._fail(scene, VideoStyleError(f"{type(error).__name__}: {error}"))
 
-    def _renewed(self, scene: int, info: MediaInfo) -> MediaInfo | None:
+    def _renewed(self, scene: int, source: Source) -> MediaInfo | None:
         """Facts about the source's file, which may have been written over since it was opened;
         None if another scene began meanwhile."""
-        stamp = _stamp(info.path)
-        if stamp is None or stamp == self._stamp:
-            return info
-        info = _probe(info.path)
-        with self._changed:
-            if not self._lasts(scene):
-                return None
-            self._info, self._stamp, self._preview = info, stamp, _preview_size(info)
-            self._on_open()
-        return info
+        newest = source.renewed()
+        if newest is not source:
+            with self._changed:
+                if not self._lasts(scene):
+                    return None
+                self._source, self._preview = newest, PreviewSize.of(newest.info)
+                self._on_open()
+        return newest.info
 
     def _fail(self, scene: int, error: VideoStyleError) -> None:
         """Stop, tell, and do nothing but what others ask for until something may be better."""
@@ -297,8 +261,8 @@ class Player:
             self._on_end()
         changed = self._change_of(scene, controls, model)
         while not changed():
-            self._run_job(None)
-            self._wait_for_job_or(changed)
+            self._paint_thumbnail(None)
+            self._wait_for_thumbnail_or(changed)
 
     def _lasts(self, scene: int) -> bool:
         return self._scene == scene and not self._closed
@@ -308,41 +272,40 @@ class Player:
         with self._changed:
             return self._changed.wait_for(until, seconds)
 
-    def _wait_for_job_or(self, until: Callable[[], bool], seconds: float | None = None) -> bool:
-        return self._wait(lambda: bool(self._jobs) or until(), seconds)
+    def _wait_for_thumbnail_or(
+        self, until: Callable[[], bool], seconds: float | None = None
+    ) -> bool:
+        return self._wait(lambda: self._thumbnails.are_wanted or until(), seconds)
 
-    def _run_job(self, easel: Easel | None) -> None:
-        """One at a time, so that thirty thumbnails do not hold the picture up."""
-        if not self._jobs:
+    def _paint_thumbnail(self, easel: Easel | None) -> None:
+        """One that is wanted, between frames."""
+        if not self._thumbnails.are_wanted:
             return
         if easel:
-            easel.drain()  # a job finds the stylizer idle
-        future, job = self._jobs.popleft()
-        if not future.set_running_or_notify_cancel():
-            return  # the tab that asked is gone
-        try:
-            future.set_result(job())
-        except Exception as error:  # whoever asked gets it
-            future.set_exception(error)
+            easel.drain()  # it needs the stylizer idle
+        with self._changed:
+            source, camera = self._source, self._camera
+        self._thumbnails.paint_next(source, camera and camera[0])
 
-    def _show(self, scene: int, info: MediaInfo, place: _Place) -> None:
+    def _show(self, scene: int, info: MediaInfo, place: Place) -> None:
         """Play and stand still from a place on, until another scene begins."""
-        preview = _of_lines(info, self.lines)
+        preview = of_lines(info, self.lines)
         easel = self._easel(scene, preview)
         with ExitStack() as stack:
-            cut = _from(info, place.seconds)
+            cut = cut_from(info, place.seconds)
             # One before at least: where the video ends earlier, that is the last there is.
             decoded = decode(preview, cut=cut, lead=max(1, -place.frames))
             frames = prefetch(decoded, _DECODED_AHEAD)
             stack.enter_context(closing(frames))
             stack.callback(easel.drain)  # whatever ends the scene leaves the stylizer idle
-            shown = _first(frames, cut.start, place.frames)
+            shown = place.find(frames, cut.start)
             if shown is None:
                 raise MediaError(f"{info.path}: has no frames to show")
             if self._opened <= scene < self._scene and not self._closed:
                 # A hand that goes on sees where it passes.
                 self._offer(scene, easel, shown)
                 easel.drain()
+            self._began = shown.seconds
             following: Frame | None = None
             while self._lasts(scene):
                 was_shown = self._stand(scene, easel, info, shown)
@@ -351,7 +314,7 @@ class Player:
                     if following is None and shown.seconds == 0:  # one frame is all there is
                         self._stop(scene)
                         return
-                    if following is None and was_shown:  # it stood at the end
+                    if was_shown and self._ends_before(following):  # it stood at the end
                         self._repeat(scene)
                         return
                     if not was_shown or self.controls.recording or self._is_news(shown):
@@ -359,9 +322,20 @@ class Player:
                     coming = chain([following], frames) if following else ()
                     shown, following = self._play(scene, easel, shown, coming)
                     easel.drain()
-                    if following is None and self._plays(scene):
+                    if self._ends_before(following) and self._plays(scene):
                         self._end(scene)
                         return
+
+    @property
+    def _out(self) -> float:
+        """The time at which a round ends before the video does. Whoever went past it by hand plays
+        on from there."""
+        passage = self.controls.passage
+        return passage.end if passage and self._began < passage.end - NEAR else math.inf
+
+    def _ends_before(self, frame: Frame | None) -> bool:
+        """Whether a round ends before a frame would follow; None where the video ends."""
+        return frame is None or frame.seconds >= self._out - NEAR
 
     def _is_news(self, frame: Frame) -> bool:
         """Whether the frame that was painted last would now come out another."""
@@ -372,30 +346,36 @@ class Player:
     def _play(
         self, scene: int, easel: Easel, shown: Frame, coming: Iterable[Frame]
     ) -> tuple[Frame, Frame | None]:
-        """Show frames when they are due, until playing ends: the last one shown, and the one that
-        would have followed, None at the video's end."""
-        zero = time.perf_counter() - shown.seconds
-        interval, late = 1 / float(easel.info.frame_rate or 25), 0
+        """Show frames when they are due, until playing or the round ends: the last one shown, and
+        the one that would have followed, None at the video's end."""
+        interval = 1 / float(easel.info.frame_rate or 25)
+        clock = Clock(shown.seconds, interval)
         self._preview.rest()
-        frame = shown
-        for frame in coming:
-            self._run_job(easel)
-            if not self._await(scene, easel, shown, zero + frame.seconds):
-                return shown, frame
-            is_late = time.perf_counter() - zero - frame.seconds > interval
-            late = late + 1 if is_late else 0
-            if is_late and late < MOST_LATE:
+        frame, following = shown, None
+        for following in coming:
+            self._paint_thumbnail(easel)
+            due = clock.due(min(following.seconds, self._out))
+            if not self._await(scene, easel, shown, due):
+                return shown, following
+            if self._ends_before(following):
+                break
+            frame = following
+            if clock.leaves_out(frame.seconds):
                 continue
-            if is_late:
-                zero, late = time.perf_counter() - frame.seconds, 0
+            easel.make_room()
+            if not self._plays(scene):  # it ended meanwhile, and a take with it
+                return shown, frame
             self._offer(scene, easel, frame)
             self._keep_up(scene, easel)
             shown = frame
+        else:
+            following = None
         if frame is not shown and self._plays(scene):  # the last one, late
             self._offer(scene, easel, frame)
-        lasts = float((frame.duration or 0) * easel.info.time_base) or interval
-        self._await(scene, easel, frame, zero + frame.seconds + lasts)
-        return frame, None
+        if following is None:
+            lasts = float((frame.duration or 0) * easel.info.time_base) or interval
+            self._await(scene, easel, frame, clock.due(frame.seconds + lasts))
+        return frame, following
 
     def _await(self, scene: int, easel: Easel, shown: Frame, due: float) -> bool:
         """Wait until a time of time.perf_counter; False if playing ends before. While that is far
@@ -406,12 +386,14 @@ class Player:
                 easel.finish()
             elif wait < LONG_WAIT_SECONDS:
                 self._wait(lambda: not self._plays(scene), wait)
-            elif self._jobs:
-                self._run_job(easel)
+            elif self._thumbnails.are_wanted:
+                self._paint_thumbnail(easel)
             elif self._is_news(shown) or easel.is_behind:
                 self._offer(scene, easel, shown, at_rest=True)
             else:
-                self._wait_for_job_or(lambda: not self._plays(scene) or self._is_news(shown), wait)
+                self._wait_for_thumbnail_or(
+                    lambda: not self._plays(scene) or self._is_news(shown), wait
+                )
         return self._plays(scene)
 
     def _plays(self, scene: int) -> bool:
@@ -424,7 +406,7 @@ class Player:
         model: Model | None = None
         is_settled = False
         while self._lasts(scene):
-            self._run_job(easel)
+            self._paint_thumbnail(easel)
             if self.controls.playing and not info.is_image:
                 break
             if self.controls != controls or self.stylizer.model is not model:
@@ -433,8 +415,15 @@ class Player:
                 easel.drain()
                 is_settled = False
             changed = self._change_of(scene, controls, model)
-            if not self._wait_for_job_or(changed, None if is_settled else SETTLE_SECONDS):
-                is_settled = self._settle(scene, info, frame, controls)
+            if not self._wait_for_thumbnail_or(changed, None if is_settled else SETTLE_SECONDS):
+                is_settled = paint_as_rendered(
+                    self.stylizer,
+                    info,
+                    frame.seconds,
+                    controls,
+                    on_picture=partial(self._hand_out, scene),
+                    interrupted=changed,
+                )
         return controls is not None
 
     def _change_of(
@@ -444,33 +433,12 @@ class Player:
             not self._lasts(scene) or self._controls != controls or self.stylizer.model is not model
         )
 
-    def _settle(self, scene: int, info: MediaInfo, frame: Frame, controls: Controls) -> bool:
-        """Paint one frame as `render` does: at its own size, after the frames it leans on.
-
-        False if that was broken off because something changed, be it back again by now.
-        """
-        whole = info.fitted(MAX_SETTLED_SIDE)
-        cut = _from(info, frame.seconds)
-        show = partial(self._hand_out, scene)
-        easel = Easel(self.stylizer, whole, show, as_rendered=True, show_from=cut.start)
-        with closing(decode(whole, cut=cut, lead=MEMORY)) as frames:
-            for each in frames:
-                if self.controls != controls or not self._lasts(scene):
-                    easel.drain()
-                    return False
-                easel.make_room()
-                easel.offer(each, controls)
-                if each.seconds >= cut.start:
-                    break
-            easel.drain()
-        return True
-
     def _watch(self, scene: int) -> None:
         """Paint the camera's newest frame, ever again."""
         easel: Easel | None = None
         seen: tuple[Pixels, float] | None = None
         while self._lasts(scene):
-            self._run_job(easel)
+            self._paint_thumbnail(easel)
             if easel and easel.ready_at and easel.ready_at <= time.perf_counter():
                 easel.finish()
             newest = self._camera
@@ -481,7 +449,7 @@ class Player:
             seen = newest
             pixels, seconds = newest
             if easel is None or (easel.info.height, easel.info.width) != pixels.shape[:2]:
-                info = _camera_info(*pixels.shape[:2])
+                info = camera_info(*pixels.shape[:2])
                 easel = self._easel(scene, info)
                 self._preview.rest()
             image = av.VideoFrame.from_ndarray(pixels, "rgb24")
@@ -529,7 +497,7 @@ class Player:
             self._on_picture(picture)  # before anybody can open another source
 
     def _end(self, scene: int) -> None:
-        """At the end of the video: from the start again, or stop on the last frame.
+        """At the end of a round: from its start again, or stop on the last frame.
 
         Who paused while that one was painted wants to see it.
         """
@@ -543,9 +511,8 @@ class Player:
     def _repeat(self, scene: int) -> None:
         with self._changed:
             if self._lasts(scene):
-                self._wanted = _Place(0.0)
+                self._go(self._controls.start)
                 self._take = []  # the frame at the end is no part of what begins at the start
-                self._begin_scene()
 
     def _stop(self, scene: int) -> None:
         with self._changed:
@@ -554,78 +521,3 @@ class Player:
             self._controls = replace(self._controls, playing=False, recording=False)
             self._begin_scene()
         self._on_end()
-
-    def _small(self) -> Pixels:
-        """A small picture of the source, (H, W, 3) RGB."""
-        info = self._info
-        if info is None:
-            if self._camera is None:
-                raise MediaError("the camera shows nothing yet")
-            picture = Image.fromarray(self._camera[0])
-            picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-            return np.asarray(picture)
-        if self._small_frame and self._small_frame[0] is info:
-            return self._small_frame[1]
-        pixels = still(info.fitted(THUMBNAIL_SIDE))
-        self._small_frame = info, pixels
-        return pixels
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    """By which a file is known from one that is written in its place; None if it is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
-
-
-def _probe(path: Path) -> MediaInfo:
-    """Facts about a file; of a video that does not say how long it is, that too."""
-    info = probe(path, "tonemap")
-    if info.duration_seconds is None:
-        with suppress(MediaError):  # its frames have no times; it plays all the same
-            info = replace(info, duration_seconds=measure_duration(info))
-    return with_bars(info)
-
-
-def _first(frames: Iterable[Frame], start: float, steps: int) -> Frame | None:
-    """The frame so many after or before the first from a time on, or the nearest there is; None
-    without any. frames: beginning where a step back leads."""
-    frame = None
-    for frame in frames:
-        is_there = frame.seconds >= start
-        if steps < 0 or (is_there and steps == 0):
-            break
-        steps -= is_there
-    return frame
-
-
-def _from(info: MediaInfo, seconds: float) -> Cut:
-    """From the frame at a time on; others may be a millisecond before it."""
-    return Cut() if info.is_image else Cut(max(0.0, seconds - _ROUNDING_SECONDS))
-
-
-def _of_lines(info: MediaInfo, lines: int) -> MediaInfo:
-    """The same with a shorter side of at most so many pixels."""
-    shorter, longer = sorted((info.width, info.height))
-    return info.fitted(round(longer * lines / shorter)) if lines < shorter else info
-
-
-def _preview_size(info: MediaInfo | None) -> PreviewSize:
-    """For a video, or for a camera if None."""
-    if info is None:
-        return PreviewSize(LINES[-1], 25)
-    return PreviewSize(min(info.width, info.height), float(info.frame_rate or 25))
-
-
-def _camera_info(height: int, width: int) -> MediaInfo:
-    return MediaInfo(
-        path=Path("camera"),
-        is_image=True,
-        stream_index=0,
-        width=width,
-        height=height,
-        pix_fmt="rgb24",
-        color=RGB,
-    )

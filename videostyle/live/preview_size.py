@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from videostyle.media.info import MediaInfo
+
 LINES = (180, 270, 360, 540, 720)
 _FIRST = 360
 # Frames a second: with fewer, motion stutters more than smaller pictures would be missed.
@@ -36,6 +38,13 @@ class PreviewSize:
         self._calm_seconds = 0.0  # since a size was too large
         self._waits: dict[int, float] = {}  # for how long it must be calm, of what was too large
         self.rest()
+
+    @classmethod
+    def of(cls, info: MediaInfo | None) -> PreviewSize:
+        """For a video, or for a camera if None."""
+        if info is None:
+            return cls(LINES[-1], 25)
+        return cls(min(info.width, info.height), float(info.frame_rate or 25))
 
     def rest(self) -> None:
         """Begin to count anew: nothing was painted for a while, or what is counted begins at 0."""
@@ -93,3 +102,9 @@ class PreviewSize:
         is_fast = rate * (before / barred) ** 2 >= wanted * busy
         if is_fast and self._calm_seconds >= self._waits.get(barred, math.inf):
             self.lines = barred
+
+
+def of_lines(info: MediaInfo, lines: int) -> MediaInfo:
+    """The same with a shorter side of at most so many pixels."""
+    shorter, longer = sorted((info.width, info.height))
+    return info.fitted(round(longer * lines / shorter)) if lines < shorter else info

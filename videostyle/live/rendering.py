@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videostyle.encode.options import EncodeOptions
+from videostyle.live.controls import Passage
 from videostyle.live.job import Job
 from videostyle.look import Look
 from videostyle.network.model import Model
@@ -19,12 +20,14 @@ from videostyle.timeline.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class RenderState:
-    """What the page shows of a render. name, crf, max_size: what was asked for. status: idle,
-    running, done, stopped or failed. output: the file's name, empty where there is none."""
+    """What the page shows of a render. name, crf, max_size, passage: what was asked for, the
+    last whether it is only a passage. status: idle, running, done, stopped or failed. output: the
+    file's name, empty where there is none."""
 
     name: str = ""
     crf: int | None = None
     max_size: int | None = None
+    passage: bool = False
     status: str = "idle"
     output: str = ""
     frame: int = 0
@@ -54,6 +57,7 @@ class Rendering(Job[RenderState]):
         model: Model,
         options: EncodeOptions,
         max_size: int | None,
+        passage: Passage | None,
     ) -> None:
         """Render, as the command line would; stopped, what is there stays as a playable part."""
 
@@ -65,6 +69,8 @@ class Rendering(Job[RenderState]):
                 stylizer=Stylizer(model, **self._settings),
                 options=options,
                 max_size=max_size,
+                start=passage.start if passage else None,
+                end=passage.end if passage else None,
                 hdr="tonemap",
                 on_progress=self._progress,
                 interrupted=self.stopping.is_set,
@@ -77,7 +83,7 @@ class Rendering(Job[RenderState]):
                 message="; ".join(report.notes) if report.frames else "nothing was written",
             )
 
-        asked = RenderState(output.name, options.crf, max_size)
+        asked = RenderState(output.name, options.crf, max_size, passage is not None)
         message = "Preparing the model"
         self.begin(replace(asked, status="running", output=output.name, message=message), work)
 

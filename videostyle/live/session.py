@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -29,7 +30,7 @@ from videostyle.live.announcements import (
     state_message,
     timeline_message,
 )
-from videostyle.live.controls import Touched
+from videostyle.live.controls import Passage, Touched
 from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library, numbered
@@ -47,7 +48,7 @@ from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timecode import NEAR, Tempo
 from videostyle.timeline.document import TimelineDocument
-from videostyle.timeline.reader import parse_timeline
+from videostyle.timeline.reader import BPM, parse_timeline
 from videostyle.timeline.timeline import TRACKS, Timeline, Track
 from videostyle.timeline.writer import dump_timeline
 from videostyle.whole_file import written_whole
@@ -82,7 +83,7 @@ class Session:
         self._source = ""
         self._source_id = 0  # of an address, where not every name can be written
         self._timeline: Timeline | None = None
-        self._tempo: Tempo | None = None
+        self._tempo: Tempo | None = None  # of the timeline, or for the one to come
         self.warnings: Sequence[str] = ()
         self._rendered = ""  # the source of the last render
         self._looks = ""  # that are stored, as the page writes them; empty until it has
@@ -111,6 +112,7 @@ class Session:
             "set": self._set,
             "record": self._record,
             "timeline": self._read_timeline,
+            "tempo": self._set_tempo,
             "render": self._render,
             "stop_render": lambda _: self.rendering.stop(),
             "stop_lesson": lambda _: self.lesson.stop(),
@@ -376,6 +378,8 @@ class Session:
         if "lines" in message:
             is_free = message["lines"] is None
             changes["lines"] = None if is_free else integer(message, "lines", LINES[0], LINES[-1])
+        if "passage" in message:
+            changes["passage"] = self._passage(message["passage"])
         if "follow" in changes:
             changes["touched"] = Touched()
         if changes.get("follow") and self._timeline is None:
@@ -383,9 +387,23 @@ class Session:
         self.player.update(**changes)
         self._tell(self.state())
 
+    def _passage(self, between: Any) -> Passage | None:
+        if between is None:
+            return None
+        if not isinstance(between, dict):
+            raise UsageError("'passage' must be null, or have 'start' and 'end'")
+        if self.player.info is None or self.player.info.is_image:
+            raise UsageError("only a video has loop points")
+        passage = Passage(number(between, "start", 0, 1e7), number(between, "end", 0, 1e7))
+        if passage.start >= passage.end:
+            raise UsageError("the loop's in point must be before its out point")
+        return passage
+
     def _record(self, message: Message) -> None:
         if boolean(message, "recording"):
             self._check_can_play("there is nothing to record")
+            if passage := self.player.controls.passage:
+                self.player.seek(passage.start)
             self.player.update(recording=True, playing=True, touched=Touched())
         else:
             self._finish_take()
@@ -433,8 +451,11 @@ class Session:
     def _take_timeline(
         self, message: Message, source: str, document: TimelineDocument | None
     ) -> None:
+        is_text = message.get("keep_text") is True
         if document is None:
-            self._timeline, self._tempo, self.files.yaml = None, None, ""
+            if is_text:
+                self._tempo = _tempo_in(message)
+            self._timeline, self.files.yaml = None, ""
             self.files.begin()
             self.player.update(timeline=None, follow=False)
             self._tell(self._timeline_message())
@@ -443,7 +464,6 @@ class Session:
         info = self.player.info
         facts = (info.duration_seconds, info.frame_rate, info.time_base) if info else (None, None)
         timeline, warnings = document.resolve(*facts)
-        is_text = message.get("keep_text") is True
         if not is_text and timeline.loop:
             last = self._timeline.end_seconds if self._timeline else 0.0
             if timeline.end_seconds > max(last, timeline.loop.period) + NEAR:
@@ -456,12 +476,27 @@ class Session:
             self.files.number = number
         elif "name" in message:  # of a file from elsewhere
             self.files.begin(text(message, "name", 1000))
-        if is_text or self._timeline is None:
+        if is_text:
             self._tempo = document.tempo
         self._keep(timeline, source if is_text else None, warnings)
         if message.get("follow") is True:
             self.player.update(follow=True)
             self._tell(self.state())
+
+    def _set_tempo(self, message: Message) -> None:
+        """Give the timeline a tempo, or take it away; keys stay where they are. Without a timeline
+        it waits for one."""
+        tempo, timeline = _tempo_in(message), self._timeline
+        if timeline and timeline.loop and tempo and tempo.first:
+            raise UsageError(
+                "the timeline loops from 0 s, so its rounds would leave these beats; take 'loop' "
+                "out of the timeline's text to tap a tempo"
+            )
+        self._tempo = tempo
+        if timeline:
+            self._keep(timeline)
+        else:
+            self._tell(self._timeline_message())
 
     def _keep(
         self, timeline: Timeline, yaml: str | None = None, warnings: Sequence[str] = ()
@@ -503,6 +538,7 @@ class Session:
             self.player.stylizer.model,
             EncodeOptions(crf=crf),
             max_size,
+            controls.passage if message.get("passage") is True else None,
         )
         self._tell(self.state())
         self._say_rendering()
@@ -531,6 +567,17 @@ class Session:
         timeline = self._timeline  # another thread may take it away
         info = self.player.info if timeline else None
         return timeline_message(timeline, self._tempo, self.files, self.warnings, info)
+
+
+def _tempo_in(message: Message) -> Tempo | None:
+    """The tempo a message gives; None where it gives none."""
+    tempo = message.get("tempo")
+    if tempo is None:
+        return None
+    if not isinstance(tempo, dict):
+        raise UsageError("'tempo' must be null, or have 'bpm' and 'first_beat'")
+    first = number(tempo, "first_beat", 0, 60)
+    return Tempo(60 / Fraction(number(tempo, "bpm", *BPM)), Fraction(first))
 
 
 def _style_name(title: str, taken: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from videostyle.look import SCALARS
-from videostyle.timecode import NEAR, Tempo
+from videostyle.timecode import NEAR
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing
 from videostyle.timeline.timeline import Timeline
 
@@ -17,10 +17,9 @@ MOST_KEYS_DRAWN = 1000
 _PLACE = re.compile(r"^timeline:(\d+):(\d+): (.*)$", re.MULTILINE)
 
 
-def describe_timeline(timeline: Timeline, duration: float, tempo: Tempo | None) -> dict[str, Any]:
-    """Keys by track, the curve from 0 to `duration` s, and where the beats are."""
+def describe_timeline(timeline: Timeline, duration: float) -> dict[str, Any]:
+    """Keys by track, and the curve from 0 to `duration` s."""
     return {
-        "tempo": tempo and {"bpm": float(60 / tempo.beat), "first_beat": float(tempo.first)},
         "tracks": {
             name: [
                 {"at": key.seconds, "value": _value(key.value), "ease": _ease(key.ease)}

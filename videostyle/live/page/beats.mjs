@@ -1,5 +1,4 @@
-// The beats of a timeline with a tempo, { bpm, first_beat } with beat 0 in seconds, as they lie on
-// the strip.
+// The beats of a tempo, { bpm, first_beat } with beat 0 in seconds, as they lie on the strip.
 
 const LEAST_PIXELS = 6;  // between two that are drawn
 const SNAP_PIXELS = 5;

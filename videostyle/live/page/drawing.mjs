@@ -48,7 +48,7 @@ export function drawCurves() {
       if (track === "mix") drawArea(canvas, curve.mix, across);
       else drawLine(canvas, curve[track], SCALARS[track], across);
     }
-    if (state.timeline?.tempo) drawBeats(canvas, ticks(state.timeline.tempo, begin, end, width / (end - begin)), placeOf);
+    if (state.tempo) drawBeats(canvas, ticks(state.tempo, begin, end, width / (end - begin)), placeOf);
   }
 }
 

@@ -7,12 +7,13 @@ import { exchangeMixture } from "./mixer.mjs";
 export const TRACKS = ["mix", ...Object.keys(SCALARS)];
 // Timelines, each as the message that brings it back, and what was typed over it; and mixtures.
 const history = { undo: [], redo: [] };
-let now = null;  // the one shown; null until the server has said
+let now = null;  // the one shown, without one the tempo; null until the server has said
 let isAsked = false;  // the server has yet to answer
 let waiting = null;  // to be asked then
 export let tracks = null;  // of what is shown, which may be ahead of the server
 let dropped = [];  // of what could be redone, by an edit that is not yet answered
 let warned = "";
+let shown = { yaml: "", tempo: null };  // by the server's last word
 
 // YAML takes JSON's strings and numbers, so a key is written as JSON in flow style.
 function toYaml(edited) {
@@ -57,6 +58,11 @@ function ask({ typed, ...message }) {
   isAsked = true;
 }
 
+const isSame = (one, other) => one?.text === other.text
+  && (other.text || JSON.stringify(one.tempo ?? null) === JSON.stringify(other.tempo ?? null));
+
+const asMessage = ({ yaml, tempo, file }) => ({ text: yaml, keep_text: true, file, ...(yaml ? {} : { tempo }) });
+
 function remember(typed = "") {
   if (!now) return;
   const redo = [...history.redo];
@@ -79,7 +85,8 @@ function keep(past) {
 on("mixture", (mixture) => { keep({ mixture }); emit("redraw"); });
 
 on("timeline", (message) => {
-  const isNews = !isAsked && now && message.yaml !== now.text;
+  shown = message;
+  const isNews = !isAsked && now && !isSame(now, asMessage(message));
   if (isNews && state.conducts) rememberTyped();
   else if (isNews) remember();
   answered();
@@ -96,11 +103,11 @@ function answered() {
     ask(waiting);
     waiting = null;
   } else {
-    now = { text: state.timeline?.yaml ?? "", keep_text: true, file: state.timeline?.file };
+    now = asMessage(shown);
     tracks = state.timeline?.tracks ?? null;
     // Of what was refused, or changed nothing.
     for (const each of Object.values(history)) {
-      if (each.at(-1)?.text !== now.text) continue;
+      if (!each.length || !isSame(each.at(-1), now)) continue;
       const { typed } = each.pop();
       state.typed ||= typed;
       if (each === history.undo) history.redo.push(...dropped);

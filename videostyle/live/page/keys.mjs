@@ -9,7 +9,7 @@ import { laneOf } from "./drawing.mjs";
 import { TRACKS, edit, tracks } from "./edits.mjs";
 import { dragTo, sight, timeAt } from "./sight.mjs";
 
-const SAME_MOMENT_SECONDS = 0.0005;
+export const SAME_MOMENT_SECONDS = 0.0005;
 const NEAREST_PIXELS = 4;  // of two keys that can be told apart
 let selected = null;  // { track, at }
 let heldBy = null;  // the pointer that has a key
@@ -89,13 +89,27 @@ function deleteKey() {
 
 const isTaken = (at) => tracks?.[selected?.track]?.some((key) => isAt(key, at));
 
-// The beat that is drawn beside a time, unless Alt is held, or another key of the tracks is there.
-function onBeat(seconds, altKey, among, moved = null) {
-  const tempo = state.timeline?.tempo;
+// The beat that is drawn beside a time, or null; none while Alt is held.
+export function nearBeat(seconds, altKey) {
+  const { tempo } = state;
   const beat = tempo && !altKey ? tickNear(tempo, seconds, $("lanes").clientWidth / duration()) : null;
+  return beat !== null && beat <= duration() ? beat : null;
+}
+
+// On that beat, unless another key of the tracks is there.
+function onBeat(seconds, altKey, among, moved = null) {
+  const beat = nearBeat(seconds, altKey);
   const keys = among.flatMap((track) => tracks?.[track] ?? []);
-  const isFree = beat !== null && beat <= duration() && !keys.some((key) => key !== moved && isAt(key, beat));
+  const isFree = beat !== null && !keys.some((key) => key !== moved && isAt(key, beat));
   return isFree ? beat : seconds;
+}
+
+// The time of a frame so many on or back; from between two frames it goes to the next.
+export function frameBeside(seconds, frames) {
+  const fps = state.source?.fps || 25;
+  const nearest = Math.round(seconds * fps);
+  const isOn = Math.abs(nearest / fps - seconds) < SAME_MOMENT_SECONDS;
+  return ((isOn ? nearest : Math.floor(seconds * fps) + (frames < 0 ? 1 : 0)) + frames) / fps;
 }
 
 function moveKey(to) {
@@ -180,13 +194,9 @@ function makeDraggable(button, track, key) {
   button.onkeydown = (event) => {
     const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (sign) {
-      const fps = state.source?.fps || 25;
-      const nearest = Math.round(key.at * fps);
-      const isOn = Math.abs(nearest / fps - key.at) < SAME_MOMENT_SECONDS;
-      // From between two frames it goes to the next.
-      let frame = isOn ? nearest : Math.floor(key.at * fps) + (sign < 0 ? 1 : 0);
-      do frame += sign * (event.shiftKey ? 10 : 1); while (isTaken(frame / fps));  // past other keys
-      moveKey(frame / fps);
+      let { at } = key;
+      do at = frameBeside(at, sign * (event.shiftKey ? 10 : 1)); while (isTaken(at));  // past other keys
+      moveKey(at);
     } else if (event.key === "Delete" || event.key === "Backspace") deleteKey();
     else if (event.key === "Escape" && heldBy !== null) letGo();
     else return;

@@ -7,6 +7,8 @@ import { lastSerial, mixer, toggleSolo } from "./mixer.mjs";
 import "./pad.mjs";
 import "./looks.mjs";
 import "./strip.mjs";
+import { markPoint } from "./passage.mjs";
+import { tap } from "./tap.mjs";
 import { mayLeave } from "./editor.mjs";
 import "./output.mjs";
 import "./files.mjs";
@@ -146,7 +148,7 @@ $("close-help").onclick = () => $("help").close();
 let isPointed = false;
 document.addEventListener("keydown", () => { isPointed = false; }, true);
 document.addEventListener("pointerdown", () => { isPointed = true; }, true);
-document.addEventListener("change", ({ target }) => { if (isPointed) target.closest("select, [type=number]")?.blur(); });
+document.addEventListener("change", ({ target }) => { if (isPointed) target.closest("select, [type=number], [type=checkbox]")?.blur(); });
 document.addEventListener("click", ({ target, detail }) => {
   const button = target.closest("button:not(.key, .grip, [role=slider])");
   if (detail) button?.blur();
@@ -163,6 +165,7 @@ function characterOf({ key, code }) {
 const press = (id) => () => $(id).click();
 const shortcuts = {
   " ": press("play"), r: press("record"), l: press("loop"), s: press("sound"), t: press("follow"), k: press("add-key"), v: nextView,
+  b: tap, i: () => markPoint("start"), o: () => markPoint("end"),
   f: press("full-screen"), "+": press("zoom-in"), "=": press("zoom-in"), "-": press("zoom-out"),
   ",": press("back"), ".": press("forward"), "?": press("open-help"),
 };

@@ -15,17 +15,19 @@ let part = "";  // it left
 let isOwn = false;  // this tab has asked for the next one
 let painted = kept(KEPT);  // of the last one, what decides the pictures, if this tab asked for it
 
+const isPassage = () => Boolean(state.passage) && $("render-passage").checked;
+
 function wish() {
   const { mix, ...scalars } = look();
   const weights = Object.entries(normalised(mix)).map(([name, part]) => [name, part.toFixed(6)]);
   const { tracks, loop } = state.timeline ?? {};
   const what = state.follow && tracks ? { tracks, loop } : { weights: weights.sort(), scalars };
-  return JSON.stringify([what, number("render-crf"), number("render-size")]);
+  return JSON.stringify([what, number("render-crf"), number("render-size"), isPassage() && state.passage]);
 }
 
 function describe() {
   const isTimeline = state.follow && state.timeline;
-  const what = isTimeline ? "the timeline" : "the look of the sliders throughout";
+  const what = `${isTimeline ? "the timeline" : "the look of the sliders throughout"}${isPassage() ? ", between the loop points" : ""}`;
   const other = isDraft() ? " What is written under Timeline is not applied, and not rendered."
     : state.timeline && !isTimeline ? " For the timeline, press Follow timeline." : "";
   const [, stem, suffix] = /^(.*?)(\.[^.]*)?$/.exec($("render-name").value);
@@ -37,6 +39,7 @@ function describe() {
   $("render-what").textContent = state.source?.name === "camera"
     ? "The camera cannot be rendered. Save the timeline, and render a video with it."
     : `Renders ${what}, in full quality, into the folder ${state.folder || "."}.${other}${becomes}`;
+  $("render-part").hidden = !state.passage;
   $("render-start").textContent = resumes ? "Resume" : "Render";
   $("render-start").disabled = !["video", "picture"].includes(state.source?.kind) || status === "running";
 }
@@ -48,23 +51,24 @@ function start(overwrite = false) {
   isOwn = true;
   send({
     type: "render", output: $("render-name").value, overwrite,
-    crf: number("render-crf"), max_size: number("render-size"),
+    crf: number("render-crf"), max_size: number("render-size"), passage: isPassage(),
   });
 }
 $("render-start").onclick = () => start(false);
 $("render-stop").onclick = () => send({ type: "stop_render" });
 $("render-name").oninput = () => { hasOwnName = true; describe(); };
-$("render-crf").oninput = $("render-size").oninput = describe;
+$("render-crf").oninput = $("render-size").oninput = $("render-passage").oninput = describe;
 on("picture", () => { if (part) describe(); });
 
 const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}. ` : "");
 
 // What a reload has lost.
-function fill({ name, crf, max_size }) {
+function fill({ name, crf, max_size, passage }) {
   hasOwnName = name !== $("render-name").value;
   $("render-name").value = name;
   $("render-crf").value = crf ?? "";
   $("render-size").value = max_size ?? "";
+  $("render-passage").checked = passage;
 }
 
 on("render", (message) => {

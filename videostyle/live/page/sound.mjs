@@ -46,6 +46,9 @@ $("sound").onclick = () => {
   show();
 };
 
+// The time of the video that is heard; null in silence.
+export const heardAt = () => (audio.paused ? null : audio.currentTime - lead);
+
 on("picture", ({ seconds }) => {
   const at = seconds + lead;
   if (!isHeard() || !state.playing || at >= audio.duration) return;

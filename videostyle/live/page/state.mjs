@@ -12,7 +12,7 @@ export const JITTER_PIXELS = 3;  // of a click; what goes farther is a drag
 
 export const state = {
   styles: [], media: [], timelines: [], source: null, conducts: true,
-  playing: false, loop: true, follow: false, recording: false, lines: null, preview_lines: 360,
+  playing: false, loop: true, passage: null, follow: false, recording: false, lines: null, preview_lines: 360,
   seconds: 0,
   isStepping: false,  // until the next picture
   sources: 0,  // opened so far
@@ -20,6 +20,7 @@ export const state = {
   // Of the last picture. sum: of the weights that the sliders show, of which the mix's are parts.
   look: { mix: { [ORIGINAL]: 1 }, sum: 1, strength: 1, keep_color: 0, stroke: 1 },
   timeline: null, lesson: null,
+  tempo: null,  // of the timeline, or for the one to come; what is tapped right now
   lacksCamera: false,  // until it is chosen again
   typed: "",  // of the timeline's text, and not applied
 };
@@ -37,7 +38,10 @@ on("source", (message) => {
 on("lesson", (message) => { state.lesson = message; });
 on("role", ({ conducts }) => { state.conducts = conducts; });
 on("state", ({ look, type, ...rest }) => Object.assign(state, rest));
-on("timeline", (message) => { state.timeline = message.tracks ? message : null; });
+on("timeline", (message) => {
+  state.timeline = message.tracks ? message : null;
+  state.tempo = message.tempo;
+});
 on("picture", (picture) => {
   state.isStepping = false;
   state.seconds = picture.seconds;

@@ -49,7 +49,7 @@ $("lanes").onpointerdown = (event) => {
   if (isTouch) fingers.set(event.pointerId, event);
   if (fingers.size > 1) takeHold();
   // A recording is not to end by a hand that passes.
-  if (pinch || event.button || event.target.closest(".key") || state.recording) return;
+  if (pinch || event.button || event.target.closest(".key, .point") || state.recording) return;
   $("lanes").setPointerCapture(event.pointerId);
   if (isTouch) finger = event;
   else scrub(event);
