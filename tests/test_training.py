@@ -42,6 +42,7 @@ from videostyle.training.losses import (
     total_variation,
 )
 from videostyle.training.optimizer import Optimizer
+from videostyle.training.records import write_losses
 from videostyle.training.run import TrainingRun, make_run
 from videostyle.whole_file import only_writer
 
@@ -229,6 +230,20 @@ def test_a_full_disk_is_told_and_leaves_the_checkpoint(
     with pytest.raises(OSError, match=r"No space left on device: '.*checkpoint\.safetensors'"):
         unsaved._checkpoint()
     assert checkpoint.read_bytes() == b"before"
+
+
+def test_a_table_that_a_program_has_open_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows lets nobody replace an open file."""
+
+    def held(part: Path, target: Path) -> None:
+        raise PermissionError(13, "Access is denied", str(part), None, str(target))
+
+    monkeypatch.setattr(Path, "replace", held)
+    with pytest.raises(PermissionError) as refused:
+        write_losses(tmp_path / "losses.csv", [{"step": 1}])
+    assert refused.value.filename == str(tmp_path / "losses.csv")
 
 
 def test_a_damaged_checkpoint_is_called_so(broken_off: Path, loss_network_file: Path) -> None:

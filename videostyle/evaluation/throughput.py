@@ -146,9 +146,8 @@ def measure_throughput(
         rates = measure_rates(stages, repeats, after_each_round=measure_floor)
         start_seconds, peak_mb = render_in_new_process(clip, output, model, settings)
     return Throughput(
-        model=Path(
-            model
-        ).stem,  # what `add-style` wrote has the name of the model before in its card
+        # What `add-style` wrote is called in its card as the model before.
+        model=Path(model).stem,
         engine=stylizer.engine.description,
         size=size,
         painted_size=stylizer.working_size(*size, 1.0),
