@@ -60,7 +60,7 @@ def main() -> None:
             for contender, rate in rates.items():
                 print(f"  {contender:<44}{rate:8.2f}{rates['videostyle'] / rate:8.1f}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def install_peer(folder: Path) -> Path:

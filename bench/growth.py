@@ -78,7 +78,7 @@ def main() -> None:
     for title, values in figures.items():
         print(f"{title:<28}" + "  ".join(f"{n}: {value:.1f}" for n, value in values.items()))
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if arguments.plot:
         draw(figures, arguments.plot)
 

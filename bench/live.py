@@ -47,7 +47,7 @@ def main() -> None:
         f"{found['fps_turning_stroke']:.1f} frames/s while the stroke is turned"
     )
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def measure(video: Path, lines: str) -> dict[str, object]:

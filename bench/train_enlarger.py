@@ -48,7 +48,7 @@ def pictures(data: Path) -> tuple[list[Image.Image], list[Image.Image]]:
     model = load_model("lean")
     stylizer, styles = Stylizer(model, device="cpu"), model.card.style_names
     painted = []
-    for number, path in enumerate(photos[:: len(photos) // PAINTED][:PAINTED]):
+    for number, path in enumerate(photos[:: max(1, len(photos) // PAINTED)][:PAINTED]):
         with Image.open(path) as photo:
             frame = np.array(photo.convert("RGB"))
         look = Look({styles[number % len(styles)]: 1})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,13 @@ def test_every_stage_is_measured(
     model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures, plot = tmp_path / "figures.json", tmp_path / "plot.png"
-    arguments = ["bench", str(SAMPLE), "--model", model_file, "--lines", "64", "--frames", "6"]
+    model = shutil.copy(model_file, tmp_path / "mine.safetensors")
+    arguments = ["bench", str(SAMPLE), "--model", str(model), "--lines", "64", "--frames", "6"]
+    arguments += ["--threads", "1"]
     assert main([*arguments, "--repeats", "1", "--json", str(figures), "--plot", str(plot)]) == 0
     found = json.loads(figures.read_text(encoding="utf-8"))
     (row,) = found["results"]
-    assert row["size"] == [64, 114]
+    assert (row["model"], row["size"]) == ("mine", [64, 114])
     stages = ("decode", "stylize", "network", "network at full size", "encode", "end to end")
     assert tuple(row["rates"]) == stages
     for rate in row["rates"].values():
@@ -44,7 +47,9 @@ def test_every_stage_is_measured(
     assert row["limited_by"] in ("decode", "stylize", "encode")
     assert row["start_seconds"] > 0
     assert plot.read_bytes().startswith(b"\x89PNG")
-    assert "end to end" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "end to end" in said
+    assert "1 threads" not in said
 
 
 def test_a_short_video_is_shown_again(tmp_path: Path) -> None:
@@ -132,6 +137,15 @@ def test_a_model_that_is_none_is_named_before_the_machine_is_measured(
     said = capsys.readouterr().err
     assert "no shipped model of that name" in said
     assert "TFLOP/s" not in said
+
+
+def test_two_models_of_one_name_are_not_measured_as_one(
+    model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shutil.copy(model_file, tmp_path)
+    arguments = ["bench", str(SAMPLE), "--lines", "64", "--frames", "2", "--precision", "fp32"]
+    assert main([*arguments, "--model", model_file, "--model", str(other)]) == 2
+    assert f"two of the same name ({model_file}, {other})" in capsys.readouterr().err
 
 
 def test_an_hdr_video_is_measured_by_its_values(

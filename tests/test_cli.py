@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -24,6 +25,7 @@ import videostyle
 from videostyle.cli import main
 from videostyle.cli.interruption import say_interrupted
 from videostyle.errors import MediaError
+from videostyle.network.model import Model, save_model
 from videostyle.timeline.plot import plot_timeline
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
 
@@ -448,6 +450,18 @@ def test_styles_are_listed_as_json(model_file: str, capsys: pytest.CaptureFixtur
     styles = json.loads(capsys.readouterr().out)
     assert [style["name"] for style in styles] == ["red", "green", "blue"]
     assert set(styles[0]) == {"name", "title", "artist", "year", "credit"}
+
+
+def test_titles_are_json_whatever_the_terminal_can_write(
+    small_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    styles = (replace(small_model.card.styles[0], title="Blé"), *small_model.card.styles[1:])
+    model = replace(small_model, card=replace(small_model.card, styles=styles))
+    save_model(tmp_path / "model.safetensors", model)
+    assert main(["styles", "--model", str(tmp_path / "model.safetensors"), "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out)[0]["title"] == "Blé"
 
 
 @pytest.mark.parametrize("kind", ["picture", "video"])

@@ -42,6 +42,7 @@ from videostyle.training.losses import (
     total_variation,
 )
 from videostyle.training.optimizer import Optimizer
+from videostyle.training.records import write_losses
 from videostyle.training.run import TrainingRun, make_run
 from videostyle.whole_file import only_writer
 
@@ -231,6 +232,20 @@ def test_a_full_disk_is_told_and_leaves_the_checkpoint(
     assert checkpoint.read_bytes() == b"before"
 
 
+def test_a_table_that_a_program_has_open_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows lets nobody replace an open file."""
+
+    def held(part: Path, target: Path) -> None:
+        raise PermissionError(13, "Access is denied", str(part), None, str(target))
+
+    monkeypatch.setattr(Path, "replace", held)
+    with pytest.raises(PermissionError) as refused:
+        write_losses(tmp_path / "losses.csv", [{"step": 1}])
+    assert refused.value.filename == str(tmp_path / "losses.csv")
+
+
 def test_a_damaged_checkpoint_is_called_so(broken_off: Path, loss_network_file: Path) -> None:
     checkpoint = broken_off / "run" / "checkpoint.safetensors"
     whole = checkpoint.read_bytes()
@@ -277,6 +292,18 @@ def test_a_finished_run_says_so_and_can_be_made_longer(
     assert said == "finished already, after 6 steps; with more `steps` it goes on"
     config.write_text(config.read_text().replace("steps: 6", "steps: 8"))
     assert [step.step for step in make(studio, loss_network_file).steps()] == [7, 8]
+
+
+def test_a_photograph_that_is_left_out_is_told_on_a_line_of_its_own(
+    studio: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = studio / "photos" / "b.png"
+    broken.write_bytes(b"none")
+    command = f"train {studio}/config.yaml --photos {studio}/photos --paintings {studio}/paintings"
+    command += f" --loss-network {loss_network_file} -o {studio}/run --device cpu --set steps=2"
+    assert main(command.split()) == 0
+    lines = [line.strip() for line in re.split(r"[\r\n]", capsys.readouterr().err)]
+    assert any(line.startswith(f"left out: {broken}") for line in lines), lines
 
 
 def test_a_run_begins_with_a_model(studio: Path, finished: Path, loss_network_file: Path) -> None:
@@ -347,6 +374,11 @@ def test_a_run_leaves_what_is_not_its_own(studio: Path, loss_network_file: Path)
             make(studio, loss_network_file, "mine")
         assert (folder / name).read_bytes() == b"mine"
         (folder / name).unlink()
+
+
+def test_a_file_is_no_folder_of_a_run(studio: Path, loss_network_file: Path) -> None:
+    with pytest.raises(UsageError, match=r"config\.yaml: is a file; name a folder for the run"):
+        make(studio, loss_network_file, "config.yaml")
 
 
 def test_two_runs_do_not_share_a_folder(studio: Path, loss_network_file: Path) -> None:
@@ -518,6 +550,10 @@ def test_crops_depend_on_seed_and_step_alone(studio: Path) -> None:
         ("width: 20", "width 20"),
         ("width: .inf", "width inf"),
         ("name: ..", "must do as a file's name"),
+        ("name: 'what?'", "must do as a file's name on any system"),
+        ("name: 'a:b'", "must do as a file's name"),
+        ("name: 'a\\b'", "must do as a file's name"),
+        ("name: Aux.2", "must do as a file's name"),
         ("name: ''", "must do as a file's name"),
         (f"name: {'x' * 300}", "must do as a file's name"),
         ("name: Checkpoint", "name 'Checkpoint' is that of the run's checkpoint; choose another"),

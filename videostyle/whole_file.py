@@ -33,8 +33,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         part.replace(target)
     except BaseException as error:
         part.unlink(missing_ok=True)
-        # A full disk names no file; Pillow's errors have no number, and their text would be lost.
-        if isinstance(error, OSError) and error.errno and error.filename is None:
+        # A full disk names no file, and one that a program has open, which Windows lets nobody
+        # replace, the part. Pillow's errors have no number, and their text would be lost.
+        named = getattr(error, "filename", None)
+        if isinstance(error, OSError) and error.errno and named in (None, str(part)):
             error.filename = str(path)
         raise
 

@@ -77,6 +77,7 @@ def _add_style(arguments: argparse.Namespace) -> int:
     import numpy as np
     from PIL import Image
     from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
     from videostyle.device import choose_device
     from videostyle.look import Look
@@ -134,7 +135,10 @@ def _add_style(arguments: argparse.Namespace) -> int:
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     steps = []
-    with tqdm(total=arguments.steps, unit=" steps", mininterval=1) as bar:
+    with (
+        logging_redirect_tqdm(),  # photographs that are left out
+        tqdm(total=arguments.steps, unit=" steps", mininterval=1) as bar,
+    ):
         for step in training.steps():
             steps.append(asdict(step))
             bar.set_postfix(style=f"{step.style:.3f}", content=f"{step.content:.3f}", refresh=False)

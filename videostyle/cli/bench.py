@@ -67,12 +67,12 @@ def _bench(arguments: argparse.Namespace) -> int:
     could do at best."""
     from tempfile import TemporaryDirectory
 
+    from videostyle.cli.evaluate import load_models
     from videostyle.decode.probe import probe
     from videostyle.device import choose_device, choose_precision, cores, processor_name
     from videostyle.evaluation.floor import machine_floor
     from videostyle.evaluation.plots import plot_throughput
     from videostyle.evaluation.throughput import measure_throughput, scaled_clip
-    from videostyle.network.model import load_model
     from videostyle.network.model_card import DEFAULT_MODEL, model_path
     from videostyle.whole_file import written_whole
 
@@ -92,8 +92,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         for lines in arguments.lines:
             with _memory_named(arguments.video, lines):
                 clips[lines] = scaled_clip(arguments.video, lines, arguments.frames, Path(folder))
-        for model in models:
-            load_model(model)
+        load_models(models)
         machine = machine_floor(device, precision)
         where = f"{processor_name()}, {cores()} cores" if device == "cpu" else _gpu(device)
         say(

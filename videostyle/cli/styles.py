@@ -55,7 +55,7 @@ def _styles(arguments: argparse.Namespace) -> int:
         raise UsageError("--device, --precision and --threads go with --sheet")
     styles = read_model_card(arguments.model).styles
     if arguments.json:
-        print(json.dumps([asdict(style) for style in styles], ensure_ascii=False))
+        print(json.dumps([asdict(style) for style in styles]))
         return 0
     width = max(len(style.name) for style in styles)
     for style in styles:

@@ -44,6 +44,7 @@ def add_train(commands: Any) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     """Train N styles in one network. Run the same command again to resume."""
     from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
     from videostyle.training.run import make_run
 
@@ -58,7 +59,10 @@ def _train(arguments: argparse.Namespace) -> int:
         device=arguments.device,
     )
     step = None
-    with tqdm(total=run.config.steps, unit=" steps", mininterval=1) as bar:
+    with (
+        logging_redirect_tqdm(),  # photographs that are left out
+        tqdm(total=run.config.steps, unit=" steps", mininterval=1) as bar,
+    ):
         for step in run.steps():
             if not bar.n:  # steps of an earlier call are not in the rate
                 if step.step > 1:

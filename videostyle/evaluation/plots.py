@@ -16,6 +16,7 @@ from videostyle.evaluation.quality import QualityReport, by_series
 from videostyle.evaluation.stability import StabilityReport
 from videostyle.evaluation.throughput import Throughput
 from videostyle.timeline.plot import INK, PAPER, STYLE_COLORS, save_figure
+from videostyle.wording import counted
 
 WIDTH = 9.0  # inches; 1080 pixels, the width a README shows
 FAINT = "#9a9aa2"
@@ -75,7 +76,7 @@ def _draw_gatys(axes: Any, report: QualityReport) -> None:
         axis.set_minor_locator(NullLocator())
     axes.set(xlim=(1, max(2, steps[-1])), xlabel="L-BFGS iterations", ylabel="total loss")
     axes.set_title(
-        f"median of {len(totals)} pairs of photo and painting; shaded: the middle half",
+        f"median of {counted(len(totals), 'pair')} of photo and painting; shaded: the middle half",
         fontsize=9, color=FAINT, loc="left",
     )  # fmt: skip
     _tidy(axes)

@@ -20,6 +20,7 @@ from torch import Tensor
 from videostyle.evaluation.gatys import optimize
 from videostyle.evaluation.ruler import Ruler
 from videostyle.network.model import Model
+from videostyle.wording import counted
 
 # What all models with one style are called together.
 SINGLE_STYLE = "one network a style"
@@ -325,7 +326,7 @@ def make_report(
 def _describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads"
+    return f"cpu, {counted(torch.get_num_threads(), 'thread')}"
 
 
 def by_series(qualities: Sequence[StyleQuality]) -> dict[str, list[StyleQuality]]:

@@ -76,7 +76,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """One model on one size of video.
+    """One model, by its file's name, on one size of video.
 
     size, painted_size: (height, width) of the video and of what the network is given for it.
     rates: by stage; `network` runs on painted_size, `network at full size` on size, and `end to
@@ -146,7 +146,8 @@ def measure_throughput(
         rates = measure_rates(stages, repeats, after_each_round=measure_floor)
         start_seconds, peak_mb = render_in_new_process(clip, output, model, settings)
     return Throughput(
-        model=stylizer.model.card.name,
+        # What `add-style` wrote is called in its card as the model before.
+        model=Path(model).stem,
         engine=stylizer.engine.description,
         size=size,
         painted_size=stylizer.working_size(*size, 1.0),

@@ -21,6 +21,7 @@ from videostyle.network.openvino_graph import (
     openvino_graph,
     pastiches_from,
 )
+from videostyle.wording import counted
 
 # What is compiled, and the shape it takes.
 _Key = tuple[str, tuple[int, ...]]
@@ -72,7 +73,7 @@ class OpenVinoEngine:
         self._slots: OrderedDict[_Key, cycle[_Slot]] = OrderedDict()
         self._submitting, self._compiling = Lock(), Lock()
         self.arithmetic = f"OpenVINO {float_format}" + self._in_bytes * f" with {INT8}"
-        self.description = f"cpu, {self.arithmetic}, {threads} threads"
+        self.description = f"cpu, {self.arithmetic}, {counted(threads, 'thread')}"
 
     def submit(self, frames: Pictures, rows: Numbers) -> Callable[[], Pictures]:
         painting = self._start((_NETWORK, frames.shape), [frames_for(self._plan, frames), rows])

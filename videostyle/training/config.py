@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -34,6 +35,8 @@ MOST: Mapping[str, int] = {
     **dict.fromkeys(("crop", "size"), MAX_SIZE),
 }
 MOST_OF_OTHERS = 10**9
+# What Windows takes for its own: characters, and names of devices up to the first dot.
+_NO_NAME = re.compile(r'.*[<>:"/\\|?*].*|(con|prn|aux|nul|(com|lpt)[0-9]) *(\..*)?', re.IGNORECASE)
 # Where a run can be resumed from, in its folder.
 CHECKPOINT = Path("checkpoint.safetensors")
 Wrong = Callable[[str, str], VideoStyleError]  # makes an error of a key and a message
@@ -162,7 +165,7 @@ def read_train_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
     if not config.gradient_clip:
         raise wrong("gradient_clip", "gradient_clip of 0 leaves every weight as it is")
     if not _names_a_file(config.name):
-        raise wrong("name", f"name {config.name!r} must do as a file's name")
+        raise wrong("name", f"name {config.name!r} must do as a file's name on any system")
     if config.name.lower() in (CHECKPOINT.stem, part_path(CHECKPOINT).stem):
         raise wrong("name", f"name {config.name!r} is that of the run's checkpoint; choose another")
     if config.rows_only and not config.start_from:
@@ -209,7 +212,7 @@ def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str
 
 def _names_a_file(name: str) -> bool:
     """Whether it can be a file's name on any disk, with an ending: 255 bytes are the most."""
-    plain = name not in ("", "..") and Path(name).name == name and name.isprintable()
+    plain = name not in ("", ".", "..") and name.isprintable() and not _NO_NAME.fullmatch(name)
     return plain and len(name.encode("utf-8")) <= 200
 
 

@@ -45,7 +45,7 @@ def read_losses(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
 
 def write_losses(path: Path, steps: Sequence[Mapping[str, float | str]]) -> None:
     """Write one line a step."""
-    with written_whole(path) as part, part.open("w", newline="") as file:
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(steps[0]))
         writer.writeheader()
         writer.writerows(steps)

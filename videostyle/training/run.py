@@ -316,6 +316,8 @@ def _check_folder(
 ) -> None:
     """Raise UsageError where a run would write over its inputs, which are files, or over what no
     run has written."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; name a folder for the run")
     for what, given in (("photographs", photos), ("paintings", paintings)):
         if _are_one(folder, given):
             raise UsageError(f"{folder}: holds the {what}; name another folder for the run")
