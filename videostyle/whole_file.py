@@ -13,6 +13,10 @@ from filelock import FileLock, Timeout
 
 from videostyle.errors import UsageError
 
+# What Windows keeps for itself, in regular expressions: characters, inside brackets, and the names
+# of devices, whatever their ending.
+WINDOWS_CHARACTERS = r'<>:"/\\|?*'
+WINDOWS_DEVICE = r"(con|prn|aux|nul|(com|lpt)[0-9]) *(\.|$)"
 _GATE_SECONDS = 10  # a process that was stopped may stand in it
 
 

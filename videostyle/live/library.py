@@ -15,6 +15,7 @@ from pathlib import Path
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.rendering.jobs import VIDEO_INPUT_SUFFIXES
+from videostyle.whole_file import WINDOWS_CHARACTERS, WINDOWS_DEVICE
 from videostyle.wording import visible
 
 MOST_FILES = 500
@@ -24,9 +25,8 @@ MOST_NAME_BYTES = 200
 _MEDIA = {*PICTURE_SUFFIXES, *VIDEO_INPUT_SUFFIXES}
 _TIMELINES = {".yaml", ".yml"}
 # Folders, control characters and halves of characters; on Windows what it writes in no name.
-_NOT_PLAIN = r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff" + r'<>:"|?*' * (os.name == "nt") + "]"
-# Hidden files, and what Windows takes for its devices, whatever the ending.
-_NO_FILE = r"\.|(con|prn|aux|nul|com\d|lpt\d)(\.|$)"
+_NOT_PLAIN = rf"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff{WINDOWS_CHARACTERS * (os.name == 'nt')}]"
+_NO_FILE = rf"\.|{WINDOWS_DEVICE}"  # hidden, or none
 _UNPLAIN = re.compile(rf"^(?={_NO_FILE})|{_NOT_PLAIN}", re.IGNORECASE)
 
 

@@ -15,7 +15,7 @@ from videostyle.errors import TrainingError, UsageError, VideoStyleError
 from videostyle.network.architecture import ARCHITECTURES
 from videostyle.training.defaults import PAINTING_SIZE
 from videostyle.training.loss_network import MAX_SIZE, MIN_SIZE
-from videostyle.whole_file import part_path
+from videostyle.whole_file import WINDOWS_CHARACTERS, WINDOWS_DEVICE, part_path
 from videostyle.wording import did_you_mean
 
 TYPES: Mapping[str, tuple[type, ...]] = {
@@ -35,8 +35,7 @@ MOST: Mapping[str, int] = {
     **dict.fromkeys(("crop", "size"), MAX_SIZE),
 }
 MOST_OF_OTHERS = 10**9
-# What Windows takes for its own: characters, and names of devices up to the first dot.
-_NO_NAME = re.compile(r'.*[<>:"/\\|?*].*|(con|prn|aux|nul|(com|lpt)[0-9]) *(\..*)?', re.IGNORECASE)
+_NO_NAME = re.compile(rf"{WINDOWS_DEVICE}|.*[{WINDOWS_CHARACTERS}]", re.IGNORECASE)
 # Where a run can be resumed from, in its folder.
 CHECKPOINT = Path("checkpoint.safetensors")
 Wrong = Callable[[str, str], VideoStyleError]  # makes an error of a key and a message
@@ -212,7 +211,7 @@ def _build(cls: type[Any], data: Any, wrong: Wrong, parent: str = "", where: str
 
 def _names_a_file(name: str) -> bool:
     """Whether it can be a file's name on any disk, with an ending: 255 bytes are the most."""
-    plain = name not in ("", ".", "..") and name.isprintable() and not _NO_NAME.fullmatch(name)
+    plain = name not in ("", ".", "..") and name.isprintable() and not _NO_NAME.match(name)
     return plain and len(name.encode("utf-8")) <= 200
 
 
