@@ -53,7 +53,8 @@ PAINTINGS = 'input[data-style]:not([data-style="original"])'
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample clip; the same smaller, so that a busy machine can play it; that twice over."""
+    """The sample clip; the same smaller, so that a busy machine can play it; that twice over, at
+    half the speed."""
     folder = tmp_path_factory.mktemp("live")
     shutil.copy(SAMPLE, folder / "sample.mp4")
     shutil.copy(ROOT / "timelines" / "demo.yaml", folder)
@@ -71,9 +72,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             each.to_ndarray(width=320, height=180, format="rgb24")
             for each in source.decode(video=0)
         ]
-    for name, pictures in (("film.mp4", frames), ("long.mp4", 2 * frames)):
-        pixels = pictures.__getitem__
-        make_clip(folder / name, pts=range(len(pictures)), size=(320, 180), pixels=pixels)
+    for name, pictures, ticks in (("film.mp4", frames, 1), ("long.mp4", 2 * frames, 2)):
+        pts, pixels = range(0, ticks * len(pictures), ticks), pictures.__getitem__
+        make_clip(folder / name, pts=pts, size=(320, 180), pixels=pixels)
     if os.environ.get("SCREENSHOTS"):
         shutil.copy(SAMPLE, folder / "film.mp4")
     return folder

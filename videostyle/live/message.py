@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
+from fractions import Fraction
 from typing import Any
 
 from videostyle.errors import UsageError
+from videostyle.live.controls import Passage
+from videostyle.look import SCALARS
+from videostyle.timecode import Tempo
+from videostyle.timeline.reader import BPM
 
 
 class Refusal(UsageError):
@@ -52,4 +57,36 @@ def choice(message: Mapping[str, Any], name: str, known: Container[str]) -> str:
     value = text(message, name, 80)
     if value not in known:
         raise UsageError(f"{name!r} is {value!r}, which does not exist")
+    return value
+
+
+def scalars(message: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
+    """Those of a look that have these names."""
+    return {name: number(message, name, SCALARS[name].low, SCALARS[name].high) for name in names}
+
+
+def passage(message: Mapping[str, Any]) -> Passage | None:
+    """The loop points, None for none."""
+    between = _parts(message, "passage", "'start' and 'end'")
+    if between is None:
+        return None
+    wanted = Passage(number(between, "start", 0, 1e7), number(between, "end", 0, 1e7))
+    if wanted.start >= wanted.end:
+        raise UsageError("the loop's in point must be before its out point")
+    return wanted
+
+
+def tempo(message: Mapping[str, Any]) -> Tempo | None:
+    """The tempo, None for none."""
+    given = _parts(message, "tempo", "'bpm' and 'first_beat'")
+    if given is None:
+        return None
+    first = number(given, "first_beat", 0, 60)
+    return Tempo(60 / Fraction(number(given, "bpm", *BPM)), Fraction(first))
+
+
+def _parts(message: Mapping[str, Any], name: str, parts: str) -> Mapping[str, Any] | None:
+    value = message.get(name)
+    if not isinstance(value, dict | None):
+        raise UsageError(f"{name!r} must be null, or have {parts}")
     return value

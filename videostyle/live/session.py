@@ -9,7 +9,6 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -30,11 +29,21 @@ from videostyle.live.announcements import (
     state_message,
     timeline_message,
 )
-from videostyle.live.controls import Passage, Touched
+from videostyle.live.controls import Touched
 from videostyle.live.easel import Picture
 from videostyle.live.lesson import Lesson, read_painting
 from videostyle.live.library import Library, numbered
-from videostyle.live.message import Refusal, boolean, choice, integer, number, text
+from videostyle.live.message import (
+    Refusal,
+    boolean,
+    choice,
+    integer,
+    number,
+    passage,
+    scalars,
+    tempo,
+    text,
+)
 from videostyle.live.performance import from_start, to_timeline, unrolled
 from videostyle.live.player import MOST_STEPS, Player
 from videostyle.live.preview_size import LINES
@@ -48,7 +57,7 @@ from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timecode import NEAR, Tempo
 from videostyle.timeline.document import TimelineDocument
-from videostyle.timeline.reader import BPM, parse_timeline
+from videostyle.timeline.reader import parse_timeline
 from videostyle.timeline.timeline import TRACKS, Timeline, Track
 from videostyle.timeline.writer import dump_timeline
 from videostyle.whole_file import written_whole
@@ -312,9 +321,7 @@ class Session:
         return {name: number(mix, name, 0, 1e6) for name in mix}
 
     def _set_look(self, message: Message) -> None:
-        limits = SCALARS.items()
-        scalars = {name: number(message, name, low, high) for name, (low, high, _) in limits}
-        look = Look(self._weights(message), **scalars)
+        look = Look(self._weights(message), **scalars(message, SCALARS))
         before = self.player.controls
         serial = integer(message, "serial", 0, 1 << 52)
         if before.follow and before.recording != (message.get("recording") is True):
@@ -329,9 +336,8 @@ class Session:
         """Take over from the timeline, while that is recorded over, what the hands have touched:
         all of it, each time."""
         is_whole = boolean(message, "whole")
-        limits = ((name, *SCALARS[name][:2]) for name in SCALARS if name in message)
-        scalars = {name: number(message, name, low, high) for name, low, high in limits}
-        touched = Touched(self._weights(message), is_whole, scalars)
+        given = [name for name in SCALARS if name in message]
+        touched = Touched(self._weights(message), is_whole, scalars(message, given))
         serial = integer(message, "serial", 0, 1 << 52)
         controls = self.player.controls
         is_late = not (controls.recording and controls.follow)
@@ -379,7 +385,9 @@ class Session:
             is_free = message["lines"] is None
             changes["lines"] = None if is_free else integer(message, "lines", LINES[0], LINES[-1])
         if "passage" in message:
-            changes["passage"] = self._passage(message["passage"])
+            changes["passage"] = wanted = passage(message)
+            if wanted and (self.player.info is None or self.player.info.is_image):
+                raise UsageError("only a video has loop points")
         if "follow" in changes:
             changes["touched"] = Touched()
         if changes.get("follow") and self._timeline is None:
@@ -387,23 +395,11 @@ class Session:
         self.player.update(**changes)
         self._tell(self.state())
 
-    def _passage(self, between: Any) -> Passage | None:
-        if between is None:
-            return None
-        if not isinstance(between, dict):
-            raise UsageError("'passage' must be null, or have 'start' and 'end'")
-        if self.player.info is None or self.player.info.is_image:
-            raise UsageError("only a video has loop points")
-        passage = Passage(number(between, "start", 0, 1e7), number(between, "end", 0, 1e7))
-        if passage.start >= passage.end:
-            raise UsageError("the loop's in point must be before its out point")
-        return passage
-
     def _record(self, message: Message) -> None:
         if boolean(message, "recording"):
             self._check_can_play("there is nothing to record")
-            if passage := self.player.controls.passage:
-                self.player.seek(passage.start)
+            if between := self.player.controls.passage:
+                self.player.seek(between.start)
             self.player.update(recording=True, playing=True, touched=Touched())
         else:
             self._finish_take()
@@ -454,7 +450,7 @@ class Session:
         is_text = message.get("keep_text") is True
         if document is None:
             if is_text:
-                self._tempo = _tempo_in(message)
+                self._tempo = tempo(message)
             self._timeline, self.files.yaml = None, ""
             self.files.begin()
             self.player.update(timeline=None, follow=False)
@@ -486,13 +482,13 @@ class Session:
     def _set_tempo(self, message: Message) -> None:
         """Give the timeline a tempo, or take it away; keys stay where they are. Without a timeline
         it waits for one."""
-        tempo, timeline = _tempo_in(message), self._timeline
-        if timeline and timeline.loop and tempo and tempo.first:
+        tapped, timeline = tempo(message), self._timeline
+        if timeline and timeline.loop and tapped and tapped.first:
             raise UsageError(
                 "the timeline loops from 0 s, so its rounds would leave these beats; take 'loop' "
                 "out of the timeline's text to tap a tempo"
             )
-        self._tempo = tempo
+        self._tempo = tapped
         if timeline:
             self._keep(timeline)
         else:
@@ -567,17 +563,6 @@ class Session:
         timeline = self._timeline  # another thread may take it away
         info = self.player.info if timeline else None
         return timeline_message(timeline, self._tempo, self.files, self.warnings, info)
-
-
-def _tempo_in(message: Message) -> Tempo | None:
-    """The tempo a message gives; None where it gives none."""
-    tempo = message.get("tempo")
-    if tempo is None:
-        return None
-    if not isinstance(tempo, dict):
-        raise UsageError("'tempo' must be null, or have 'bpm' and 'first_beat'")
-    first = number(tempo, "first_beat", 0, 60)
-    return Tempo(60 / Fraction(number(tempo, "bpm", *BPM)), Fraction(first))
 
 
 def _style_name(title: str, taken: Sequence[str]) -> str:
