@@ -1310,8 +1310,8 @@ def test_files_are_sent_one_at_a_time_and_one_that_breaks_off_leaves_nothing(
     server: LiveServer, folder: Path
 ) -> None:
     before, body = listing(folder), (folder / "film.mp4").read_bytes()
-    part = folder / "half.part.mp4"
-    with send_half(server, "half.mp4", body[:-1]):
+    part = folder / "sent.part.mp4"
+    with send_half(server, "sent.mp4", body[:-1]):
         wait_for(part.exists)
         status, answer = send_file(server, "film.mp4", body)
         assert (status, "another file is being copied" in answer) == (400, True)
