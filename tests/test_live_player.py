@@ -286,6 +286,31 @@ def test_playing_goes_round_between_the_loop_points(watched: Watched, film: Path
     assert {each.seconds for each in watched.pictures} <= {1.6, 0.44}
 
 
+def test_loop_points_without_a_frame_between_them_are_said(watched: Watched, film: Path) -> None:
+    player = watched.player
+    player.open(film)
+    player.seek(1.0)
+    watched.until(lambda: player.seconds == 1.0)
+    player.update(passage=Passage(0.41, 0.43), playing=True)
+    watched.until(lambda: bool(watched.failures))
+    assert "no frame begins between the loop points" in str(watched.failures[0])
+    assert not player.controls.playing
+    player.update(passage=None, playing=True)
+    watched.until(lambda: player.seconds > 0.44)
+
+
+def test_loop_points_behind_the_end_of_a_file_that_is_written_over_are_forgotten(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player = watched.player
+    player.open(film)
+    player.update(passage=Passage(0.4, 1.6))
+    make_clip(tmp_path / "shorter.mp4", pts=range(25)).replace(film)
+    player.seek(0.2)
+    watched.until(lambda: player.seconds == 0.2)
+    assert player.controls.passage is None
+
+
 def test_without_a_loop_playing_ends_at_the_out_point_and_goes_on_at_the_in_point(
     watched: Watched, film: Path
 ) -> None:

@@ -644,7 +644,7 @@ def test_a_source_that_is_written_over_is_told_anew_and_keeps_its_timeline(
     assert again["id"] != source["id"]
     tab.until(lambda: "timeline" in tab.newest)
     assert tab.newest["timeline"]["yaml"] == text
-    tab.until(lambda: tab.pictures[-1]["seconds"] == 3)
+    tab.until(lambda: bool(tab.pictures) and tab.pictures[-1]["seconds"] == 3)
 
 
 def test_the_sound_of_a_source_that_is_gone_is_not_found(
@@ -1358,6 +1358,10 @@ def test_the_end_of_the_command_ends_files_that_are_sent_or_heard_without_a_word
     assert not any("ERROR" in line for line in server.log)
 
 
+async def still_there() -> bool:
+    return False
+
+
 async def chunks_of(
     path: Path, meanwhile: Callable[[], object] = lambda: None
 ) -> AsyncIterator[bytes]:
@@ -1376,7 +1380,7 @@ def test_a_file_that_is_sent_takes_no_other_place(tmp_path: Path) -> None:
     uploads = Uploads(Library(folder))
 
     def send(name: str, **more: Any) -> str:
-        return asyncio.run(uploads.receive(name, 9, chunks_of(clip, **more)))
+        return asyncio.run(uploads.receive(name, 9, chunks_of(clip, **more), still_there))
 
     assert send("rendered.mp4") == "rendered_2.mp4"
     assert (folder / "rendered.part.mp4").read_text() == "of a render that goes on"
@@ -1398,9 +1402,20 @@ def test_a_sender_of_whom_nothing_comes_is_given_up(
     monkeypatch.setattr("videostyle.live.uploads.SILENT_SECONDS", 0.1)
     uploads = Uploads(Library(tmp_path))
     with pytest.raises(TimeoutError):
-        asyncio.run(uploads.receive("clip.mp4", 9, silence()))
+        asyncio.run(uploads.receive("clip.mp4", 9, silence(), still_there))
     assert not list(tmp_path.iterdir())
     uploads.check("clip.mp4", 9)  # the next may come
+
+
+def test_a_sender_that_hangs_up_once_all_has_come_leaves_nothing(tmp_path: Path) -> None:
+    async def hung_up() -> bool:
+        return True
+
+    clip, folder = make_clip(tmp_path / "clip.mp4"), tmp_path / "films"
+    folder.mkdir()
+    with pytest.raises(ConnectionAbortedError):
+        asyncio.run(Uploads(Library(folder)).receive("a.mp4", 9, chunks_of(clip), hung_up))
+    assert not list(folder.iterdir())
 
 
 def test_room_is_left_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -375,6 +375,12 @@ def test_the_loop_points_are_set_dragged_and_taken_away(page: Any) -> None:
     box = page.locator("#lanes").bounding_box()
     second = box["width"] / length
     assert not page.is_visible("#passage")
+    left, top = box["x"], middle(page, "#ruler")[1]
+    for edge in (left + 2, left + box["width"] - 2):  # nothing is in the way of the playhead
+        drag(page, (edge, top), (left + second, top))
+        wait_for(lambda: state(page, "seconds") == pytest.approx(1, abs=0.1))
+        seek(page, 0.0 if edge < left + second else 3.0)
+    assert state(page, "passage") is None
     seek(page, 2.0)
     page.keyboard.press("i")
     wait_for(lambda: passage(2, length))
@@ -398,6 +404,13 @@ def test_the_loop_points_are_set_dragged_and_taken_away(page: Any) -> None:
     assert "between the loop points" in page.inner_text("#render-what")
     page.keyboard.press("i")  # where it is already
     wait_for(lambda: passage(0, 3.24))
+    seek(page, 0.0)
+    page.click("#mark-out")  # nothing would be left: it is taken away
+    wait_for(lambda: state(page, "passage") is None)
+    seek(page, 1.0)
+    page.click("#mark-in")
+    wait_for(lambda: passage(1, length) and page.is_visible("#point-in"))
+    assert not page.is_visible("#point-out")
     page.click("#clear-points")
     wait_for(lambda: state(page, "passage") is None)
     assert not page.is_visible("#passage")

@@ -211,7 +211,7 @@ class Player:
         return self._wanted or Place(self.seconds)
 
     def _go(self, seconds: float) -> None:
-        self._wanted = Place(max(0.0, seconds - NEAR))
+        self._wanted = _place_of(seconds)
         self._begin_scene()
 
     def _begin_scene(self) -> None:
@@ -245,6 +245,9 @@ class Player:
                 if not self._lasts(scene):
                     return None
                 self._source, self._preview = newest, PreviewSize.of(newest.info)
+                passage, length = self._controls.passage, newest.info.duration_seconds
+                if passage and length and passage.end > length:  # it is shorter now
+                    self._controls = replace(self._controls, passage=None)
                 self._on_open()
         return newest.info
 
@@ -305,7 +308,7 @@ class Player:
                 # A hand that goes on sees where it passes.
                 self._offer(scene, easel, shown)
                 easel.drain()
-            self._began = shown.seconds
+            self._began = shown.seconds if place.frames else place.seconds
             following: Frame | None = None
             while self._lasts(scene):
                 was_shown = self._stand(scene, easel, info, shown)
@@ -314,6 +317,8 @@ class Player:
                     if following is None and shown.seconds == 0:  # one frame is all there is
                         self._stop(scene)
                         return
+                    if self._is_empty(place, shown):
+                        raise MediaError(f"{info.path}: no frame begins between the loop points")
                     if was_shown and self._ends_before(following):  # it stood at the end
                         self._repeat(scene)
                         return
@@ -332,6 +337,13 @@ class Player:
         on from there."""
         passage = self.controls.passage
         return passage.end if passage and self._began < passage.end - NEAR else math.inf
+
+    def _is_empty(self, place: Place, found: Frame) -> bool:
+        """Whether a round that begins at a place, where a frame was found, has none."""
+        passage = self.controls.passage
+        if passage is None or place != _place_of(passage.start):
+            return False
+        return found.seconds >= passage.end - NEAR
 
     def _ends_before(self, frame: Frame | None) -> bool:
         """Whether a round ends before a frame would follow; None where the video ends."""
@@ -521,3 +533,8 @@ class Player:
             self._controls = replace(self._controls, playing=False, recording=False)
             self._begin_scene()
         self._on_end()
+
+
+def _place_of(seconds: float) -> Place:
+    """Where a seek to a time, as a timeline counts it, leads."""
+    return Place(max(0.0, seconds - NEAR))

@@ -247,8 +247,9 @@ class Server:
         size = int(headers["content-length"])
         try:
             with _refused():
-                name = await self.uploads.receive(name, size, request.stream())
-        except (ClientDisconnect, TimeoutError) as error:
+                chunks, is_gone = request.stream(), request.is_disconnected
+                name = await self.uploads.receive(name, size, chunks, is_gone)
+        except (ClientDisconnect, ConnectionAbortedError, TimeoutError) as error:
             raise HTTPException(400, "the upload broke off") from error
         except asyncio.CancelledError as error:  # the server ends
             raise HTTPException(503) from error

@@ -287,6 +287,7 @@ class Session:
         self._tell(self._source_message())
         if is_same:
             self._tell(self._timeline_message())
+            self._tell(self.state())
 
     def sound_of(self, source: str) -> Path | None:
         """The file with the sound of a source, given its id, if that is the one that is open and

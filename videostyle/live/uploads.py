@@ -7,7 +7,7 @@ import asyncio
 import filecmp
 import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,12 +42,20 @@ class Uploads:
                 f"{room / 1e9:.1f} GB; make room there"
             )
 
-    async def receive(self, name: str, size: int, chunks: AsyncIterator[bytes]) -> str:
+    async def receive(
+        self,
+        name: str,
+        size: int,
+        chunks: AsyncIterator[bytes],
+        is_gone: Callable[[], Awaitable[bool]],
+    ) -> str:
         """Write a file under a name that is free and return that, or the name of one with the same
         bytes that has its name already. chunks: none of them empty, but for one at the end.
+        is_gone: whether the sender has hung up, asked once all has come.
 
         Raises VideoStyleError for what is refused or cannot be painted, TimeoutError if nothing
-        comes, other OSErrors if it cannot be written. Nothing is left behind then.
+        comes, ConnectionAbortedError if the sender is gone, other OSErrors if it cannot be written.
+        Nothing is left behind then.
         """
         self.check(name, size)
         self._is_busy = True
@@ -63,6 +71,8 @@ class Uploads:
                     while chunk := await asyncio.wait_for(anext(chunks), SILENT_SECONDS):
                         await asyncio.to_thread(file.write, chunk)
                 await asyncio.to_thread(_check_painted, part, path.name)
+                if await is_gone():
+                    raise ConnectionAbortedError
                 if os.path.lexists(path):
                     raise UsageError(f"{path.name} has come into the folder meanwhile; try again")
             return await asyncio.to_thread(self._only_one, path, taken)

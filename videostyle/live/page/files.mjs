@@ -8,12 +8,15 @@ import { $, notice, state } from "./state.mjs";
 
 const LEARNED = /^image\/(jpeg|png|webp)$/;
 let copying = null;  // the request that carries a file
+let isOurs = false;  // what is dragged: of a picture of the page some browsers make a file
 
+document.addEventListener("dragstart", () => { isOurs = true; });
+document.addEventListener("dragend", () => { isOurs = false; });
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   const file = event.dataTransfer?.files[0];
-  if (!file) return;
+  if (!file || isOurs) return;
   if (/\.ya?ml$/i.test(file.name)) loadFile(file);
   else if (state.teaches && LEARNED.test(file.type)) teach(file);
   else copy(file);
@@ -39,7 +42,9 @@ async function copy(file) {
   copying = null;
   $("copying").hidden = true;
   if (problem) notice(problem, 12);
+  else if (name && !state.conducts) notice(`${name} is in the folder now; another tab has the controls.`, 12);
   else if (name && (work() === before || mayLeave())) send({ type: "open", name });
+  else if (name) notice(`${name} is in the folder now.`);
 }
 
 // Its name in the folder, or what is wrong with it; neither of one that is cancelled.

@@ -1,5 +1,5 @@
-// The loop points: handles in the ruler, at the ends of the strip until they are set, and the passage
-// between them.
+// The loop points: buttons beside the ruler, handles in it once they are set, and the passage between
+// them.
 
 import { on, send } from "./connection.mjs";
 import { $, JITTER_PIXELS, clock, duration, seek, state } from "./state.mjs";
@@ -8,6 +8,7 @@ import { dragTo, endDrag, timeAt } from "./sight.mjs";
 
 const ENDS = ["start", "end"];
 const handleOf = { start: $("point-in"), end: $("point-out") };
+const buttonOf = { start: $("mark-in"), end: $("mark-out") };
 let held = null;  // while a handle is: { pointer, begin, aside, passage }
 let asked = null;  // until the server has answered
 
@@ -18,13 +19,16 @@ const isAt = (one, other) => Math.abs(one - other) < SAME_MOMENT_SECONDS;
 
 const isWhole = (passage) => ENDS.every((end) => isAt(passage[end], whole()[end]));
 
-// With one of the points at a time; the other gives way to the end of the strip if it must.
+const isTooShort = ({ start, end }) => end - start < 1 / (state.source?.fps || 25) - SAME_MOMENT_SECONDS;
+
+// With one of the points at a time; the other gives way to the end of the strip if it must. One that
+// is there itself is taken away.
 function withPoint(passage, end, seconds) {
   const at = Math.min(duration(), Math.max(0, Number(seconds.toFixed(4))));
   const moved = { ...passage, [end]: at };
   const other = ENDS.find((each) => each !== end);
-  if (moved.start > moved.end - SAME_MOMENT_SECONDS) moved[other] = whole()[other];
-  return moved;
+  if (isTooShort(moved)) moved[other] = whole()[other];
+  return isTooShort(moved) ? { ...passage, [end]: whole()[end] } : moved;
 }
 
 function set(passage) {
@@ -49,12 +53,15 @@ function show() {
   const isVideo = state.source?.kind === "video";
   const passage = shown();
   const place = (seconds) => 100 * Math.min(1, seconds / duration());
+  $("points").hidden = !isVideo;
   $("passage").hidden = $("clear-points").hidden = !isVideo || isWhole(passage);
   $("passage").style.left = `${place(passage.start)}%`;
   $("passage").style.width = `${place(passage.end) - place(passage.start)}%`;
   for (const end of ENDS) {
     const handle = handleOf[end];
-    handle.hidden = !isVideo;
+    const isSet = !isAt(passage[end], whole()[end]);
+    buttonOf[end].setAttribute("aria-pressed", isSet);
+    handle.hidden = !isVideo || !isSet && !held;
     handle.style.left = `${place(passage[end])}%`;
     handle.setAttribute("aria-valuemax", duration().toFixed(2));
     handle.setAttribute("aria-valuenow", passage[end].toFixed(2));
@@ -71,6 +78,7 @@ function letGo() {
 
 for (const end of ENDS) {
   const handle = handleOf[end];
+  buttonOf[end].onclick = () => markPoint(end);
   handle.onpointerdown = ({ button, pointerId, clientX }) => {
     if (button || held) return;
     handle.setPointerCapture(pointerId);
@@ -99,7 +107,6 @@ for (const end of ENDS) {
     if (sign) setPoint(end, frameBeside(settled()[end], sign * (event.shiftKey ? 10 : 1)));
     else if (event.key === "Delete" || event.key === "Backspace") takeAway(end);
     else if (event.key === "Escape" && held) letGo();
-    else if (event.key === "Escape") set(whole());
     else return;
     event.preventDefault();
     event.stopPropagation();
