@@ -229,31 +229,35 @@ def test_a_tempo_is_found_from_taps_of_an_unsteady_hand_that_misses_one(page: An
     chance = random.Random(5)
     cases = []
     for _ in range(300):
-        bpm, first = chance.uniform(50, 200), chance.uniform(0, 100)
-        beats = list(range(chance.randint(5, 24)))
-        if chance.random() < 0.5:
-            beats.remove(chance.choice(beats[1:-1]))
-        hand = 0.05 * 60 / bpm
-        taps = [first + 60 / bpm * beat + chance.uniform(-hand, hand) for beat in beats]
-        cases.append((bpm, first, taps))
-    fits = page.evaluate(
+        beat, hand = 60 / chance.uniform(50, 200), chance.uniform(0, 0.05)
+        rounds = []
+        for _ in range(chance.choice([1, 1, 2, 5])):  # each begins where it will in a beat
+            first, beats = chance.uniform(0, 100), list(range(chance.randint(5, 24)))
+            if chance.random() < 0.5:
+                beats.remove(chance.choice(beats[1:-1]))
+            rounds.append([first + beat * (each + chance.uniform(-hand, hand)) for each in beats])
+        cases.append((beat, rounds))
+    rare = [[[0, 1, 2]], [[0], [1], [2], [3]], [[0, 1], [0.3, 1.3], [0.6, 1.6]]]
+    *fits, of_three, of_one_a_round, of_two_a_round = page.evaluate(
         """async (all) => {
           const { fitTempo } = await import("/page/tempo.mjs");
           return all.map(fitTempo);
         }""",
-        [taps for _, _, taps in cases],
+        [rounds for _, rounds in cases] + rare,
     )
-    for (bpm, first, taps), fit in zip(cases, fits, strict=True):
+    for (beat, rounds), fit in zip(cases, fits, strict=True):
         # A line through n points, each off by at most e, is off by e at most in their middle, and
-        # its slope by 3 e / (n - 1) at most.
-        assert 60 / fit["bpm"] == pytest.approx(60 / bpm, rel=0.15 / (len(taps) - 1) + 0.002)
-        beat = 60 / fit["bpm"]
-        assert 0 <= fit["first_beat"] < beat
-        middle = first + 60 / bpm * round((taps[-1] - taps[0]) / 2 * bpm / 60)
-        aside = (middle - fit["first_beat"] + beat / 2) % beat - beat / 2
-        assert abs(aside) < 0.13 * beat
-    fit_of_three = "import('/page/tempo.mjs').then(({ fitTempo }) => fitTempo([0, 1, 2]))"
-    assert page.evaluate(fit_of_three) is None
+        # its slope by 3 e / (n - 1) at most; the slope of all rounds is a mean of theirs.
+        longest = max(reversed(rounds), key=len)
+        shortest = min(map(len, rounds))
+        assert 60 / fit["bpm"] == pytest.approx(beat, rel=0.15 / (shortest - 1) + 0.002)
+        found = 60 / fit["bpm"]
+        assert 0 <= fit["first_beat"] < found
+        middle = longest[0] + beat * round((longest[-1] - longest[0]) / 2 / beat)
+        aside = (middle - fit["first_beat"] + found / 2) % found - found / 2
+        assert abs(aside) < 0.13 * found
+    assert [of_three, of_one_a_round] == [None, None]
+    assert of_two_a_round == {"bpm": 60, "first_beat": 0.6}
 
 
 def test_a_tempo_that_is_corrected_keeps_its_beat_where_the_video_is(page: Any) -> None:
@@ -277,21 +281,7 @@ def test_a_tempo_is_tapped_corrected_and_taken_away(page: Any) -> None:
     wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2)
     page.keyboard.press("b")
     page.locator("#notice", has_text="Play the video").wait_for()
-    # As if it played and were seen at these times; clocks stand, so that no load moves a tap.
-    page.evaluate(
-        """() => {
-          performance.now = () => 1e9;
-          videostyle.state.playing = true;
-          for (const seconds of [1, 1.5, 2, 3]) {
-            videostyle.state.seconds = seconds;
-            document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "b", bubbles: true }));
-          }
-          videostyle.state.playing = false;
-          delete performance.now;
-        }"""
-    )
-    assert page.inner_text("#tap") == "120.0 BPM"
-    assert not state(page, "timeline.tempo")  # one step to undo, once the series has ended
+    assert tapped(page, 1, 1.5, 2, 3) == ["•", "••", "•••", "120.0 BPM"]
     wait_for(lambda: bpm() == 120)
     assert state(page, "timeline.tempo.first_beat") == pytest.approx(0.1)  # on since the picture
     assert "tempo: " in state(page, "timeline.yaml")
@@ -303,9 +293,27 @@ def test_a_tempo_is_tapped_corrected_and_taken_away(page: Any) -> None:
     page.click("#tap")
     page.click("#half")
     wait_for(lambda: bpm() == 60)
-    page.fill("#bpm", "90")
+    page.fill("#bpm", "80")
+    page.keyboard.press("Escape")  # gives up
+    page.click("#tap")
+    assert page.input_value("#bpm") == "60"
+    page.fill("#bpm", "2000")
+    page.keyboard.press("Enter")
+    assert page.locator("#bpm:focus").input_value() == "2000"  # it may be corrected
+    page.click("#ruler")
+    page.click("#tap")
+    assert page.input_value("#bpm") == "60"
+    page.fill("#bpm", "87")
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     wait_for(lambda: bpm() == 90)
+    page.keyboard.press("Escape")
+    page.click("#undo")  # all of that in one step
+    wait_for(lambda: bpm() == 60)
+    page.click("#redo")
+    wait_for(lambda: bpm() == 90)
+    page.click("#tap")
     page.click("#no-tempo")
     wait_for(lambda: bpm() is None)
     # Without a timeline it waits for one.
@@ -326,6 +334,67 @@ def test_a_tempo_is_tapped_corrected_and_taken_away(page: Any) -> None:
     assert state(page, "tempo.bpm") == 100
     page.click("#undo")
     wait_for(lambda: state(page, "tempo") is None)
+
+
+def test_taps_of_all_rounds_of_a_loop_count_and_a_seek_begins_anew(page: Any) -> None:
+    drop(page, "two.yaml", TWO_KEYS.encode())
+    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2)
+    # Rounds of 1.3 s, with two or three beats of half a second each.
+    seen = tapped(page, 1.1, 1.6, 2.1, 1.3, 1.8, 1, 1.5)
+    assert seen == ["•", "••", "•••", "••••", *3 * ["120.0 BPM"]]
+    wait_for(lambda: state(page, "timeline.tempo?.bpm ?? null") == 120)
+    assert state(page, "timeline.tempo.first_beat") == pytest.approx(0.2)  # on since the picture
+    page.click("#undo")
+    wait_for(lambda: state(page, "timeline.tempo") is None)
+    assert tapped(page, 1, 1.5, 2) == ["•", "••", "•••"]
+    seek(page, 3)
+    assert tapped(page, 3, 2, 1.5, 1) == ["•", "••", "•••", "••••"]
+    page.locator("#notice", has_text="play a longer passage to tap").wait_for()
+
+
+def test_the_beats_of_a_timeline_that_loops_are_typed_and_begin_with_it(page: Any) -> None:
+    drop(page, "loop.yaml", (TWO_KEYS + "loop: {period: 4s}\n").encode())
+    wait_for(lambda: state(page, "timeline?.loop"))
+    assert tapped(page, 1) == ["Tap"]
+    page.locator("#notice", has_text="type the BPM").wait_for()
+    seek(page, 3.3)
+    page.click("#tap")
+    page.fill("#bpm", "100")
+    page.keyboard.press("Enter")
+    for button, bpm in ((None, 100), ("#twice", 200), ("#half", 100)):
+        if button:
+            page.click(button)
+        tempo = {"bpm": bpm, "first_beat": 0}
+        wait_for(lambda tempo=tempo: state(page, "timeline.tempo") == tempo)  # type: ignore[misc]
+
+
+def tapped(page: Any, *moments: float) -> list[str]:
+    """What the button says after each tap, as if the video played and its pictures came a
+    second before; clocks stand, so that no load moves a tap."""
+    said: list[str] = page.evaluate(
+        """async (moments) => {
+          const { emit } = await import("/page/connection.mjs");
+          const { seek } = await import("/page/state.mjs");
+          window.seen ??= await new Promise((resolve) => {
+            videostyle.on("picture", resolve);
+            seek(1);
+          });
+          let now = 0;
+          performance.now = () => now;
+          videostyle.state.playing = true;
+          const said = moments.map((seconds) => {
+            emit("picture", { ...window.seen, seconds });
+            now += 1000;
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "b", bubbles: true }));
+            return document.getElementById("tap").textContent;
+          });
+          videostyle.state.playing = false;
+          delete performance.now;
+          return said;
+        }""",
+        moments,
+    )
+    return said
 
 
 def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:

@@ -486,8 +486,8 @@ class Session:
         tapped, timeline = tempo(message), self._timeline
         if timeline and timeline.loop and tapped and tapped.first:
             raise UsageError(
-                "the timeline loops from 0 s, so its rounds would leave these beats; take 'loop' "
-                "out of the timeline's text to tap a tempo"
+                "the timeline loops from 0 s, so its rounds would leave beats after a first_beat; "
+                "give 0, or take 'loop' out of the timeline's text"
             )
         self._tempo = tapped
         if timeline:

@@ -13,7 +13,7 @@ let waiting = null;  // to be asked then
 export let tracks = null;  // of what is shown, which may be ahead of the server
 let dropped = [];  // of what could be redone, by an edit that is not yet answered
 let warned = "";
-let shown = { yaml: "", tempo: null };  // by the server's last word
+export let told = { yaml: "", tempo: null };  // the server's last word
 
 // YAML takes JSON's strings and numbers, so a key is written as JSON in flow style.
 function toYaml(edited) {
@@ -85,7 +85,7 @@ function keep(past) {
 on("mixture", (mixture) => { keep({ mixture }); emit("redraw"); });
 
 on("timeline", (message) => {
-  shown = message;
+  told = message;
   const isNews = !isAsked && now && !isSame(now, asMessage(message));
   if (isNews && state.conducts) rememberTyped();
   else if (isNews) remember();
@@ -103,7 +103,7 @@ function answered() {
     ask(waiting);
     waiting = null;
   } else {
-    now = asMessage(shown);
+    now = asMessage(told);
     tracks = state.timeline?.tracks ?? null;
     // Of what was refused, or changed nothing.
     for (const each of Object.values(history)) {

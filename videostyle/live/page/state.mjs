@@ -86,7 +86,10 @@ export function stepFrames(frames) {
   state.isStepping = true;
   send({ type: "step", frames });
 }
-export const seek = (seconds) => send({ type: "seek", seconds: Math.max(0, seconds) });
+export function seek(seconds) {
+  emit("seek");
+  send({ type: "seek", seconds: Math.max(0, seconds) });
+}
 
 export function notice(text, seconds = 6) {
   emit("notice", { text, seconds });
