@@ -121,7 +121,7 @@ def page_anew(tab: Any, server: LiveServer) -> Iterator[Any]:
     tab.set_viewport_size(SCREEN)
     tab.mouse.move(0, 0)
     tab.goto(server.url)
-    wait_until_rendered(tab)
+    tab.locator("#picture[data-rendered]").wait_for(timeout=30_000)  # some picture
     forget_looks(tab)
     try:
         yield tab
