@@ -16,6 +16,7 @@ from videostyle.cli.console import (
     check_plot_ending,
     check_size,
     find_loss_network,
+    named,
     named_path,
     positive,
 )
@@ -30,6 +31,22 @@ def add_evaluate(commands: Any) -> Any:
     """Declare the command; returns what its measures are added to."""
     evaluate = commands.add_parser("evaluate", help="measure models on pictures they never saw")
     return evaluate.add_subparsers(metavar="MEASURE", required=True)
+
+
+def add_models(parser: argparse.ArgumentParser, several: str) -> None:
+    """Add the options of a measure that compares models. several: what naming more than one does,
+    for the help."""
+    parser.add_argument(
+        "--model",
+        type=named,
+        action="append",
+        required=True,
+        metavar="NAME|PATH",
+        help=f"a shipped model's name or a model file; {several}",
+    )
+    parser.add_argument(
+        "--styles", type=style_names, metavar="A,B", help="only these (default: all)"
+    )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

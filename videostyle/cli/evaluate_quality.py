@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from videostyle.cli.console import memory_named, named, named_path, positive, say
+from videostyle.cli.console import memory_named, named_path, positive, say
 from videostyle.cli.evaluate import (
     REMEDY,
     add_data,
+    add_models,
     check_output,
     check_styles,
     finish,
@@ -25,20 +26,12 @@ def add_quality(measures: Any) -> None:
         "quality", help="losses, LPIPS and time of every style", description=_quality.__doc__
     )
     parser.set_defaults(command=_quality)
-    parser.add_argument(
-        "--model",
-        type=named,
-        action="append",
-        required=True,
-        metavar="NAME|PATH",
-        help="a shipped model's name or a model file; the first one's training weights measure "
-        "all. Repeat it to compare models that smooth what they make, or such that do not, or one "
-        "of many styles with models of one style each",
+    add_models(
+        parser,
+        "the first one's training weights measure all. Repeat it to compare models that smooth "
+        "what they make, or such that do not, or one of many styles with models of one style each",
     )
     add_data(parser)
-    parser.add_argument(
-        "--styles", type=style_names, metavar="A,B", help="only these (default: all)"
-    )
     parser.add_argument(
         "--lpips", type=named_path, metavar="FILE", help="LPIPS on AlexNet (safetensors)"
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from videostyle.cli.console import memory_named, named, named_path, say
+from videostyle.cli.console import memory_named, named_path, say
 from videostyle.cli.evaluate import (
     REMEDY,
+    add_models,
     add_photos,
     check_output,
     check_styles,
     finish,
     load_models,
-    style_names,
 )
 from videostyle.errors import UsageError
 
@@ -24,23 +24,13 @@ def add_stability(measures: Any) -> None:
         "stability", help="warping error on known motion", description=_stability.__doc__
     )
     parser.set_defaults(command=_stability)
-    parser.add_argument(
-        "--model",
-        type=named,
-        action="append",
-        required=True,
-        metavar="NAME|PATH",
-        help="a shipped model's name or a model file; repeat it to compare the first with others",
-    )
+    add_models(parser, "repeat it to compare the first with others")
     add_photos(parser, size=288)
     parser.add_argument(
         "--flow",
         type=named_path,
         metavar="FOLDER",
         help="also real pairs with true flow (KITTI, Middlebury) and recorded flows (*.npz)",
-    )
-    parser.add_argument(
-        "--styles", type=style_names, metavar="A,B", help="only these (default: all)"
     )
 
 
