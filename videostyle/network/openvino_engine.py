@@ -69,6 +69,8 @@ class OpenVinoEngine:
         self._settings = {
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(float_format, float_format),
             "INFERENCE_NUM_THREADS": threads,
+            # A thread bound to a core waits while the decoder or the encoder has it.
+            "ENABLE_CPU_PINNING": False,
         }
         self._slots: OrderedDict[_Key, cycle[_Slot]] = OrderedDict()
         self._submitting, self._compiling = Lock(), Lock()
@@ -95,7 +97,7 @@ class OpenVinoEngine:
             # Of its own: a frame that is painted over (`Stylizer.refine`) comes in between others.
             output = np.empty(slot.request.model_outputs[0].shape, np.uint8)
             slot.shared = (inputs, output)
-            slot.request.set_output_tensor(self._tensor(output, shared_memory=True))
+            slot.request.set_output_tensor(0, self._tensor(output, shared_memory=True))
             slot.request.start_async(inputs, share_inputs=True)
 
         def finish() -> Pictures:

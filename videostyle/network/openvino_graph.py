@@ -109,8 +109,11 @@ class _Builder:
         frames = self._op.parameter(blocks, openvino.Type.u8)
         rows = self._op.parameter((count, 2, plan.row_size), openvino.Type.f32)
         self._affine = self._split(rows)
+        # Outputs that nobody reads: OpenVINO computes in fp32 what lies between the plain
+        # convolutions and an output, unless it is told otherwise (`_as_hinted`).
+        self._exact = list[Node]()
         pastiches = self._paint(frames)
-        self.model = openvino.Model([pastiches], [frames, rows])
+        self.model = openvino.Model([pastiches, *self._exact], [frames, rows])
 
     def _split(self, rows: Node) -> Iterator[tuple[Node, Node]]:
         """The gamma and the beta (N, C) of each normalisation in turn. By one operation: with a
@@ -142,8 +145,8 @@ class _Builder:
             else:
                 x = self._conv(x, weight, conv.layer.stride)
             x = self._normalize(x, unit=unit)
-            x = op.relu(x) if relu else x
-            return x if add is None else op.add(add, x)
+            x = _as_hinted(op.relu(x)) if relu else x
+            return x if add is None else _as_hinted(op.add(add, x))
 
         return self._paint_output(walk(self._plan, frames, step))
 
@@ -221,12 +224,12 @@ class _Builder:
         each channel, as normalisation would remove it; and the size of a step (N, 1, 1, 1).
         """
         op, everywhere = self._op, self._ints(1, 2, 3)
-        extent = op.reduce_max(x, everywhere, True)
+        extent = _as_hinted(op.reduce_max(x, everywhere, True))
         if not rectified:
-            least = op.reduce_min(x, everywhere, True)
-            extent, x = op.subtract(extent, least), op.subtract(x, least)
+            least = _as_hinted(op.reduce_min(x, everywhere, True))
+            extent, x = op.subtract(extent, least), _as_hinted(op.subtract(x, least))
         unit = op.maximum(op.divide(extent, self._constant(255.0)), self._constant(1e-6))
-        x = op.multiply(x, op.divide(self._constant(1.0), unit))
+        x = _as_hinted(op.multiply(x, op.divide(self._constant(1.0), unit)))
         return integer_convolution(op, x, weight, 1, weight.shape[-1] // 2), unit
 
     def _convolution(self, x: Node, weight: Numbers, strides: list[int]) -> Node:
@@ -241,8 +244,10 @@ class _Builder:
             spread[kernel - 1 - tap, tap] = spread[kernel - tap, tap] = 1
         weight = np.einsum("yk,xl,oikl->ioyx", spread, spread, weight)
         crop = [2 + kernel // 2] * 2  # the margin around two pixels of replicated border
-        return self._op.convolution_backprop_data(
-            self._pad(x, 1, "edge"), self._constant(weight), [2, 2], None, crop, crop, [1, 1]
+        return _as_hinted(
+            self._op.convolution_backprop_data(
+                self._pad(x, 1, "edge"), self._constant(weight), [2, 2], None, crop, crop, [1, 1]
+            )
         )
 
     def _normalize(self, x: Node, pixels: int = 1, unit: Node = None) -> Node:
@@ -251,11 +256,10 @@ class _Builder:
         op, count, channels = self._op, self._shape[0], x.shape[1] // pixels
 
         def average(values: Node) -> Node:
-            means = op.reduce_mean(values, self._ints(2, 3), False)
             if pixels == 1:
-                return means
-            means = op.reshape(means, self._ints(count, pixels, channels), False)
-            return op.reduce_mean(means, self._ints(1), False)
+                return values
+            values = op.reshape(values, self._ints(count, pixels, channels), False)
+            return op.reduce_mean(values, self._ints(1), False)
 
         def everywhere(values: Node) -> Node:
             if pixels > 1:
@@ -264,23 +268,34 @@ class _Builder:
 
         gamma, beta = next(self._affine)
         # Not OpenVINO's MVN: it adds up in an order that depends on the number of threads, and a
-        # frame must not. Nor the norm of a map, which is read off it faster than squares are
-        # written out: rounded to bfloat16 it hides how little a map may vary (bench/NOTES.md). The
-        # reshapes keep what is computed for a channel out of the kernels that run for every pixel.
-        mean = everywhere(average(x))
-        variance = average(op.squared_difference(x, mean))
+        # frame must not. The reshapes keep what is computed for a channel out of the kernels that
+        # run for every pixel.
+        mean = average(_as_hinted(op.reduce_mean(x, self._ints(2, 3), False)))
+        if unit is None:
+            # Norms, for which no map of squares is written; of lines, so that what is added up
+            # stays small. In bf16 they would hide how little a map may vary (bench/NOTES.md).
+            norms = _as_hinted(op.reduce_l2(x, self._ints(3), False))
+            squares = op.reduce_sum(op.multiply(norms, norms), self._ints(2), False)
+            squares = op.divide(squares, self._constant(float(x.shape[2] * x.shape[3])))
+            variance = op.subtract(average(squares), op.multiply(mean, mean))
+            variance = op.maximum(variance, self._constant(0.0))
+        else:  # OpenVINO would scale a map of integers and write it out before it takes the norms
+            squares = _as_hinted(op.squared_difference(x, everywhere(mean)))
+            variance = average(_as_hinted(op.reduce_mean(squares, self._ints(2, 3), False)))
         epsilon = self._constant(EPSILON)
         if unit is not None:
             epsilon = op.divide(epsilon, op.multiply(unit, unit))
             epsilon = op.reshape(epsilon, self._ints(count, 1), False)
         scale = op.divide(gamma, op.sqrt(op.add(variance, epsilon)))
+        if unit is None:
+            self._exact.append(scale)
         # In this order of factors: with the map first, OpenVINO copies it once more.
-        centred = op.multiply(everywhere(scale), op.subtract(x, mean))
-        return op.add(everywhere(beta), centred)
+        centred = op.multiply(everywhere(scale), _as_hinted(op.subtract(x, everywhere(mean))))
+        return _as_hinted(op.add(everywhere(beta), _as_hinted(centred)))
 
     def _pad(self, x: Node, margin: int, mode: str) -> Node:
         amounts = self._ints(0, 0, margin, margin)
-        return self._op.pad(x, amounts, amounts, mode)
+        return _as_hinted(self._op.pad(x, amounts, amounts, mode))
 
     def _constant(self, value: Numbers | float) -> Node:
         return self._op.constant(np.array(value, np.float32))
@@ -288,6 +303,15 @@ class _Builder:
     def _ints(self, *values: int) -> Node:
         numbers: npt.NDArray[np.int64] = np.array(values, np.int64)
         return self._op.constant(numbers)
+
+
+def _as_hinted(node: Node) -> Node:
+    """Compute a map in the precision that OpenVINO is given as a hint, though `_exact` depends on
+    it."""
+    # Not "YES", which it would take too: two threads that compile at once would parse it in one
+    # place, and crash.
+    node.set_rt_info(True, "enforceBF16evenForGraphTail")
+    return node
 
 
 def _phases(conv: Convolution, weight: Numbers) -> Numbers:
