@@ -2,7 +2,7 @@
 
 The same numbers as `network.StyleNetwork`, in the operations OpenVINO has fast kernels for. The
 size is fixed because only then does OpenVINO keep every map channels-last: at 1280x720 that is
-20 ms instead of 45 on two AMX cores. Building and compiling a graph takes a tenth of a second.
+20 ms instead of 45 on two AMX cores. Building and compiling a graph takes a fifth of a second.
 Does not load PyTorch, which would take ten times as long.
 """
 
