@@ -120,6 +120,16 @@ def test_openvino_paints_every_architecture_as_the_network_does(name: str, preci
     assert precision != "fp32" or off.max() <= 1
 
 
+def test_openvino_paints_the_same_where_norms_are_slow(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, rows = photo(64, 80)[None], small_model.rows([{"red": 1.0}])
+    painted = engine_of(small_model, "openvino").submit(frames, rows)()
+    monkeypatch.setattr("videostyle.network.openvino_graph.is_x86", lambda: False)
+    elsewhere = engine_of(small_model, "openvino").submit(frames, rows)()
+    assert difference(painted, elsewhere).max() <= 1
+
+
 @cache
 def load_shipped() -> Model:
     return load_model()

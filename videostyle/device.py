@@ -26,10 +26,15 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def is_x86() -> bool:
+    """Whether this processor is one of Intel's or AMD's."""
+    return platform.machine().lower() in ("x86_64", "amd64")
+
+
 @cache
 def cpu_has(feature: str) -> bool:
     """Whether this processor has an instruction set of x86, by Linux's name (avx2, avx512bw)."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+    if not is_x86():
         return False
     if not _cpuinfo():  # Windows, and a Mac of before 2020
         import torch

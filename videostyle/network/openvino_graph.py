@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from videostyle.device import is_x86
 from videostyle.network.architecture import (
     EPSILON,
     Architecture,
@@ -271,7 +272,7 @@ class _Builder:
         # frame must not. The reshapes keep what is computed for a channel out of the kernels that
         # run for every pixel.
         mean = average(_as_hinted(op.reduce_mean(x, self._ints(2, 3), False)))
-        if unit is None:
+        if unit is None and is_x86():
             # Norms, for which no map of squares is written; of lines, so that what is added up
             # stays small. In bf16 they would hide how little a map may vary (bench/NOTES.md).
             norms = _as_hinted(op.reduce_l2(x, self._ints(3), False))
@@ -279,7 +280,9 @@ class _Builder:
             squares = op.divide(squares, self._constant(float(x.shape[2] * x.shape[3])))
             variance = op.subtract(average(squares), op.multiply(mean, mean))
             variance = op.maximum(variance, self._constant(0.0))
-        else:  # OpenVINO would scale a map of integers and write it out before it takes the norms
+        else:
+            # OpenVINO would scale a map of integers and write it out before it takes the norms, and
+            # on ARM it has no fast kernel for them.
             squares = _as_hinted(op.squared_difference(x, everywhere(mean)))
             variance = average(_as_hinted(op.reduce_mean(squares, self._ints(2, 3), False)))
         epsilon = self._constant(EPSILON)
