@@ -216,10 +216,12 @@ def test_a_timeline_file_that_has_just_gone_is_not_asked_about(
     session: Session, tmp_path: Path
 ) -> None:
     text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
-    number = session.files.opened("show.yaml", text)
-    assert session.files.why_ask("show.yaml", tmp_path / "show.yaml", number) == ""
+    number = session.timeline.files.opened("show.yaml", text)
+    assert session.timeline.files.why_ask("show.yaml", tmp_path / "show.yaml", number) == ""
     (tmp_path / "show.yaml").mkdir()
-    assert "cannot be read" in session.files.why_ask("show.yaml", tmp_path / "show.yaml", number)
+    assert "cannot be read" in session.timeline.files.why_ask(
+        "show.yaml", tmp_path / "show.yaml", number
+    )
 
 
 def test_a_file_that_goes_while_it_is_asked_for_is_not_found(
@@ -412,7 +414,7 @@ def test_warnings_of_a_timeline_are_kept_for_tabs_that_come_later(session: Sessi
     assert len(told["warnings"]) == 1
     assert "99" in told["warnings"][0]
     session.command({"type": "timeline", "text": text.replace("99s", "0.1s")})
-    assert not session.warnings
+    assert not session.timeline.warnings
 
 
 def test_a_tab_may_come_while_the_timeline_goes(
@@ -424,7 +426,7 @@ def test_a_tab_may_come_while_the_timeline_goes(
     text = "version: 1\nkeyframes: [{at: 0s, mix: red}]\n"
     session.command({"type": "timeline", "text": text})
     monkeypatch.setattr(Player, "info", property(info))
-    assert session._timeline_message()["tracks"]
+    assert session.timeline.message()["tracks"]
 
 
 def test_a_lesson_that_is_refused_leaves_the_video_playing(session: Session) -> None:

@@ -96,6 +96,11 @@ class Library:
         stem = re.sub(r"\.part$", "_part", stem)
         return (self.root / f"{each}{suffix}" for each in numbered(stem))
 
+    def free(self, stem: str, suffix: str) -> Path:
+        """A path in the folder that nothing has: of that name, or with 2, 3 and so on."""
+        paths = (self.root / f"{each}{suffix}" for each in numbered(stem))
+        return next(path for path in paths if not path.exists())
+
     def _holds(self, name: str) -> bool:
         path = self.root / name
         if path.suffix.lower() not in _MEDIA | _TIMELINES:

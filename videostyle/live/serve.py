@@ -75,9 +75,9 @@ async def serve(
             _open_first(session, on_warning)
         if timeline:
             text = _read(timeline)
-            session.files.note(text, timeline)
+            session.timeline.files.note(text, timeline)
             session.command({"type": "timeline", "text": text, "keep_text": True, "follow": True})
-            for warning in session.warnings:
+            for warning in session.timeline.warnings:
                 on_warning(f"{timeline}{warning.removeprefix('timeline')}")
         hosts = hosts_of(host, *listening.getsockname()[:2])
         config = uvicorn.Config(

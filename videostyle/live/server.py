@@ -155,7 +155,7 @@ class Server:
     async def look(self, request: Request) -> Response:
         self.check(request)
         with _refused():
-            return JSONResponse(self.session.look_at(_seconds(request, "at")))
+            return JSONResponse(self.session.timeline.look_at(_seconds(request, "at")))
 
     async def curve(self, request: Request) -> Response:
         self.check(request)
@@ -163,7 +163,7 @@ class Server:
             start, end = _seconds(request, "start"), _seconds(request, "end")
             if end <= start:
                 raise UsageError(f"{end=} is not after {start=}")
-            return JSONResponse(self.session.curve_between(start, end))
+            return JSONResponse(self.session.timeline.curve_between(start, end))
 
     async def sound(self, request: Request) -> Response:
         """The file of a source, whose sound the browser plays."""
@@ -189,7 +189,7 @@ class Server:
             raise HTTPException(
                 413, f"{path.name} is larger than {MAX_TIMELINE_BYTES / 1e6:.0f} MB"
             )
-        number = self.session.files.opened(name, data.decode(errors="replace"))
+        number = self.session.timeline.files.opened(name, data.decode(errors="replace"))
         return PlainTextResponse(data, headers={"X-File": str(number)})
 
     async def save_timeline(self, request: Request) -> Response:
@@ -200,9 +200,11 @@ class Server:
             # In a folder within it, only what is there already is saved.
             is_within = "/" in name
             path = self._find_timeline(name) if is_within else session.library.new(name, TIMELINES)
-            file = session.files.number_in({"file": int(query["file"])} if "file" in query else {})
+            file = session.timeline.files.number_in(
+                {"file": int(query["file"])} if "file" in query else {}
+            )
         asks = path.exists() and query.get("overwrite") != "yes"
-        if asks and (reason := session.files.why_ask(name, path, file)):
+        if asks and (reason := session.timeline.files.why_ask(name, path, file)):
             raise HTTPException(409, reason)
         data = await _body(request, MAX_SAVED_BYTES)
         try:
@@ -210,7 +212,7 @@ class Server:
                 part.write_bytes(data)
         except OSError as error:
             raise HTTPException(500, f"{path.name}: cannot be written: {error.strerror}") from error
-        file = session.saved(name, data.decode(errors="replace"), file)
+        file = session.timeline.saved(name, data.decode(errors="replace"), file)
         await asyncio.to_thread(session.say_files)
         return JSONResponse({"path": _writable(str(path)), "file": file})
 

@@ -27,7 +27,6 @@ from videostyle.live.announcements import (
     hello_message,
     source_message,
     state_message,
-    timeline_message,
 )
 from videostyle.live.controls import Touched
 from videostyle.live.easel import Picture
@@ -44,23 +43,18 @@ from videostyle.live.message import (
     tempo,
     text,
 )
-from videostyle.live.performance import from_start, to_timeline, unrolled
+from videostyle.live.performance import to_timeline, unrolled
 from videostyle.live.player import MOST_STEPS, Player
 from videostyle.live.preview_size import LINES
 from videostyle.live.rendering import Rendering
-from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES, TimelineFiles
-from videostyle.live.timeline_view import curve_between, ease_at
+from videostyle.live.shared_timeline import SharedTimeline
+from videostyle.live.timeline_files import MAX_SAVED_BYTES
 from videostyle.look import ORIGINAL, SCALARS, Look, normalize_mixture
 from videostyle.media.info import PICTURE_SUFFIXES
 from videostyle.network.model import Model
 from videostyle.network.model_card import Style
 from videostyle.stylize.stylizer import Stylizer
-from videostyle.timecode import NEAR, Tempo
-from videostyle.timeline.document import TimelineDocument
-from videostyle.timeline.reader import parse_timeline
-from videostyle.timeline.timeline import TRACKS, Timeline, Track
-from videostyle.timeline.writer import dump_timeline
-from videostyle.whole_file import written_whole
+from videostyle.timeline.timeline import Track
 
 MAX_WEIGHTS = 256
 MAX_LOOKS_BYTES = 100_000
@@ -72,8 +66,7 @@ class Session:
     all tabs should have, `show` with every picture.
 
     token: what a page must know. ticket: is exchanged for it once; a browser is started with it,
-    because every user of a machine can read how a program was started. files: those of
-    the timelines. warnings: of the timeline that was read last.
+    because every user of a machine can read how a program was started.
     """
 
     def __init__(
@@ -85,15 +78,12 @@ class Session:
         tell: Callable[[Message], None],
         show: Callable[[Picture], None],
     ) -> None:
-        self.library, self.files = library, TimelineFiles(library)
+        self.library = library
         self.token = secrets.token_urlsafe(24)
         self.ticket = secrets.token_urlsafe(24)
         self._tell = tell
         self._source = ""
         self._source_id = 0  # of an address, where not every name can be written
-        self._timeline: Timeline | None = None
-        self._tempo: Tempo | None = None  # of the timeline, or for the one to come
-        self.warnings: Sequence[str] = ()
         self._rendered = ""  # the source of the last render
         self._looks = ""  # that are stored, as the page writes them; empty until it has
         self._camera_began = 0.0
@@ -105,6 +95,7 @@ class Session:
             on_resize=lambda: self._tell(self.state()),
             on_failure=self._say_failure,
         )
+        self.timeline = SharedTimeline(library, self.player, say=tell)
         self.rendering = Rendering(stylizer.settings, self._say_rendering)
         self.lesson = Lesson(
             loss_network, str(stylizer.settings["device"]), self._set_model, self._say_lesson
@@ -134,15 +125,7 @@ class Session:
         name that is free; return where, or None if there was nothing to write."""
         with self._lock:
             self._finish_take()
-            if self._timeline is None or self.files.is_saved:
-                return None
-            folder = self.library.root
-            name = _numbered("performance", lambda each: (folder / f"{each}.yaml").exists())
-            path = folder / f"{name}.yaml"
-            with written_whole(path) as part:
-                part.write_bytes(self.files.yaml.encode())
-            self.files.note(self.files.yaml, path)
-            return path
+            return self.timeline.keep_unsaved()
 
     def close(self) -> None:
         """End the threads."""
@@ -193,9 +176,7 @@ class Session:
             model = self.player.stylizer.model
             style = Style(_style_name(title, model.card.style_names), title, "", "", title)
             plain = re.sub(r"[^A-Za-z0-9_-]+", "_", model.card.name)[:80]
-            name, folder = f"{plain}_with_{style.name}", self.library.root
-            name = _numbered(name, lambda each: (folder / f"{each}.safetensors").exists())
-            output = folder / f"{name}.safetensors"
+            output = self.library.free(f"{plain}_with_{style.name}", ".safetensors")
             self.lesson.start(model, style, painting, self.player.info.path, output)
             self._finish_take()
             self.player.update(playing=False)
@@ -223,18 +204,11 @@ class Session:
         self._finish_take()
         look = self.player.controls.look
         self.player.update(look=replace(look, mix=rest(look.mix)))
-        if self._timeline and styles.intersection(self._timeline.style_names):
-            keys = [replace(key, value=rest(key.value)) for key in self._timeline.mix.keyframes]
-            self._keep(replace(self._timeline, mix=Track(keys)))
+        curves = self.timeline.curves
+        if curves and styles.intersection(curves.style_names):
+            keys = [replace(key, value=rest(key.value)) for key in curves.mix.keyframes]
+            self.timeline.keep(replace(curves, mix=Track(keys)))
         self._tell(self.state())
-
-    def saved(self, name: str, text: str, number: int | None) -> int:
-        """Note that a text was saved, and return the number of its file. number: of the file that
-        the text was of before, if any."""
-        number = self.files.saved(name, text, number)
-        if number == self.files.number:
-            self._tell(self._timeline_message())
-        return number
 
     def say_files(self) -> None:
         """Tell all tabs what the folder holds now."""
@@ -257,7 +231,7 @@ class Session:
             self._hello(),
             self._looks_message(),
             self._source_message(),
-            self._timeline_message(),
+            self.timeline.message(),
             self.state(),
             self._rendering_message(),
             self._lesson_message(),
@@ -275,18 +249,17 @@ class Session:
         name = text(message, "name", 4000)
         path = None if name == CAMERA else self.library.find(name)
         self.player.open(path, lambda: self._begin_source(name))
-        self._timeline, self._tempo, self.files.yaml = None, None, ""
-        self.files.begin()
+        self.timeline.begin()
         self._camera_began = time.perf_counter()
-        for each in (self._timeline_message(), self.state()):
-            self._tell(each)
+        self.timeline.say()
+        self._tell(self.state())
 
     def _begin_source(self, name: str) -> None:
         is_same = name == self._source  # written over, its length may be another
         self._source, self._source_id = name, self._source_id + 1
         self._tell(self._source_message())
         if is_same:
-            self._tell(self._timeline_message())
+            self.timeline.say()
             self._tell(self.state())
 
     def sound_of(self, source: str) -> Path | None:
@@ -296,23 +269,6 @@ class Session:
         is_open = source == str(self._source_id)
         has_sound = info is not None and is_open and info.streams("audio")
         return info.path if info and has_sound else None
-
-    def curve_between(self, start: float, end: float) -> Message:
-        """What to draw of the timeline between two times. Raises UsageError without one."""
-        return curve_between(self._need_timeline(), start, end)
-
-    def _need_timeline(self) -> Timeline:
-        timeline = self._timeline  # another thread may take it away
-        if timeline is None:
-            raise UsageError("there is no timeline")
-        return timeline
-
-    def look_at(self, seconds: float) -> Message:
-        """What the timeline says at a time, and the curves that its tracks follow there. Raises
-        UsageError without one."""
-        timeline = self._need_timeline()
-        eases = {name: ease_at(timeline, name, seconds) for name in TRACKS}
-        return {**timeline.look_at(seconds).to_dict(), "eases": eases}
 
     def _weights(self, message: Message) -> dict[str, float]:
         mix = message.get("mix")
@@ -391,7 +347,7 @@ class Session:
                 raise UsageError("only a video has loop points")
         if "follow" in changes:
             changes["touched"] = Touched()
-        if changes.get("follow") and self._timeline is None:
+        if changes.get("follow") and self.timeline.curves is None:
             raise UsageError("there is no timeline to follow yet; add a key or record one")
         self.player.update(**changes)
         self._tell(self.state())
@@ -414,7 +370,7 @@ class Session:
             self.player.update(recording=False, playing=False)
         take = self.player.take()
         if take:
-            before, info = self._timeline, self.player.info
+            before, info = self.timeline.curves, self.player.info
             if info is None and before is None:  # a camera's first take begins as a file would
                 take = [replace(each, seconds=each.seconds - take[0].seconds) for each in take]
             if before and before.loop:
@@ -422,7 +378,7 @@ class Session:
                 before = unrolled(before, end, float((info and info.frame_rate) or 25))
             after = to_timeline(take, before)
             if after is not before:
-                self._keep(after)
+                self.timeline.keep(after)
             self.player.update(follow=True)
         self.player.update(touched=Touched())
 
@@ -434,76 +390,18 @@ class Session:
 
     def _read_timeline(self, message: Message) -> None:
         """Take the text a tab has written, or its keys; the text is kept as it is."""
-        source = text(message, "text", MAX_SAVED_BYTES)
-        if len(source.encode(errors="replace")) > MAX_TIMELINE_BYTES:
-            raise UsageError(
-                f"the timeline is longer than {MAX_TIMELINE_BYTES / 1e6:.0f} MB, which the page "
-                "does not read; use fewer keys, or render it with: videostyle render -t"
-            )
-        card = self.player.stylizer.model.card
-        document = parse_timeline(source, card, name="timeline") if source.strip() else None
+        document = self.timeline.parse(text(message, "text", MAX_SAVED_BYTES))
         with self._lock:
-            self._take_timeline(message, source, document)
-
-    def _take_timeline(
-        self, message: Message, source: str, document: TimelineDocument | None
-    ) -> None:
-        is_text = message.get("keep_text") is True
-        if document is None:
-            if is_text:
-                self._tempo = tempo(message)
-            self._timeline, self.files.yaml = None, ""
-            self.files.begin()
-            self.player.update(timeline=None, follow=False)
-            self._tell(self._timeline_message())
-            self._tell(self.state())
-            return
-        info = self.player.info
-        facts = (info.duration_seconds, info.frame_rate, info.time_base) if info else (None, None)
-        timeline, warnings = document.resolve(*facts)
-        if not is_text and timeline.loop:
-            last = self._timeline.end_seconds if self._timeline else 0.0
-            if timeline.end_seconds > max(last, timeline.loop.period) + NEAR:
-                raise UsageError(
-                    f"the timeline repeats every {timeline.loop.period:g} s, so a key after that "
-                    "is not reached; put it earlier, or take 'loop' out of the timeline's text"
-                )
-        number = self.files.number_in(message)
-        if number is not None:
-            self.files.number = number
-        elif "name" in message:  # of a file from elsewhere
-            self.files.begin(text(message, "name", 1000))
-        if is_text:
-            self._tempo = document.tempo
-        self._keep(timeline, source if is_text else None, warnings)
-        if message.get("follow") is True:
-            self.player.update(follow=True)
-            self._tell(self.state())
+            self.timeline.take(message, document)
+            follows = document is not None and message.get("follow") is True
+            if follows:
+                self.player.update(follow=True)
+            if follows or document is None:
+                self._tell(self.state())
 
     def _set_tempo(self, message: Message) -> None:
-        """Give the timeline a tempo, or take it away; keys stay where they are. Without a timeline
-        it waits for one."""
-        tapped, timeline = tempo(message), self._timeline
-        if timeline and timeline.loop and tapped and tapped.first:
-            raise UsageError(
-                "the timeline loops from 0 s, so its rounds would leave beats after a first_beat; "
-                "give 0, or take 'loop' out of the timeline's text"
-            )
-        self._tempo = tapped
-        if timeline:
-            self._keep(timeline)
-        else:
-            self._tell(self._timeline_message())
-
-    def _keep(
-        self, timeline: Timeline, yaml: str | None = None, warnings: Sequence[str] = ()
-    ) -> None:
-        if yaml is None:
-            timeline = from_start(timeline)
-            yaml = dump_timeline(timeline, self._tempo)
-        self._timeline, self.files.yaml, self.warnings = timeline, yaml, warnings
-        self.player.update(timeline=timeline)
-        self._tell(self._timeline_message())
+        """Give the timeline a tempo, or take it away."""
+        self.timeline.set_tempo(tempo(message))
 
     def _render(self, message: Message) -> None:
         info = self.player.info
@@ -525,13 +423,13 @@ class Session:
         max_size = None if size is None else integer(message, "max_size", 16, 16384)
         self._finish_take()
         controls = self.player.controls
-        follows = controls.follow and self._timeline is not None
+        curves = self.timeline.curves if controls.follow else None
         self.player.update(playing=False)
         self._rendered = self._source
         self.rendering.start(
             info.path,
             output,
-            self._timeline if follows and self._timeline else controls.look,
+            curves or controls.look,
             self.player.stylizer.model,
             EncodeOptions(crf=crf),
             max_size,
@@ -560,20 +458,10 @@ class Session:
     def _source_message(self) -> Message:
         return source_message(self._source, self._source_id, self.player.info)
 
-    def _timeline_message(self) -> Message:
-        timeline = self._timeline  # another thread may take it away
-        info = self.player.info if timeline else None
-        return timeline_message(timeline, self._tempo, self.files, self.warnings, info)
-
 
 def _style_name(title: str, taken: Sequence[str]) -> str:
     """A name for a style: the title's letters and digits, without accents."""
     letters = unicodedata.normalize("NFKD", title.casefold())
     bare = "".join(each for each in letters if not unicodedata.combining(each))
     plain = re.sub(r"[^a-z0-9]+", "_", bare).strip("_")[:40] or "painting"
-    return _numbered(plain, lambda name: name in (*taken, ORIGINAL))
-
-
-def _numbered(name: str, is_taken: Callable[[str], bool]) -> str:
-    """The name, with a number if it is taken."""
-    return next(each for each in numbered(name) if not is_taken(each))
+    return next(name for name in numbered(plain) if name not in (*taken, ORIGINAL))
