@@ -130,7 +130,7 @@ def test_an_error_nobody_expected_is_told(
         raise RuntimeError("broke")
 
     with monkeypatch.context() as patch:
-        patch.setattr("videostyle.live.player.decode", failing)
+        patch.setattr("videostyle.live.opening.decode", failing)
         patch.setattr("videostyle.decode.still.decode", failing)
         watched.player.open(film)
         end = time.monotonic() + 10
@@ -284,6 +284,83 @@ def test_playing_goes_round_between_the_loop_points(watched: Watched, film: Path
     player.update(passage=Passage(0.41, 0.6), playing=True)  # set anew, it is gone to
     watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].seconds < 1)
     assert {each.seconds for each in watched.pictures} <= {1.6, 0.44}
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+@pytest.mark.parametrize("passage", [Passage(0.41, 1.7), None])
+def test_the_next_round_is_there_before_this_one_ends(
+    watched: Watched,
+    film: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    passage: Passage | None,
+    is_kept: bool,
+) -> None:
+    player, find, looked_for = watched.player, Place.find, 0
+    at_ends: list[int] = []  # of rounds: how often something had been looked for
+    last = 0.0, 0
+
+    def count_and_find(*arguments: Any) -> Frame | None:
+        nonlocal looked_for
+        looked_for += 1
+        return find(*arguments)
+
+    def show(picture: Picture) -> None:
+        nonlocal last
+        if picture.seconds < last[0]:
+            at_ends.append(last[1])
+        last = picture.seconds, looked_for
+
+    if not is_kept:
+        monkeypatch.setattr("videostyle.live.opening._MOST_BYTES", 0)
+    player.open(film)
+    player.update(passage=passage)
+    player.seek(1.2)
+    watched.until(lambda: player.seconds == 1.2)
+    monkeypatch.setattr(Place, "find", count_and_find)
+    monkeypatch.setattr(player, "_on_picture", show)
+    player.update(playing=True)
+    watched.until(lambda: len(at_ends) >= 3)
+    assert at_ends[:3] == ([1, 1, 1] if is_kept else [1, 2, 3])
+
+
+def test_a_file_that_is_written_over_is_opened_anew_with_the_next_round(
+    watched: Watched, film: Path, tmp_path: Path
+) -> None:
+    player = watched.player
+    player.open(film)
+    player.update(passage=Passage(0.4, 0.8), playing=True)
+    player.seek(0.4)
+    watched.until(lambda: player.seconds > 0.6)
+    watched.until(lambda: player.seconds < 0.6)
+    make_clip(tmp_path / "other.mp4", pts=range(50), size=(64, 96)).replace(film)
+    watched.until(lambda: height(watched.pictures[-1]) == 96)
+    first = next(each for each in watched.pictures if height(each) == 96)
+    assert first.seconds == 0.4
+
+
+def test_a_loop_point_that_is_moved_while_it_plays_counts_in_every_round_after(
+    watched: Watched, film: Path
+) -> None:
+    player = watched.player
+
+    def goes_round(start: float, end: float) -> None:
+        watched.until(lambda: start <= player.seconds < end)
+        watched.pictures.clear()
+        watched.until(lambda: [each.seconds for each in watched.pictures].count(start) > 1)
+        seconds = [each.seconds for each in watched.pictures]
+        between = seconds[seconds.index(start) :]
+        assert min(between) == start
+        assert end - 0.08 < max(between) < end  # the last may be late, and left out
+
+    player.open(film)
+    player.update(passage=Passage(0.4, 0.8), playing=True)
+    goes_round(0.4, 0.8)
+    player.update(passage=Passage(0.4, 1.2))  # farther than what is kept
+    goes_round(0.4, 1.2)
+    player.update(passage=Passage(0.4, 0.6))
+    goes_round(0.4, 0.6)
+    player.update(passage=Passage(0.2, 0.6))
+    goes_round(0.2, 0.6)
 
 
 def test_loop_points_without_a_frame_between_them_are_said(watched: Watched, film: Path) -> None:
@@ -478,7 +555,7 @@ def test_the_last_frame_is_shown_though_it_is_late(
                 time.sleep(0.3)
             yield frame
 
-    monkeypatch.setattr("videostyle.live.player.decode", halting)
+    monkeypatch.setattr("videostyle.live.opening.decode", halting)
     watched.player.open(film)
     watched.player.update(playing=True, recording=True)
     watched.until(lambda: not watched.player.controls.playing)

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -23,21 +23,20 @@ from typing import Any
 
 import av
 
-from videostyle.decode.decode import decode
 from videostyle.errors import MediaError, VideoStyleError
 from videostyle.live.as_rendered import paint_as_rendered
 from videostyle.live.clock import Clock
 from videostyle.live.controls import Controls, Touched
 from videostyle.live.easel import Easel, Picture, Pixels
+from videostyle.live.opening import Openings, Way
 from videostyle.live.performance import Sample
-from videostyle.live.preview_size import PreviewSize, of_lines
+from videostyle.live.preview_size import PreviewSize
 from videostyle.live.ready_stroke import ReadyStroke
-from videostyle.live.source import Place, Source, camera_info, cut_from
+from videostyle.live.source import Place, Source, camera_info
 from videostyle.live.thumbnails import Thumbnails
 from videostyle.media.frame import Frame
 from videostyle.media.info import MediaInfo
 from videostyle.network.model import Model
-from videostyle.rendering.stages import prefetch
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timecode import NEAR
 
@@ -47,7 +46,6 @@ SETTLE_SECONDS = 0.3
 LONG_WAIT_SECONDS = 0.15
 # So many frames at once back: they are decoded and kept until the first is shown.
 MOST_STEPS = 20
-_DECODED_AHEAD = 2
 _CAMERA_POLL_SECONDS = 0.005
 
 
@@ -81,6 +79,7 @@ class Player:
         self._scene = 0  # counts sources, seeks and sizes: what begins decoding anew
         self._opened = 0  # the first scene of the source
         self._began = 0.0  # where a hand, or a round, has gone to
+        self._openings = Openings()
         self._camera: tuple[Pixels, float] | None = None
         self._thumbnails = Thumbnails(stylizer)
         self._take: list[Sample] = []
@@ -202,6 +201,7 @@ class Player:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
+        self._openings.leave(None)
         self._strokes.close()
         self._thumbnails.cancel()
 
@@ -228,17 +228,17 @@ class Player:
             try:
                 if source is None:
                     self._watch(scene)
-                elif info := self._renewed(scene, source):
-                    self._show(scene, info, place)
+                elif newest := self._renewed(scene, source):
+                    self._show(scene, newest, place)
             except VideoStyleError as error:
                 self._fail(scene, error)
             except Exception as error:  # the page must hear of it, and can open something else
                 logging.getLogger("videostyle").exception("the player failed")
                 self._fail(scene, VideoStyleError(f"{type(error).__name__}: {error}"))
 
-    def _renewed(self, scene: int, source: Source) -> MediaInfo | None:
-        """Facts about the source's file, which may have been written over since it was opened;
-        None if another scene began meanwhile."""
+    def _renewed(self, scene: int, source: Source) -> Source | None:
+        """The source, whose file may have been written over since it was opened; None if another
+        scene began meanwhile."""
         newest = source.renewed()
         if newest is not source:
             with self._changed:
@@ -249,7 +249,7 @@ class Player:
                 if passage and length and passage.end > length:  # it is shorter now
                     self._controls = replace(self._controls, passage=None)
                 self._on_open()
-        return newest.info
+        return newest
 
     def _fail(self, scene: int, error: VideoStyleError) -> None:
         """Stop, tell, and do nothing but what others ask for until something may be better."""
@@ -290,20 +290,15 @@ class Player:
             source, camera = self._source, self._camera
         self._thumbnails.paint_next(source, camera and camera[0])
 
-    def _show(self, scene: int, info: MediaInfo, place: Place) -> None:
+    def _show(self, scene: int, source: Source, place: Place) -> None:
         """Play and stand still from a place on, until another scene begins."""
-        preview = of_lines(info, self.lines)
-        easel = self._easel(scene, preview)
+        info = source.info
         with ExitStack() as stack:
-            cut = cut_from(info, place.seconds)
-            # One before at least: where the video ends earlier, that is the last there is.
-            decoded = decode(preview, cut=cut, lead=max(1, -place.frames))
-            frames = prefetch(decoded, _DECODED_AHEAD)
-            stack.enter_context(closing(frames))
+            opening = self._openings.go(Way(source, self.lines, place))
+            stack.callback(lambda: self._openings.leave(self._way_to_next_round()))
+            easel = self._easel(scene, opening.info)
             stack.callback(easel.drain)  # whatever ends the scene leaves the stylizer idle
-            shown = place.find(frames, cut.start)
-            if shown is None:
-                raise MediaError(f"{info.path}: has no frames to show")
+            shown, frames = opening.frames()
             if self._opened <= scene < self._scene and not self._closed:
                 # A hand that goes on sees where it passes.
                 self._offer(scene, easel, shown)
@@ -330,6 +325,19 @@ class Player:
                     if self._ends_before(following) and self._plays(scene):
                         self._end(scene)
                         return
+
+    def _way_to_next_round(self) -> Way | None:
+        """None for a camera."""
+        with self._changed:
+            source, start = self._source, self._controls.start
+        return Way(source, self.lines, _place_of(start)) if source else None
+
+    def _prepare_next_round(self) -> None:
+        """So that its first frame is there when this round ends."""
+        way, controls = self._way_to_next_round(), self.controls
+        if way and controls.loop and not controls.recording:
+            end = controls.passage.end if controls.passage else way.source.info.duration_seconds
+            self._openings.prepare(way, (end or math.inf) - controls.start)
 
     @property
     def _out(self) -> float:
@@ -392,6 +400,7 @@ class Player:
     def _await(self, scene: int, easel: Easel, shown: Frame, due: float) -> bool:
         """Wait until a time of time.perf_counter; False if playing ends before. While that is far
         off, the frame that is shown follows the controls."""
+        self._prepare_next_round()
         while self._plays(scene) and (wait := due - time.perf_counter()) > 0:
             if easel.ready_at and easel.ready_at < due:
                 time.sleep(max(0.0, easel.ready_at - time.perf_counter()))
