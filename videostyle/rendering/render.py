@@ -152,7 +152,8 @@ def render(
     with only_writer(settled.output):
         assignment = Assignment(info, plan, settled.looks, stabilize, strict, hwaccel, settled.mask)
         job = _Job(assignment, stylizer, settled.output, cut, progress, interrupted)
-        result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
+        written = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
+    result, notes, goes_on = written
     if workers > 1 and len(cuts) == 1:
         why = "; see segment_seconds (--segment-seconds)" if plan.joins_segments else ""
         notes.append(f"painted by one worker, because it is in one piece{why}")
@@ -164,7 +165,7 @@ def render(
         fps=done.fps,
         limited_by=done.limited_by,
         complete=result.complete,
-        goes_on=not result.complete and len(cuts) > 1 and assignment.is_repeatable,
+        goes_on=goes_on,
         notes=(
             *settled.warnings,
             *describe_bars(info),
@@ -172,6 +173,10 @@ def render(
             *notes,
         ),
     )
+
+
+# What was written, its notes, and whether an interruption left whole pieces to go on after.
+_Written = tuple[EncodeReport, list[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +192,7 @@ class _Job:
         return Painter(self.assignment, self.stylizer, self.interrupted, self.progress.update)
 
 
-def _in_one_piece(job: _Job) -> tuple[EncodeReport, list[str]]:
+def _in_one_piece(job: _Job) -> _Written:
     info, plan = job.assignment.info, job.assignment.plan
     painter, faults = job.painter(), DecodeReport()
     with painter.paint(job.cut, faults) as frames:
@@ -198,10 +203,10 @@ def _in_one_piece(job: _Job) -> tuple[EncodeReport, list[str]]:
         )
     if result.complete:
         remove_segments(job.output)
-    return result, [*faults.notes, *painter.notes, *result.notes]
+    return result, [*faults.notes, *painter.notes, *result.notes], False
 
 
-def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> tuple[EncodeReport, list[str]]:
+def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> _Written:
     """Paint the pieces that no earlier run finished, and join all."""
     assignment = job.assignment
     folder = SegmentFolder(job.output, assignment.identity(cuts, job.stylizer))
@@ -230,11 +235,12 @@ def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> tuple[EncodeReport, 
     notes += dict.fromkeys(note for record in records for note in record.notes)
     info, plan = assignment.info, assignment.plan
     result = join_segments(segments, info, job.output, plan, cut=job.cut, complete=complete)
-    if complete or not assignment.is_repeatable:
-        folder.remove()
-    else:
+    is_kept = not complete and assignment.is_repeatable
+    if is_kept:
         folder.remove_unfinished()
-    return result, [*notes, *result.notes]
+    else:
+        folder.remove()
+    return result, [*notes, *result.notes], is_kept and folder.frames > 0
 
 
 def _collect(
