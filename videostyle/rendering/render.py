@@ -40,6 +40,7 @@ from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.timeline import Timeline
 from videostyle.whole_file import only_writer
+from videostyle.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,14 @@ def render(
     or the input does not have is found by looking at the input.
     """
     if not isinstance(stylizer, Stylizer | None):
-        raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
+        raise UsageError(f"stylizer is {shown(stylizer)}; give Stylizer(load_model())")
     check_yes_or_no("stabilize", stabilize)
     check_yes_or_no("strict", strict)
     check_one_of("hwaccel", hwaccel, HWACCEL)
     check_whole("workers", workers)
     if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
         least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
-        raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be {least}")
+        raise UsageError(f"segment_seconds is {shown(segment_seconds)}; it must be {least}")
     if on_progress is not None:
         check_function("on_progress", on_progress)
     check_function("interrupted", interrupted)

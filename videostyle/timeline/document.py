@@ -16,7 +16,7 @@ from videostyle.timecode import NEAR, Tempo, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
 from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
-from videostyle.wording import counted
+from videostyle.wording import counted, shown
 
 VERSION = 1
 # By what a time lacks; the words of a `Time` of its own name the command line's options.
@@ -126,7 +126,7 @@ def _length_of(duration: Any) -> float | None:
     if duration is None:
         return None
     if not isinstance(duration, Real):
-        raise UsageError(f"the duration is {duration!r}; it must be a number of seconds")
+        raise UsageError(f"the duration is {shown(duration)}; it must be a number of seconds")
     seconds = as_float(duration)
     if not 0 <= seconds < math.inf:
         raise UsageError(f"the duration is {seconds} s; it must be finite and not negative")
@@ -137,7 +137,7 @@ def _rate_of(rate: Any) -> Fraction | None:
     if rate is None:
         return None
     if not isinstance(rate, Real):
-        raise UsageError(f"the frame rate is {rate!r}; it must be a number, such as 25")
+        raise UsageError(f"the frame rate is {shown(rate)}; it must be a number, such as 25")
     if rate < 0:
         raise UsageError(f"the frame rate is {rate}; it must not be negative")
     if isinstance(rate, Rational):
