@@ -127,7 +127,10 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
         )
         if match[2] == "b":
             if tempo is None:
-                raise ValueError(f"{text!r} counts in beats; only a timeline with a tempo has them")
+                raise ValueError(
+                    f"{text!r} counts in beats; only times inside a timeline with a tempo do; "
+                    "write seconds"
+                )
             seconds = beats * tempo.beat + (0 if from_end else tempo.first)
         return Time(text, seconds, frames, percent, from_end)
     if match := _TIMECODE.fullmatch(body):
