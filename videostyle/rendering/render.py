@@ -156,7 +156,12 @@ def render(
         written = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     result, notes, goes_on = written
     if workers > 1 and len(cuts) == 1:
-        why = "; see segment_seconds (--segment-seconds)" if plan.joins_segments else ""
+        why = ""
+        if plan.joins_segments:
+            has_length = info.duration_seconds is not None
+            why = (
+                "; see segment_seconds (--segment-seconds)" if has_length else ", of unknown length"
+            )
         notes.append(f"painted by one worker, because it is in one piece{why}")
     done = progress.now()
     return Report(
