@@ -216,8 +216,9 @@ def test_pieces_do_not_stay_beside_what_was_painted_in_one(
     assert segment_folder(output).is_dir()
     paint(source, output, stylizer, piece=9, stop_after=5)
     assert segment_folder(output).is_dir()
-    paint(source, output, stylizer, piece=9)
+    report, _ = paint(source, output, stylizer, piece=9)
     assert not segment_folder(output).exists()
+    assert "1 finished segment of an interrupted render removed" in report.notes
     segment_folder(output).mkdir()
     paint(source, output, stylizer, piece=9)
     assert segment_folder(output).is_dir()

@@ -207,9 +207,8 @@ def _in_one_piece(job: _Job) -> _Written:
             cut=job.cut,
             interrupted=lambda: painter.stopped_early,
         )
-    if result.complete:
-        remove_segments(job.output)
-    return result, [*faults.notes, *painter.notes, *result.notes], False
+    removed = remove_segments(job.output) if result.complete else []
+    return result, [*removed, *faults.notes, *painter.notes, *result.notes], False
 
 
 def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> _Written:
