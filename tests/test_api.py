@@ -23,11 +23,12 @@ from videostyle.errors import ModelError, TimelineError, UsageError
 from videostyle.look import ORIGINAL, Look
 from videostyle.network.model import Model, load_model
 from videostyle.network.model_card import read_model_card
+from videostyle.rendering.frames import paint_frames
 from videostyle.rendering.render import render
 from videostyle.rendering.settle import describe
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.reader import parse_timeline, read_timeline
-from videostyle.timeline.timeline import Loop
+from videostyle.timeline.timeline import Keyframe, Loop, Track
 
 RED = Look({"red": 1})
 
@@ -125,6 +126,35 @@ def test_only_a_frame_is_painted(stylizer: Stylizer, frame: Any, found: str) -> 
     for look in (RED, Look({ORIGINAL: 1})):
         with pytest.raises(UsageError, match=rf"a frame is \(H, W, 3\) uint8, not {found}"):
             stylizer(frame, look)
+
+
+def test_an_array_in_the_wrong_place_is_told_on_one_line(stylizer: Stylizer) -> None:
+    frame: Any = np.zeros((64, 96, 3), np.uint8)
+    for use in (
+        lambda: render(frame, "out.png", RED),
+        lambda: render("photo.jpg", frame, RED),
+        lambda: render("photo.jpg", "out.png", frame),
+        lambda: render("photo.jpg", "out.png", RED, mask=frame),
+        lambda: render("photo.jpg", "out.png", RED, max_size=frame),
+        lambda: render("photo.jpg", "out.png", RED, fps=frame),
+        lambda: list(paint_frames([frame], frame, stylizer=stylizer)),
+        lambda: list(paint_frames([frame], RED, stylizer=frame)),
+        lambda: stylizer(RED, frame),  # type: ignore[arg-type]
+        lambda: Look(frame),
+        lambda: Look({"red": frame}),
+        lambda: Look({"red": 1}, strength=frame),
+        lambda: Keyframe(frame, "red"),
+        lambda: Keyframe(0, frame),
+        lambda: Loop(frame),
+        lambda: Track(frame),
+        lambda: EncodeOptions(crf=frame),
+    ):
+        with pytest.raises(UsageError) as refused:
+            use()
+        message = str(refused.value)
+        assert "[0, 0, 0]" in message or "[0 0 0]" in message
+        assert "\n" not in message
+        assert len(message) < 250
 
 
 def test_a_picture_of_pillow_is_told_how_to_become_a_frame(stylizer: Stylizer) -> None:

@@ -193,9 +193,18 @@ def test_colours_survive_the_whole_way(
     assert np.abs(before - after).mean() < 1.5
 
 
-def test_lossless_frames_come_out_as_they_went_in(clip: Clip, tmp_path: Path) -> None:
-    source = clip(pts=range(4))
-    output = copy(source, tmp_path / "out.mp4", LOSSLESS).output
+@pytest.mark.parametrize(
+    ("pix_fmt", "options"),
+    [
+        ("yuv420p", LOSSLESS),
+        ("yuv420p10le", EncodeOptions(pix_fmt="yuv420p10le", encoder_options={"qp": "0"})),
+    ],
+)
+def test_lossless_frames_come_out_as_they_went_in(
+    clip: Clip, tmp_path: Path, pix_fmt: str, options: EncodeOptions
+) -> None:
+    source = clip("in.mkv", pts=range(4), codec="ffv1", pix_fmt=pix_fmt)
+    output = copy(source, tmp_path / "out.mp4", options).output
     for before, after in zip(decode(probe(source)), decode(probe(output)), strict=True):
         assert np.array_equal(before.image.to_ndarray(), after.image.to_ndarray())
 
@@ -479,6 +488,8 @@ def test_options_that_no_output_could_have_are_refused_where_they_are_made(
     [
         ({"codec": "libx266"}, r"MP4 cannot hold codec 'libx266' \(have: libx264, libx265, libsv"),
         ({"codec": "prores_ks"}, "MP4 cannot hold codec 'prores_ks'"),
+        ({"crf": 9, "encoder_options": {"b": "4M"}}, "a bitrate and a crf exclude each other"),
+        ({"crf": 9, "encoder_options": {"qp": "0"}}, "a qp and a crf exclude each other"),
         ({"preset": "warp"}, "preset of libx264 is 'warp'; it must be one of ultrafast"),
         ({"pix_fmt": "nv21"}, "pixel format of libx264 in MP4 is 'nv21'; it must be one of yuv4"),
         ({"crf": 52}, r"crf is 52; libx264 takes 0 \(best\) to 51"),

@@ -13,10 +13,12 @@ from pipeline import Clip, joined
 from videostyle.decode.decode import decode
 from videostyle.decode.hdr import tone_map
 from videostyle.decode.probe import probe
+from videostyle.encode.options import EncodeOptions
 from videostyle.errors import MediaError
 from videostyle.look import Look
 from videostyle.media.info import ColorSpec
 from videostyle.rendering.render import render
+from videostyle.rendering.verify import verify
 from videostyle.stylize.stylizer import Stylizer
 
 PQ = ColorSpec(9, 9, 16, full_range=False)
@@ -114,6 +116,20 @@ def test_what_comes_out_says_what_it_is(
     first = frames[0]
     assert (first.colorspace, first.color_primaries, first.color_trc) == tags
     assert first.format.name == pix_fmt
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "yuva444p10le"])
+def test_every_frame_of_prores_says_what_it_is(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, pix_fmt: str
+) -> None:
+    """Its decoder believes the frame, not the container."""
+    source = clip("in.mkv", color=PQ, pix_fmt=pix_fmt, codec="ffv1", pts=range(2), size=(96, 64))
+    output, options = tmp_path / "out.mov", EncodeOptions(codec="prores_ks")
+    render(source, output, Look({"red": 1}), stylizer=stylizer, hdr="pass", options=options)
+    with av.open(str(output)) as container:
+        for frame in container.decode(video=0):
+            assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (9, 9, 16)
+    assert not [found for found in verify(source, output) if found.what == "color"]
 
 
 def test_video_that_turns_to_hdr_on_the_way_is_refused_or_tone_mapped(clip: Clip) -> None:

@@ -180,7 +180,7 @@ def test_an_interrupted_render_goes_on_and_comes_out_the_same(
         report, painted = paint(source, output, stylizer, stop_after=stop)
         total += painted
         assert not report.complete
-        assert report.goes_on
+        assert report.goes_on == (stop > 10)  # where the first piece is whole
         assert report.output.name == "out.part.mp4"
         assert not output.exists()
         assert 0 < len(frames(report.output)) == report.frames
@@ -194,6 +194,20 @@ def test_an_interrupted_render_goes_on_and_comes_out_the_same(
     assert total + painted <= 50 + 3 * (10 + 10)
 
 
+def test_why_one_worker_paints_is_said(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
+    source, endless = clip(pts=range(10)), tmp_path / "endless.mkv"
+    with av.open(str(source)) as old, av.open(str(endless), "w", options={"live": "1"}) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    for path, why in ((source, "; see segment_seconds (--segment-seconds)"), (endless, ", of unk")):
+        look, output = Look({"original": 1}), tmp_path / "out.mp4"
+        report = render(path, output, look, stylizer=stylizer, workers=2, segment_seconds=5)
+        assert any(f"because it is in one piece{why}" in note for note in report.notes), path
+
+
 def test_pieces_do_not_stay_beside_what_was_painted_in_one(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:
@@ -202,8 +216,9 @@ def test_pieces_do_not_stay_beside_what_was_painted_in_one(
     assert segment_folder(output).is_dir()
     paint(source, output, stylizer, piece=9, stop_after=5)
     assert segment_folder(output).is_dir()
-    paint(source, output, stylizer, piece=9)
+    report, _ = paint(source, output, stylizer, piece=9)
     assert not segment_folder(output).exists()
+    assert "1 finished segment of an interrupted render removed" in report.notes
     segment_folder(output).mkdir()
     paint(source, output, stylizer, piece=9)
     assert segment_folder(output).is_dir()

@@ -42,7 +42,7 @@ def test_beats_count_from_the_first_one_and_back_from_the_end() -> None:
     for text, seconds in (("0b", 0.35), ("16b", 8.35), ("1.5b", 1.1), ("-4b", 18)):
         assert parse_time(text, tempo).resolve(20.0, None) == pytest.approx(seconds)
     assert not parse_time("16b", tempo).needs_rate
-    with pytest.raises(ValueError, match="'16b' counts in beats; only a timeline with a tempo"):
+    with pytest.raises(ValueError, match="'16b' counts in beats; only times inside a timeline"):
         parse_time("16b")
 
 

@@ -177,7 +177,7 @@ def test_a_loop_that_would_leave_the_beats_is_refused() -> None:
 @pytest.mark.parametrize(
     ("tempo", "message"),
     [
-        ("", "'2b' counts in beats; only a timeline with a tempo has them"),
+        ("", "'2b' counts in beats; only times inside a timeline with a tempo do"),
         ("tempo: fast\n", "bpm, beats a minute, must be a number"),
         ("tempo: 0\n", "bpm, beats a minute, is 0; it must be from 1 to 1000"),
         ("tempo: [120]\n", "bpm, beats a minute, must be a number"),
@@ -247,6 +247,17 @@ def test_mistakes_in_times_are_told_with_all_others() -> None:
     assert len(found) == 3
     for line, message in zip(found, ("unknown style", "two keys of mix", "period"), strict=True):
         assert message in line
+
+
+def test_keys_that_meet_in_a_short_video_alone_name_its_length() -> None:
+    text = keys("{at: 0.5s, mix: original}", "{at: -0.5s, mix: original}")
+    document = parse_timeline(text, ())
+    assert document.resolve(8.0, None)[1] == []
+    message = r"4:5: two keys of mix at 0\.5 s in a video of 1 s \(also line 3\); keep one"
+    with pytest.raises(TimelineError, match=message):
+        document.resolve(1.0, None)
+    with pytest.raises(TimelineError, match=r"two keys of mix at 1 s \(also line 3\); keep one"):
+        parse(keys("{at: 1s, mix: original}", "{at: 1s, mix: original}"))
 
 
 def test_a_thousand_mistakes_are_counted_and_the_first_shown() -> None:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from videostyle.errors import UsageError
+from videostyle.wording import shown
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 # The residual blocks' convolutions multiply integers of 8 bits, the rest is `best_float`.
@@ -114,7 +115,7 @@ def choose_device(name: str) -> str:
     """Resolve auto, cpu, cuda or cuda:N to cpu or cuda:N. Raises UsageError for what this machine
     lacks."""
     if not (isinstance(name, str) and re.fullmatch("auto|cpu|cuda(:[0-9]{1,4})?", name)):
-        raise UsageError(f"device {name!r:.80}: use auto, cpu, cuda or cuda:N")
+        raise UsageError(f"device {shown(name):.80}: use auto, cpu, cuda or cuda:N")
     if name == "cpu" or (name == "auto" and not gpus()):
         return "cpu"
     number = int(name.partition(":")[2] or 0)

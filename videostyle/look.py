@@ -13,6 +13,7 @@ from numbers import Real
 from typing import NamedTuple
 
 from videostyle.errors import UsageError
+from videostyle.wording import shown
 
 ORIGINAL = "original"
 
@@ -40,15 +41,18 @@ def normalize_mixture(mixture: Mapping[str, float]) -> dict[str, float]:
     negative or not finite, or if no weight is above 0.
     """
     if not isinstance(mixture, Mapping):
-        raise UsageError(f'a mixture is {mixture!r}; write {{"starry_night": 1}}')
+        raise UsageError(f'a mixture is {shown(mixture)}; write {{"starry_night": 1}}')
     weights = {}
     for name, weight in mixture.items():
         if not isinstance(name, str):
-            raise UsageError(f'a mixture names the style {name!r}; names are text, "starry_night"')
+            raise UsageError(
+                f'a mixture names the style {shown(name)}; names are text, "starry_night"'
+            )
         weights[name] = as_float(weight)
         if not 0 <= weights[name] < math.inf:
             raise UsageError(
-                f"weight of {name!r} is {weight!r}; weights are numbers, finite and not negative"
+                f"weight of {name!r} is {shown(weight)}; weights are numbers, finite and not "
+                "negative"
             )
     largest = max(weights.values(), default=0.0)
     if largest <= 0:
@@ -121,7 +125,7 @@ class Look:
             number = as_float(value)
             if not scalar.low <= number <= scalar.high:
                 raise UsageError(
-                    f"{name} is {value!r}; it must be from {scalar.low:g} to {scalar.high:g}"
+                    f"{name} is {shown(value)}; it must be from {scalar.low:g} to {scalar.high:g}"
                 )
             object.__setattr__(self, name, number)
         object.__setattr__(self, "mix", mix)

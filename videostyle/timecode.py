@@ -16,6 +16,7 @@ from numbers import Real
 
 from videostyle.errors import UsageError
 from videostyle.look import as_float
+from videostyle.wording import shown
 
 FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
 # A frame is at a time if it is no further from it than this, in seconds: containers round times to
@@ -126,7 +127,10 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
         )
         if match[2] == "b":
             if tempo is None:
-                raise ValueError(f"{text!r} counts in beats; only a timeline with a tempo has them")
+                raise ValueError(
+                    f"{text!r} counts in beats; only times inside a timeline with a tempo do; "
+                    "write seconds"
+                )
             seconds = beats * tempo.beat + (0 if from_end else tempo.first)
         return Time(text, seconds, frames, percent, from_end)
     if match := _TIMECODE.fullmatch(body):
@@ -160,10 +164,14 @@ def _parse(name: str, time: str | float) -> Time:
     try:
         if isinstance(time, Real):
             if not math.isfinite(seconds := as_float(time)):
-                raise ValueError(f"{time!r:.80} is not a time; write a finite number of seconds")
+                raise ValueError(
+                    f"{shown(time):.80} is not a time; write a finite number of seconds"
+                )
             time = format_seconds(seconds)
         if not isinstance(time, str):
-            raise ValueError(f"{time!r:.80} is not a time; write a number of seconds, or {FORMS}")
+            raise ValueError(
+                f"{shown(time):.80} is not a time; write a number of seconds, or {FORMS}"
+            )
         return parse_time(time)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
@@ -181,7 +189,7 @@ def parse_rate(text: str) -> Fraction:
     """Frames a second: 25, 30000/1001, or 29.97, which means the same. Raises ValueError."""
     known = re.fullmatch(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?", text, re.ASCII)
     if not known or not (rate := Fraction(text)):
-        raise ValueError(f"{text!r}: write frames a second, 25 or 30000/1001")
+        raise ValueError(f"{text!r:.80}: write frames a second, 25 or 30000/1001")
     # Television's rates, from 24000/1001 on, are written with two or three digits.
     exact = Fraction(1000 * round(rate * Fraction(1001, 1000)), 1001)
     is_meant = rate > 20 and rate.denominator > 1 and abs(rate - exact) < Fraction(5, 1000)

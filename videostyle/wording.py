@@ -19,6 +19,12 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def shown(value: object) -> str:
+    """What a caller gave, for a message: of what has several lines, as an array, the first."""
+    first, *others = repr(value).splitlines() or [""]
+    return f"{first} ..." if others else first
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message on an unknown word; "" if no known one is like it."""
     close = get_close_matches(word[:80], known, 1)

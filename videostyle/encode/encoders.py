@@ -41,6 +41,8 @@ _COMMON_OPTIONS = (
     *("b", "bufsize", "compression_level", "g", "global_quality", "keyint_min"),
     *("level", "maxrate", "profile", "qmax", "qmin", "refs", "slices", "threads"),
 )
+# Options of `-e` that say what a crf does.
+_INSTEAD_OF_CRF = {"b": "a bitrate", "qp": "a qp"}
 
 
 def frozen(**settings: str) -> Mapping[str, str]:
@@ -159,8 +161,8 @@ def encoder_settings(codec: str, options: EncodeOptions) -> dict[str, str]:
         if crf not in encoder.crf:
             low, high = encoder.crf[0], encoder.crf[-1]
             raise UsageError(f"crf is {crf}; {codec} takes {low} (best) to {high}")
-        # Beside a crf a bitrate counts for nothing.
-        if "b" not in options.encoder_options:
+        # Beside a crf they count for nothing.
+        if not _INSTEAD_OF_CRF.keys() & options.encoder_options.keys():
             settings[encoder.crf_option] = str(crf)
     elif options.crf is not None:
         raise UsageError(f"{codec} has no crf; leave it out (docs/output.md says what it has)")
@@ -192,8 +194,10 @@ def _checked(codec: str, encoder: Encoder, options: EncodeOptions) -> dict[str, 
             raise UsageError(
                 f"encoder option {name}: leave bframes out; frames are written in their order"
             )
-    if "b" in given and options.crf is not None:
-        raise UsageError("encoder option b: a bitrate and a crf exclude each other; leave one out")
+    if options.crf is not None and (names := _INSTEAD_OF_CRF.keys() & given.keys()):
+        name = min(names)
+        what = f"{_INSTEAD_OF_CRF[name]} and a crf exclude each other"
+        raise UsageError(f"encoder option {name}: {what}; leave one out")
     # What the table sets in a list of its own stays in it.
     return {
         name: f"{encoder.settings[name]}:{value}"

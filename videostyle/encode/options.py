@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from videostyle.checks import check_one_of, is_whole
 from videostyle.errors import UsageError
+from videostyle.wording import shown
 
 AUDIO = ("copy", "aac", "opus", "none")
 
@@ -32,12 +33,14 @@ class EncodeOptions:
         for name in ("codec", "preset", "pix_fmt"):
             word = getattr(self, name)
             if not isinstance(word, str | None):
-                raise UsageError(f"{name} is {word!r}; it must be text")
+                raise UsageError(f"{name} is {shown(word)}; it must be text")
         if not (self.crf is None or is_whole(self.crf)):
-            raise UsageError(f"crf is {self.crf!r}; it must be a whole number")
+            raise UsageError(f"crf is {shown(self.crf)}; it must be a whole number")
         check_one_of("audio", self.audio, AUDIO)
         if not isinstance(self.encoder_options, Mapping):
-            raise UsageError(f'encoder_options is {self.encoder_options!r}; write {{"g": "50"}}')
+            raise UsageError(
+                f'encoder_options is {shown(self.encoder_options)}; write {{"g": "50"}}'
+            )
         for key, value in self.encoder_options.items():
             if not isinstance(key, str):
                 raise UsageError(

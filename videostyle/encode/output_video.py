@@ -120,6 +120,12 @@ class OutputVideo:
             image = self._palette(image)
         image.pts, image.time_base, image.duration = pts, context.time_base, duration
         image.pict_type = PictureType.NONE  # or the decoder's sync frames would be copied
+        # ProRes says in every frame what colours it has, and takes it from there.
+        image.colorspace, image.color_primaries, image.color_trc = (
+            context.colorspace,
+            context.color_primaries,
+            context.color_trc,
+        )
         self._durations[pts] = duration
         self.frames += 1
         self._mux(self._stream.encode(image))

@@ -222,9 +222,12 @@ def segment_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.segments")
 
 
-def remove_segments(output: Path) -> None:
-    """Remove what an interrupted render left of an output that is whole now; a folder of another
-    kind stays."""
+def remove_segments(output: Path) -> list[str]:
+    """Remove what an interrupted render left of an output that is whole now, and say so where
+    that could have gone on; a folder of another kind stays."""
     folder = SegmentFolder(output, {})
-    if folder._read() is not None:
-        folder.remove()
+    if (found := folder._read()) is None:
+        return []
+    folder.remove()
+    count = counted(len(found["records"]), "finished segment")
+    return [f"{count} of an interrupted render removed"] if found["records"] else []

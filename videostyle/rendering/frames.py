@@ -22,6 +22,7 @@ from videostyle.stylize.stylize import stylize
 from videostyle.stylize.stylizer import Stylizer, check_frame
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.timeline import Timeline
+from videostyle.wording import shown
 
 
 def paint_frames(
@@ -43,9 +44,9 @@ def paint_frames(
     Raises UsageError, TimelineError or ModelError, for what is no frame when it comes to it.
     """
     if not isinstance(stylizer, Stylizer | None):
-        raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
+        raise UsageError(f"stylizer is {shown(stylizer)}; give Stylizer(load_model())")
     if not isinstance(frames, Iterable):
-        raise UsageError(f"frames is {frames!r}; give a list of them, or a generator")
+        raise UsageError(f"frames is {shown(frames)}; give a list of them, or a generator")
     check_yes_or_no("stabilize", stabilize)
     stylizer = stylizer or Stylizer(load_model())
     card = stylizer.model.card
@@ -53,7 +54,7 @@ def paint_frames(
     if isinstance(timeline, str | Path):
         timeline = timeline_file(timeline, card)
     if not isinstance(timeline, TimelineDocument | Timeline | Look):
-        raise UsageError(f"timeline is {timeline!r}; give a file, a timeline or a Look")
+        raise UsageError(f"timeline is {shown(timeline)}; give a file, a timeline or a Look")
     seconds = float(len(frames) / rate) if isinstance(frames, Sized) else None
     if seconds is None and isinstance(timeline, TimelineDocument) and timeline.needs_duration:
         raise UsageError("the timeline counts from the end; give frames that have one, as a list")

@@ -40,6 +40,7 @@ from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.timeline import Timeline
 from videostyle.whole_file import only_writer
+from videostyle.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,14 @@ def render(
     or the input does not have is found by looking at the input.
     """
     if not isinstance(stylizer, Stylizer | None):
-        raise UsageError(f"stylizer is {stylizer!r}; give Stylizer(load_model())")
+        raise UsageError(f"stylizer is {shown(stylizer)}; give Stylizer(load_model())")
     check_yes_or_no("stabilize", stabilize)
     check_yes_or_no("strict", strict)
     check_one_of("hwaccel", hwaccel, HWACCEL)
     check_whole("workers", workers)
     if not (isinstance(segment_seconds, Real) and segment_seconds >= LEAST_SEGMENT_SECONDS):
         least = f"a number of seconds, at least {LEAST_SEGMENT_SECONDS:g}"
-        raise UsageError(f"segment_seconds is {segment_seconds!r}; it must be {least}")
+        raise UsageError(f"segment_seconds is {shown(segment_seconds)}; it must be {least}")
     if on_progress is not None:
         check_function("on_progress", on_progress)
     check_function("interrupted", interrupted)
@@ -152,9 +153,15 @@ def render(
     with only_writer(settled.output):
         assignment = Assignment(info, plan, settled.looks, stabilize, strict, hwaccel, settled.mask)
         job = _Job(assignment, stylizer, settled.output, cut, progress, interrupted)
-        result, notes = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
+        written = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
+    result, notes, goes_on = written
     if workers > 1 and len(cuts) == 1:
-        why = "; see segment_seconds (--segment-seconds)" if plan.joins_segments else ""
+        why = ""
+        if plan.joins_segments:
+            has_length = info.duration_seconds is not None
+            why = (
+                "; see segment_seconds (--segment-seconds)" if has_length else ", of unknown length"
+            )
         notes.append(f"painted by one worker, because it is in one piece{why}")
     done = progress.now()
     return Report(
@@ -164,7 +171,7 @@ def render(
         fps=done.fps,
         limited_by=done.limited_by,
         complete=result.complete,
-        goes_on=not result.complete and len(cuts) > 1 and assignment.is_repeatable,
+        goes_on=goes_on,
         notes=(
             *settled.warnings,
             *describe_bars(info),
@@ -172,6 +179,10 @@ def render(
             *notes,
         ),
     )
+
+
+# What was written, its notes, and whether an interruption left whole pieces to go on after.
+_Written = tuple[EncodeReport, list[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +198,7 @@ class _Job:
         return Painter(self.assignment, self.stylizer, self.interrupted, self.progress.update)
 
 
-def _in_one_piece(job: _Job) -> tuple[EncodeReport, list[str]]:
+def _in_one_piece(job: _Job) -> _Written:
     info, plan = job.assignment.info, job.assignment.plan
     painter, faults = job.painter(), DecodeReport()
     with painter.paint(job.cut, faults) as frames:
@@ -196,12 +207,11 @@ def _in_one_piece(job: _Job) -> tuple[EncodeReport, list[str]]:
             cut=job.cut,
             interrupted=lambda: painter.stopped_early,
         )
-    if result.complete:
-        remove_segments(job.output)
-    return result, [*faults.notes, *painter.notes, *result.notes]
+    removed = remove_segments(job.output) if result.complete else []
+    return result, [*removed, *faults.notes, *painter.notes, *result.notes], False
 
 
-def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> tuple[EncodeReport, list[str]]:
+def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> _Written:
     """Paint the pieces that no earlier run finished, and join all."""
     assignment = job.assignment
     folder = SegmentFolder(job.output, assignment.identity(cuts, job.stylizer))
@@ -230,11 +240,12 @@ def _in_pieces(job: _Job, cuts: list[Cut], workers: int) -> tuple[EncodeReport, 
     notes += dict.fromkeys(note for record in records for note in record.notes)
     info, plan = assignment.info, assignment.plan
     result = join_segments(segments, info, job.output, plan, cut=job.cut, complete=complete)
-    if complete or not assignment.is_repeatable:
-        folder.remove()
-    else:
+    is_kept = not complete and assignment.is_repeatable
+    if is_kept:
         folder.remove_unfinished()
-    return result, [*notes, *result.notes]
+    else:
+        folder.remove()
+    return result, [*notes, *result.notes], is_kept and folder.frames > 0
 
 
 def _collect(

@@ -28,6 +28,7 @@ from videostyle.timecode import NEAR, Time, parse_part, parse_rate
 from videostyle.timeline.document import TimelineDocument
 from videostyle.timeline.reader import read_timeline
 from videostyle.timeline.timeline import Timeline
+from videostyle.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def settle(
     _check_look(timeline)
     if not isinstance(options, EncodeOptions):
         raise UsageError(
-            f"options is {options!r}; give EncodeOptions, such as EncodeOptions(crf=20)"
+            f"options is {shown(options)}; give EncodeOptions, such as EncodeOptions(crf=20)"
         )
     if max_size is not None:
         check_whole("max_size", max_size)
@@ -222,14 +223,14 @@ def parse_fps(fps: str | float | Fraction) -> Fraction:
 def _check_look(timeline: object) -> None:
     if not isinstance(timeline, str | PathLike | TimelineDocument | Timeline | Look):
         raise UsageError(
-            f"timeline is {timeline!r}; give a YAML file's name, a Timeline or a Look, such as "
-            'Look({"starry_night": 1})'
+            f"timeline is {shown(timeline)}; give a YAML file's name, a Timeline or a Look, such "
+            'as Look({"starry_night": 1})'
         )
 
 
 def _path(name: str, path: object) -> Path:
     if not isinstance(path, str | PathLike):
-        raise UsageError(f"{name} is {path!r}; give the name of a file")
+        raise UsageError(f"{name} is {shown(path)}; give the name of a file")
     if "\0" in str(path):
         raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
     try:

@@ -26,6 +26,7 @@ from videostyle.network.architecture import Numbers, Pictures
 from videostyle.network.engine import Engine, make_engine
 from videostyle.network.model import Model
 from videostyle.stylize.flatness import grained, presence
+from videostyle.wording import shown
 
 Picture = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -59,10 +60,10 @@ class Stylizer:
         threads: int | None = None,
     ) -> None:
         if not isinstance(model, Model):
-            raise UsageError(f"model is {model!r}; give what load_model returns")
+            raise UsageError(f"model is {shown(model)}; give what load_model returns")
         if threads is not None:
             if isinstance(threads, bool) or not (isinstance(threads, Integral) and threads > 0):
-                raise UsageError(f"threads is {threads!r}; it must be a whole number above 0")
+                raise UsageError(f"threads is {shown(threads)}; it must be a whole number above 0")
             threads = int(threads)
         self._model = model
         settings: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
@@ -123,7 +124,7 @@ class Stylizer:
         Raises UsageError for any other array, ModelError for a style the model lacks.
         """
         if not isinstance(look, Look):
-            raise UsageError(f'look is {look!r}; write Look({{"starry_night": 1}})')
+            raise UsageError(f'look is {shown(look)}; write Look({{"starry_night": 1}})')
         check_frame(frame)
         if look.opacity == 0:
             return frame.copy()

@@ -16,7 +16,7 @@ from videostyle.timecode import NEAR, Tempo, Time, parse_rate
 from videostyle.timeline.easing import Easing
 from videostyle.timeline.mistakes import Mistakes, Place, first_of
 from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
-from videostyle.wording import counted
+from videostyle.wording import counted, shown
 
 VERSION = 1
 # By what a time lacks; the words of a `Time` of its own name the command line's options.
@@ -106,7 +106,7 @@ class TimelineDocument:
         loop = self._loop(duration, rate, report)
         warnings = _warnings(timed, duration, loop, report) if duration != 0 else []
         timed.sort(key=lambda item: item[0])
-        tracks = _tracks(timed, duration == 0, report)
+        tracks = _tracks(timed, duration, report)
         report.check()
         return tracks, loop, warnings
 
@@ -126,7 +126,7 @@ def _length_of(duration: Any) -> float | None:
     if duration is None:
         return None
     if not isinstance(duration, Real):
-        raise UsageError(f"the duration is {duration!r}; it must be a number of seconds")
+        raise UsageError(f"the duration is {shown(duration)}; it must be a number of seconds")
     seconds = as_float(duration)
     if not 0 <= seconds < math.inf:
         raise UsageError(f"the duration is {seconds} s; it must be finite and not negative")
@@ -137,7 +137,7 @@ def _rate_of(rate: Any) -> Fraction | None:
     if rate is None:
         return None
     if not isinstance(rate, Real):
-        raise UsageError(f"the frame rate is {rate!r}; it must be a number, such as 25")
+        raise UsageError(f"the frame rate is {shown(rate)}; it must be a number, such as 25")
     if rate < 0:
         raise UsageError(f"the frame rate is {rate}; it must not be negative")
     if isinstance(rate, Rational):
@@ -189,17 +189,21 @@ def _warnings(
 
 
 def _tracks(
-    timed: list[tuple[float, ReadKey]], picture: bool, report: Mistakes
+    timed: list[tuple[float, ReadKey]], duration: float | None, report: Mistakes
 ) -> dict[str, Track[Any]]:
     keyframes: dict[str, list[Keyframe[Any]]] = {}
-    lines: dict[str, int] = {}
+    latest: dict[str, ReadKey] = {}
     for seconds, key in timed:
         for track, value in key.values.items():
             keys = keyframes.setdefault(track, [])
             if not keys or keys[-1].seconds != seconds:
                 keys.append(Keyframe(seconds, value, key.ease))
-                lines[track] = key.place.line
-            elif not picture:  # where every percentage is 0
-                message = f"two keys of {track} at {seconds:g} s (also line {lines[track]})"
-                report.add(key.place, f"{message}; keep one")
+                latest[track] = key
+            elif duration != 0:  # in a picture every percentage is 0
+                other = latest[track]
+                # Of two such as 1s and -1s, which elsewhere are far apart.
+                by_length = key.at.needs_duration or other.at.needs_duration
+                where = f" in a video of {duration:g} s" if by_length else ""
+                message = f"two keys of {track} at {seconds:g} s{where}"
+                report.add(key.place, f"{message} (also line {other.place.line}); keep one")
     return {track: Track(keys) for track, keys in keyframes.items()}

@@ -13,7 +13,7 @@ from numbers import Real
 
 from videostyle.errors import UsageError
 from videostyle.look import as_float
-from videostyle.wording import did_you_mean
+from videostyle.wording import did_you_mean, shown
 
 Easing = Callable[[float], float]
 
@@ -94,11 +94,11 @@ def easing(ease: str | Sequence[float] | Easing) -> Easing:
                 raise ValueError(f"its numbers go from {-MAX_EASE:g} to {MAX_EASE:g}")
             return CubicBezier(*numbers)
         except ValueError as error:
-            raise UsageError(f"ease is {ease!r:.80}; {error}") from error
+            raise UsageError(f"ease is {shown(ease):.80}; {error}") from error
     hint = did_you_mean(ease, EASINGS) if isinstance(ease, str) else ""
     names = ", ".join(EASINGS)
     raise UsageError(
-        f"ease is {ease!r:.80}; it must be one of {names}, four numbers or a function{hint}"
+        f"ease is {shown(ease):.80}; it must be one of {names}, four numbers or a function{hint}"
     )
 
 

@@ -26,7 +26,7 @@ from videostyle.timeline.document import VERSION, ReadKey, TimelineDocument
 from videostyle.timeline.easing import EASINGS, MAX_EASE, CubicBezier, Easing
 from videostyle.timeline.mistakes import Mistakes, Place
 from videostyle.timeline.timeline import TRACKS, Mixture
-from videostyle.wording import did_you_mean, visible
+from videostyle.wording import did_you_mean, shown, visible
 
 if TYPE_CHECKING:
     from videostyle.network.model import Model
@@ -68,7 +68,7 @@ def read_timeline(
     what is no file that can be read, and for styles that are neither a model's nor names.
     """
     if not isinstance(path, str | PathLike):
-        raise UsageError(f"path is {path!r}; give the name of a YAML file")
+        raise UsageError(f"path is {shown(path)}; give the name of a YAML file")
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -103,7 +103,7 @@ def parse_timeline(
     nor names.
     """
     if not isinstance(text, str):
-        raise UsageError(f"text is {text!r:.80}; give YAML, or a file's name to read_timeline")
+        raise UsageError(f"text is {shown(text):.80}; give YAML, or a file's name to read_timeline")
     titles = _titles(read_model_card(DEFAULT_MODEL) if styles is None else styles)
     mistakes = Mistakes(name, text.splitlines())
     reader = _Reader(mistakes, titles, is_default=styles is None)
@@ -120,7 +120,7 @@ def _titles(styles: Model | ModelCard | Sequence[str]) -> Mapping[str, str]:
         return card.titles
     names: tuple[Any, ...] = tuple(styles) if isinstance(styles, Iterable) else (None,)
     if isinstance(styles, str) or not all(isinstance(name, str) for name in names):
-        raise UsageError(f"styles is {styles!r:.80}; give a model, or a list of names")
+        raise UsageError(f"styles is {shown(styles):.80}; give a model, or a list of names")
     return dict.fromkeys(names, "")
 
 

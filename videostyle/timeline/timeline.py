@@ -17,7 +17,7 @@ from videostyle.errors import UsageError
 from videostyle.look import ORIGINAL, SCALARS, Look, as_float, fixed_mixture, normalize_mixture
 from videostyle.timecode import NEAR
 from videostyle.timeline.easing import Easing, easing, linear, name_of
-from videostyle.wording import counted
+from videostyle.wording import counted, shown
 
 T = TypeVar("T")
 Mixture = Mapping[str, float]
@@ -68,7 +68,7 @@ class Keyframe(Generic[T]):
 
 def _finite(what: str, seconds: object) -> float:
     if not math.isfinite(number := as_float(seconds)):
-        raise UsageError(f"{what} is {seconds!r}; it must be a finite number of seconds")
+        raise UsageError(f"{what} is {shown(seconds)}; it must be a finite number of seconds")
     return number
 
 
@@ -79,8 +79,8 @@ def _keyframe_value(value: object) -> Mixture | float:
         return fixed_mixture(value)
     if not isinstance(value, Real):
         raise UsageError(
-            f'a keyframe\'s value is {value!r}; give a mixture, such as {{"starry_night": 1}}, or '
-            "for another track than mix a number"
+            f'a keyframe\'s value is {shown(value)}; give a mixture, such as {{"starry_night": 1}}'
+            ", or for another track than mix a number"
         )
     return as_float(value)
 
@@ -99,10 +99,10 @@ class Loop:
         period = as_float(self.period)
         if not 0 < period < math.inf:
             raise UsageError(
-                f"the period of a loop is {self.period!r}; it must be above 0 s and finite"
+                f"the period of a loop is {shown(self.period)}; it must be above 0 s and finite"
             )
         if not isinstance(self.bounce, bool):
-            raise UsageError(f"a loop's bounce is {self.bounce!r}; it must be True or False")
+            raise UsageError(f"a loop's bounce is {shown(self.bounce)}; it must be True or False")
         object.__setattr__(self, "period", period)
 
     def fold(self, seconds: float) -> float:
@@ -124,7 +124,7 @@ class Track(Generic[T]):
         keys = tuple(keyframes) if isinstance(keyframes, Iterable) else (None,)
         if not all(isinstance(key, Keyframe) for key in keys):
             raise UsageError(
-                f"a track's keyframes are {keyframes!r:.80}; give a list of them, "
+                f"a track's keyframes are {shown(keyframes):.80}; give a list of them, "
                 '[Keyframe(0.0, "starry_night")]'
             )
         self.keyframes = keys
@@ -171,8 +171,8 @@ class Track(Generic[T]):
         if math.isfinite(fraction := as_float(eased)):  # a caller's function may give anything
             return before.value, after.value, fraction
         raise UsageError(
-            f"the easing of the key at {before.seconds:g} s gives {eased!r:.80} for {part:g}; it "
-            "must give a finite number"
+            f"the easing of the key at {before.seconds:g} s gives {shown(eased):.80} for {part:g}; "
+            "it must give a finite number"
         )
 
 
@@ -192,8 +192,8 @@ class Timeline:
     def __post_init__(self) -> None:
         if not isinstance(self.mix, Track):
             raise UsageError(
-                f'mix is {self.mix!r:.80}; give Track([Keyframe(0.0, "starry_night")]), or read '
-                "YAML by parse_timeline(text)"
+                f'mix is {shown(self.mix):.80}; give Track([Keyframe(0.0, "starry_night")]), or '
+                "read YAML by parse_timeline(text)"
             )
         for keyframe in self.mix.keyframes:
             if not isinstance(keyframe.value, Mapping):
@@ -203,13 +203,14 @@ class Timeline:
                 )
         if not isinstance(self.scalars, Mapping):
             raise UsageError(
-                f'scalars is {self.scalars!r:.80}; give {{"strength": Track([Keyframe(0.0, 0.5)])}}'
+                f"scalars is {shown(self.scalars):.80}; give "
+                '{"strength": Track([Keyframe(0.0, 0.5)])}'
             )
         for name, track in self.scalars.items():
             _check_scalar(name, track)
         if not isinstance(self.loop, Loop | None):
             raise UsageError(
-                f"loop is {self.loop!r:.80}; give Loop(8.0), with its period in seconds"
+                f"loop is {shown(self.loop):.80}; give Loop(8.0), with its period in seconds"
             )
 
     def __repr__(self) -> str:
@@ -259,7 +260,7 @@ def _check_scalar(name: str, track: object) -> None:
         raise UsageError(f"a timeline has no track {name!r}; its scalars are {known}")
     if not isinstance(track, Track):
         raise UsageError(
-            f"{name} is {track!r:.80}; give Track([Keyframe(0.0, {SCALARS[name].default})])"
+            f"{name} is {shown(track):.80}; give Track([Keyframe(0.0, {SCALARS[name].default})])"
         )
     low, high = SCALARS[name].low, SCALARS[name].high
     for keyframe in track.keyframes:
