@@ -23,7 +23,7 @@ from videostyle.decode.decode import decode
 from videostyle.decode.probe import probe
 from videostyle.encode.containers import CONTAINERS
 from videostyle.encode.encode import EncodeReport, encode
-from videostyle.encode.encoders import ENCODERS
+from videostyle.encode.encoders import ENCODERS, encoder_settings
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import exists, plan_output
 from videostyle.encode.plan import EncodingPlan
@@ -148,6 +148,11 @@ def test_the_ending_chooses_the_encoder(clip: Clip, tmp_path: Path) -> None:
         ("a.mp4", {"codec": "libvpx-vp9", "pix_fmt": "yuva420p"}, "vp9 in MP4 is 'yuva420p'"),
         ("a.webm", {"crf": 64}, r"crf is 64; libvpx-vp9 takes 0 \(best\) to 63"),
         ("a.mp4", {"codec": "libsvtav1", "crf": 0}, r"crf is 0; libsvtav1 takes 1 \(best\) to 63"),
+        (
+            "a.mp4",
+            {"codec": "libsvtav1", "encoder_options": {"qp": "0"}},
+            r"option qp: is 0; libsvtav1 takes 1 \(best\) to 63",
+        ),
         ("a.mkv", {"codec": "ffv1", "crf": 10}, "ffv1 has no crf"),
         ("a.webm", {"preset": "veryfast"}, "preset of libvpx-vp9 is 'veryfast'; it .* 0, 1, 2"),
         ("a.mov", {"codec": "prores_ks", "preset": "fast"}, "prores_ks has no presets"),
@@ -192,6 +197,15 @@ def test_what_does_not_fit_is_refused_in_one_line_with_what_exists(
         plan_output(info, tmp_path / name, EncodeOptions(**options))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("given", [{"qp": "20"}, {"qp": "20", "rc": "vbr"}])
+def test_a_qp_of_nvenc_counts_unless_another_rate_control_is_given(given: dict[str, str]) -> None:
+    options = EncodeOptions(codec="h264_nvenc", encoder_options=given)
+    settings = encoder_settings("h264_nvenc", options)
+    assert settings["qp"] == "20"
+    assert settings["rc"] == given.get("rc", "constqp")
+    assert "cq" not in settings
 
 
 @pytest.mark.parametrize("codec", ["h264_nvenc", "hevc_qsv"])

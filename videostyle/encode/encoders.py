@@ -164,6 +164,8 @@ def encoder_settings(codec: str, options: EncodeOptions) -> dict[str, str]:
         # Beside a crf they count for nothing.
         if not _INSTEAD_OF_CRF.keys() & options.encoder_options.keys():
             settings[encoder.crf_option] = str(crf)
+        if "qp" in options.encoder_options and "rc" in settings:
+            settings["rc"] = "constqp"  # beside a bitrate NVENC ignores a qp
     elif options.crf is not None:
         raise UsageError(f"{codec} has no crf; leave it out (docs/output.md says what it has)")
     if encoder.presets:
@@ -194,6 +196,8 @@ def _checked(codec: str, encoder: Encoder, options: EncodeOptions) -> dict[str, 
             raise UsageError(
                 f"encoder option {name}: leave bframes out; frames are written in their order"
             )
+    if codec == "libsvtav1" and given.get("qp") == "0":  # which it takes for none
+        raise UsageError("encoder option qp: is 0; libsvtav1 takes 1 (best) to 63")
     if options.crf is not None and (names := _INSTEAD_OF_CRF.keys() & given.keys()):
         name = min(names)
         what = f"{_INSTEAD_OF_CRF[name]} and a crf exclude each other"
