@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -123,6 +125,22 @@ def test_nothing_of_another_source_stays_open_and_nobody_waits_for_it(
     assert not closed.is_set()
     go_on.set()
     assert closed.wait(60)
+
+
+def test_a_process_ends_without_waiting_for_a_frame_that_is_not_found_yet(film: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from threading import Event
+from videostyle.live import opening
+from videostyle.live.source import Place, Source
+
+opening.decode = lambda *_, **__: (Event().wait() for _ in range(1))
+openings = opening.Openings()
+openings.prepare(opening.Way(Source.open(Path(sys.argv[1])), 360, Place(1.0)), 2.0)
+openings.leave(None)
+"""
+    subprocess.run([sys.executable, "-c", program, str(film)], check=True, timeout=60)
 
 
 def test_what_could_not_be_read_is_read_anew(way: Way, film: Path) -> None:

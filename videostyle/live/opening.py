@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Thread
 
 from videostyle.decode.decode import decode
 from videostyle.errors import MediaError
@@ -40,9 +41,9 @@ class Opening:
         decoded = decode(self.info, cut=cut, lead=max(1, -place.frames))
         self._frames = prefetch(decoded, _DECODED_AHEAD)
         self._kept: list[Frame] | None = None  # after the first; None: too many, or not to be had
-        worker = ThreadPoolExecutor(1, "opening")
-        self._first = worker.submit(place.find, self._frames, cut.start)
-        worker.shutdown(wait=False)
+        self._first = Future[Frame | None]()
+        # Not an executor's: the process would not end before it.
+        Thread(target=self._find, args=(cut.start,), name="opening", daemon=True).start()
 
     @property
     def is_found(self) -> bool:
@@ -68,6 +69,12 @@ class Opening:
     def close(self) -> None:
         """Leave the file: if its first frame is not found yet, as soon as it is."""
         self._first.add_done_callback(lambda _: self._frames.close())
+
+    def _find(self, start: float) -> None:
+        try:
+            self._first.set_result(self.way.place.find(self._frames, start))
+        except BaseException as error:  # `_found` raises it
+            self._first.set_exception(error)
 
     def _found(self) -> Frame:
         first = self._first.result()
