@@ -148,8 +148,13 @@ def test_an_array_in_the_wrong_place_is_told_on_one_line(stylizer: Stylizer) -> 
         lambda: Loop(frame),
         lambda: Track(frame),
         lambda: EncodeOptions(crf=frame),
+        lambda: EncodeOptions(audio=frame),
+        lambda: EncodeOptions(encoder_options={"g": frame}),
+        lambda: render("photo.jpg", "out.png", RED, hwaccel=frame),
+        lambda: load_model(frame),
+        lambda: Stylizer(stylizer.model, precision=frame),
     ):
-        with pytest.raises(UsageError) as refused:
+        with pytest.raises((UsageError, ModelError)) as refused:
             use()
         message = str(refused.value)
         assert "[0, 0, 0]" in message or "[0 0 0]" in message

@@ -12,7 +12,7 @@ from videostyle.wording import shown
 
 def check_one_of(name: str, value: object, allowed: Sequence[str]) -> None:
     """Raises UsageError."""
-    if value not in allowed:
+    if not (isinstance(value, str) and value in allowed):
         raise UsageError(f"{name} is {shown(value)}; it must be one of {', '.join(allowed)}")
 
 

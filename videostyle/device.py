@@ -86,8 +86,8 @@ def best_float(device: str) -> str:
 def choose_precision(name: str, device: str) -> str:
     """Resolve auto: int8 where it is known to be faster, which is with OpenVINO on a CPU that has
     AVX2 and no AMX; else `best_float`. Raises UsageError for what there is not."""
-    if name not in ("auto", *PRECISIONS, INT8):
-        raise UsageError(f"precision {name!r}: use auto, {', '.join(PRECISIONS)} or {INT8}")
+    if not (isinstance(name, str) and name in ("auto", *PRECISIONS, INT8)):
+        raise UsageError(f"precision {shown(name)}: use auto, {', '.join(PRECISIONS)} or {INT8}")
     openvino = device == "cpu" and find_spec("openvino")
     if name == INT8 and not openvino:
         raise UsageError(f"precision {INT8}: needs the package openvino, and a CPU")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 
 from videostyle.checks import check_one_of, is_whole
 from videostyle.errors import UsageError
@@ -47,6 +48,7 @@ class EncodeOptions:
                     f"encoder_options: {key!r} is no name of an option; write it as text"
                 )
             if not isinstance(value, str):
+                hint = f", '{value}'" if isinstance(value, Real) else ""
                 raise UsageError(
-                    f"encoder_options: {key} is {value!r}; write it as text, '{value}'"
+                    f"encoder_options: {key} is {shown(value)}; write it as text{hint}"
                 )

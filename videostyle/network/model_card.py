@@ -18,6 +18,7 @@ from typing import Any
 
 from videostyle.errors import ModelError
 from videostyle.look import ORIGINAL
+from videostyle.wording import shown
 
 FORMAT_VERSION = 1
 DEFAULT_MODEL = "lean"
@@ -156,7 +157,7 @@ def shipped_models() -> tuple[str, ...]:
 def model_path(model: str | Path) -> Path:
     """Resolve the value of `--model`: a shipped model's name, or a path. Raises ModelError."""
     if not isinstance(model, str | PathLike):
-        raise ModelError(f"model is {model!r}; give a shipped model's name or a file's")
+        raise ModelError(f"model is {shown(model)}; give a shipped model's name or a file's")
     shipped = Path(str(resources.files("videostyle") / "weights" / f"{model}.safetensors"))
     path = Path(model)
     try:
