@@ -13,7 +13,7 @@ live: $(VENV)/installed-live
 	$(BIN)/videostyle live samples/bigbuckbunny.mp4
 
 test: $(VENV)/installed-dev
-	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -63,6 +63,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: else one worker is left with them at the end."""
+    longest = "test_live_", "test_training"
+    items.sort(key=lambda item: not item.path.name.startswith(longest))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a GPU where there is none; FAIL_WITHOUT_CUDA=1 lets it fail instead."""
     if item.get_closest_marker("cuda") and "FAIL_WITHOUT_CUDA" not in os.environ:
