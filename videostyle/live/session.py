@@ -390,9 +390,10 @@ class Session:
 
     def _read_timeline(self, message: Message) -> None:
         """Take the text a tab has written, or its keys; the text is kept as it is."""
-        document = self.timeline.parse(text(message, "text", MAX_SAVED_BYTES))
+        source = text(message, "text", MAX_SAVED_BYTES)
+        document = self.timeline.parse(source)
         with self._lock:
-            self.timeline.take(message, document)
+            self.timeline.take(message, source, document)
             follows = document is not None and message.get("follow") is True
             if follows:
                 self.player.update(follow=True)

@@ -11,7 +11,7 @@ from videostyle.live.library import Library
 from videostyle.live.message import tempo, text
 from videostyle.live.performance import from_start
 from videostyle.live.player import Player
-from videostyle.live.timeline_files import MAX_SAVED_BYTES, MAX_TIMELINE_BYTES, TimelineFiles
+from videostyle.live.timeline_files import MAX_TIMELINE_BYTES, TimelineFiles
 from videostyle.live.timeline_view import curve_between, ease_at
 from videostyle.timecode import NEAR, Tempo
 from videostyle.timeline.document import TimelineDocument
@@ -54,9 +54,10 @@ class SharedTimeline:
         card = self._player.stylizer.model.card
         return parse_timeline(source, card, name="timeline") if source.strip() else None
 
-    def take(self, message: Message, document: TimelineDocument | None) -> None:
-        """Follow what a tab has written (`keep_text`), or made of its keys, once it is parsed. The
-        text is kept as it is. Raises UsageError for a key that is not reached."""
+    def take(self, message: Message, source: str, document: TimelineDocument | None) -> None:
+        """Follow a text that a tab has written (`keep_text`), or made of its keys, once it is
+        parsed. What is written is kept as it is. Raises UsageError for a key that is not reached.
+        """
         is_text = message.get("keep_text") is True
         if document is None:
             if is_text:
@@ -82,7 +83,7 @@ class SharedTimeline:
             self.files.begin(text(message, "name", 1000))
         if is_text:
             self.tempo = document.tempo
-        self.keep(curves, text(message, "text", MAX_SAVED_BYTES) if is_text else None, warnings)
+        self.keep(curves, source if is_text else None, warnings)
 
     def set_tempo(self, tapped: Tempo | None) -> None:
         """Give it a tempo, or take it away; keys stay where they are. Without a timeline the tempo

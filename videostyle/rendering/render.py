@@ -156,12 +156,12 @@ def render(
         written = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     result, notes, goes_on = written
     if workers > 1 and len(cuts) == 1:
-        why = ""
-        if plan.joins_segments:
-            has_length = info.duration_seconds is not None
-            why = (
-                "; see segment_seconds (--segment-seconds)" if has_length else ", of unknown length"
-            )
+        if not plan.joins_segments:
+            why = ""
+        elif info.duration_seconds is None:
+            why = ", of unknown length"
+        else:
+            why = "; see segment_seconds (--segment-seconds)"
         notes.append(f"painted by one worker, because it is in one piece{why}")
     done = progress.now()
     return Report(
