@@ -14,7 +14,7 @@ from pipeline import Clip
 from videostyle.cli import main
 from videostyle.decode.decode import decode
 from videostyle.decode.letterbox import with_bars
-from videostyle.decode.probe import probe
+from videostyle.decode.probe import probe, with_duration
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import UsageError
 from videostyle.look import Look
@@ -167,13 +167,9 @@ def test_a_ground_that_is_transparent_is_no_bar(clip: Clip) -> None:
         assert with_bars(probe(clip(f"{pix_fmt}.mkv", pix_fmt=pix_fmt, **facts))).bars == bars
 
 
-def test_a_file_that_does_not_say_its_length_has_bars(clip: Clip) -> None:
-    info = probe(clip(pts=range(25), pixels=lambda n: film(n, lines=8)))
-    unknown = with_bars(replace(info, duration_seconds=None))
-    assert (unknown.bars, unknown.duration_seconds) == ((8, 8, 0, 0), None)
-    # Raw H.264 has no times.
+def test_raw_h264_which_has_no_times_has_bars(clip: Clip) -> None:
     info = probe(clip("clip.h264", pts=range(25), pixels=lambda n: film(n, lines=8)))
-    assert with_bars(info).bars == (8, 8, 0, 0)
+    assert with_bars(with_duration(info)).bars == (8, 8, 0, 0)
 
 
 def test_a_film_that_breaks_off_has_bars(clip: Clip) -> None:

@@ -93,9 +93,13 @@ def test_a_largest_side_scales_pictures_and_videos(
         assert (info.width, info.height) == ((80, 48) if output == "out.mp4" else (80, 40))
 
 
-def test_progress_counts_every_frame(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.h264"])
+def test_progress_counts_every_frame(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, name: str
+) -> None:
+    """Also where the file does not say how many there are."""
     seen: list[Progress] = []
-    source = clip(pts=list(range(6)))
+    source = clip(name, pts=list(range(6)))
     render(source, tmp_path / "o.mp4", Look({"red": 1}), stylizer=stylizer, on_progress=seen.append)
     assert [progress.frame for progress in seen] == [1, 2, 3, 4, 5, 6]
     assert {progress.total for progress in seen} == {6}

@@ -169,10 +169,26 @@ def test_uneven_times_and_a_late_start_are_kept(
     assert [b - a for a, b in pairwise(times)] == [Fraction(b - a, 1000) for a, b in pairwise(pts)]
 
 
+def without_length(source: Path, path: Path) -> Path:
+    """The same video as a program writes it that streams."""
+    with av.open(str(source)) as old, av.open(str(path), "w", options={"live": "1"}) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.h264"])
 def test_an_interrupted_render_goes_on_and_comes_out_the_same(
-    clip: Clip, stylizer: Stylizer, tmp_path: Path
+    clip: Clip, stylizer: Stylizer, tmp_path: Path, name: str
 ) -> None:
-    source = clip(pts=range(50), audio="aac")
+    """Also of a file that does not say how long it is: a streamed MKV, raw H.264."""
+    source = clip(name, pts=range(50), audio=None if name == "clip.h264" else "aac")
+    if name == "clip.mkv":
+        source = without_length(source, tmp_path / "live.mkv")
+    assert (probe(source).duration_seconds is None) == (name != "clip.mp4")
     whole, output = tmp_path / "whole.mp4", tmp_path / "out.mp4"
     paint(source, whole, stylizer)
     total = 0
@@ -195,17 +211,10 @@ def test_an_interrupted_render_goes_on_and_comes_out_the_same(
 
 
 def test_why_one_worker_paints_is_said(clip: Clip, stylizer: Stylizer, tmp_path: Path) -> None:
-    source, endless = clip(pts=range(10)), tmp_path / "endless.mkv"
-    with av.open(str(source)) as old, av.open(str(endless), "w", options={"live": "1"}) as new:
-        stream = new.add_stream_from_template(old.streams.video[0])
-        for packet in old.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                new.mux(packet)
-    for path, why in ((source, "; see segment_seconds (--segment-seconds)"), (endless, ", of unk")):
-        look, output = Look({"original": 1}), tmp_path / "out.mp4"
-        report = render(path, output, look, stylizer=stylizer, workers=2, segment_seconds=5)
-        assert any(f"because it is in one piece{why}" in note for note in report.notes), path
+    source, look, output = clip(pts=range(10)), Look({"original": 1}), tmp_path / "out.mp4"
+    report = render(source, output, look, stylizer=stylizer, workers=2, segment_seconds=5)
+    why = "it is in one piece; see segment_seconds (--segment-seconds)"
+    assert f"painted by one worker, because {why}" in report.notes
 
 
 def test_pieces_do_not_stay_beside_what_was_painted_in_one(
@@ -742,6 +751,6 @@ def test_killed_again_and_again_it_comes_out_the_same(
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.mp4"]
 
 
-def test_the_length_must_be_known(clip: Clip, tmp_path: Path) -> None:
+def test_a_file_whose_length_cannot_be_found_is_one_piece(clip: Clip, tmp_path: Path) -> None:
     info = replace(probe(clip(pts=range(40))), duration_seconds=None)
     assert segment_cuts(info, Cut(), 0.1) == [Cut()]

@@ -91,11 +91,10 @@ def _facts(arguments: argparse.Namespace) -> tuple[float | None, Fraction | None
         return seconds, arguments.fps, None
     if length or arguments.fps:
         raise UsageError("--video tells length and frame rate; leave out --duration and --fps")
-    from videostyle.decode.probe import inspect, measure_duration
+    from videostyle.decode.probe import inspect, with_duration
 
-    info = inspect(arguments.video)
-    known = info.duration_seconds
-    return measure_duration(info) if known is None else known, info.frame_rate, info.time_base
+    info = with_duration(inspect(arguments.video))
+    return info.duration_seconds, info.frame_rate, info.time_base
 
 
 def _unknown(

@@ -13,8 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from videostyle.decode.decode import frames_near
-from videostyle.decode.probe import measure_duration
-from videostyle.errors import MediaError
 from videostyle.media.bars import Bars, Squares, is_lit
 from videostyle.media.color import ColorConverter, has_alpha
 from videostyle.media.frame import Part
@@ -48,10 +46,7 @@ def with_bars(info: MediaInfo) -> MediaInfo:
         return info
     length = info.duration_seconds
     if length is None:
-        try:
-            length = measure_duration(info)
-        except MediaError:
-            return info
+        return info
     converter = ColorConverter(info, "yuv420p")
     size = (info.height, info.width)
     squares = Squares((slice(0, info.height), slice(0, info.width)), size)

@@ -91,6 +91,16 @@ def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
     return _probe_video(path) if picture is None else _picture_info(path, picture)
 
 
+def with_duration(info: MediaInfo) -> MediaInfo:
+    """The same with its duration, measured where the file does not say it; still None where
+    `measure_duration` finds none."""
+    if info.duration_seconds is not None:
+        return info
+    with suppress(MediaError):
+        info = replace(info, duration_seconds=measure_duration(info))
+    return info
+
+
 def measure_duration(info: MediaInfo) -> float:
     """Seconds from the first frame to the end of the last, found by reading the whole file.
 

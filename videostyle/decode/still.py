@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from videostyle.decode.decode import decode
+from videostyle.decode.probe import with_duration
 from videostyle.errors import MediaError
 from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Cut
@@ -14,7 +15,7 @@ from videostyle.media.pixels import Picture
 
 def still(info: MediaInfo) -> Picture:
     """The frame after a third of a video, or a picture itself: (H, W, 3) RGB. Raises MediaError."""
-    third = (info.duration_seconds or 0.0) / 3
+    third = (with_duration(info).duration_seconds or 0.0) / 3
     # One before, as the video may end earlier than it says.
     with closing(decode(info, cut=Cut(third), lead=1)) as frames:
         frame = next(frames, None)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from videostyle.decode.letterbox import with_bars
-from videostyle.decode.probe import measure_duration, probe
-from videostyle.errors import MediaError
+from videostyle.decode.probe import probe, with_duration
 from videostyle.media.color import RGB
 from videostyle.media.frame import Cut, Frame
 from videostyle.media.info import MediaInfo
@@ -85,8 +83,4 @@ def _stamp(path: Path) -> _Stamp | None:
 
 def _probe(path: Path) -> MediaInfo:
     """Facts about a file; of a video that does not say how long it is, that too."""
-    info = probe(path, "tonemap")
-    if info.duration_seconds is None:
-        with suppress(MediaError):  # its frames have no times; it plays all the same
-            info = replace(info, duration_seconds=measure_duration(info))
-    return with_bars(info)
+    return with_bars(with_duration(probe(path, "tonemap")))

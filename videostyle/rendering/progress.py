@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a render stands. total is None when the length is unknown, and an estimate where the
-    frames come at no constant rate, but never below frame; seconds since the start;
-    limited_by: the stage that was busiest so far (decode, stylize or encode)."""
+    """Where a render stands. total is None where length or frame rate are unknown, and an estimate
+    where the file does not say how many frames it has, but never below frame; seconds since the
+    start; limited_by: the stage that was busiest so far (decode, stylize or encode)."""
 
     frame: int
     total: int | None

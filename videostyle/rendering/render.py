@@ -156,12 +156,7 @@ def render(
         written = _in_pieces(job, cuts, workers) if len(cuts) > 1 else _in_one_piece(job)
     result, notes, goes_on = written
     if workers > 1 and len(cuts) == 1:
-        if not plan.joins_segments:
-            why = ""
-        elif info.duration_seconds is None:
-            why = ", of unknown length"
-        else:
-            why = "; see segment_seconds (--segment-seconds)"
+        why = "; see segment_seconds (--segment-seconds)" if plan.joins_segments else ""
         notes.append(f"painted by one worker, because it is in one piece{why}")
     done = progress.now()
     return Report(

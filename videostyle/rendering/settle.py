@@ -14,7 +14,7 @@ from typing import Any
 from videostyle.checks import check_function, check_one_of, check_whole, check_yes_or_no
 from videostyle.decode.letterbox import with_bars
 from videostyle.decode.mask import Mask
-from videostyle.decode.probe import measure_duration, probe
+from videostyle.decode.probe import probe, with_duration
 from videostyle.encode.options import EncodeOptions
 from videostyle.encode.output_file import behind_link, plan_output
 from videostyle.encode.plan import EncodingPlan
@@ -81,7 +81,7 @@ def settle(
     rate, times = None if fps is None else parse_fps(fps), parse_part(start, end)
     source, output = _path("source", source), behind_link(_path("output", output))
     mask = None if mask is None else _path("mask", mask)
-    info = probe(source, hdr, rate)
+    info = with_duration(probe(source, hdr, rate))
     where = None if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
     info, cut = cut_for(info if max_size is None else info.fitted(max_size), times)
     plan = plan_output(info, output, options, *_other_files(timeline, where))
@@ -130,15 +130,13 @@ def describe(
 
 def cut_for(info: MediaInfo, times: Mapping[str, Time]) -> tuple[MediaInfo, Cut]:
     """Settle which part of an input is meant by the times of `parse_part`; the facts come back
-    with the part's frame count, as far as the frame rate tells it. A picture has no parts.
+    with its frame count, as far as the file or the frame rate tells it. A picture has no parts.
 
     Raises MediaError for a time the input does not have, UsageError for a timecode whose frames
     its rate does not have.
     """
     if info.is_image or not times:
-        return info, Cut()
-    if info.duration_seconds is None and any(time.needs_duration for time in times.values()):
-        info = replace(info, duration_seconds=measure_duration(info))
+        return _with_frame_count(info), Cut()
     seconds = {name: _resolve(info, name, time) for name, time in times.items()}
     length = math.inf if info.duration_seconds is None else info.duration_seconds
     begin, stop = seconds.get("start", 0.0), seconds.get("end", length)
@@ -152,6 +150,13 @@ def cut_for(info: MediaInfo, times: Mapping[str, Time]) -> tuple[MediaInfo, Cut]
     # A file may have frames after the length it declares.
     cut = Cut(first, math.inf if stop == length else stop - NEAR)
     return replace(info, frame_count=count), cut
+
+
+def _with_frame_count(info: MediaInfo) -> MediaInfo:
+    """The same with the count that its rate makes likely, where the file does not say it."""
+    if info.frame_count or info.frame_rate is None or info.duration_seconds is None:
+        return info
+    return replace(info, frame_count=round(info.duration_seconds * info.frame_rate))
 
 
 def _resolve(info: MediaInfo, name: str, time: Time) -> float:
@@ -178,10 +183,7 @@ def timeline_for(
         return timeline, _warn_of_one_moment(info, len(moments))
     if not isinstance(timeline, TimelineDocument):
         timeline = timeline_file(timeline, card)
-    duration = info.duration_seconds
-    if duration is None and timeline.needs_duration:
-        duration = measure_duration(info)
-    looks, warnings = timeline.resolve(duration, info.frame_rate, info.time_base)
+    looks, warnings = timeline.resolve(info.duration_seconds, info.frame_rate, info.time_base)
     return looks, warnings + _warn_of_one_moment(info, len({key.at for key in timeline.keys}))
 
 
