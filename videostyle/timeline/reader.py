@@ -41,8 +41,8 @@ TEMPO_KEYS = ("bpm", "first_beat")
 
 BPM = (1, 1000)
 
-# A time in seconds from the start; [0-9], because some engines' \d is any digit.
-SECONDS = r"([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})s"
+# A time in seconds, or ms, from the start; [0-9], because some engines' \d is any digit.
+SECONDS = r"([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})m?s"
 
 KEYFRAME_KEYS = ("at", *TRACKS, "ease")
 
