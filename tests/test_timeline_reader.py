@@ -102,6 +102,9 @@ MISTAKES = [
     (keys("{at: 0s, mix: original, ease: easeInOut}"), "3:35", "did you mean ease-in-out?"),
     (keys("{at: 0s, mix: original, ease: ease_in}"), "3:35", "did you mean ease-in?"),
     (keys("{at: 0s, mix: original, ease: step-end}"), "3:35", "did you mean hold?"),
+    (keys("{at: 1,5s, mix: original}"), "3:10", "write 1.5s, with a point"),
+    (keys("{at: 00:01:30,250, mix: original}"), "3:10", "write 00:01:30.250, with a point"),
+    (keys("{at: 0s, mix: {great_wave: 0,5, original: 1}}"), "3:32", "write 0.5, with a point"),
     (keys("{at:0s, mix: original}"), "3:6", "unknown key 'at:0s'; a colon needs a space after it"),
     (keys("at:0s\n    mix: original"), "3:7", "not YAML: a colon needs a space after it"),
     (keys("at: 0s\n    mix:red\n    stroke: 1"), "4:8", "a colon needs a space after it"),
@@ -122,6 +125,7 @@ MISTAKES = [
     (keys("{at: 0s, mix: original}", "{at: 0f, mix: original}"), "4:5", "two keys of mix"),
     ("version: 1\n---\nversion: 1\n", "2:1", "a second document"),
     ("version: 1\nkeyframes:\n\t- 1\n", "3:1", "spaces, not tabs"),
+    (keys("at: 0s\n\tmix: original"), "4:1", "indent with spaces, not tabs"),
     ("version: 1\nkeyframes: \x07\n", "2:12", "the character '\\x07' is not text"),
     ("version: 1\r\nkeyframes: \ud800\n", "2:12", "is not text"),
     ("[" * 1000, "1:17", "nested"),
@@ -229,6 +233,7 @@ CURVE = "ease: cubic-bezier(0, 0, 0.2, 1)"
 
 def test_one_mistake_is_not_told_twice() -> None:
     items = ["{at: 0s, mixx: original}", "{att: 0s, mix: original}"]
+    items += ["{at: 1,5s, mix: original}", "{at: 0s, mix: {great_wave: 0,5, original: 1}}"]
     items += [f"{{at: 0s, {CURVE}, mix: original}}", f"at: 0s\n    mix: original\n    {CURVE}"]
     for text in (*map(keys, items), "- 1\n"):
         with pytest.raises(TimelineError) as raised:
@@ -404,6 +409,9 @@ def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:
         read_timeline(path, STYLES)
     path.write_bytes(b"version: 1\n\xff\xfe")
     with pytest.raises(TimelineError, match=r"t\.yaml:2:1: not UTF-8"):
+        read_timeline(path, STYLES)
+    path.write_bytes(b"\xef\xbb\xbfversion: 1\r# caf\xe9\n")
+    with pytest.raises(TimelineError, match=r"t\.yaml:2:6: not UTF-8"):
         read_timeline(path, STYLES)
     path.write_bytes(b"\x00\x01")
     with pytest.raises(TimelineError, match="not YAML"):

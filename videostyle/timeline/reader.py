@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,9 +88,9 @@ def read_timeline(
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        place = f"{visible(str(path))}:{line}:1"
-        raise TimelineError(f"{place}: not UTF-8 text; save the file as UTF-8") from error
+        place = _end_of(error.object[: error.start].decode())  # without a BOM
+        where = f"{visible(str(path))}:{place.line}:{place.column}"
+        raise TimelineError(f"{where}: not UTF-8 text; save the file as UTF-8") from error
     return replace(parse_timeline(text, styles, name=str(path)), path=Path(path))
 
 
@@ -127,8 +128,7 @@ def _titles(styles: Model | ModelCard | Sequence[str]) -> Mapping[str, str]:
 def _compose(text: str, mistakes: Mistakes) -> yaml.Node:
     """YAML's node tree, with anchors, tags and deep nesting refused before anything is built."""
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
-        lines = (text[: bad.start()] + "^").splitlines()
-        place = Place(len(lines), len(lines[-1]))
+        place = _end_of(text[: bad.start()])
         mistakes.stop(place, f"not YAML: the character {bad[0]!a} is not text; delete it")
     try:
         _check_events(text, mistakes)
@@ -146,6 +146,12 @@ def _compose(text: str, mistakes: Mistakes) -> yaml.Node:
     return root
 
 
+def _end_of(text: str) -> Place:
+    """Where what comes after the text stands."""
+    lines = f"{text}^".splitlines()
+    return Place(len(lines), len(lines[-1]))
+
+
 def _unspaced_colon(lines: Sequence[str]) -> Place | None:
     """Where the last line with text has a key without a space after its colon. To YAML that is
     text which goes on, so it finds the mistake on the line below."""
@@ -156,7 +162,7 @@ def _unspaced_colon(lines: Sequence[str]) -> Place | None:
 
 def _syntax_message(error: yaml.MarkedYAMLError, lines: Sequence[str], place: Place) -> str:
     problem = str(error.problem or error.context)
-    if "cannot start any token" in problem:
+    if "cannot start any token" in problem or "tab character" in problem:
         return f"{problem}; indent with spaces, not tabs, and quote text with @, ` or %"
     if "mapping values" in problem and ": " in lines[place.line - 1][: place.column - 1]:
         return "a second key on one line; give it its own, or put all of them into { }"
@@ -279,8 +285,8 @@ class _Reader:
 
     def pairs(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, str, yaml.Node]]:
         seen = set()
-        is_cut = False  # YAML cuts cubic-bezier(0, 0, 1, 1) at its commas
-        for key, value in node.value:
+        is_cut = False  # YAML cuts cubic-bezier(0, 0, 1, 1) at its commas, and 0,5
+        for (key, value), (after, _) in pairwise([*node.value, (None, None)]):
             name = self.text(key)
             if is_cut and name and not self.text(value):
                 is_cut = not name.endswith(")")
@@ -290,6 +296,10 @@ class _Reader:
                 self.wrong(key, "a key must be plain text")
             elif name in seen:
                 self.wrong(key, f"key {name!r:.80} stands twice")
+            elif _is_cut_number(value, after):
+                is_cut = True
+                point = f"{value.value}.{after.value}"
+                self.wrong(value, f"a comma ends a value here; write {point:.80}, with a point")
             else:
                 seen.add(name)
                 yield key, name, value
@@ -398,6 +408,16 @@ class _Reader:
 
     def wrong(self, node: yaml.Node, message: str) -> None:
         self.mistakes.add(_place(node), message)
+
+
+def _is_cut_number(value: yaml.Node, after: yaml.Node | None) -> bool:
+    return (
+        isinstance(value, yaml.ScalarNode)
+        and isinstance(after, yaml.ScalarNode)
+        and value.end_mark.index + 1 == after.start_mark.index
+        and value.value[-1:].isdigit()
+        and after.value[:1].isdigit()
+    )
 
 
 def _place(node: yaml.Node | yaml.Event) -> Place:
