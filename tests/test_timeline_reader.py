@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videostyle.errors import TimelineError, UsageError
-from videostyle.look import ORIGINAL, normalize_mixture
+from videostyle.look import ORIGINAL, Look, normalize_mixture
 from videostyle.network.model_card import read_model_card
 from videostyle.timecode import ON_BEAT, Tempo
 from videostyle.timeline import reader
@@ -343,6 +343,24 @@ def test_keys_out_of_order_are_sorted_with_a_warning() -> None:
     assert warnings[0].startswith("t.yaml:4:5: warning")
     for step in range(30):
         assert mixed.look_at(step / 10) == ordered.look_at(step / 10)
+
+
+def test_tracks_may_be_written_one_after_the_other() -> None:
+    mixes = ["{at: 0s, mix: original, ease: hold}", "{at: 2s, mix: great_wave}"]
+    strengths = ["{at: 0s, strength: 0, ease: smooth}", "{at: 1s, strength: 1}"]
+    timeline, warnings = parse(keys(*mixes, *strengths))
+    assert warnings == []
+    assert timeline.look_at(1.5) == Look({"original": 1}, strength=1)
+    _, (warning,) = parse(keys(*mixes, *reversed(strengths)))
+    assert "6:5: warning: the key at 0s comes after a later one; sorted" in warning
+
+
+@pytest.mark.parametrize("length", [3.336, 100 * 1001 / 30_000])
+def test_keys_at_the_edges_of_a_rounded_length_lie_within_it(length: float) -> None:
+    text = keys("{at: -100f, mix: original}", "{at: 100f, mix: great_wave}")
+    timeline, warnings = parse_timeline(text, STYLES).resolve(length, Fraction(30_000, 1001))
+    assert warnings == []
+    assert timeline.mix.keyframes[0].seconds == 0
 
 
 def test_a_key_past_the_end_is_a_warning() -> None:

@@ -89,6 +89,8 @@ class Time:
             length = Fraction(duration)
             offset += self.percent / 100 * length
             offset = length - offset if self.from_end else offset
+            # A length is rounded too: all of its frames before its end is at its start.
+            offset = Fraction(0) if -NEAR < offset < 0 else offset
         if frames and tick:
             offset -= offset % tick
         return float(offset)
