@@ -204,6 +204,7 @@ def _tracks(
                 # Of two such as 1s and -1s, which elsewhere are far apart.
                 by_length = key.at.needs_duration or other.at.needs_duration
                 where = f" in a video of {duration:g} s" if by_length else ""
+                remedy = "keep one, or for a jump put the first a little earlier, with ease: hold"
                 message = f"two keys of {track} at {seconds:g} s{where}"
-                report.add(key.place, f"{message} (also line {other.place.line}); keep one")
+                report.add(key.place, f"{message} (also line {other.place.line}); {remedy}")
     return {track: Track(keys) for track, keys in keyframes.items()}

@@ -134,11 +134,8 @@ def _compose(text: str, mistakes: Mistakes) -> yaml.Node:
         _check_events(text, mistakes)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        if colon := _unspaced_colon(mistakes.lines[: place.line - 1]):
-            mistakes.stop(colon, "not YAML: a colon needs a space after it")
-        mistakes.stop(place, f"not YAML: {_syntax_message(error, mistakes.lines, place)}")
+        place, message = _syntax_mistake(error, mistakes.lines)
+        mistakes.stop(place, f"not YAML: {message}")
     except (yaml.YAMLError, ValueError) as error:
         mistakes.stop(Place(1, 1), f"not YAML: {str(error).splitlines()[0]}")
     if root is None:
@@ -160,15 +157,27 @@ def _unspaced_colon(lines: Sequence[str]) -> Place | None:
     return Place(texts[-1][0], colon.end() + 1) if colon else None
 
 
-def _syntax_message(error: yaml.MarkedYAMLError, lines: Sequence[str], place: Place) -> str:
-    problem = str(error.problem or error.context)
+def _syntax_mistake(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> tuple[Place, str]:
+    """Where a mistake in YAML itself is, and what it says, with what was meant where that shows."""
+    problem, begun = str(error.problem or error.context), error.context_mark
+    mark = error.problem_mark or begun
+    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+    line = lines[place.line - 1] if place.line <= len(lines) else ""
+    if begun and "quoted scalar" in str(error.context) and "end of stream" in problem:
+        return Place(begun.line + 1, begun.column + 1), "this quote is never closed"
+    if dash := re.match(r" *-(?=[^ \t-])", line):
+        return Place(place.line, dash.end() + 1), "a dash needs a space after it"
+    if colon := _unspaced_colon(lines[: place.line - 1]):
+        return colon, "a colon needs a space after it"
     if "cannot start any token" in problem or "tab character" in problem:
-        return f"{problem}; indent with spaces, not tabs, and quote text with @, ` or %"
-    if "mapping values" in problem and ": " in lines[place.line - 1][: place.column - 1]:
-        return "a second key on one line; give it its own, or put all of them into { }"
-    if "mapping values" in problem:
-        return f"{problem}; keys of one mapping begin in the same column"
-    return problem
+        problem += "; indent with spaces, not tabs, and quote text with @, ` or %"
+    elif "mapping values" in problem and ": " in line[: place.column - 1]:
+        problem = "a second key on one line; give it its own, or put all of them into { }"
+    elif "mapping values" in problem:
+        problem += "; keys of one mapping begin in the same column"
+    elif begun and "',' or" in problem and begun.line + 1 < place.line:
+        problem += f"; the bracket of line {begun.line + 1} is not closed"
+    return place, problem
 
 
 def _check_events(text: str, mistakes: Mistakes) -> None:
@@ -239,7 +248,8 @@ class _Reader:
 
     def keyframes(self, node: yaml.Node) -> list[ReadKey]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
-            self.wrong(node, "keyframes must be a list with at least one item")
+            items = "at least one item; each begins with a dash and a space"
+            self.wrong(node, f"keyframes must be a list with {items}")
             return []
         keys = [self.keyframe(item) for item in node.value]
         return [key for key in keys if key]
