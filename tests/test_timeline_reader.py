@@ -187,7 +187,7 @@ def test_a_loop_that_would_leave_the_beats_is_refused() -> None:
     ("tempo", "message"),
     [
         ("", "'2b' counts in beats; only times inside a timeline with a tempo do"),
-        ("tempo: fast\n", "bpm, beats a minute, must be a number"),
+        ("tempo: fast\n", "bpm, beats a minute, must be a number such as 1, without quotes"),
         ("tempo: 0\n", "bpm, beats a minute, is 0; it must be from 1 to 1000"),
         ("tempo: [120]\n", "bpm, beats a minute, must be a number"),
         ("tempo: {bpm: {}}\n", "bpm, beats a minute, must be a number"),

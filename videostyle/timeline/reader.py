@@ -360,7 +360,7 @@ class _Reader:
     def number(self, node: yaml.Node, what: str, low: float, high: float) -> float | None:
         text = self.plain(node)
         if text is None or not _NUMBER.fullmatch(text):
-            self.wrong(node, f"{what} must be a number such as 0.5, without quotes")
+            self.wrong(node, f"{what} must be a number such as {max(low, 0.5):g}, without quotes")
             return None
         value = float(text)
         if not (low <= value <= high) or math.isinf(value):
