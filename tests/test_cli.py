@@ -345,7 +345,7 @@ def test_show_takes_the_times_that_a_timeline_takes(
 ) -> None:
     command = ["timeline", "show", str(timeline), "--model", model_file, "--json"]
     given = ["2.5", "2.5s", "00:02", "10f", "25%", "-2s", "end", "00:00:01:05"]
-    times = [f"--at={at}" for at in given]
+    times = [word for at in given for word in ("--at", at)]
     assert main([*command, *times, "--duration", "00:10", "--fps", "25"]) == 0
     looks = json.loads(capsys.readouterr().out)
     assert [look["at"] for look in looks] == [2.5, 2.5, 2, 0.4, 2.5, 8, 10, 1.2]
@@ -489,7 +489,7 @@ def test_a_part_goes_into_numbered_pictures(
 ) -> None:
     output = tmp_path / "f_%02d.png"
     command = ["render", str(video), "-o", str(output), "-t", str(timeline), "--model", model_file]
-    assert main([*command, "--start", "2f", "--end=-0.2s", "--json"]) == 0
+    assert main([*command, "--start", "2f", "--end", "-0.2s", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 5
     assert len(list(tmp_path.glob("f_*.png"))) == 5
     assert main(command) == 2
@@ -1200,7 +1200,8 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o b.mp4", "one of the arguments"),
         ("render a.mp4 -o b.mp4 --style udnie --hdr tonmap", "did you mean tonemap?"),
         ("rendr a.mp4", "did you mean render?"),
-        ("render a.mp4 -o b.mp4 --style udnie --start -2s", "write --start=VALUE"),
+        ("render a.mp4 -o b.mp4 --style udnie --model -m", "write --model=VALUE"),
+        ("render a.mp4 -o b.mp4 --style udnie --start -3", "write -3s for seconds or -3f for fr"),
         ("render a.mp4 -o b.mp4 --mix udnie=1 reverie=2", "write NAME=WEIGHT,NAME=WEIGHT without"),
         ("render a.mp4 -o b.mp4 --style 'The Great Wave'", "Did you mean great_wave?"),
         ("render a.mp4 -o b.mp4 --style portrait", "Did you mean portrait_of_metzinger or portr"),
@@ -1212,7 +1213,9 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("live a.mp4 --loss-network ''", "--loss-network: '': write the name of a file"),
         ("bench samples/chelsea.jpg", "is a picture; a video is measured"),
         ("timeline show timelines/demo.yaml", "give --duration"),
-        ("timeline show timelines/demo.yaml --duration 8 --at=-9s", "--at -9s lies before the st"),
+        ("timeline show timelines/demo.yaml --duration 8 --at -9s", "--at -9s lies before the st"),
+        ("timeline show timelines/demo.yaml --duration -3", "'-3' counts from the length itself; "),
+        ("timeline show timelines/demo.yaml --duration -.5s", "write seconds, such as 8"),
     ],
 )
 def test_a_mistyped_command_is_answered_in_one_line(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videostyle.errors import UsageError
-from videostyle.timecode import Tempo, format_seconds, parse_time
+from videostyle.timecode import Tempo, format_seconds, parse_part, parse_time
 
 RATE = Fraction(25)
 
@@ -20,6 +20,9 @@ RATE = Fraction(25)
         ("12.5s", 12.5),
         ("0s", 0),
         (".5s", 0.5),
+        ("90ms", 0.09),
+        ("0.1min", 6),
+        ("0.005h", 18),
         ("00:01:30.250", 90.25),
         ("01:30", 90),
         ("90:00", 5400),
@@ -27,6 +30,7 @@ RATE = Fraction(25)
         ("120f", 4.8),
         ("50%", 10),
         ("-2s", 18),
+        ("-500ms", 19.5),
         ("-25f", 19),
         ("-00:05", 15),
         ("end", 20),
@@ -53,7 +57,7 @@ def test_what_is_no_number_is_not_told_to_take_a_unit(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "s", "1:2:3:4:5", "12:99", "00:61:00", "1h", "-50%", "101%", "1,5s", "nan", "--1s"]
+    "text", ["", "s", "1:2:3:4:5", "12:99", "00:61:00", "1m", "-50%", "101%", "1,5s", "nan", "--1s"]
 )
 def test_anything_else_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"write|go to 59|percentage"):
@@ -81,17 +85,76 @@ def test_times_in_frames_need_the_rate(text: str) -> None:
 @pytest.mark.parametrize(("rate", "last"), [(25, 24), (Fraction(30_000, 1001), 29), (60, 59)])
 def test_the_frames_of_a_timecode_are_fewer_than_the_rate(rate: Fraction | int, last: int) -> None:
     rate = Fraction(rate)
-    assert parse_time(f"00:00:01:{last}").resolve(9.0, rate) == float(1 + last / rate)
+    second = (last + 1) / rate  # an editor's, of whole frames
+    assert parse_time(f"00:00:01:{last}").resolve(9.0, rate) == float(second + last / rate)
     for text in (f"00:00:01:{last + 1}", f"-00:00:01:{last + 1}"):
         with pytest.raises(UsageError, match=rf"{text}: frames go to {last} at .* frames a second"):
             parse_time(text).resolve(9.0, rate)
     assert parse_time("90f").resolve(9.0, rate) == float(90 / rate)
 
 
-@pytest.mark.parametrize("text", ["01:00:00;02", "00;00;01;02", "-01:00:00;02", "00:01;02"])
-def test_drop_frame_timecode_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match="drop-frame timecode is not read; write seconds or"):
-        parse_time(text)
+FILM, NTSC, NTSC60 = (Fraction(rate, 1001) for rate in (24_000, 30_000, 60_000))
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "frame"),
+    [
+        ("01:00:00:00", FILM, 86_400),
+        ("00:02:40:23", FILM, 160 * 24 + 23),
+        ("00:01:00:00", NTSC, 1800),
+        ("01:00:00:00", Fraction(2997, 100), 108_000),
+        ("00:00:59;29", NTSC, 1799),
+        ("00:01:00;02", NTSC, 1800),
+        ("00;10;00;00", NTSC, 17_982),
+        ("01:00:00;00", NTSC, 107_892),
+        ("00:01:00;04", NTSC60, 3600),
+        ("01:00:00;00", NTSC60, 215_784),
+        ("00:01:00:00", Fraction(25), 1500),
+    ],
+)
+def test_a_timecode_is_the_frame_that_an_editor_shows_it_at(
+    text: str, rate: Fraction, frame: int
+) -> None:
+    time = parse_time(text)
+    assert time.needs_rate
+    assert time.resolve(None, rate) == float(frame / rate)
+    assert parse_time(f"-{text}").resolve(4000.0, rate) == float(4000 - frame / rate)
+
+
+def test_a_timecodes_seconds_are_real_ones_where_frames_come_at_no_rate_of_television() -> None:
+    assert parse_time("00:01:00:12").resolve(None, Fraction("29.4")) == float(60 + 12 / 29.4)
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30), FILM, Fraction("29.4")])
+def test_drop_frame_timecode_is_only_for_the_rates_that_drop(rate: Fraction) -> None:
+    with pytest.raises(UsageError, match=r"00:01:00;02: at .* no timecode is drop-frame; write :"):
+        parse_time("00:01:00;02").resolve(None, rate)
+
+
+@pytest.mark.parametrize(("rate", "next_one"), [(NTSC, "02"), (NTSC60, "04")])
+def test_a_number_that_drop_frame_timecode_leaves_out_names_the_next(
+    rate: Fraction, next_one: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"00:01:00;01: no frame .* the next has ;{next_one}"):
+        parse_time("00:01:00;01").resolve(None, rate)
+
+
+@given(st.integers(0, 300_000), st.sampled_from([NTSC, NTSC60]))
+def test_drop_frame_timecodes_count_every_frame(frame: int, rate: Fraction) -> None:
+    base = round(rate)
+    tens, rest = divmod(frame, 18_000 * base // 30 - 9 * base // 15)
+    drops = base // 15
+    minutes = max(0, rest - drops) // (60 * base - drops)
+    number = frame + drops * (9 * tens + minutes)
+    seconds, frames = divmod(number, base)
+    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02};{frames:02}"
+    assert parse_time(text).resolve(None, rate) == float(frame / rate)
+
+
+def test_a_part_between_clock_and_timecode_waits_for_the_rate() -> None:
+    assert set(parse_part("3601s", "01:00:00:00")) == {"start", "end"}  # at 29.97, 2.6 s
+    with pytest.raises(UsageError, match="start 00:00:05:00 is not before end 00:00:04:00"):
+        parse_part("00:00:05:00", "00:00:04:00")
 
 
 @given(st.fractions(0, 100_000).map(lambda value: round(value, 6)))
@@ -112,7 +175,12 @@ below_60 = st.integers(0, 59).map("{:02}".format)
 forms = st.one_of(
     st.just("end"),
     st.decimals(0, 100, places=2).map("{}%".format),
-    st.builds("{}{}{}".format, st.sampled_from(["", "-"]), amounts, st.sampled_from("sf")),
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", "-"]),
+        amounts,
+        st.sampled_from(["ms", "s", "min", "f"]),
+    ),
     st.builds("{}:{}".format, st.integers(0, 600), below_60),
     st.builds("{}{}:{}:{}.5".format, st.sampled_from(["", "-"]), below_60, below_60, below_60),
     st.builds("{}:{}:{}:{}".format, below_60, below_60, below_60, st.integers(0, 24)),

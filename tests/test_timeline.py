@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from videostyle.errors import MediaError, UsageError
 from videostyle.look import ORIGINAL, Look, normalize_mixture
 from videostyle.timeline.easing import EASINGS, CubicBezier, Easing, hold, linear
-from videostyle.timeline.plot import _key_times, plot_timeline
+from videostyle.timeline.plot import _key_times, _sampled, plot_timeline
 from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
 
 weights = st.dictionaries(
@@ -170,6 +170,17 @@ def test_a_plot_is_a_picture(tmp_path: Path) -> None:
     for bad in (tmp_path / "none" / "plot.png", tmp_path / "plot.zzz"):
         with pytest.raises(MediaError, match="cannot be written"):
             plot_timeline(timeline, 3, bad)
+
+
+def test_a_plot_misses_no_flash_of_a_long_video() -> None:
+    flash = Track([Keyframe(0, 1.0, "hold"), Keyframe(1000, 0.5, "hold"), Keyframe(1000.04, 1.0)])
+    timeline = Timeline(Track([Keyframe(0, "great_wave")]), {"strength": flash})
+    times = _sampled(timeline, 3600.0)
+    assert times == sorted(times)
+    assert {timeline.look_at(time).strength for time in times} == {0.5, 1.0}
+    before = max(time for time in times if time < 1000)
+    assert 1000 - before < 0.002  # the cut is drawn upright
+    assert timeline.look_at(before).strength == 1
 
 
 def test_a_plot_marks_the_keys_of_every_round_of_a_loop() -> None:

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videostyle.errors import TimelineError, UsageError
-from videostyle.look import ORIGINAL, normalize_mixture
+from videostyle.look import ORIGINAL, Look, normalize_mixture
 from videostyle.network.model_card import read_model_card
 from videostyle.timecode import ON_BEAT, Tempo
 from videostyle.timeline import reader
@@ -102,6 +102,9 @@ MISTAKES = [
     (keys("{at: 0s, mix: original, ease: easeInOut}"), "3:35", "did you mean ease-in-out?"),
     (keys("{at: 0s, mix: original, ease: ease_in}"), "3:35", "did you mean ease-in?"),
     (keys("{at: 0s, mix: original, ease: step-end}"), "3:35", "did you mean hold?"),
+    (keys("{at: 1,5s, mix: original}"), "3:10", "write 1.5s, with a point"),
+    (keys("{at: 00:01:30,250, mix: original}"), "3:10", "write 00:01:30.250, with a point"),
+    (keys("{at: 0s, mix: {great_wave: 0,5, original: 1}}"), "3:32", "write 0.5, with a point"),
     (keys("{at:0s, mix: original}"), "3:6", "unknown key 'at:0s'; a colon needs a space after it"),
     (keys("at:0s\n    mix: original"), "3:7", "not YAML: a colon needs a space after it"),
     (keys("at: 0s\n    mix:red\n    stroke: 1"), "4:8", "a colon needs a space after it"),
@@ -116,12 +119,18 @@ MISTAKES = [
     (keys("{at: 0s, mix: !!str original}"), "3:19", "tags"),
     (keys("{at: 0s, mix: original}", "*a"), "4:5", "aliases"),
     (keys("{at: 0s, mix: original"), "4:1", "not YAML"),
+    (keys("{at: 0s, mix: original", "{at: 1s}"), "4:5", "the bracket of line 3 is not closed"),
+    (keys('{at: "0s, mix: original}', "{at: 1s}"), "3:10", "this quote is never closed"),
+    ("version: 1\nkeyframes:\n -{at: 0s, mix: original}\n", "3:3", "a dash needs a space"),
+    ("version: 1\nkeyframes:\n -\xa0{at: 0s, mix: original}\n", "3:3", "a dash needs a space"),
+    ("version: 1\nkeyframes:\n -at: 0s\n", "3:2", "each begins with a dash and a space"),
     (keys("{at: 0s, mix: original}") + "loop: {mode: repeat}\n", "4:7", "'period'"),
     (keys("{at: 0s, mix: original}") + "loop: {period: 0s}\n", "4:16", "above 0"),
     (keys("{at: 0s, mix: original}") + "loop: {period: 1s, mode: x}\n", "4:26", "repeat or"),
     (keys("{at: 0s, mix: original}", "{at: 0f, mix: original}"), "4:5", "two keys of mix"),
     ("version: 1\n---\nversion: 1\n", "2:1", "a second document"),
     ("version: 1\nkeyframes:\n\t- 1\n", "3:1", "spaces, not tabs"),
+    (keys("at: 0s\n\tmix: original"), "4:1", "indent with spaces, not tabs"),
     ("version: 1\nkeyframes: \x07\n", "2:12", "the character '\\x07' is not text"),
     ("version: 1\r\nkeyframes: \ud800\n", "2:12", "is not text"),
     ("[" * 1000, "1:17", "nested"),
@@ -178,7 +187,7 @@ def test_a_loop_that_would_leave_the_beats_is_refused() -> None:
     ("tempo", "message"),
     [
         ("", "'2b' counts in beats; only times inside a timeline with a tempo do"),
-        ("tempo: fast\n", "bpm, beats a minute, must be a number"),
+        ("tempo: fast\n", "bpm, beats a minute, must be a number such as 1, without quotes"),
         ("tempo: 0\n", "bpm, beats a minute, is 0; it must be from 1 to 1000"),
         ("tempo: [120]\n", "bpm, beats a minute, must be a number"),
         ("tempo: {bpm: {}}\n", "bpm, beats a minute, must be a number"),
@@ -229,6 +238,7 @@ CURVE = "ease: cubic-bezier(0, 0, 0.2, 1)"
 
 def test_one_mistake_is_not_told_twice() -> None:
     items = ["{at: 0s, mixx: original}", "{att: 0s, mix: original}"]
+    items += ["{at: 1,5s, mix: original}", "{at: 0s, mix: {great_wave: 0,5, original: 1}}"]
     items += [f"{{at: 0s, {CURVE}, mix: original}}", f"at: 0s\n    mix: original\n    {CURVE}"]
     for text in (*map(keys, items), "- 1\n"):
         with pytest.raises(TimelineError) as raised:
@@ -340,6 +350,24 @@ def test_keys_out_of_order_are_sorted_with_a_warning() -> None:
         assert mixed.look_at(step / 10) == ordered.look_at(step / 10)
 
 
+def test_tracks_may_be_written_one_after_the_other() -> None:
+    mixes = ["{at: 0s, mix: original, ease: hold}", "{at: 2s, mix: great_wave}"]
+    strengths = ["{at: 0s, strength: 0, ease: smooth}", "{at: 1s, strength: 1}"]
+    timeline, warnings = parse(keys(*mixes, *strengths))
+    assert warnings == []
+    assert timeline.look_at(1.5) == Look({"original": 1}, strength=1)
+    _, (warning,) = parse(keys(*mixes, *reversed(strengths)))
+    assert "6:5: warning: the key at 0s comes after a later one; sorted" in warning
+
+
+@pytest.mark.parametrize("length", [3.336, 100 * 1001 / 30_000])
+def test_keys_at_the_edges_of_a_rounded_length_lie_within_it(length: float) -> None:
+    text = keys("{at: -100f, mix: original}", "{at: 100f, mix: great_wave}")
+    timeline, warnings = parse_timeline(text, STYLES).resolve(length, Fraction(30_000, 1001))
+    assert warnings == []
+    assert timeline.mix.keyframes[0].seconds == 0
+
+
 def test_a_key_past_the_end_is_a_warning() -> None:
     _, warnings = parse(keys("{at: 9s, mix: original}"))
     assert "past the end (8.000 s)" in warnings[0]
@@ -404,6 +432,9 @@ def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:
         read_timeline(path, STYLES)
     path.write_bytes(b"version: 1\n\xff\xfe")
     with pytest.raises(TimelineError, match=r"t\.yaml:2:1: not UTF-8"):
+        read_timeline(path, STYLES)
+    path.write_bytes(b"\xef\xbb\xbfversion: 1\r# caf\xe9\n")
+    with pytest.raises(TimelineError, match=r"t\.yaml:2:6: not UTF-8"):
         read_timeline(path, STYLES)
     path.write_bytes(b"\x00\x01")
     with pytest.raises(TimelineError, match="not YAML"):

@@ -1,6 +1,7 @@
 """Times as people write them: seconds, clock, timecode, frames, percent, beats, from the end.
 
-    12.5s   00:01:30.250   01:30   00:01:30:12   120f   50%   16b   -2s   end
+    12.5s   90ms   2min   1h   00:01:30.250   01:30   00:01:30:12   00:01:30;12   120f   50%   16b
+    -2s   end
 
 Seconds are the one canonical unit; a `Time` waits for the video's length and rate where it
 needs them.
@@ -18,17 +19,18 @@ from videostyle.errors import UsageError
 from videostyle.look import as_float
 from videostyle.wording import shown
 
-FORMS = "12.5s, 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
+FORMS = "12.5s (or ms, min, h), 00:01:30.250, 00:01:30:12 (timecode), 120f, 50%, -2s or end"
 # A frame is at a time if it is no further from it than this, in seconds: containers round times to
 # a millisecond, also that of the first frame, from which all are counted.
 NEAR = 0.00101
 # A time so near a beat, in seconds, is on it: where keys are dragged, times are rounded to as much.
 ON_BEAT = 1e-4
 BEAT_PARTS = 24  # quarters, eighths and triplets
-_NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(s|f|%|b)", re.ASCII)
+_SECONDS_IN = {"ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60), "h": Fraction(3600)}
+_NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(ms|s|min|h|f|%|b)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
-_TIMECODE = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}):(\d{1,4})", re.ASCII)
-_DROP_FRAME = re.compile(r"\d+([:;]\d+)*;\d+", re.ASCII)
+# With ; before the frames, or throughout, it is drop-frame.
+_TIMECODE = re.compile(r"(\d{1,6})([:;])(\d{1,2})\2(\d{1,2})(;|\2)(\d{1,4})", re.ASCII)
 # By what a time lacks.
 _NEEDED = {
     "duration": "the length of the video; write seconds, or give --duration",
@@ -39,14 +41,15 @@ _NEEDED = {
 @dataclass(frozen=True, slots=True)
 class Time:
     """A time not yet settled: seconds + frames / rate + percent / 100 x duration, counted from
-    the start, or back from the end. is_timecode: its frames must be fewer than a second's."""
+    the start, or back from the end. timecode: "" for none, ":" or, where it is drop-frame, ";"; its
+    seconds are of as many frames as the rate rounded up, at 30000/1001 frames a second of 30."""
 
     text: str
     seconds: Fraction = Fraction(0)
     frames: Fraction = Fraction(0)
     percent: Fraction = Fraction(0)
     from_end: bool = False
-    is_timecode: bool = False
+    timecode: str = ""
 
     @property
     def needs_duration(self) -> bool:
@@ -56,7 +59,7 @@ class Time:
     @property
     def needs_rate(self) -> bool:
         """Whether it counts in frames."""
-        return self.frames != 0
+        return self.frames != 0 or (self.timecode != "" and self.seconds != 0)
 
     def lacks(self, duration: float | None, rate: Fraction | None) -> str:
         """Which of `resolve`'s two the time needs while it is unknown (None): "duration", "rate" or
@@ -78,17 +81,38 @@ class Time:
         """
         if lack := self.lacks(duration, rate):
             raise UsageError(f"{self} needs {_NEEDED[lack]}")
-        if self.is_timecode and rate and self.frames >= math.ceil(rate):
-            last = math.ceil(rate) - 1
-            raise UsageError(f"{self}: frames go to {last} at {float(rate):.5g} frames a second")
-        offset = self.seconds + (self.frames / rate if rate else 0)
+        seconds, frames = self.seconds, self.frames
+        if self.timecode and rate:
+            seconds, frames = self._counted_as_editors_do(rate)
+        offset = seconds + (frames / rate if rate else 0)
         if duration is not None:
             length = Fraction(duration)
             offset += self.percent / 100 * length
             offset = length - offset if self.from_end else offset
-        if self.frames and tick:
+            # A length is rounded too: all of its frames before its end is at its start.
+            offset = Fraction(0) if -NEAR < offset < 0 else offset
+        if frames and tick:
             offset -= offset % tick
         return float(offset)
+
+    def _counted_as_editors_do(self, rate: Fraction) -> tuple[Fraction, Fraction]:
+        """The seconds and frames of a timecode; at television's rates all of it is frames."""
+        per_second, is_drop = math.ceil(rate), self.timecode == ";"
+        at = f"at {float(rate):.5g} frames a second"
+        if self.frames >= per_second:
+            raise UsageError(f"{self}: frames go to {per_second - 1} {at}")
+        is_televisions = _television_rate(rate) is not None
+        if is_drop and not (is_televisions and per_second % 30 == 0):
+            raise UsageError(f"{self}: {at} no timecode is drop-frame; write : in place of ;")
+        if not is_televisions:
+            return self.seconds, self.frames
+        frames = self.seconds * per_second + self.frames
+        if is_drop:  # SMPTE ST 12: but for each tenth, no minute has the first two numbers, or four
+            minutes, dropped = self.seconds // 60, per_second // 15
+            if minutes % 10 and self.seconds % 60 == 0 and self.frames < dropped:
+                raise UsageError(f"{self}: no frame has this number; the next has ;{dropped:02}")
+            frames -= dropped * (minutes - minutes // 10)
+        return Fraction(0), frames
 
     def __str__(self) -> str:
         return self.text
@@ -122,9 +146,10 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
         amount = Fraction(match[1])
         if match[2] == "%" and (from_end or amount > 100):
             raise ValueError(f"{text!r} is not a percentage from 0% to 100%")
-        seconds, frames, percent, beats = (
-            amount if match[2] == unit else Fraction(0) for unit in ("s", "f", "%", "b")
+        frames, percent, beats = (
+            amount if match[2] == unit else Fraction(0) for unit in ("f", "%", "b")
         )
+        seconds = amount * _SECONDS_IN.get(match[2], 0)
         if match[2] == "b":
             if tempo is None:
                 raise ValueError(
@@ -134,10 +159,10 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
             seconds = beats * tempo.beat + (0 if from_end else tempo.first)
         return Time(text, seconds, frames, percent, from_end)
     if match := _TIMECODE.fullmatch(body):
-        hours, minutes, seconds, frames = (Fraction(part) for part in match.groups())
+        hours, minutes, seconds, frames = (Fraction(match[part]) for part in (1, 3, 4, 6))
         _check_sixty(text, minutes, seconds)
         total = hours * 3600 + minutes * 60 + seconds
-        return Time(seconds=total, frames=frames, from_end=from_end, is_timecode=True, text=text)
+        return Time(text, total, frames, from_end=from_end, timecode=match[5])
     if match := _CLOCK.fullmatch(body):
         hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
         _check_sixty(text, minutes if match[1] else Fraction(0), seconds)
@@ -145,8 +170,6 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
         return Time(seconds=total, from_end=from_end, text=text)
     if _NUMBER.fullmatch(body + "s"):
         raise ValueError(f"{text!r} has no unit; write {text}s for seconds or {text}f for frames")
-    if _DROP_FRAME.fullmatch(body):
-        raise ValueError(f"{text!r:.80}: drop-frame timecode is not read; write seconds or frames")
     forms = f"16b, {FORMS}" if tempo else FORMS
     raise ValueError(f"{text!r:.80} is not a time; write {forms}")
 
@@ -181,7 +204,7 @@ def _check_order(start: Time, end: Time) -> None:
     late, early = (end, start) if start.from_end else (start, end)
     parts = ("seconds", "frames", "percent")
     never = all(getattr(late, part) >= getattr(early, part) for part in parts)
-    if never and start.from_end == end.from_end:
+    if never and (start.from_end, start.timecode) == (end.from_end, end.timecode):
         raise UsageError(f"start {start} is not before end {end}")
 
 
@@ -190,10 +213,15 @@ def parse_rate(text: str) -> Fraction:
     known = re.fullmatch(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?", text, re.ASCII)
     if not known or not (rate := Fraction(text)):
         raise ValueError(f"{text!r:.80}: write frames a second, 25 or 30000/1001")
-    # Television's rates, from 24000/1001 on, are written with two or three digits.
+    return (_television_rate(rate) if "." in text else None) or rate
+
+
+def _television_rate(rate: Fraction) -> Fraction | None:
+    """That of television, from 24000/1001 on, which is written with two or three digits; None for
+    any other."""
     exact = Fraction(1000 * round(rate * Fraction(1001, 1000)), 1001)
     is_meant = rate > 20 and rate.denominator > 1 and abs(rate - exact) < Fraction(5, 1000)
-    return exact if is_meant and "." in text else rate
+    return exact if is_meant else None
 
 
 def format_seconds(seconds: float) -> str:

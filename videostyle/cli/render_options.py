@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start",
         metavar="TIME",
         help="paint from here on, as a timeline writes times: 12.5s, 01:30, 00:01:30:12, 120f, "
-        "50%%, --start=-2s; the timeline keeps the input's clock, so a part looks as in the whole",
+        "50%%, -2s; the timeline keeps the input's clock, so a part looks as in the whole",
     )
     parser.add_argument("--end", metavar="TIME", help="paint up to here, without this frame")
     parser.add_argument(

@@ -77,9 +77,10 @@ def _time(text: str) -> Time:
 
 def _length(text: str) -> Time:
     """The length of the video, for argparse."""
-    time = _time(text)
-    if time.needs_duration:
-        raise argparse.ArgumentTypeError(f"{text!r} counts from the length itself; write seconds")
+    if text.startswith("-") or (time := _time(text)).needs_duration:
+        raise argparse.ArgumentTypeError(
+            f"{text!r:.80} counts from the length itself; write seconds, such as 8"
+        )
     return time
 
 

@@ -160,7 +160,7 @@ def _with_frame_count(info: MediaInfo) -> MediaInfo:
 
 
 def _resolve(info: MediaInfo, name: str, time: Time) -> float:
-    if time.frames and not info.frame_rate:
+    if time.needs_rate and not info.frame_rate:
         raise MediaError(f"{info.path}: has no frame rate; write {name} {time} in seconds")
     seconds = time.resolve(info.duration_seconds, info.frame_rate, info.time_base)
     if seconds < 0:

@@ -171,18 +171,18 @@ def _warnings(
 ) -> list[str]:
     """At most one a key: a key outside the video is not told to be out of order as well."""
     found = []
-    latest = -math.inf
+    latest: dict[str, float] = {}  # by track
     for seconds, key in timed:
-        if duration is not None and seconds > duration:
+        if duration is not None and seconds > duration + NEAR:
             why = f"lies past the end ({duration:.3f} s)"
         elif seconds < 0:
             why = "lies before the start"
         elif loop and seconds > loop.period + NEAR:
             why = f"is never reached: the timeline repeats every {loop.period:g} s"
-        elif seconds < latest:
+        elif any(seconds < latest.get(track, -math.inf) for track in key.values):
             why = "comes after a later one; sorted"
         else:
-            latest = seconds
+            latest |= dict.fromkeys(key.values, seconds)
             continue
         found.append((key.place, f"warning: the key at {key.at} {why}"))
     return report.describe_all(found)
@@ -204,6 +204,7 @@ def _tracks(
                 # Of two such as 1s and -1s, which elsewhere are far apart.
                 by_length = key.at.needs_duration or other.at.needs_duration
                 where = f" in a video of {duration:g} s" if by_length else ""
+                remedy = "keep one, or for a jump put the first a little earlier, with ease: hold"
                 message = f"two keys of {track} at {seconds:g} s{where}"
-                report.add(key.place, f"{message} (also line {other.place.line}); keep one")
+                report.add(key.place, f"{message} (also line {other.place.line}); {remedy}")
     return {track: Track(keys) for track, keys in keyframes.items()}

@@ -9,11 +9,13 @@ from typing import Any
 
 from videostyle.errors import MediaError
 from videostyle.look import ORIGINAL, SCALARS, Look
+from videostyle.timecode import NEAR
 from videostyle.timeline.timeline import Loop, Timeline, Track
 from videostyle.whole_file import written_whole
 
 SAMPLES = 1200
 MAX_MARKS = 200
+BESIDE = 1.01 * NEAR  # seconds to where a key no longer is
 NAME_HEIGHT = 0.25  # inches of a line of the legend
 PAPER, INK, ORIGINAL_COLOR = "#faf9f6", "#2a2a30", "#d9d8d4"
 STYLE_COLORS = (
@@ -30,7 +32,7 @@ def plot_timeline(timeline: Timeline, duration: float, path: Path) -> None:
     from matplotlib.figure import Figure
 
     duration = max(duration, 1e-3)
-    times = [duration * index / (SAMPLES - 1) for index in range(SAMPLES)]
+    times = _sampled(timeline, duration)
     looks = [timeline.look_at(time) for time in times]
     moving = [name for name in SCALARS if len({getattr(look, name) for look in looks}) > 1]
     names = [ORIGINAL, *timeline.style_names]
@@ -58,6 +60,15 @@ def save_figure(figure: Any, path: Path) -> None:
             part.write_bytes(drawn.getvalue())
     except (OSError, ValueError) as error:  # ValueError: a suffix that is no picture's
         raise MediaError(f"{path}: cannot be written ({error})") from error
+
+
+def _sampled(timeline: Timeline, duration: float) -> list[float]:
+    """Times to draw: even ones, and each key with both its sides, so that no flash is missed."""
+    times = {duration * index / (SAMPLES - 1) for index in range(SAMPLES)}
+    for track in timeline.tracks.values():
+        for key in _key_times(track, timeline.loop, duration):
+            times |= {key - BESIDE, key, key + BESIDE}
+    return sorted(time for time in times if 0 <= time <= duration)
 
 
 def _draw_mixture(axes: Any, names: list[str], times: list[float], looks: list[Look]) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,8 @@ TEMPO_KEYS = ("bpm", "first_beat")
 
 BPM = (1, 1000)
 
-# A time in seconds from the start; [0-9], because some engines' \d is any digit.
-SECONDS = r"([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})s"
+# A time in seconds, or ms, from the start; [0-9], because some engines' \d is any digit.
+SECONDS = r"([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})m?s"
 
 KEYFRAME_KEYS = ("at", *TRACKS, "ease")
 
@@ -87,9 +88,9 @@ def read_timeline(
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        place = f"{visible(str(path))}:{line}:1"
-        raise TimelineError(f"{place}: not UTF-8 text; save the file as UTF-8") from error
+        place = _end_of(error.object[: error.start].decode())  # without a BOM
+        where = f"{visible(str(path))}:{place.line}:{place.column}"
+        raise TimelineError(f"{where}: not UTF-8 text; save the file as UTF-8") from error
     return replace(parse_timeline(text, styles, name=str(path)), path=Path(path))
 
 
@@ -127,23 +128,25 @@ def _titles(styles: Model | ModelCard | Sequence[str]) -> Mapping[str, str]:
 def _compose(text: str, mistakes: Mistakes) -> yaml.Node:
     """YAML's node tree, with anchors, tags and deep nesting refused before anything is built."""
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
-        lines = (text[: bad.start()] + "^").splitlines()
-        place = Place(len(lines), len(lines[-1]))
+        place = _end_of(text[: bad.start()])
         mistakes.stop(place, f"not YAML: the character {bad[0]!a} is not text; delete it")
     try:
         _check_events(text, mistakes)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        if colon := _unspaced_colon(mistakes.lines[: place.line - 1]):
-            mistakes.stop(colon, "not YAML: a colon needs a space after it")
-        mistakes.stop(place, f"not YAML: {_syntax_message(error, mistakes.lines, place)}")
+        place, message = _syntax_mistake(error, mistakes.lines)
+        mistakes.stop(place, f"not YAML: {message}")
     except (yaml.YAMLError, ValueError) as error:
         mistakes.stop(Place(1, 1), f"not YAML: {str(error).splitlines()[0]}")
     if root is None:
         mistakes.stop(Place(1, 1), "empty; a timeline has 'version: 1' and 'keyframes:'")
     return root
+
+
+def _end_of(text: str) -> Place:
+    """Where what comes after the text stands."""
+    lines = f"{text}^".splitlines()
+    return Place(len(lines), len(lines[-1]))
 
 
 def _unspaced_colon(lines: Sequence[str]) -> Place | None:
@@ -154,15 +157,27 @@ def _unspaced_colon(lines: Sequence[str]) -> Place | None:
     return Place(texts[-1][0], colon.end() + 1) if colon else None
 
 
-def _syntax_message(error: yaml.MarkedYAMLError, lines: Sequence[str], place: Place) -> str:
-    problem = str(error.problem or error.context)
-    if "cannot start any token" in problem:
-        return f"{problem}; indent with spaces, not tabs, and quote text with @, ` or %"
-    if "mapping values" in problem and ": " in lines[place.line - 1][: place.column - 1]:
-        return "a second key on one line; give it its own, or put all of them into { }"
-    if "mapping values" in problem:
-        return f"{problem}; keys of one mapping begin in the same column"
-    return problem
+def _syntax_mistake(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> tuple[Place, str]:
+    """Where a mistake in YAML itself is, and what it says, with what was meant where that shows."""
+    problem, begun = str(error.problem or error.context), error.context_mark
+    mark = error.problem_mark or begun
+    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+    line = lines[place.line - 1] if place.line <= len(lines) else ""
+    if begun and "quoted scalar" in str(error.context) and "end of stream" in problem:
+        return Place(begun.line + 1, begun.column + 1), "this quote is never closed"
+    if dash := re.match(r" *-(?=[^ \t-])", line):
+        return Place(place.line, dash.end() + 1), "a dash needs a space after it"
+    if colon := _unspaced_colon(lines[: place.line - 1]):
+        return colon, "a colon needs a space after it"
+    if "cannot start any token" in problem or "tab character" in problem:
+        problem += "; indent with spaces, not tabs, and quote text with @, ` or %"
+    elif "mapping values" in problem and ": " in line[: place.column - 1]:
+        problem = "a second key on one line; give it its own, or put all of them into { }"
+    elif "mapping values" in problem:
+        problem += "; keys of one mapping begin in the same column"
+    elif begun and "',' or" in problem and begun.line + 1 < place.line:
+        problem += f"; the bracket of line {begun.line + 1} is not closed"
+    return place, problem
 
 
 def _check_events(text: str, mistakes: Mistakes) -> None:
@@ -233,7 +248,8 @@ class _Reader:
 
     def keyframes(self, node: yaml.Node) -> list[ReadKey]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
-            self.wrong(node, "keyframes must be a list with at least one item")
+            items = "at least one item; each begins with a dash and a space"
+            self.wrong(node, f"keyframes must be a list with {items}")
             return []
         keys = [self.keyframe(item) for item in node.value]
         return [key for key in keys if key]
@@ -279,8 +295,8 @@ class _Reader:
 
     def pairs(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, str, yaml.Node]]:
         seen = set()
-        is_cut = False  # YAML cuts cubic-bezier(0, 0, 1, 1) at its commas
-        for key, value in node.value:
+        is_cut = False  # YAML cuts cubic-bezier(0, 0, 1, 1) at its commas, and 0,5
+        for (key, value), (after, _) in pairwise([*node.value, (None, None)]):
             name = self.text(key)
             if is_cut and name and not self.text(value):
                 is_cut = not name.endswith(")")
@@ -290,6 +306,10 @@ class _Reader:
                 self.wrong(key, "a key must be plain text")
             elif name in seen:
                 self.wrong(key, f"key {name!r:.80} stands twice")
+            elif _is_cut_number(value, after):
+                is_cut = True
+                point = f"{value.value}.{after.value}"
+                self.wrong(value, f"a comma ends a value here; write {point:.80}, with a point")
             else:
                 seen.add(name)
                 yield key, name, value
@@ -340,7 +360,7 @@ class _Reader:
     def number(self, node: yaml.Node, what: str, low: float, high: float) -> float | None:
         text = self.plain(node)
         if text is None or not _NUMBER.fullmatch(text):
-            self.wrong(node, f"{what} must be a number such as 0.5, without quotes")
+            self.wrong(node, f"{what} must be a number such as {max(low, 0.5):g}, without quotes")
             return None
         value = float(text)
         if not (low <= value <= high) or math.isinf(value):
@@ -398,6 +418,16 @@ class _Reader:
 
     def wrong(self, node: yaml.Node, message: str) -> None:
         self.mistakes.add(_place(node), message)
+
+
+def _is_cut_number(value: yaml.Node, after: yaml.Node | None) -> bool:
+    return (
+        isinstance(value, yaml.ScalarNode)
+        and isinstance(after, yaml.ScalarNode)
+        and value.end_mark.index + 1 == after.start_mark.index
+        and value.value[-1:].isdigit()
+        and after.value[:1].isdigit()
+    )
 
 
 def _place(node: yaml.Node | yaml.Event) -> Place:
