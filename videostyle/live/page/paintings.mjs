@@ -32,7 +32,13 @@ function show() {
   $("chosen-count").textContent = `${painted} of ${state.styles.length} chosen`;
 }
 
-$("open-paintings").onclick = () => { $("painting-search").value = ""; build(); $("paintings").showModal(); };
+$("open-paintings").onclick = () => {
+  $("painting-search").value = "";
+  build();
+  $("paintings").showModal();
+  // On a touch screen a keyboard would come up over the cards.
+  if (!matchMedia("(pointer: coarse)").matches) $("painting-search").focus();
+};
 $("close-paintings").onclick = () => $("paintings").close();
 $("painting-search").oninput = show;
 on("hello", () => {
