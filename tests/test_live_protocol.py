@@ -762,7 +762,7 @@ def test_the_first_tab_plays_and_the_second_follows_until_it_takes_over(
         second.until(lambda: bool(second.pictures) and second.pictures[-1]["mix"] == {"green": 1})
         assert second.pictures[-1]["seconds"] == shown["seconds"]
         failure = second.ask({"type": "play", "playing": True}, "failure")
-        assert "another tab" in failure["message"]
+        assert "has the controls" in failure["message"]
         second.ask({"type": "take_controls"}, "role")
         assert second.newest["role"]["conducts"]
         second.picture_of(mix={"blue": 1})
