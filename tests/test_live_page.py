@@ -590,6 +590,16 @@ def test_a_lesson_that_is_cancelled_leaves_everything_as_it_was(
 def test_a_video_or_picture_that_is_dropped_is_opened(page: Any, folder: Path) -> None:
     drop(page, "no_painting.txt", b"")
     wait_for(lambda: "neither a video" in page.inner_text("#notice"))
+    said = page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          for (const name of ["one.txt", "two.txt"]) data.items.add(new File(["x"], name));
+          document.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+          return notice.textContent;
+        }"""
+    )
+    assert said.startswith("One file is taken at a time: one.txt")
+    page.locator("#notice", has_text="one.txt: neither").wait_for()
     open_source(page, "wide.mp4")
     wait_for(lambda: not state(page, "timeline"))
     drop(page, "unsaved.yaml", TWO_KEYS.encode())
