@@ -652,6 +652,8 @@ def test_a_corner_of_the_pad_changes_what_is_painted_only_while_the_pad_leads(pa
     page.select_option('[data-corner="0"]', "senecio")
     wait_for(lambda: "senecio" in state(page, "look.mix"))
     assert "the_kiss" not in state(page, "look.mix")
+    page.select_option('[data-corner="3"]', "original")
+    wait_for(lambda: state(page, "look.mix.original") == pytest.approx(0.25, abs=0.02))
 
 
 def test_a_reload_leaves_the_pad_and_the_view_as_they_are(page: Any) -> None:
@@ -691,6 +693,15 @@ def test_all_paintings_have_a_card(page: Any) -> None:
     drop(page, "no_painting.txt", b"")
     page.locator("#notice:popover-open").wait_for()  # in front of them
     page.click("#close-paintings")
+    # No keyboard comes up over them on a touch screen.
+    is_sought = "document.activeElement === document.getElementById('painting-search')"
+    for is_touch in (False, True):
+        screen = page.context.new_cdp_session(page)
+        screen.send("Emulation.setTouchEmulationEnabled", {"enabled": is_touch})
+        page.click("#open-paintings")
+        assert page.evaluate(is_sought) == (not is_touch)
+        page.click("#close-paintings")
+    screen.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
 
 @pytest.mark.parametrize(
@@ -714,6 +725,9 @@ def test_a_window_however_small_has_all_within_it(page: Any, size: tuple[int, in
         content, window = page.evaluate(wide)
         assert content <= window, tab
         assert page.evaluate(overlaps) == [], tab
+    page.keyboard.press("?")
+    assert page.evaluate("help.scrollTop") == 0  # it begins with its first line
+    page.click("#close-help")
     # What stays in sight leaves most of a low window to the rest.
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     on_top = "([x, y]) => document.elementFromPoint(x, y).closest('.panel, .timeline') !== null"

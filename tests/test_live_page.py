@@ -54,8 +54,16 @@ def test_the_views_show_the_original_where_they_should(page: Any) -> None:
 
 def test_the_picture_fills_the_screen_with_nothing_else_on_it(page: Any) -> None:
     settled(page)
+    page.click("#picture")
     page.keyboard.press("f")
     wait_for(lambda: page.evaluate("document.fullscreenElement?.className") == "frame")
+    is_framed = "getComputedStyle(picture).outlineStyle != 'none'"
+    assert not page.evaluate(is_framed)
+    page.select_option("#view", "wipe")
+    page.locator("#picture").press("Shift+ArrowLeft")
+    assert page.get_attribute("#picture", "aria-valuenow") == "30"
+    assert not page.evaluate(is_framed)
+    page.select_option("#view", "painted")
     screen = page.evaluate("({ x: 0, y: 0, width: innerWidth, height: innerHeight })")
     wait_for(lambda: page.locator("#picture").bounding_box() == screen)
     assert not page.is_visible("#badge")
@@ -108,7 +116,7 @@ def test_a_tab_without_the_controls_keeps_what_it_can_undo(page: Any, server: Li
     page.click("#undo")
     page.locator("#notice", has_text="take over first").wait_for()
     page.click("#play")
-    page.locator("#notice", has_text="another tab has the controls; take them").wait_for()
+    page.locator("#notice", has_text="take over first").wait_for()
     page.click("#take-controls")
     wait_for(lambda: not page.is_visible("#take-controls") and not page.is_visible("#notice"))
     page.click("#undo")
@@ -581,7 +589,17 @@ def test_a_lesson_that_is_cancelled_leaves_everything_as_it_was(
 
 def test_a_video_or_picture_that_is_dropped_is_opened(page: Any, folder: Path) -> None:
     drop(page, "no_painting.txt", b"")
-    wait_for(lambda: "called like no video" in page.inner_text("#notice"))
+    wait_for(lambda: "neither a video" in page.inner_text("#notice"))
+    said = page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          for (const name of ["one.txt", "two.txt"]) data.items.add(new File(["x"], name));
+          document.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+          return notice.textContent;
+        }"""
+    )
+    assert said.startswith("One file is taken at a time: one.txt")
+    page.locator("#notice", has_text="one.txt: neither").wait_for()
     open_source(page, "wide.mp4")
     wait_for(lambda: not state(page, "timeline"))
     drop(page, "unsaved.yaml", TWO_KEYS.encode())
@@ -813,6 +831,12 @@ def test_a_small_screen_shows_picture_transport_and_sliders_at_once(
         return box["y"] >= 0 and box["y"] + box["height"] <= size[1]
 
     page.set_viewport_size({"width": size[0], "height": size[1]})
+    heights = """() => ["", "25 of 25 frames/s · delay 100 ms"].map((text) => {
+      meter.textContent = text;
+      return document.querySelector(".bar").getBoundingClientRect().height;
+    })"""
+    still, playing = page.evaluate(heights)
+    assert playing == still  # nothing moves from under a finger
     assert is_in_sight("#picture")
     assert is_in_sight('input[data-style="starry_night"]')
     page.locator("#scalars").scroll_into_view_if_needed()

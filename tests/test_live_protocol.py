@@ -762,7 +762,7 @@ def test_the_first_tab_plays_and_the_second_follows_until_it_takes_over(
         second.until(lambda: bool(second.pictures) and second.pictures[-1]["mix"] == {"green": 1})
         assert second.pictures[-1]["seconds"] == shown["seconds"]
         failure = second.ask({"type": "play", "playing": True}, "failure")
-        assert "another tab" in failure["message"]
+        assert "has the controls" in failure["message"]
         second.ask({"type": "take_controls"}, "role")
         assert second.newest["role"]["conducts"]
         second.picture_of(mix={"blue": 1})
@@ -1265,9 +1265,9 @@ def test_a_file_that_is_sent_is_kept_once_and_opened(
 @pytest.mark.parametrize(
     ("name", "body", "said"),
     [
-        ("notes.txt", b"text", "notes.txt: is called like no video and no picture"),
-        ("new.yaml", b"version: 1", "new.yaml: is called like no video and no picture"),
-        ("two\nlines", b"text", r"two\nlines: is called like no video and no picture"),
+        ("notes.txt", b"text", "notes.txt: neither a video nor a picture"),
+        ("new.yaml", b"version: 1", "new.yaml: neither a video nor a picture"),
+        ("two\nlines", b"text", r"two\nlines: neither a video nor a picture"),
         ("a.mp4", b"no video", "a.mp4: cannot be read as video or picture; it is of another kind"),
         ("a.png", b"no picture", "a.png: holds no frame that can be decoded"),
         ("a.mkv", b"ffconcat version 1.0\nfile film.mp4\n", "a.mkv: is a list of other files"),

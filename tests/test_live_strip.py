@@ -808,6 +808,7 @@ def test_two_fingers_zoom_the_strip_and_leave_the_video_where_it_is(
     drop(tablet, "two.yaml", TWO_KEYS.encode())
     wait_for(lambda: tablet.locator(".lane.mix .key").count() == 2)
     tablet.locator("#lanes").scroll_into_view_if_needed()
+    assert tablet.locator("#mark-in").bounding_box()["height"] >= 30  # a finger finds it
     seek(tablet, 0.4)
     hand = context.new_cdp_session(tablet)
     box = tablet.locator("#sight").bounding_box()

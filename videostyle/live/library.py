@@ -87,7 +87,10 @@ class Library:
         2, 3 and so on. Raises UsageError for other endings."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122
         if suffix.lower() not in _MEDIA:
-            raise UsageError(f"{visible(name[:200])}: is called like no video and no picture")
+            raise UsageError(
+                f"{visible(name[:200])}: neither a video nor a picture by its ending; choose one, "
+                "as a .mp4, .mov, .jpg or .png"
+            )
         stem = (
             _UNPLAIN.sub("_", stem)
             .encode()[: MOST_NAME_BYTES - len(suffix)]

@@ -345,7 +345,8 @@ class Server:
         elif viewer is self.viewers.conductor:
             await asyncio.to_thread(self.session.command, message)
         else:
-            viewer.tell({"type": "failure", "message": "another tab has the controls; take them"})
+            problem = "Another tab has the controls; take over first."
+            viewer.tell({"type": "failure", "message": problem})
 
     def _ask_for_original(self) -> None:
         wanted = self.viewers.want_original

@@ -1,7 +1,7 @@
 // The timeline as text: edit, mistakes at their line, load and save.
 
 import { emit, isOpen, on, request } from "./connection.mjs";
-import { $, element, notice, pixels, state } from "./state.mjs";
+import { $, element, mayConduct, notice, pixels, state } from "./state.mjs";
 import { sendText } from "./strip.mjs";
 
 const MOST_BYTES = 1_000_000;
@@ -98,7 +98,7 @@ const addressOf = (name) => `/timelines/${name.split("/").map((part) => [...part
 
 // Whether what is there may be replaced; asks if it is not saved.
 export function mayLeave() {
-  if (!state.conducts) { notice("Another tab has the controls; take over first."); return false; }
+  if (!mayConduct()) return false;
   const isSaved = isTypedKept() && (!state.timeline || state.timeline.saved);
   if (isSaved && !state.recording) return true;
   return confirm(`${state.recording ? "A recording is running" : "The timeline is not saved"}. Leave it?`);

@@ -1,7 +1,7 @@
 // The timeline as it is edited: its text, one question to the server at a time, undo and redo.
 
 import { emit, isOpen, on, send } from "./connection.mjs";
-import { $, SCALARS, notice, state } from "./state.mjs";
+import { $, SCALARS, mayConduct, notice, state } from "./state.mjs";
 import { exchangeMixture } from "./mixer.mjs";
 
 export const TRACKS = ["mix", ...Object.keys(SCALARS)];
@@ -129,11 +129,7 @@ export function forget() {
 const isVoid = (past) => past?.mixture?.follow && state.follow && !state.recording;
 
 function step(from, to) {
-  if (!isOpen() || !from.length) return;
-  if (!state.conducts) {
-    notice("Another tab has the controls; take over first.");
-    return;
-  }
+  if (!isOpen() || !from.length || !mayConduct()) return;
   const past = from.pop();
   if (past.mixture) {
     to.push({ mixture: exchangeMixture(past.mixture) });

@@ -15,8 +15,9 @@ document.addEventListener("dragend", () => { isOurs = false; });
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
-  const file = event.dataTransfer?.files[0];
+  const [file, ...others] = event.dataTransfer?.files ?? [];
   if (!file || isOurs) return;
+  if (others.length) notice(`One file is taken at a time: ${file.name}. Drop the others after it.`);
   if (/\.ya?ml$/i.test(file.name)) loadFile(file);
   else if (state.teaches && LEARNED.test(file.type)) teach(file);
   else copy(file);

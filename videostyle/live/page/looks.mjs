@@ -3,7 +3,7 @@
 import { isOpen, on, send } from "./connection.mjs";
 import { keep, keptAs } from "./keeping.mjs";
 import { handsAct, mixer, moves, normalised, putLook, rememberLook, shares } from "./mixer.mjs";
-import { $, colorOf, notice, state, titleOf, weightIn } from "./state.mjs";
+import { $, colorOf, mayConduct, notice, state, titleOf, weightIn } from "./state.mjs";
 
 const STEP_MS = 20;
 const KEPT = "looks";
@@ -92,12 +92,13 @@ function show() {
 
 slots.forEach((slot, place) => {
   slot.onclick = () => {
-    if (isStoring && state.conducts) {
-      looks[place] = lookNow();
-      keepLooks();
-    } else if (isStoring) notice("Another tab has the controls; take over first.");
-    else if (looks[place]) recall(looks[place]);
-    else notice("Nothing is stored here yet: press Store, and then this.");
+    if (!isStoring && !looks[place]) notice("Nothing is stored here yet: press Store, and then this.");
+    else if (mayConduct()) {
+      if (isStoring) {
+        looks[place] = lookNow();
+        keepLooks();
+      } else recall(looks[place]);
+    }
     setStoring(false);
     show();
   };

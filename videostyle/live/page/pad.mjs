@@ -2,7 +2,7 @@
 
 import { on } from "./connection.mjs";
 import { keptOver } from "./keeping.mjs";
-import { $, element, state, titleOf, weightIn } from "./state.mjs";
+import { $, ORIGINAL, element, state, titleOf, weightIn } from "./state.mjs";
 import { hasThumbnails, putMix, replaceMix, shares, thumbnail } from "./mixer.mjs";
 import { hold, isLate } from "./slider.mjs";
 
@@ -93,9 +93,10 @@ for (const select of corners) {
 on("hello", () => {
   corners.forEach((select, corner) => {
     const before = select.value;
-    select.replaceChildren(...state.styles.map(({ name, title }) => element("option", { value: name, textContent: title })));
+    const names = [...state.styles.map(({ name }) => name), ORIGINAL];
+    select.replaceChildren(...names.map((name) => element("option", { value: name, textContent: titleOf(name) })));
     select.value = before || past?.names[corner];
-    if (!select.value) select.selectedIndex = Math.min(corner, state.styles.length - 1);
+    if (!select.value) select.selectedIndex = Math.min(corner, names.length - 1);
   });
 });
 on("thumbnails", showThumbnails);

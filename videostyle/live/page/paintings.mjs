@@ -1,7 +1,7 @@
 // All paintings of the model as cards; the chosen ones have sliders.
 
 import { on, request, send } from "./connection.mjs";
-import { $, element, notice, state } from "./state.mjs";
+import { $, element, mayConduct, notice, state } from "./state.mjs";
 import { choose, handsAct, look, mixer, putMix, replaceMix, showThumbnail } from "./mixer.mjs";
 
 const cards = new Map();
@@ -32,7 +32,13 @@ function show() {
   $("chosen-count").textContent = `${painted} of ${state.styles.length} chosen`;
 }
 
-$("open-paintings").onclick = () => { $("painting-search").value = ""; build(); $("paintings").showModal(); };
+$("open-paintings").onclick = () => {
+  $("painting-search").value = "";
+  build();
+  $("paintings").showModal();
+  // On a touch screen a keyboard would come up over the cards.
+  if (!matchMedia("(pointer: coarse)").matches) $("painting-search").focus();
+};
 $("close-paintings").onclick = () => $("paintings").close();
 $("painting-search").oninput = show;
 on("hello", () => {
@@ -45,7 +51,7 @@ on("hello", () => {
 // A picture dropped on the page is a painting to learn.
 export async function teach(file) {
   $("paintings").close();  // notices would be behind it
-  if (!state.conducts) { notice("Another tab has the controls; take over to teach a painting."); return; }
+  if (!mayConduct()) return;
   if (file.size > 20e6) { notice("That picture is larger than 20 MB."); return; }
   const title = file.name.replace(/\.[^.]*$/, "").replaceAll(/[_-]+/g, " ");
   const response = await request(`/paintings?title=${encodeURIComponent(title)}`, { method: "POST", body: file });

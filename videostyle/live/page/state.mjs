@@ -95,6 +95,12 @@ export function notice(text, seconds = 6) {
   emit("notice", { text, seconds });
 }
 
+// Whether the hands of this tab may act; says so if not.
+export function mayConduct() {
+  if (!state.conducts) notice("Another tab has the controls; take over first.");
+  return state.conducts;
+}
+
 // Of lengths in the style sheet, which grow with the screen.
 export const pixels = (rem) => rem * parseFloat(getComputedStyle(document.documentElement).fontSize);
 

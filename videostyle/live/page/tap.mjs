@@ -2,7 +2,7 @@
 
 import { emit, on, send } from "./connection.mjs";
 import { told } from "./edits.mjs";
-import { $, notice, state } from "./state.mjs";
+import { $, mayConduct, notice, state } from "./state.mjs";
 import { heardAt } from "./sound.mjs";
 import { atBpm, fitTempo } from "./tempo.mjs";
 
@@ -29,8 +29,7 @@ function moment() {
 }
 
 export function tap() {
-  if (state.source?.kind !== "video") return;
-  if (!state.conducts) { notice("Another tab has the controls; take over first."); return; }
+  if (state.source?.kind !== "video" || !mayConduct()) return;
   if (!state.playing) { notice("Play the video, and tap along with its beat."); return; }
   if (state.timeline?.loop) {
     notice("The timeline loops from 0 s, and so do its beats; type the BPM, or take 'loop' out of its text to tap.");

@@ -116,7 +116,8 @@ setInterval(() => {
 function tellView() {
   send({ type: "view", original: wantsOriginal() });
   const isWipe = view() === "wipe";
-  canvas.tabIndex = isWipe ? 0 : -1;
+  if (isWipe) canvas.tabIndex = 0;
+  else canvas.removeAttribute("tabindex");  // clicked, it would have a frame from the next key on
   canvas.role = isWipe ? "slider" : "img";
   canvas.ariaLabel = isWipe ? "Edge between original and painting" : "The painted picture";
   canvas.ariaValueNow = isWipe ? Math.round(100 * wipe) : null;
