@@ -89,7 +89,7 @@ class Library:
         if suffix.lower() not in _MEDIA:
             raise UsageError(
                 f"{visible(name[:200])}: neither a video nor a picture by its ending; choose one, "
-                "as a .mp4, .mov, .jpg or .png"
+                "such as a .mp4, .mov, .jpg or .png"
             )
         stem = (
             _UNPLAIN.sub("_", stem)
