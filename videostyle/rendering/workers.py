@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from types import MappingProxyType, ModuleType
 from typing import Any
 
@@ -31,6 +31,7 @@ copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 _POLL_SECONDS = 0.1
 _OURS = (signal.SIGINT, signal.SIGTERM)  # for this process to hear, not for its workers
 _GO, _FINISH, _ABORT = range(3)
+_main_away = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +148,15 @@ def _signals_are_ours() -> Iterator[None]:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Processes started inside do not run the caller's script again, guarded or not."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    """Processes started inside do not run the caller's script again, guarded or not. One thread at
+    a time: another would take the stand-in for the script, and put that back in its place."""
+    with _main_away:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 # The worker's side.
