@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
 import multiprocessing
 import os
 import pickle
@@ -16,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from videostyle.device import cores, gpus
@@ -26,8 +25,6 @@ from videostyle.rendering.painter import Painted, Painter, Segments
 from videostyle.rendering.progress import ProgressCount
 from videostyle.stylize.stylizer import Stylizer
 
-# Read-only mappings have no way through a pipe of their own.
-copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 _POLL_SECONDS = 0.1
 _OURS = (signal.SIGINT, signal.SIGTERM)  # for this process to hear, not for its workers
 _GO, _FINISH, _ABORT = range(3)
@@ -63,10 +60,6 @@ class _Board:
     def read(self) -> tuple[int, dict[str, float]]:
         painted, *busy = (sum(self.done[field::4]) for field in range(4))
         return int(painted), dict(zip(("decode", "stylize", "encode"), busy, strict=True))
-
-
-def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
-    return MappingProxyType(mapping)
 
 
 def paint_in_processes(
