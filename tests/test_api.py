@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import operator
 import os
+import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,14 +25,15 @@ from videostyle.decode.probe import probe
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import ModelError, TimelineError, UsageError
 from videostyle.look import ORIGINAL, Look
-from videostyle.network.model import Model, load_model
+from videostyle.network.model import Model, load_model, save_model
 from videostyle.network.model_card import read_model_card
 from videostyle.rendering.frames import paint_frames
 from videostyle.rendering.render import render
 from videostyle.rendering.settle import describe
+from videostyle.rendering.verify import verify
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.reader import parse_timeline, read_timeline
-from videostyle.timeline.timeline import Keyframe, Loop, Track
+from videostyle.timeline.timeline import Keyframe, Loop, Timeline, Track
 
 RED = Look({"red": 1})
 
@@ -288,3 +293,43 @@ def test_a_timeline_is_made_of_what_videostyle_shows() -> None:
     assert isinstance(document, videostyle.TimelineDocument)
     read, _ = document.resolve(8, 25)
     assert [read.look_at(t / 4) for t in range(80)] == [by_hand.look_at(t / 4) for t in range(80)]
+
+
+def test_a_file_is_told_by_its_name_everywhere(
+    clip: Clip, small_model: Model, tmp_path: Path
+) -> None:
+    source, array = str(clip()), np.zeros((64, 96, 3), np.uint8)
+    assert probe(source) == probe(Path(source))
+    assert verify(source, source) == []
+    save_model(str(tmp_path / "a.safetensors"), small_model)
+    uses: tuple[Callable[[Any], object], ...] = (
+        probe,
+        lambda path: verify(path, source),
+        lambda path: verify(source, path),
+        lambda path: save_model(path, small_model),
+    )
+    for use in uses:
+        for wrong in (array, None, b"clip.mp4"):
+            with pytest.raises(UsageError, match=r"^\w+ is .*; give the name of a file$"):
+                use(wrong)
+
+
+def test_what_a_timeline_is_made_of_is_a_value_that_cannot_change() -> None:
+    def made() -> tuple[Timeline, EncodeOptions]:
+        track = Track([Keyframe(0, "red", "smooth"), Keyframe(2, {"red": 1, "blue": 3})])
+        strength = {"strength": Track([Keyframe(0, 0.5)])}
+        return Timeline(track, strength, Loop(4)), EncodeOptions(encoder_options={"g": "50"})
+
+    timeline, options = made()
+    assert {made(), made(), pickle.loads(pickle.dumps(made())), copy.deepcopy(made())} == {made()}
+    for change in (
+        lambda: setattr(timeline.mix, "keyframes", ()),
+        lambda: timeline.scalars.update(strength=0.5),  # type: ignore[attr-defined]
+        lambda: operator.setitem(options.encoder_options, "g", 50),  # type: ignore[call-overload]
+    ):
+        with pytest.raises((AttributeError, TypeError)):
+            change()
+    given = {"strength": Track([Keyframe(0, 0.5)])}
+    kept = Timeline(timeline.mix, given)
+    given.clear()
+    assert kept.look_at(0).strength == 0.5

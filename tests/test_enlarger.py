@@ -19,6 +19,7 @@ from videostyle.media.color import ColorConverter
 from videostyle.media.frame import Frame
 from videostyle.media.info import ColorSpec, MediaInfo
 from videostyle.media.pixels import luma_of, with_detail
+from videostyle.network import openvino_engine
 from videostyle.network.architecture import SMOOTHING
 from videostyle.network.blocks import from_blocks, to_blocks
 from videostyle.network.engine import Engine
@@ -174,7 +175,8 @@ def test_a_second_frame_needs_nothing_compiled(
     small_model: Model, lines: int, stroke: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of any size, though it is painted, and painted over, in several; here of an eighth."""
-    monkeypatch.setattr("videostyle.network.openvino_engine.PIXELS_KEPT", 3_000_000 // 64)
+    for name in ("PIXELS_KEPT", "PIXELS_BESIDES"):
+        monkeypatch.setattr(openvino_engine, name, getattr(openvino_engine, name) // 64)
     monkeypatch.setattr("videostyle.stylize.stylizer.LOOK_LINES", 64)
     monkeypatch.setattr("videostyle.stylize.stylizer.MIN_SIDE", 32)
     stylizer = Stylizer(small_model, device="cpu", precision="fp32")

@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count, pairwise
 from pathlib import Path
+from threading import Event
 from types import ModuleType
 from typing import Any
 
@@ -48,6 +50,7 @@ from videostyle.rendering.painter import Painter
 from videostyle.rendering.progress import Progress
 from videostyle.rendering.render import Report, render
 from videostyle.rendering.verify import verify
+from videostyle.rendering.workers import _without_main
 from videostyle.stylize.stabilizer import MEMORY
 from videostyle.stylize.stylizer import Stylizer
 from videostyle.timeline.easing import CubicBezier, Easing, hold
@@ -527,6 +530,27 @@ def test_an_easing_that_workers_cannot_import_is_refused(
             workers=2,
         )
     assert not output.exists()
+
+
+def test_the_script_is_back_in_its_place_after_renders_side_by_side() -> None:
+    script = sys.modules["__main__"]
+    entered, leave = (Event(), Event()), (Event(), Event())
+
+    def start_workers(number: int) -> None:
+        with _without_main():
+            entered[number].set()
+            leave[number].wait()
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(start_workers, 0)
+        entered[0].wait()
+        second = pool.submit(start_workers, 1)
+        entered[1].wait(0.1)
+        leave[0].set()
+        first.result()
+        leave[1].set()
+        second.result()
+        assert sys.modules["__main__"] is script
 
 
 def test_no_worker_outlives_its_parent(clip: Clip, model_file: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
+from itertools import cycle
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from runpy import run_path
@@ -53,6 +54,18 @@ def reference(model: Model, frame: np.ndarray, mixture: dict[str, float]) -> np.
 
 def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a.astype(int) - b.astype(int))
+
+
+def test_many_small_sizes_take_no_more_memory_than_a_few_large_ones(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thumbnails, each of a size of its own: what is compiled for a size is never small."""
+    monkeypatch.setattr(OpenVinoEngine, "_compile", lambda engine, key: cycle(()))
+    engine = OpenVinoEngine(small_model.architecture, small_model.weights, "fp32", 1)
+    for width in range(64, 864, 8):
+        engine._compiled(("network", (1, 64, width, 3)))
+    assert engine.is_ready((1, 64, 856, 3))
+    assert len(engine._slots) < 25
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])

@@ -1,13 +1,43 @@
-"""What callers give, checked: an error names what is wrong, and what would be right."""
+"""What callers give, checked, and kept from change: an error names what is wrong, and what would
+be right."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
-from typing import TypeGuard
+from os import PathLike
+from pathlib import Path
+from typing import TypeGuard, TypeVar
 
 from videostyle.errors import UsageError
 from videostyle.wording import shown
+
+V = TypeVar("V", covariant=True)
+
+
+class Fixed(Mapping[str, V]):
+    """A mapping that cannot change, so it can be hashed. It can be copied and pickled, too."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, V]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, name: str) -> V:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
 
 
 def check_one_of(name: str, value: object, allowed: Sequence[str]) -> None:
@@ -36,3 +66,16 @@ def check_function(name: str, value: object) -> None:
     """Raises UsageError."""
     if not callable(value):
         raise UsageError(f"{name} is {shown(value)}; give a function")
+
+
+def given_path(name: str, path: object) -> Path:
+    """The path of a file that is given by its name. Raises UsageError for what names none."""
+    if not isinstance(path, str | PathLike):
+        raise UsageError(f"{name} is {shown(path)}; give the name of a file")
+    if "\0" in str(path):
+        raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:  # half of a character
+        raise UsageError(f"{name} is {str(path)!r}; no file has such a name") from error
+    return Path(path)

@@ -7,11 +7,12 @@ reserved style `original` is the untouched frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import NamedTuple
 
+from videostyle.checks import Fixed
 from videostyle.errors import UsageError
 from videostyle.wording import shown
 
@@ -78,28 +79,10 @@ def fixed_mixture(mixture: Mapping[str, float]) -> Mapping[str, float]:
     return mixture if is_fixed else _Weights(normalize_mixture(mixture))
 
 
-class _Weights(Mapping[str, float]):
-    """A mixture that cannot change, so it can be hashed. It can be copied and pickled, too."""
+class _Weights(Fixed[float]):
+    """A mixture whose weights are divided by their sum."""
 
-    __slots__ = ("_weights",)
-
-    def __init__(self, weights: dict[str, float]) -> None:
-        self._weights = weights
-
-    def __getitem__(self, name: str) -> float:
-        return self._weights[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._weights)
-
-    def __len__(self) -> int:
-        return len(self._weights)
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._weights.items()))
-
-    def __repr__(self) -> str:
-        return repr(self._weights)
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

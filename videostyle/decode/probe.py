@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
+from videostyle.checks import given_path
 from videostyle.decode.matroska import hidden_by
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import (
@@ -46,7 +47,7 @@ _IN_FIELDS = ("h264", "mpeg2video")  # decoders that put two packets into a fram
 _MOST_BELIEVED = 500  # frames a second; more are counted before they are believed
 
 
-def probe(path: Path, hdr: str = "refuse", fps: Fraction | None = None) -> MediaInfo:
+def probe(path: str | Path, hdr: str = "refuse", fps: Fraction | None = None) -> MediaInfo:
     """Say what a video or picture is, if it can be painted.
 
     hdr: what becomes of PQ and HLG: refuse, tonemap (to SDR) or pass (as if it were SDR). fps: as
@@ -74,14 +75,15 @@ def paintable(info: MediaInfo, hdr: str = "refuse") -> MediaInfo:
     return replace(info, hdr=hdr)
 
 
-def inspect(path: Path, fps: Fraction | None = None) -> MediaInfo:
+def inspect(path: str | Path, fps: Fraction | None = None) -> MediaInfo:
     """Say what a video or picture is, whether or not it can be painted.
 
     The main video is one that is not cover art, a default one if there is any; of several one that
     moves, the largest, the first. fps: of numbered pictures (`numbered`), which are a video of
-    SEQUENCE_FPS where it is None. Raises MediaError for what cannot be read, UsageError where fps
-    is given for what has its own.
+    SEQUENCE_FPS where it is None. Raises MediaError for what cannot be read, UsageError for
+    what is no name of a file, and where fps is given for what has its own.
     """
+    path = given_path("path", path)
     if is_sequence_input(path):
         return _sequence_info(path, fps or SEQUENCE_FPS)
     _check_file(path)

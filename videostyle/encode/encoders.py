@@ -10,14 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 
 import av
 import av.error
 import av.logging
 from av.video.codeccontext import VideoCodecContext
 
-from videostyle.checks import check_one_of
+from videostyle.checks import Fixed, check_one_of
 from videostyle.encode.options import EncodeOptions
 from videostyle.errors import UsageError
 from videostyle.media.color import OUTPUT_PIX_FMTS
@@ -46,7 +45,7 @@ _INSTEAD_OF_CRF = {"b": "a bitrate", "qp": "a qp"}
 
 
 def frozen(**settings: str) -> Mapping[str, str]:
-    return MappingProxyType({key.replace("_", "-"): value for key, value in settings.items()})
+    return Fixed({key.replace("_", "-"): value for key, value in settings.items()})
 
 
 @dataclass(frozen=True, slots=True)

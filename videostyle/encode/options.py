@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 
-from videostyle.checks import check_one_of, is_whole
+from videostyle.checks import Fixed, check_one_of, is_whole
 from videostyle.errors import UsageError
 from videostyle.wording import shown
 
@@ -52,3 +52,4 @@ class EncodeOptions:
                 raise UsageError(
                     f"encoder_options: {key} is {shown(value)}; write it as text{hint}"
                 )
+        object.__setattr__(self, "encoder_options", Fixed(self.encoder_options))

@@ -7,7 +7,6 @@ import pickle
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from tempfile import TemporaryDirectory
@@ -98,8 +97,6 @@ def _reason(plan: EncodingPlan, info: MediaInfo) -> str:
     """
     if not sys.executable:  # inside another program
         return ""
-    # Read-only mappings cannot be pickled; the muxer has no part in this.
-    plan = replace(plan, container=replace(plan.container, options={}))
     try:
         return subprocess.run(
             [

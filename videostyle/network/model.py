@@ -16,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
+from videostyle.checks import given_path
 from videostyle.errors import ModelError
 from videostyle.network.architecture import Architecture, Numbers
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, model_path, read_model_card
@@ -103,8 +104,9 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
     return Model(card, architecture, weights, styles)
 
 
-def save_model(path: Path, model: Model) -> None:
+def save_model(path: str | Path, model: Model) -> None:
     """Write a model file, complete or not at all. Raises ModelError for numbers beyond fp16."""
+    path = given_path("path", path)
     tensors = {f"network.{k}": v for k, v in model.weights.items()} | {"styles": model.styles}
     with np.errstate(over="ignore"):
         half = {name: values.astype(np.float16) for name, values in tensors.items()}

@@ -27,8 +27,9 @@ from videostyle.wording import counted
 _Key = tuple[str, tuple[int, ...]]
 _NETWORK, _ENLARGER = "network", "enlarger"
 # Of the sizes kept compiled, of each: a stroke track passes through many, and often back again.
-# They take some 200 bytes a pixel.
-PIXELS_KEPT = 3_000_000
+# They take some 200 bytes a pixel, so it is 1 GB; and 40 MB besides, however small they are.
+PIXELS_KEPT = 5_000_000
+PIXELS_BESIDES = 200_000
 SIZES_KEPT = 3  # in any case: what a frame of 4320 lines needs of the network
 # Values in the first feature map, above which a frame counts as large: 1080 lines of `lean`, or 380
 # of the paper's network.
@@ -141,4 +142,4 @@ class OpenVinoEngine:
 
 def _pixels(key: _Key) -> int:
     count, height, width = key[1][:3]
-    return count * height * width
+    return count * height * width + PIXELS_BESIDES

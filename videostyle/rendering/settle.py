@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,7 +10,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from videostyle.checks import check_function, check_one_of, check_whole, check_yes_or_no
+from videostyle.checks import (
+    check_function,
+    check_one_of,
+    check_whole,
+    check_yes_or_no,
+    given_path,
+)
 from videostyle.decode.letterbox import with_bars
 from videostyle.decode.mask import Mask
 from videostyle.decode.probe import probe, with_duration
@@ -79,8 +84,8 @@ def settle(
         raise UsageError("invert_mask needs a mask")
     check_function("on_warning", on_warning)
     rate, times = None if fps is None else parse_fps(fps), parse_part(start, end)
-    source, output = _path("source", source), behind_link(_path("output", output))
-    mask = None if mask is None else _path("mask", mask)
+    source, output = given_path("source", source), behind_link(given_path("output", output))
+    mask = None if mask is None else given_path("mask", mask)
     info = with_duration(probe(source, hdr, rate))
     where = None if mask is None else Mask.of(mask, info, is_inverted=invert_mask)
     info, cut = cut_for(info if max_size is None else info.fitted(max_size), times)
@@ -208,7 +213,7 @@ def _warn_of_one_moment(info: MediaInfo, moments: int) -> list[str]:
 def _other_files(timeline: object, mask: Mask | None) -> list[Path]:
     """Those a render reads beside its input."""
     path = timeline.path if isinstance(timeline, TimelineDocument) else timeline
-    files = [_path("timeline", path)] if isinstance(path, str | PathLike) else []
+    files = [given_path("timeline", path)] if isinstance(path, str | PathLike) else []
     return files if mask is None else [*files, mask.info.path]
 
 
@@ -228,15 +233,3 @@ def _check_look(timeline: object) -> None:
             f"timeline is {shown(timeline)}; give a YAML file's name, a Timeline or a Look, such "
             'as Look({"starry_night": 1})'
         )
-
-
-def _path(name: str, path: object) -> Path:
-    if not isinstance(path, str | PathLike):
-        raise UsageError(f"{name} is {shown(path)}; give the name of a file")
-    if "\0" in str(path):
-        raise UsageError(f"{name} is {str(path)!r}; no name of a file has a NUL character")
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError as error:  # half of a character
-        raise UsageError(f"{name} is {str(path)!r}; no file has such a name") from error
-    return Path(path)

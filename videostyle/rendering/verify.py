@@ -19,6 +19,7 @@ import av
 import av.error
 from av.stream import Disposition, Stream
 
+from videostyle.checks import given_path
 from videostyle.decode.decode import decode, is_transparent
 from videostyle.decode.probe import inspect
 from videostyle.decode.report import DecodeReport
@@ -55,11 +56,12 @@ class Difference:
     expected: bool = False
 
 
-def verify(source: Path, output: Path) -> list[Difference]:
+def verify(source: str | Path, output: str | Path) -> list[Difference]:
     """Compare a video with what `render` made of all of it, at its own size.
 
     Raises MediaError for a file that cannot be read, UsageError for one that is no video.
     """
+    source, output = given_path("source", source), given_path("output", output)
     before, after = inspect(source), inspect(output)
     for path, is_video in (
         (source, not (before.is_image or before.pictures)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
 import multiprocessing
 import os
 import pickle
@@ -15,8 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
-from types import MappingProxyType, ModuleType
+from threading import Lock, Thread
+from types import ModuleType
 from typing import Any
 
 from videostyle.device import cores, gpus
@@ -26,11 +25,10 @@ from videostyle.rendering.painter import Painted, Painter, Segments
 from videostyle.rendering.progress import ProgressCount
 from videostyle.stylize.stylizer import Stylizer
 
-# Read-only mappings have no way through a pipe of their own.
-copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 _POLL_SECONDS = 0.1
 _OURS = (signal.SIGINT, signal.SIGTERM)  # for this process to hear, not for its workers
 _GO, _FINISH, _ABORT = range(3)
+_main_away = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +60,6 @@ class _Board:
     def read(self) -> tuple[int, dict[str, float]]:
         painted, *busy = (sum(self.done[field::4]) for field in range(4))
         return int(painted), dict(zip(("decode", "stylize", "encode"), busy, strict=True))
-
-
-def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
-    return MappingProxyType(mapping)
 
 
 def paint_in_processes(
@@ -147,13 +141,15 @@ def _signals_are_ours() -> Iterator[None]:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Processes started inside do not run the caller's script again, guarded or not."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    """Processes started inside do not run the caller's script again, guarded or not. One thread at
+    a time: another would take the stand-in for the script, and put that back in its place."""
+    with _main_away:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 # The worker's side.

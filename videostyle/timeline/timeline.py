@@ -13,6 +13,7 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any, Generic, TypeVar, overload
 
+from videostyle.checks import Fixed
 from videostyle.errors import UsageError
 from videostyle.look import ORIGINAL, SCALARS, Look, as_float, fixed_mixture, normalize_mixture
 from videostyle.timecode import NEAR
@@ -113,12 +114,16 @@ class Loop:
         return self.period - abs(seconds % (2 * self.period) - self.period)
 
 
+@dataclass(frozen=True, repr=False)
 class Track(Generic[T]):
     """Keyframes of one track in order of time, at distinct times.
 
     Raises UsageError for anything but keyframes, for none at all, and for two that are out of
     order or at one time.
     """
+
+    keyframes: tuple[Keyframe[T], ...]
+    _times: tuple[float, ...] = field(compare=False)
 
     def __init__(self, keyframes: Iterable[Keyframe[T]]) -> None:
         keys = tuple(keyframes) if isinstance(keyframes, Iterable) else (None,)
@@ -127,25 +132,20 @@ class Track(Generic[T]):
                 f"a track's keyframes are {shown(keyframes):.80}; give a list of them, "
                 '[Keyframe(0.0, "starry_night")]'
             )
-        self.keyframes = keys
-        if not self.keyframes:
+        if not keys:
             raise UsageError("a track needs keyframes, at least one")
-        self._times = [keyframe.seconds for keyframe in self.keyframes]
-        for before, after in pairwise(self._times):
+        times = tuple(keyframe.seconds for keyframe in keys)
+        for before, after in pairwise(times):
             if after <= before:
                 raise UsageError(
                     f"a keyframe at {after:g} s comes after one at {before:g} s; keyframes must be "
                     "in order of time, no two at one time"
                 )
+        object.__setattr__(self, "keyframes", keys)
+        object.__setattr__(self, "_times", times)
 
     def __repr__(self) -> str:
         return f"<Track of {_keys(self)}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Track) and self.keyframes == other.keyframes
-
-    def __hash__(self) -> int:
-        return hash(self.keyframes)
 
     def span(self, seconds: float) -> tuple[T, T, float]:
         """The values of the keys around a time, and the eased fraction between them.
@@ -208,6 +208,7 @@ class Timeline:
             )
         for name, track in self.scalars.items():
             _check_scalar(name, track)
+        object.__setattr__(self, "scalars", Fixed(self.scalars))
         if not isinstance(self.loop, Loop | None):
             raise UsageError(
                 f"loop is {shown(self.loop):.80}; give Loop(8.0), with its period in seconds"
