@@ -29,6 +29,7 @@ from videostyle.training.add_style import (
 from videostyle.training.config import PaintingConfig
 from videostyle.training.loss_network import load_loss_network
 from videostyle.training.vgg16 import _ArrayUnpickler
+from videostyle.whole_file import only_writer
 
 
 @pytest.fixture
@@ -240,6 +241,8 @@ def test_the_range_of_losses_is_read_from_the_card() -> None:
     card = {"loss_network": "VGG-19", "losses": losses}
     assert loss_range({**card, "losses": {**losses, "new": {"style": 0.5}}}, "new") == (0.1, 0.2)
     assert loss_range(card, "c") is None
+    for broken in (float("nan"), 10**400, -1):
+        assert loss_range({"losses": {"a": {"style": broken}, "new": {"style": 1}}}, "new") is None
 
 
 def test_only_arrays_are_unpickled() -> None:
@@ -309,6 +312,17 @@ def test_nothing_that_is_given_is_overwritten(
         assert main([*arguments, "--model", str(model), "-o", str(output), "-y"]) == 2
         assert "would be overwritten" in capsys.readouterr().err
     assert given == {path: path.read_bytes() for path in given}
+
+
+def test_two_do_not_learn_into_one_model(
+    painting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["add-style", str(painting), "--name", "ochre", "--content", str(tmp_path)]
+    output = tmp_path / "new.safetensors"
+    arguments += ["--loss-network", str(tmp_path / "none"), "-o", str(output)]
+    with only_writer(output):
+        assert main(arguments) == 2
+    assert "new.safetensors: another process is writing it" in capsys.readouterr().err
 
 
 def test_the_given_model_is_left_as_it_was(

@@ -464,6 +464,16 @@ def test_titles_are_json_whatever_the_terminal_can_write(
     assert json.loads(out)[0]["title"] == "Blé"
 
 
+def test_a_title_does_not_reach_beyond_its_line(
+    small_model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    styles = (replace(small_model.card.styles[0], title="Red\n\x1b[2J"),)
+    model = replace(small_model, card=replace(small_model.card, styles=styles))
+    save_model(tmp_path / "model.safetensors", replace(model, styles=model.styles[:1]))
+    assert main(["styles", "--model", str(tmp_path / "model.safetensors")]) == 0
+    assert capsys.readouterr().out == "red  Red\\n\\x1b[2J, nobody, 2000\n"
+
+
 @pytest.mark.parametrize("kind", ["picture", "video"])
 def test_the_contact_sheet_has_a_cell_for_every_style(
     clip: Callable[..., Path], model_file: str, tmp_path: Path, kind: str

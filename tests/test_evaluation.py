@@ -233,6 +233,12 @@ def test_the_first_models_recipe_is_the_ruler(
         make_ruler([first, rough], paintings, ("red",), network)
 
 
+@pytest.mark.parametrize("weight", ["much", [1], 10**400, float("nan"), -1])
+def test_a_recipes_weight_that_is_none_is_refused(loss_network_file: Path, weight: object) -> None:
+    with pytest.raises(TrainingError, match="the model's recipe has a"):
+        Objective.from_recipe(load_loss_network(loss_network_file), {"style_weight": weight})
+
+
 def test_photos_are_taken_evenly() -> None:
     assert spread("abcdef", 3) == ["a", "c", "e"]
     assert spread("abc", 7) == spread("abc", None) == ["a", "b", "c"]

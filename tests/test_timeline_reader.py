@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -79,7 +80,7 @@ MISTAKES = [
     (keys("{at: 0s, mix: great_wav}"), "3:19", "did you mean great_wave?"),
     (keys("{at: 0s, mix: {great_wav: 1}}"), "3:20", "did you mean great_wave?"),
     (keys("{at: 0s, mix: scream}"), "3:19", "'scream'; did you mean the_scream?"),
-    (keys("{at: 0s, mix: zzz}"), "3:19", "unknown style 'zzz'; `videostyle styles` lists them"),
+    (keys("{at: 0s, mix: zzz}"), "3:19", "unknown style 'zzz'; `videostyle styles --model"),
     (keys("at: 0s\n    mix:"), "4:9", "mix is empty; it must be a style name or a mapping"),
     (keys("{at: 0s, mixx: original}"), "3:14", "unknown key 'mixx'; did you mean mix?"),
     (keys("{at: 0s, mix: original, mix: original}"), "3:29", "'mix' stands twice"),
@@ -154,6 +155,14 @@ def test_a_mistake_is_named_with_its_place(
 def test_a_title_or_a_word_of_it_suggests_the_style(words: str) -> None:
     with pytest.raises(TimelineError, match=f"style '{words}'; did you mean great_wave"):
         parse_timeline(keys(f"{{at: 0s, mix: {words}}}"), read_model_card("lean"))
+
+
+def test_the_styles_of_a_model_of_ones_own_are_not_looked_for_among_the_shipped_ones() -> None:
+    text, shipped = keys("{at: 0s, mix: zzz}"), read_model_card("lean")
+    own = replace(shipped, styles=shipped.styles[:1])
+    for card, command in ((shipped, "videostyle styles"), (own, "videostyle styles --model FILE")):
+        with pytest.raises(TimelineError, match=f"'zzz'; `{command}` lists them"):
+            parse_timeline(text, card)
 
 
 def test_all_mistakes_are_listed_with_their_lines() -> None:

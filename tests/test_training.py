@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -306,6 +307,23 @@ def test_a_photograph_that_is_left_out_is_told_on_a_line_of_its_own(
     assert any(line.startswith(f"left out: {broken}") for line in lines), lines
 
 
+@pytest.mark.skipif(os.name == "nt", reason="only an administrator may make links")
+def test_a_photograph_that_is_a_link_to_nowhere_is_passed_over(
+    studio: Path, loss_network_file: Path
+) -> None:
+    (studio / "photos" / "c.png").symlink_to(studio / "moved" / "c.png")
+    assert len(list(make(studio, loss_network_file, changes=["steps=2"]).steps())) == 2
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_trained(
+    studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (studio / "run").mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: path != studio / "run")
+    with pytest.raises(UsageError, match=r"run: the folder cannot be written to"):
+        make(studio, loss_network_file)
+
+
 def test_a_run_begins_with_a_model(studio: Path, finished: Path, loss_network_file: Path) -> None:
     learned = finished / "tiny.safetensors"
     config = studio / "config.yaml"
@@ -596,6 +614,14 @@ def test_settings_can_be_changed_on_the_command_line(studio: Path) -> None:
     assert {name: each.weight for name, each in config.paintings.items()} == {"sky": 0.5}
 
 
+def test_a_painting_may_be_called_what_yaml_takes_for_a_number_or_a_boolean(studio: Path) -> None:
+    """As in a timeline."""
+    config = studio / "config.yaml"
+    config.write_text("name: tiny\npaintings:\n  1907: {}\n  no: {}\n  null: {}\n")
+    assert [*read_train_config(config).paintings] == ["1907", "no", "null"]
+    assert [*read_train_config(config, ["paintings={1e3: {}}"]).paintings] == ["1e3"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -655,7 +681,7 @@ def test_an_unknown_painting_lists_those_there_are(studio: Path, loss_network_fi
     config = studio / "config.yaml"
     config.write_text(config.read_text().replace("sea:", "see:"))
     with pytest.raises(
-        TrainingError, match=r"'see' is not in .*have: sea, sky\); edit 'paintings:'"
+        TrainingError, match=r"^painting 'see' is not in .*have: sea, sky\); edit 'paintings:'"
     ):
         make(studio, loss_network_file)
 

@@ -20,6 +20,7 @@ from videostyle.cli.console import (
 )
 from videostyle.errors import UsageError, VideoStyleError
 from videostyle.training.defaults import PAINTING_SIZE, ROW_STEPS
+from videostyle.whole_file import only_writer
 
 MAX_WEIGHT = 1000
 
@@ -72,6 +73,11 @@ def add_add_style(commands: Any) -> None:
 def _add_style(arguments: argparse.Namespace) -> int:
     """Learn one more painting and write a model that has it beside all the others. Next to it go
     a sample (.png: painting, picture, pastiche) and the losses (.csv)."""
+    with only_writer(arguments.output):  # else the last of two to end replaces the other's model
+        return _learn(arguments)
+
+
+def _learn(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     import numpy as np

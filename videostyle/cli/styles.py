@@ -15,6 +15,7 @@ from videostyle.cli.console import (
     named_path,
 )
 from videostyle.errors import UsageError
+from videostyle.wording import visible
 
 
 def add_styles(commands: Any) -> None:
@@ -59,5 +60,5 @@ def _styles(arguments: argparse.Namespace) -> int:
         return 0
     width = max(len(style.name) for style in styles)
     for style in styles:
-        print(f"{style.name:<{width}}  {style.caption}")
+        print(f"{style.name:<{width}}  {visible(style.caption)}")
     return 0

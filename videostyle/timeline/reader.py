@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -335,10 +336,16 @@ class _Reader:
             self.wrong(node, str(error))
             return None
 
+    @cached_property
+    def lists_styles(self) -> str:
+        """The command that lists the styles. A card does not know its file."""
+        is_shipped = self.titles == read_model_card(DEFAULT_MODEL).titles
+        return "videostyle styles" if is_shipped else "videostyle styles --model FILE"
+
     def style(self, node: yaml.ScalarNode) -> bool:
         if node.value in self.titles or node.value == ORIGINAL:
             return True
-        hint = "`videostyle styles` lists them"
+        hint = f"`{self.lists_styles}` lists them"
         if meant := near_styles(node.value, self.titles):
             hint = f"did you mean {' or '.join(meant)}?"
         if self.is_default:

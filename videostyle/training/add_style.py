@@ -7,6 +7,7 @@ styles do not change, and a small fraction of the updates is enough.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -165,7 +166,7 @@ def middle_picture(pictures: Sequence[Path | Image.Image]) -> Image.Image:
 
 def loss_range(recipe: Mapping[str, Any], style: str) -> tuple[float, float] | None:
     """Lowest and highest style loss of a model's other styles that were measured by the same loss
-    network, as its card records them."""
+    network, as its card records them; losses that are no finite numbers are left out."""
     networks = {
         name: entry.get("loss_network", recipe.get("loss_network"))
         for name, entry in recipe["losses"].items()
@@ -173,7 +174,9 @@ def loss_range(recipe: Mapping[str, Any], style: str) -> tuple[float, float] | N
     losses = [
         entry["style"]
         for name, entry in recipe["losses"].items()
-        if name != style and networks[name] == networks[style]
+        if name != style
+        and networks[name] == networks[style]
+        and 0 <= entry["style"] <= sys.float_info.max
     ]
     return (min(losses), max(losses)) if losses else None
 

@@ -38,11 +38,14 @@ MOST_OF_OTHERS = 10**9
 _NO_NAME = re.compile(rf"{WINDOWS_DEVICE}|.*[{WINDOWS_CHARACTERS}]", re.IGNORECASE)
 # Where a run can be resumed from, in its folder.
 CHECKPOINT = Path("checkpoint.safetensors")
+# What YAML takes words for that are written without quotes.
+_NOT_TEXT = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "null", "timestamp")}
 Wrong = Callable[[str, str], VideoStyleError]  # makes an error of a key and a message
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Refuses a key that stands twice, of which YAML would take the last."""
+    """Takes keys as they are written, which YAML would make numbers or booleans of (1907, no), and
+    refuses one that stands twice, of which it would take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -51,6 +54,8 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
                 line = key.start_mark.line + 1
                 raise yaml.YAMLError(f"line {line}: key {key.value!r} stands twice; keep one")
             seen.add(str(key.value))
+            if key.tag in _NOT_TEXT:
+                key.tag = "tag:yaml.org,2002:str"
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 

@@ -67,7 +67,7 @@ class Objective:
             weights: dict[str, Any] = {
                 name: float(recipe[name]) for name in names if name in recipe
             }
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise TrainingError(
                 f"the model's recipe has a weight that is no number ({error})"
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -264,12 +265,13 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _size(photo: Path) -> int:
-    """In bytes: it stands for the content, as to read a hundred thousand photographs takes long."""
+def _size(photo: Path) -> int | None:
+    """In bytes: it stands for the content, as to read a hundred thousand photographs takes long.
+    None for a link that leads nowhere, which is passed over like other damaged photographs."""
     try:
         return photo.stat().st_size
-    except OSError as error:
-        raise TrainingError(f"{photo}: cannot be read ({error.strerror})") from error
+    except OSError:
+        return None
 
 
 def make_run(
@@ -293,7 +295,7 @@ def make_run(
     for name in config.paintings:
         if name not in known:
             raise TrainingError(
-                f"{config_path}: painting {name!r} is not in {paintings / 'styles.csv'} "
+                f"painting {name!r} is not in {paintings / 'styles.csv'} "
                 f"(have: {', '.join(sorted(known))}); edit 'paintings:' or styles.csv"
             )
     learned = [known[name] for name in config.paintings]
@@ -318,6 +320,8 @@ def _check_folder(
     run has written."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; name a folder for the run")
+    if folder.exists() and not os.access(folder, os.W_OK):
+        raise UsageError(f"{folder}: the folder cannot be written to")
     for what, given in (("photographs", photos), ("paintings", paintings)):
         if _are_one(folder, given):
             raise UsageError(f"{folder}: holds the {what}; name another folder for the run")
