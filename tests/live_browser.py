@@ -131,7 +131,7 @@ def page_anew(tab: Any, server: LiveServer) -> Iterator[Any]:
                 other.close()
         tab.unroute_all()
         tab.agrees = True
-        tab.goto(f"http://{server.host}/page/style.css")
+        tab.goto(f"http://{server.host}/page/x/style.css")
         tab.evaluate("sessionStorage.clear(); localStorage.clear()")
     assert tab.mistakes == []
 
@@ -149,9 +149,7 @@ def forget_looks(page: Any) -> None:
 
 def tell(page: Any, message: dict[str, Any]) -> None:
     """Send the server a message of the page."""
-    page.evaluate(
-        "async (message) => (await import('/page/connection.mjs')).send(message)", message
-    )
+    page.evaluate("async (message) => (await code('connection.mjs')).send(message)", message)
 
 
 def open_page(context: Any, server: LiveServer) -> Any:
@@ -172,6 +170,10 @@ def open_tab(context: Any, server: LiveServer) -> Any:
 
 def new_tab(context: Any) -> Any:
     page = context.new_page()
+    # The address of the page's code names its version.
+    page.add_init_script(
+        "window.code = (name) => import(new URL(name, document.querySelector('script').src))"
+    )
     page.mistakes, page.asked, page.agrees = [], [], True
     page.on("pageerror", lambda error: page.mistakes.append(str(error)))
     page.on("dialog", lambda dialog: answer(page, dialog))

@@ -168,7 +168,7 @@ def test_a_dead_connection_comes_back(page: Any) -> None:
 def test_a_connection_that_dies_in_silence_is_given_up_for_another(page: Any) -> None:
     page.evaluate(
         """async () => {
-          const { bePatient } = await import("/page/connection.mjs");
+          const { bePatient } = await code("connection.mjs");
           window.bePatient = bePatient;
           window.lost = 0;
           videostyle.on("disconnected", () => {
@@ -212,7 +212,7 @@ def test_a_connection_on_which_little_happens_stays(page: Any) -> None:
     settled(page)
     page.evaluate(
         """async () => {
-          const { bePatient } = await import("/page/connection.mjs");
+          const { bePatient } = await code("connection.mjs");
           window.lost = window.alive = 0;
           videostyle.on("disconnected", () => { lost += 1; });
           videostyle.on("alive", () => { alive += 1; });
@@ -278,7 +278,7 @@ def test_a_blink_of_the_connection_leaves_the_controls_where_they_were(
 def test_a_server_that_stands_still_is_not_shown_as_playing(page: Any, server: LiveServer) -> None:
     page.click("#play")
     wait_for(lambda: " of 25 frames/s" in page.inner_text("#meter"))
-    page.evaluate("import('/page/connection.mjs').then(({ bePatient }) => bePatient(2500))")
+    page.evaluate("code('connection.mjs').then(({ bePatient }) => bePatient(2500))")
     server.process.send_signal(signal.SIGSTOP)
     try:
         page.locator("#notice", has_text="The connection is lost").wait_for()
@@ -378,7 +378,7 @@ def test_shortcuts_work_in_other_alphabets(page: Any) -> None:
 
 def test_times_are_rounded_before_they_are_split(page: Any) -> None:
     times = "[clock(59.6), clock(59.999, 2), clock(7265)]"
-    times = f"import('/page/state.mjs').then(({{ clock }}) => {times})"
+    times = f"code('state.mjs').then(({{ clock }}) => {times})"
     assert page.evaluate(times) == ["1:00", "1:00.00", "2:01:05"]
 
 
@@ -541,7 +541,7 @@ def test_a_timeline_whose_name_is_not_utf_8_is_opened(page: Any, folder: Path) -
 def test_a_part_of_the_page_that_fails_keeps_nothing_from_the_others(page: Any) -> None:
     page.evaluate(
         """async () => {
-          const { emit, on } = await import("/page/connection.mjs");
+          const { emit, on } = await code("connection.mjs");
           on("trial", () => { throw new Error("on purpose"); });
           on("trial", () => { window.heard = true; });
           emit("trial", {});

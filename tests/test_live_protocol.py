@@ -960,12 +960,28 @@ def test_another_host_or_origin_is_refused(server: LiveServer) -> None:
         Tab(server, origin="http://evil.example")
 
 
+def test_the_pages_code_is_kept_by_a_browser_and_nothing_else_is(server: LiveServer) -> None:
+    page = request(server, "GET", f"/?token={server.token}")[1].decode()
+    (code,) = re.findall(r'src="(/page/[0-9a-f]{16}/main.mjs)"', page)
+    for path, is_kept in (
+        (code, True),
+        (f"{code}.gone", False),
+        (f"/?token={server.token}", False),
+    ):
+        connection = http.client.HTTPConnection(server.host, timeout=20)
+        connection.request("GET", path)
+        kept = connection.getresponse().headers.get_all("cache-control")
+        connection.close()
+        assert kept == ["max-age=31536000, immutable" if is_kept else "no-store"]
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "/page/../server.py",
-        "/page/%2e%2e/server.py",
-        "/page/..%2fserver.py",
+        "/page/x/../server.py",
+        "/page/x/%2e%2e/server.py",
+        "/page/x/..%2fserver.py",
         "/timelines/../secret.yaml?token={token}",
         "/timelines/%2e%2e%2fsecret.yaml?token={token}",
         "/timelines/link.yaml?token={token}",

@@ -349,7 +349,7 @@ def test_a_render_from_the_page_can_be_stopped_resumed_and_opened(page: Any, fol
 
 
 def test_a_render_has_a_name_that_a_file_may_have(page: Any, folder: Path) -> None:
-    tell = "import('/page/connection.mjs').then(({ emit }) => emit('source', source))"
+    tell = "code('connection.mjs').then(({ emit }) => emit('source', source))"
     for name in ("a" * 49 + "😀.mp4", "back\\slash.mp4", "a\tb\x85.mp4", "..a.mp4"):
         page.evaluate(f"(source) => {tell}", {"name": name, "kind": "video"})
         Library(folder).new(page.input_value("#render-name"), {".mp4"})

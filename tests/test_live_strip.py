@@ -218,7 +218,7 @@ def test_beats_are_drawn_where_there_is_room(
     page: Any, bpm: float, begin: float, end: float, pixels: float, expected: list[Any]
 ) -> None:
     found = page.evaluate(
-        """async ([bpm, ...rest]) => (await import("/page/beats.mjs"))
+        """async ([bpm, ...rest]) => (await code("beats.mjs"))
           .ticks({ bpm, first_beat: 0.25 }, ...rest).map(({ at, isBar }) => [at, isBar])""",
         [bpm, begin, end, pixels],
     )
@@ -240,7 +240,7 @@ def test_a_tempo_is_found_from_taps_of_an_unsteady_hand_that_misses_one(page: An
     rare = [[[0, 1, 2]], [[0], [1], [2], [3]], [[0, 1], [0.3, 1.3], [0.6, 1.6]]]
     *fits, of_three, of_one_a_round, of_two_a_round = page.evaluate(
         """async (all) => {
-          const { fitTempo } = await import("/page/tempo.mjs");
+          const { fitTempo } = await code("tempo.mjs");
           return all.map(fitTempo);
         }""",
         [rounds for _, rounds in cases] + rare,
@@ -263,7 +263,7 @@ def test_a_tempo_is_found_from_taps_of_an_unsteady_hand_that_misses_one(page: An
 def test_a_tempo_that_is_corrected_keeps_its_beat_where_the_video_is(page: Any) -> None:
     found = page.evaluate(
         """async () => {
-          const { atBpm } = await import("/page/tempo.mjs");
+          const { atBpm } = await code("tempo.mjs");
           const tempo = { bpm: 120, first_beat: 0.25 };
           const places = [[125, tempo, 60.2], [60, tempo, 1.3], [240, tempo, 9], [90, null, 9]];
           return places.map((each) => atBpm(...each));
@@ -373,8 +373,8 @@ def tapped(page: Any, *moments: float) -> list[str]:
     second before; clocks stand, so that no load moves a tap."""
     said: list[str] = page.evaluate(
         """async (moments) => {
-          const { emit } = await import("/page/connection.mjs");
-          const { seek } = await import("/page/state.mjs");
+          const { emit } = await code("connection.mjs");
+          const { seek } = await code("state.mjs");
           window.seen ??= await new Promise((resolve) => {
             videostyle.on("picture", resolve);
             seek(1);

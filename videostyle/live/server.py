@@ -8,6 +8,7 @@ browser (DNS rebinding, cross-site WebSockets).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     FileResponse,
+    HTMLResponse,
     JSONResponse,
     PlainTextResponse,
     RedirectResponse,
@@ -62,6 +64,8 @@ _HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"cache-control": b"no-store",
 }
+# Of the page's code, which has another address when it changes.
+_KEPT = {b"cache-control": b"max-age=31536000, immutable"}
 
 
 class Guard:
@@ -88,7 +92,9 @@ class Guard:
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS.items()]
+                is_code = message["status"] == 200 and scope["path"].startswith("/page/")
+                more = {**_HEADERS, **_KEPT} if is_code else _HEADERS
+                message["headers"] = [*message["headers"], *more.items()]
             await send(message)
 
         await self.app(scope, receive, with_headers)
@@ -117,7 +123,7 @@ class Server:
             Route("/sources", self.may_add_source, methods=["GET"]),
             Route("/sources", self.add_source, methods=["POST"]),
             Route("/paintings", self.add_painting, methods=["POST"]),
-            Mount("/page", StaticFiles(directory=PAGE)),
+            Mount("/page/{version}", StaticFiles(directory=PAGE)),
         ]
         return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer}), hosts)
 
@@ -136,7 +142,7 @@ class Server:
             self.session.ticket = ""
             return RedirectResponse(f"/?token={self.session.token}")
         self.check(request)
-        return FileResponse(PAGE / "index.html")
+        return HTMLResponse(await asyncio.to_thread(_page))
 
     async def thumbnail(self, request: Request) -> Response:
         self.check(request)
@@ -352,6 +358,16 @@ class Server:
         wanted = self.viewers.want_original
         if self.session.player.controls.original != wanted:
             self.session.player.update(original=wanted)
+
+
+def _page() -> str:
+    """The page, naming its code by an address that a browser may keep: reloaded, it is there in
+    half of the time."""
+    digest = hashlib.sha256()
+    for path in sorted(PAGE.glob("*.*")):
+        digest.update(path.read_bytes())
+    address = f'"/page/{digest.hexdigest()[:16]}/'
+    return (PAGE / "index.html").read_text(encoding="utf-8").replace('"/page/', address)
 
 
 def _file(path: Path, advice: str = "") -> Response:
