@@ -1130,7 +1130,7 @@ def test_a_result_that_has_no_place_to_go_is_an_error(
     output = tmp_path / "out.png"
     render = ["render", str(picture), "-o", str(output), "--style", "red", "--model", model_file]
     codes = []
-    for arguments in (["probe", str(picture), "--json"], [*render, "--json"], [*render, "-y"]):
+    for arguments in (["schema"], [*render, "--json"], [*render, "-y"]):
         shell = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "videostyle", *arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
         done = subprocess.run(shell, env=environment, stderr=subprocess.PIPE, text=True)

@@ -752,7 +752,7 @@ def test_a_piece_that_cannot_be_finished_takes_no_other_with_it(
 def test_killed_again_and_again_it_comes_out_the_same(
     clip: Clip, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source, output = clip(pts=range(200), size=(160, 96)), tmp_path / "out.mp4"
+    source, output = clip(pts=range(150), size=(160, 96)), tmp_path / "out.mp4"
     timeline = tmp_path / "dusk.yaml"
     timeline.write_text(TIMELINE)
     command = [sys.executable, "-m", "videostyle", "render", str(source), "-o", str(output)]

@@ -192,11 +192,11 @@ def test_the_number_of_threads_changes_no_pixel(precision: str) -> None:
     model = load_model()
     frames = photo(1024, 1184)[None]  # so large that all threads paint it
     rows = model.rows([{model.card.style_names[0]: 1.0}])
-    one, *more = (
+    one, three = (
         OpenVinoEngine(model.architecture, model.weights, precision, threads).submit(frames, rows)()
-        for threads in (1, 2, 3)
+        for threads in (1, 3)
     )
-    assert all(np.array_equal(one, other) for other in more)
+    assert np.array_equal(one, three)
 
 
 @pytest.mark.parametrize(("name", "device"), [("openvino", "cpu"), ("torch", "cpu"), TORCH_CUDA])
@@ -351,7 +351,7 @@ def test_stones_are_as_large_as_asked_for_at_any_size() -> None:
     """Painted over with fine ones or not."""
     stroke_size = run_path(str(SAMPLES.parent / "bench" / "strokes.py"))["stroke_size"]
     stones = partial(stroke_size, Stylizer(load_model("lean"), device="cpu"), "duck_mosaic")
-    sizes = [stones(720, stroke) for stroke in (1, 1.5, 2, 2.5, 3, 4)]
+    sizes = [stones(720, stroke) for stroke in (1, 2, 3, 4)]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 2 * sizes[0]
     assert stones(1440, 1) == pytest.approx(sizes[0], rel=0.1)
