@@ -23,10 +23,10 @@ from av.stream import Disposition
 from av.video.frame import PictureType
 from conftest import BT601, add_tone, write_frames, write_tone
 from PIL import Image
-from pipeline import Clip, add_to_video, element, half_loaded, mux, seconds
+from pipeline import Clip, add_to_video, element, half_loaded, joined, mux, seconds
 
 from videostyle.decode.decode import decode, frames_near
-from videostyle.decode.probe import measure_duration, probe
+from videostyle.decode.probe import probe, with_duration
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import _images, goes_back
 from videostyle.decode.upright import upright_filters
@@ -89,10 +89,16 @@ def test_frames_without_pts_are_counted(clip: Clip) -> None:
     assert [b - a for a, b in pairwise(times)] == [Fraction(1, 25)] * 8
 
 
+def measured(info: MediaInfo) -> tuple[float | None, int | None]:
+    """Its length and how many frames it has, found by reading it."""
+    info = with_duration(replace(info, duration_seconds=None, frame_count=None))
+    return info.duration_seconds and round(info.duration_seconds, 6), info.frame_count
+
+
 def test_a_file_that_does_not_say_its_length_is_measured(clip: Clip) -> None:
     for name in ("clip.mp4", "clip.mkv"):
         info = probe(clip(name, pts=[0, 40, 80], time_base=Fraction(1, 1000)))
-        assert measure_duration(info) == pytest.approx(0.12)
+        assert measured(info) == (0.12, 3)
         assert info.duration_seconds == pytest.approx(0.12)
 
 
@@ -100,7 +106,27 @@ def test_a_file_that_does_not_say_its_length_is_measured(clip: Clip) -> None:
 def test_the_frames_of_a_file_without_times_are_counted(clip: Clip, b_frames: int) -> None:
     info = probe(clip("clip.h264", pts=range(40), b_frames=b_frames))
     assert info.duration_seconds is None
-    assert measure_duration(info) == pytest.approx(1.6)
+    assert measured(info) == (1.6, 40)
+
+
+def test_the_frames_of_an_uneven_recording_are_counted_not_estimated(clip: Clip) -> None:
+    """As a browser writes them: no length, and the camera's rate, which it seldom reaches."""
+    path = clip("clip.mkv", pts=[0, 33, 700, 2000, 2033], time_base=Fraction(1, 1000))
+    info = replace(probe(path), frame_rate=Fraction(30))
+    assert measured(info) == (2.066, 5)
+
+
+@pytest.mark.parametrize(("ending", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])
+def test_the_length_of_joined_recordings_is_that_of_all(
+    clip: Clip, ending: str, codec: str
+) -> None:
+    """FFmpeg takes the last time there is, which here is one of the second recording."""
+    parts = (clip(f"{n}{ending}", pts=range(n), codec=codec, b_frames=2) for n in (60, 40))
+    info = with_duration(probe(joined(*parts)))
+    frames = list(decode(info))
+    found = (info.duration_seconds, info.frame_count, len(frames))
+    assert found == (pytest.approx(4), 100, 100)
+    assert frames[-1].seconds == pytest.approx(3.96)
 
 
 def coded(number: int) -> str:
@@ -145,7 +171,7 @@ def test_two_fields_are_one_frame(tmp_path: Path) -> None:
     info = probe(path)
     frames = list(decode(info))
     assert len(frames) == 20
-    assert measure_duration(info) == pytest.approx(0.8)
+    assert measured(info) == (0.8, 20)
     assert {(frame.duration or 0) * info.time_base for frame in frames} == {Fraction(1, 25)}
 
 
@@ -355,8 +381,9 @@ def test_where_half_of_a_download_breaks_off_is_said(
 
 
 def test_how_long_an_avi_without_its_end_was_is_told_by_its_number_of_frames(clip: Clip) -> None:
-    report = DecodeReport()
-    list(decode(probe(half_loaded(clip("clip.avi", pts=range(75)), 0.7)), report=report))
+    report, info = DecodeReport(), probe(half_loaded(clip("clip.avi", pts=range(75)), 0.7))
+    assert info.duration_seconds == pytest.approx(3, abs=0.1)
+    list(decode(info, report=report))
     assert re.fullmatch(r"the last 0\.\d\d s of its 3\.0\d s are missing", report.lost_end)
 
 

@@ -275,10 +275,12 @@ def test_a_blue_scene_in_the_place_of_bars_is_painted(clip: Clip) -> None:
         assert (converter.to_rgb(converter.keep_bars(converter.from_rgb(sea), white)) > 250).all()
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.h264"])
 def test_bars_are_named_and_may_be_painted(
-    clip: Clip, tmp_path: Path, stylizer: Stylizer, capsys: pytest.CaptureFixture[str]
+    clip: Clip, tmp_path: Path, stylizer: Stylizer, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    source = clip(pts=range(25), pixels=lambda n: film(n, lines=8, below=10, columns=12))
+    """Also of a file that does not say its length."""
+    source = clip(name, pts=range(25), pixels=lambda n: film(n, lines=8, below=10, columns=12))
     output = tmp_path / "out.mkv"
     look, lossless = Look({"red": 1}), EncodeOptions(codec="ffv1")
     note = "black bars (8 lines above, 10 below, 12 columns left and right) are left as they are"

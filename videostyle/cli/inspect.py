@@ -41,13 +41,13 @@ def add_verify(commands: Any) -> None:
 def _probe(arguments: argparse.Namespace) -> int:
     """Size, times, colour and streams of a file, and what `render` would do with each stream."""
     from videostyle.decode.letterbox import describe_bars, with_bars
-    from videostyle.decode.probe import inspect, paintable
+    from videostyle.decode.probe import inspect, paintable, with_duration
     from videostyle.encode.options import EncodeOptions
     from videostyle.encode.planner import plan_encoding
     from videostyle.errors import MediaError
 
     path = arguments.file
-    info = inspect(path)
+    info = with_duration(inspect(path))
     facts = {"file": str(path), **info.to_dict()}
     try:
         paintable(info)

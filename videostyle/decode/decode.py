@@ -106,9 +106,7 @@ def _decode_video(
 
 def _note_lost_end(info: MediaInfo, end: float, report: DecodeReport) -> None:
     """Say what is missing of a video whose last frame ends at `end` seconds."""
-    # Of an AVI without its end FFmpeg guesses the length, but knows how many frames there were.
-    counted = (info.frame_count or 0) / (info.frame_rate or math.inf)
-    length = max(info.duration_seconds or 0.0, float(counted))
+    length = info.duration_seconds or 0.0
     lost = length - end
     if lost >= max(_SURELY_LOST_SECONDS, _SURELY_LOST * length):
         report.cut_short |= ends_in_zeros(info.path)

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import reduce
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from videostyle.checks import given_path
 from videostyle.decode.matroska import hidden_by
 from videostyle.decode.report import DecodeReport
 from videostyle.decode.stream import (
+    JOINED_AS_THEY_ARE,
     MAX_PIXELS,
     declared_rate,
     decode_stream,
+    goes_back,
     open_input,
     packets_of,
     read_packets,
@@ -94,41 +97,32 @@ def inspect(path: str | Path, fps: Fraction | None = None) -> MediaInfo:
 
 
 def with_duration(info: MediaInfo) -> MediaInfo:
-    """The same with its duration, measured where the file does not say it; still None where
-    `measure_duration` finds none."""
+    """The same with its length: where the file does not say it, the whole is read for it, and its
+    frames are counted. Still None where they have neither times nor a rate. Raises MediaError."""
     if info.duration_seconds is not None:
         return info
-    with suppress(MediaError):
-        info = replace(info, duration_seconds=measure_duration(info))
-    return info
-
-
-def measure_duration(info: MediaInfo) -> float:
-    """Seconds from the first frame to the end of the last, found by reading the whole file.
-
-    For files that do not say. Where no frame has a time (raw H.264), frames are counted; those
-    that may be interlaced are decoded for it. Raises MediaError if they have no rate either.
-    """
-    if info.is_image:
-        return 0.0
-    start, end, count = math.inf, -math.inf, 0
+    stamps, start, end, count = list[int](), math.inf, -math.inf, 0
     with open_input(info.path) as container:
         stream = video_stream(container, info.stream_index)
         step = ticks_per_frame(stream) or 0
         for packet in read_packets(stream, DecodeReport()):
             count += 1
+            if packet.dts is not None:
+                stamps.append(packet.dts)
             if packet.pts is not None:
                 start = min(start, packet.pts)
                 end = max(end, packet.pts + (packet.duration or step))
         context = stream.codec_context
         may_be_fields = context.name in _IN_FIELDS and context.field_order != PROGRESSIVE
+    if may_be_fields and start == math.inf:
+        count = _count_frames(info)
     if start == math.inf:
-        if may_be_fields:
-            count = _count_frames(info)
-        if not count * step:
-            raise MediaError(f"{info.path}: its frames have no times, so its length is unknown")
         start, end = 0, count * step
-    return float((end - start) * info.time_base)
+    elif goes_back(stamps):  # recordings were joined, whose times are counted on
+        start = stamps[0]
+        end = reduce(lambda last, stamp: stamp if stamp > last else last + step, stamps) + step
+    length = float((end - start) * info.time_base)
+    return replace(info, duration_seconds=length or None, frame_count=count or None)
 
 
 def _count_frames(info: MediaInfo) -> int:
@@ -292,8 +286,12 @@ def _lead(container: InputContainer, start: float) -> float:
 
 def _duration(container: InputContainer, stream: VideoStream, start: float) -> float | None:
     """Seconds from the first frame, which is at `start`, to the end of the stream."""
+    if container.format.name in JOINED_AS_THEY_ARE:
+        return None  # FFmpeg takes the last time there is, which is one of the last recording
     if stream.duration:
-        return float(stream.duration * time_base_of(stream))
+        # The clock of an AVI counts frames. Of one without its index FFmpeg guesses the length.
+        frames = stream.frames if container.format.name == "avi" else 0
+        return float(max(stream.duration, frames) * time_base_of(stream))
     if not container.duration:
         return None
     # Matroska says when its longest stream ends, and most writers tag each stream with its own end.

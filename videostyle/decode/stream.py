@@ -39,7 +39,7 @@ _MOST_REORDERED = 16  # frames H.264 and HEVC may hold back at most
 _TAIL_BYTES = 4096
 _BUILDS_ON_OTHERS = (PictureType.P, PictureType.B)
 _LISTS = ("concat", "hls", "dash", "webm_dash_manifest", "sdp")
-_JOINED_AS_THEY_ARE = ("mpegts", "mpeg")  # recordings put one after another, byte by byte
+JOINED_AS_THEY_ARE = ("mpegts", "mpeg")  # recordings put one after another, byte by byte
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def seek(stream: VideoStream, start_pts: int, seconds: float) -> bool:
 def clock_jumps_back(stream: VideoStream) -> bool:
     """Whether times may come twice, so that none says where in the file it is. Of kinds of files
     that are joined byte by byte, the whole is read for it, once."""
-    if stream.container.format.name not in _JOINED_AS_THEY_ARE:
+    if stream.container.format.name not in JOINED_AS_THEY_ARE:
         return False
     path = Path(stream.container.name)
     status = path.stat()

@@ -161,7 +161,7 @@ def _with_frame_count(info: MediaInfo) -> MediaInfo:
     """The same with the count that its rate makes likely, where the file does not say it."""
     if info.frame_count or info.frame_rate is None or info.duration_seconds is None:
         return info
-    return replace(info, frame_count=round(info.duration_seconds * info.frame_rate))
+    return replace(info, frame_count=max(1, round(info.duration_seconds * info.frame_rate)))
 
 
 def _resolve(info: MediaInfo, name: str, time: Time) -> float:
