@@ -41,7 +41,7 @@ def add_verify(commands: Any) -> None:
 def _probe(arguments: argparse.Namespace) -> int:
     """Size, times, colour and streams of a file, and what `render` would do with each stream."""
     from videostyle.decode.letterbox import describe_bars, with_bars
-    from videostyle.decode.probe import inspect, paintable
+    from videostyle.decode.probe import inspect, paintable, with_duration
     from videostyle.encode.options import EncodeOptions
     from videostyle.encode.planner import plan_encoding
     from videostyle.errors import MediaError
@@ -54,7 +54,7 @@ def _probe(arguments: argparse.Namespace) -> int:
         ending = "png" if info.is_image else arguments.to.lstrip(".")
         plan = plan_encoding(info, Path(f"{path.stem}.{ending}"), EncodeOptions())
         facts["render"] = plan.to_dict()
-        info = with_bars(info)
+        info = with_bars(with_duration(info))
         facts["bars"] = info.bars_to_dict()
         lines = [str(stream) for stream in plan.streams] + describe_bars(info)
     except MediaError as error:
