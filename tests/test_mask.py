@@ -143,12 +143,12 @@ def test_a_frame_that_is_scaled_has_the_mask_of_its_full_size(
     assert np.array_equal(flat(planes(tmp_path / "out.mkv")), flat(planes(tmp_path / "all.mkv")))
 
 
-@pytest.mark.parametrize("name", ["mask.mp4", "mask_%d.png"])
+@pytest.mark.parametrize("name", ["mask.mp4", "mask.h264", "mask_%d.png"])
 def test_a_part_beyond_the_mask_has_its_last_frame(
     clip: Clip, tmp_path: Path, stylizer: Stylizer, name: str
 ) -> None:
     film, mask = clip(pts=range(30)), tmp_path / name
-    if mask.suffix == ".mp4":
+    if mask.suffix != ".png":
         make_clip(mask, pts=range(8), pixels=half, size=SIZE)
     for number in range(8):
         Image.fromarray(half(number)).save(tmp_path / f"mask_{number}.png")

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from videostyle.decode.decode import decode
-from videostyle.decode.probe import probe
+from videostyle.decode.probe import probe, with_duration
 from videostyle.decode.report import DecodeReport
 from videostyle.errors import MediaError, UsageError
 from videostyle.media.color import RGB, convert
@@ -44,7 +44,7 @@ class Mask:
         rate = video.frame_rate if is_sequence_input(path) else None
         if path.is_dir():
             raise UsageError(f"{path}: a mask is a file, or numbered pictures: {path / '%05d.png'}")
-        info = probe(path, "pass", rate)
+        info = with_duration(probe(path, "pass", rate))
         ratio = Fraction(info.width * video.height, info.height * video.width)
         if not 1 - _SHAPE_SLACK <= ratio <= 1 / (1 - _SHAPE_SLACK):
             raise UsageError(
