@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -333,3 +334,5 @@ def test_what_a_timeline_is_made_of_is_a_value_that_cannot_change() -> None:
     kept = Timeline(timeline.mix, given)
     given.clear()
     assert kept.look_at(0).strength == 0.5
+    first, _ = keys = timeline.mix.keyframes
+    assert replace(Track(keys), keyframes=[first]) == Track([first])

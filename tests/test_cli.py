@@ -24,8 +24,11 @@ from PIL import Image
 import videostyle
 from videostyle.cli import main
 from videostyle.cli.interruption import say_interrupted
+from videostyle.decode.probe import probe
 from videostyle.errors import MediaError
 from videostyle.network.model import Model, save_model
+from videostyle.rendering.settle import cut_for
+from videostyle.timecode import parse_part
 from videostyle.timeline.plot import plot_timeline
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
 
@@ -428,6 +431,34 @@ def test_a_video_tells_its_length_and_rate(
         assert "leave out --duration and --fps" in capsys.readouterr().err
     assert main(["timeline", "plot", *given, "-o", str(video)]) == 2
     assert "is an input that would be overwritten" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("unknown", "at", "message"),
+    [
+        ("duration_seconds", "end", "from the video's length, but {} has no length that can be f"),
+        ("frame_rate", "6f", "in frames, but {} has no frame rate; write seconds"),
+    ],
+)
+def test_what_cannot_be_found_out_about_a_video_is_told(
+    video: Path,
+    tmp_path: Path,
+    unknown: str,
+    at: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lacking = {unknown: None}
+    find = "videostyle.decode.probe.with_duration"
+    monkeypatch.setattr(find, lambda info: replace(info, **lacking))
+    path = tmp_path / "t.yaml"
+    path.write_text(f"version: 1\nkeyframes: [{{at: {at}, mix: original}}]\n")
+    assert main(["timeline", "show", str(path), "--video", str(video)]) == 2
+    assert f"{path}: counts {message.format(video)}" in capsys.readouterr().err
+    info = replace(probe(video), **lacking)
+    with pytest.raises(MediaError, match=f"has no .*; write end {at} in seconds"):
+        cut_for(info, parse_part(None, at))
 
 
 def test_check_goes_on_to_the_next_file(

@@ -970,9 +970,15 @@ def test_the_pages_code_is_kept_by_a_browser_and_nothing_else_is(server: LiveSer
     ):
         connection = http.client.HTTPConnection(server.host, timeout=20)
         connection.request("GET", path)
-        kept = connection.getresponse().headers.get_all("cache-control")
-        connection.close()
+        answer = connection.getresponse()
+        kept = answer.headers.get_all("cache-control")
         assert kept == ["max-age=31536000, immutable" if is_kept else "no-store"]
+        if is_kept:  # one that asks whether it is the same still keeps it, too
+            answer.read()
+            connection.request("GET", path, headers={"if-none-match": answer.headers["etag"]})
+            again = connection.getresponse()
+            assert (again.status, again.headers.get_all("cache-control")) == (304, kept)
+        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,16 @@ def test_a_plot_misses_no_flash_of_a_long_video() -> None:
     assert timeline.look_at(before).strength == 1
 
 
+def test_a_plot_shows_a_flash_in_every_round_of_a_loop_or_in_none() -> None:
+    flash = Track([Keyframe(0, 1.0, "hold"), Keyframe(5, 0.5, "hold"), Keyframe(5.04, 1.0)])
+    timeline = Timeline(Track([Keyframe(0, "great_wave")]), {"strength": flash}, Loop(10))
+    times = _sampled(timeline, 3600.0)
+    flashes = {int(time) // 10 for time in times if timeline.look_at(time).strength == 0.5}
+    assert flashes == set(range(360))
+    # So many rounds are one dark area, whatever is drawn of them.
+    assert len(_sampled(replace(timeline, loop=Loop(0.05)), 1e9)) < 20_000
+
+
 def test_a_plot_marks_the_keys_of_every_round_of_a_loop() -> None:
     track = Track([Keyframe(time, 1.0) for time in (0, 1, 3, 9)])
     assert _key_times(track, None, 5) == [0, 1, 3]

@@ -125,6 +125,7 @@ MISTAKES = [
     ("version: 1\nkeyframes:\n -{at: 0s, mix: original}\n", "3:3", "a dash needs a space"),
     ("version: 1\nkeyframes:\n -\xa0{at: 0s, mix: original}\n", "3:3", "a dash needs a space"),
     ("version: 1\nkeyframes:\n -at: 0s\n", "3:2", "each begins with a dash and a space"),
+    ("version: 1\nkeyframes:\n  -at: 0s\n    mix: original\n", "3:4", "a dash needs a space"),
     (keys("{at: 0s, mix: original}") + "loop: {mode: repeat}\n", "4:7", "'period'"),
     (keys("{at: 0s, mix: original}") + "loop: {period: 0s}\n", "4:16", "above 0"),
     (keys("{at: 0s, mix: original}") + "loop: {period: 1s, mode: x}\n", "4:26", "repeat or"),
@@ -149,6 +150,12 @@ def test_a_mistake_is_named_with_its_place(
     first = str(raised.value).splitlines()[0]
     assert first.startswith(f"t.yaml:{place}: "), first
     assert message in first
+
+
+@pytest.mark.parametrize("mix", ["{red: 1,1907: 3}", '{"red":1,"1907":3}'])
+def test_a_style_that_is_called_like_a_number_may_follow_a_weight_closely(mix: str) -> None:
+    document = parse_timeline(keys(f"{{at: 0s, mix: {mix}}}"), ["red", "1907"])
+    assert document.keys[0].values == {"mix": {"red": 0.25, "1907": 0.75}}
 
 
 @pytest.mark.parametrize("words", ["Great Wave off Kanagawa", "kanagawa", "Kanagawa!"])
@@ -453,9 +460,9 @@ def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        (None, "path is None; give the name of a YAML file"),
-        ({"version": 1}, "give the name of a YAML file"),
-        ("a\0b", r"path is 'a\\x00b'; no file has such a name"),
+        (None, "path is None; give the name of a file"),
+        ({"version": 1}, "give the name of a file"),
+        ("a\0b", r"path is 'a\\x00b'; no name of a file has a NUL"),
         ("\ud800", "no file has such a name"),
     ],
 )

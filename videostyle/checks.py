@@ -1,5 +1,4 @@
-"""What callers give, checked, and kept from change: an error names what is wrong, and what would
-be right."""
+"""What callers give, checked and kept from change: errors say what is wrong, and what is right."""
 
 from __future__ import annotations
 

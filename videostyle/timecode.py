@@ -27,7 +27,7 @@ NEAR = 0.00101
 ON_BEAT = 1e-4
 BEAT_PARTS = 24  # quarters, eighths and triplets
 _SECONDS_IN = {"ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60), "h": Fraction(3600)}
-_NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(ms|s|min|h|f|%|b)", re.ASCII)
+_NUMBER = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(ms|s|min|h|f|%|b|)", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,12})?)", re.ASCII)
 # With ; before the frames, or throughout, it is drop-frame.
 _TIMECODE = re.compile(r"(\d{1,6})([:;])(\d{1,2})\2(\d{1,2})(;|\2)(\d{1,4})", re.ASCII)
@@ -89,7 +89,7 @@ class Time:
             length = Fraction(duration)
             offset += self.percent / 100 * length
             offset = length - offset if self.from_end else offset
-            # A length is rounded too: all of its frames before its end is at its start.
+            # A length is rounded too: -100f in a video of 100 frames is its start.
             offset = Fraction(0) if -NEAR < offset < 0 else offset
         if frames and tick:
             offset -= offset % tick
@@ -144,6 +144,10 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
     body = text.removeprefix("-")
     if match := _NUMBER.fullmatch(body):
         amount = Fraction(match[1])
+        if not match[2]:
+            raise ValueError(
+                f"{text!r} has no unit; write {text}s for seconds or {text}f for frames"
+            )
         if match[2] == "%" and (from_end or amount > 100):
             raise ValueError(f"{text!r} is not a percentage from 0% to 100%")
         frames, percent, beats = (
@@ -168,8 +172,6 @@ def parse_time(text: str, tempo: Tempo | None = None) -> Time:
         _check_sixty(text, minutes if match[1] else Fraction(0), seconds)
         total = hours * 3600 + minutes * 60 + seconds
         return Time(seconds=total, from_end=from_end, text=text)
-    if _NUMBER.fullmatch(body + "s"):
-        raise ValueError(f"{text!r} has no unit; write {text}s for seconds or {text}f for frames")
     forms = f"16b, {FORMS}" if tempo else FORMS
     raise ValueError(f"{text!r:.80} is not a time; write {forms}")
 

@@ -115,12 +115,14 @@ def _resolve(arguments: argparse.Namespace, facts: Any) -> Timeline:
 
     document = read_timeline(arguments.timeline, read_model_card(arguments.model))
     unknown = _unknown(document, *facts[:2])
-    if unknown and arguments.video:
-        why = f"{arguments.video} has no frame rate; write seconds"
-        raise UsageError(f"{arguments.timeline}: counts in frames, but {why}")
     if unknown:
-        what = "from the video's length" if unknown[0] == "--duration" else "in frames"
-        raise UsageError(f"{arguments.timeline}: counts {what}; give {unknown[0]}, or --video FILE")
+        by_length = unknown[0] == "--duration"
+        what = "from the video's length" if by_length else "in frames"
+        remedy = f"; give {unknown[0]}, or --video FILE"
+        if arguments.video:
+            lacks = "length that can be found" if by_length else "frame rate"
+            remedy = f", but {arguments.video} has no {lacks}; write seconds"
+        raise UsageError(f"{arguments.timeline}: counts {what}{remedy}")
     timeline, warnings = document.resolve(*facts)
     for warning in warnings:
         say(warning)

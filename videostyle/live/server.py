@@ -92,7 +92,7 @@ class Guard:
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                is_code = message["status"] == 200 and scope["path"].startswith("/page/")
+                is_code = message["status"] in (200, 304) and scope["path"].startswith("/page/")
                 more = {**_HEADERS, **_KEPT} if is_code else _HEADERS
                 message["headers"] = [*message["headers"], *more.items()]
             await send(message)

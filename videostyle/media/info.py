@@ -145,14 +145,14 @@ class MediaInfo:
     width, height: pixels of the upright picture. rotation_degrees: counter-clockwise, already
     applied by upright_filters, which are FFmpeg's, after crop. start_pts: of the first frame, in
     ticks of time_base. lead_seconds: of the file before that, as of sound that begins first.
-    duration_seconds and frame_count: what the file says, or None; a picture is a video of length 0.
-    hdr_color: of the file, where `decode` brings it down to `color`. hdr: what becomes of frames
-    that turn to PQ or HLG on the way, as `probe` takes it. bars: black lines above and below and
-    black columns left and right (`letterbox`), which are not painted in frames where they are
-    black. bars_level: of 255, how light half of their samples may be. pictures: the numbers of the
-    numbered pictures (`numbered`) it is made of, none of any other video. icc_profile: of a
-    picture, or of the first numbered one. is_spherical: shows what is all around, projected on the
-    frame. has_captions: closed ones, inside the first picture.
+    duration_seconds, frame_count: what the file says, else what was measured or estimated, or None;
+    a picture is a video of length 0. hdr_color: of the file, where `decode` brings it down to
+    `color`. hdr: what becomes of frames that turn to PQ or HLG on the way, as `probe` takes it.
+    bars: black lines above and below and black columns left and right (`letterbox`), which are not
+    painted in frames where they are black. bars_level: of 255, how light half of their samples may
+    be. pictures: the numbers of the numbered pictures (`numbered`) it is made of, none of any other
+    video. icc_profile: of a picture, or of the first numbered one. is_spherical: shows what is all
+    around, projected on the frame. has_captions: closed ones, inside the first picture.
     """
 
     path: Path

@@ -27,7 +27,8 @@ from videostyle.wording import counted
 _Key = tuple[str, tuple[int, ...]]
 _NETWORK, _ENLARGER = "network", "enlarger"
 # Of the sizes kept compiled, of each: a stroke track passes through many, and often back again.
-# They take some 200 bytes a pixel, so it is 1 GB; and 40 MB besides, however small they are.
+# They take some 200 bytes a pixel, so it is 1 GB; 40 MB each, as so many pixels, take even the
+# smallest.
 PIXELS_KEPT = 5_000_000
 PIXELS_BESIDES = 200_000
 SIZES_KEPT = 3  # in any case: what a frame of 4320 lines needs of the network

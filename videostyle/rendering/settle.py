@@ -165,8 +165,9 @@ def _with_frame_count(info: MediaInfo) -> MediaInfo:
 
 
 def _resolve(info: MediaInfo, name: str, time: Time) -> float:
-    if time.needs_rate and not info.frame_rate:
-        raise MediaError(f"{info.path}: has no frame rate; write {name} {time} in seconds")
+    if lack := time.lacks(info.duration_seconds, info.frame_rate):
+        what = "length that can be found" if lack == "duration" else "frame rate"
+        raise MediaError(f"{info.path}: has no {what}; write {name} {time} in seconds")
     seconds = time.resolve(info.duration_seconds, info.frame_rate, info.time_base)
     if seconds < 0:
         raise MediaError(f"{info.path}: {name} {time} lies before its start")

@@ -15,6 +15,7 @@ from videostyle.whole_file import written_whole
 
 SAMPLES = 1200
 MAX_MARKS = 200
+MAX_KEYS = 2 * SAMPLES  # of a loop's rounds: where there are more, two and more are in each pixel
 BESIDE = 1.01 * NEAR  # seconds to where a key no longer is
 NAME_HEIGHT = 0.25  # inches of a line of the legend
 PAPER, INK, ORIGINAL_COLOR = "#faf9f6", "#2a2a30", "#d9d8d4"
@@ -91,16 +92,19 @@ def _draw_scalar(axes: Any, name: str, times: list[float], looks: list[Look]) ->
 
 
 def _key_times(track: Track[Any], loop: Loop | None, duration: float) -> list[float]:
-    """When the keys of a track come up in the video, every round of a loop counted."""
+    """When the keys of a track come up in the video, every round of a loop counted; none where
+    these are so many that they cannot be told apart."""
     times = [keyframe.seconds for keyframe in track.keyframes]
     if loop:
         times = [time for time in times if 0 <= time <= loop.period]
-        rounds = range(min(int(duration / loop.period) + 1, MAX_MARKS))
+        rounds = int(duration / loop.period) + 1
+        if rounds * len(times) > MAX_KEYS:
+            return []
         times = [
             (number + 1) * loop.period - time
             if loop.bounce and number % 2
             else number * loop.period + time
-            for number in rounds
+            for number in range(rounds)
             for time in times
         ]
     return sorted({time for time in times if 0 <= time <= duration})

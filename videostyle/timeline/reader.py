@@ -14,12 +14,12 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from videostyle.checks import given_path
 from videostyle.errors import TimelineError, UsageError
 from videostyle.look import ORIGINAL, SCALARS, normalize_mixture
 from videostyle.network.model_card import DEFAULT_MODEL, ModelCard, near_styles, read_model_card
@@ -69,10 +69,8 @@ def read_timeline(
     Raises TimelineError: one line a mistake, starting with file:line:column. Raises UsageError for
     what is no file that can be read, and for styles that are neither a model's nor names.
     """
-    if not isinstance(path, str | PathLike):
-        raise UsageError(f"path is {shown(path)}; give the name of a YAML file")
     try:
-        with Path(path).open("rb") as file:
+        with given_path("path", path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         if "\n" in str(path) or "keyframes:" in str(path):
@@ -80,8 +78,6 @@ def read_timeline(
                 "a timeline's text stands where a file's name belongs; give parse_timeline(text)"
             ) from error
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # a NUL, or half of a character
-        raise UsageError(f"path is {str(path)!r}; no file has such a name") from error
     if len(data) > MAX_BYTES:
         raise TimelineError(
             f"{visible(str(path))}:1:1: larger than {MAX_BYTES >> 20} MB; not a timeline"
@@ -150,12 +146,11 @@ def _end_of(text: str) -> Place:
     return Place(len(lines), len(lines[-1]))
 
 
-def _unspaced_colon(lines: Sequence[str]) -> Place | None:
-    """Where the last line with text has a key without a space after its colon. To YAML that is
-    text which goes on, so it finds the mistake on the line below."""
+def _last_with_text(lines: Sequence[str]) -> tuple[int, str]:
+    """The last line with text, and its number. Where it lacks a space, it is text that goes on to
+    YAML, which finds the mistake on the line below."""
     texts = [(n, line) for n, line in enumerate(lines, 1) if line.split("#")[0].strip()]
-    colon = re.match(r"[\s-]*[A-Za-z_]+(?=:\S)", texts[-1][1]) if texts else None
-    return Place(texts[-1][0], colon.end() + 1) if colon else None
+    return texts[-1] if texts else (0, "")
 
 
 def _syntax_mistake(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> tuple[Place, str]:
@@ -166,10 +161,12 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> tuple[
     line = lines[place.line - 1] if place.line <= len(lines) else ""
     if begun and "quoted scalar" in str(error.context) and "end of stream" in problem:
         return Place(begun.line + 1, begun.column + 1), "this quote is never closed"
-    if dash := re.match(r" *-(?=[^ \t-])", line):
-        return Place(place.line, dash.end() + 1), "a dash needs a space after it"
-    if colon := _unspaced_colon(lines[: place.line - 1]):
-        return colon, "a colon needs a space after it"
+    above = _last_with_text(lines[: place.line - 1])
+    for number, text in ((place.line, line), above):
+        if dash := re.match(r" *-(?=[^ \t\d.-])", text):
+            return Place(number, dash.end() + 1), "a dash needs a space after it"
+    if colon := re.match(r"[\s-]*[A-Za-z_]+(?=:\S)", above[1]):
+        return Place(above[0], colon.end() + 1), "a colon needs a space after it"
     if "cannot start any token" in problem or "tab character" in problem:
         problem += "; indent with spaces, not tabs, and quote text with @, ` or %"
     elif "mapping values" in problem and ": " in line[: place.column - 1]:
@@ -297,7 +294,7 @@ class _Reader:
     def pairs(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, str, yaml.Node]]:
         seen = set()
         is_cut = False  # YAML cuts cubic-bezier(0, 0, 1, 1) at its commas, and 0,5
-        for (key, value), (after, _) in pairwise([*node.value, (None, None)]):
+        for (key, value), after in pairwise([*node.value, (None, None)]):
             name = self.text(key)
             if is_cut and name and not self.text(value):
                 is_cut = not name.endswith(")")
@@ -307,9 +304,9 @@ class _Reader:
                 self.wrong(key, "a key must be plain text")
             elif name in seen:
                 self.wrong(key, f"key {name!r:.80} stands twice")
-            elif _is_cut_number(value, after):
+            elif _is_cut_number(value, *after):
                 is_cut = True
-                point = f"{value.value}.{after.value}"
+                point = f"{value.value}.{after[0].value}"
                 self.wrong(value, f"a comma ends a value here; write {point:.80}, with a point")
             else:
                 seen.add(name)
@@ -427,10 +424,12 @@ class _Reader:
         self.mistakes.add(_place(node), message)
 
 
-def _is_cut_number(value: yaml.Node, after: yaml.Node | None) -> bool:
+def _is_cut_number(value: yaml.Node, after: yaml.Node | None, rest: yaml.Node | None) -> bool:
+    """Whether 0,5 became a value and a key, `after`, that has none; a style may be called 1907."""
     return (
         isinstance(value, yaml.ScalarNode)
         and isinstance(after, yaml.ScalarNode)
+        and getattr(rest, "value", None) == ""
         and value.end_mark.index + 1 == after.start_mark.index
         and value.value[-1:].isdigit()
         and after.value[:1].isdigit()

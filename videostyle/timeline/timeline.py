@@ -123,7 +123,7 @@ class Track(Generic[T]):
     """
 
     keyframes: tuple[Keyframe[T], ...]
-    _times: tuple[float, ...] = field(compare=False)
+    _times: tuple[float, ...] = field(init=False, compare=False)
 
     def __init__(self, keyframes: Iterable[Keyframe[T]]) -> None:
         keys = tuple(keyframes) if isinstance(keyframes, Iterable) else (None,)
