@@ -54,7 +54,7 @@ def _probe(arguments: argparse.Namespace) -> int:
         ending = "png" if info.is_image else arguments.to.lstrip(".")
         plan = plan_encoding(info, Path(f"{path.stem}.{ending}"), EncodeOptions())
         facts["render"] = plan.to_dict()
-        info = with_bars(with_duration(info))
+        info = with_bars(info)
         facts["bars"] = info.bars_to_dict()
         lines = [str(stream) for stream in plan.streams] + describe_bars(info)
     except MediaError as error:
