@@ -175,6 +175,18 @@ def test_two_fields_are_one_frame(tmp_path: Path) -> None:
     assert {(frame.duration or 0) * info.time_base for frame in frames} == {Fraction(1, 25)}
 
 
+def test_fields_that_have_times_are_not_counted_as_frames(tmp_path: Path) -> None:
+    write_fields(path := tmp_path / "fields.h264", 20)
+    with av.open(str(path)) as raw, av.open(str(tmp_path / "a.ts"), "w") as recording:
+        stream = recording.add_stream_from_template(raw.streams.video[0])
+        for number, packet in enumerate(each for each in raw.demux(video=0) if each.size):
+            packet.stream, packet.time_base = stream, Fraction(1, 50)
+            packet.pts = packet.dts = number
+            recording.mux(packet)
+    seconds, count = measured(probe(tmp_path / "a.ts"))
+    assert (seconds, count) == (pytest.approx(0.8, abs=0.01), None)
+
+
 def test_the_length_of_matroska_is_that_of_its_picture(tmp_path: Path) -> None:
     path = tmp_path / "film.mkv"
     with av.open(str(path), "w") as container:

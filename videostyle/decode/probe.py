@@ -98,7 +98,8 @@ def inspect(path: str | Path, fps: Fraction | None = None) -> MediaInfo:
 
 def with_duration(info: MediaInfo) -> MediaInfo:
     """The same with its length: where the file does not say it, the whole is read for it, and its
-    frames are counted. Still None where they have neither times nor a rate. Raises MediaError."""
+    frames are counted if each is a packet. Still None where they have neither times nor a rate.
+    Raises MediaError."""
     if info.duration_seconds is not None:
         return info
     stamps, start, end, count = list[int](), math.inf, -math.inf, 0
@@ -114,8 +115,8 @@ def with_duration(info: MediaInfo) -> MediaInfo:
                 end = max(end, packet.pts + (packet.duration or step))
         context = stream.codec_context
         may_be_fields = context.name in _IN_FIELDS and context.field_order != PROGRESSIVE
-    if may_be_fields and start == math.inf:
-        count = _count_frames(info)
+    if may_be_fields:  # of which two packets are a frame
+        count = _count_frames(info) if start == math.inf else 0
     if start == math.inf:
         start, end = 0, count * step
     elif goes_back(stamps):  # recordings were joined, whose times are counted on
