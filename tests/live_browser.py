@@ -1,8 +1,8 @@
 """Opens the live page in a real browser, on the sample clip, with the shipped model.
 
-Needs Chromium (Debian's `chromium`); what imports this is skipped without it. With
-SCREENSHOTS=FOLDER in the environment the pictures of the docs are taken on the way:
-SCREENSHOTS=docs/images.
+Needs Chromium (Debian's `chromium-headless-shell` or `chromium`); what imports this is skipped
+without it. With SCREENSHOTS=FOLDER in the environment the pictures of the docs are taken on the
+way: SCREENSHOTS=docs/images.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from PIL import Image
 pytest.importorskip("uvicorn")
 sync_api = pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
+# The one without windows of its own opens a page at half the cost.
+BROWSERS = "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), "")
 if not CHROMIUM:
     pytest.skip("needs Chromium", allow_module_level=True)
 ROOT = Path(__file__).parents[1]
@@ -239,6 +239,12 @@ def drop(page: Any, name: str, content: bytes, kind: str = "") -> None:
         }""",
         [name, base64.b64encode(content).decode(), kind],
     )
+
+
+def open_timeline(page: Any, text: str) -> None:
+    """Drop it, and wait until it is the one that is followed, not that of the test before."""
+    drop(page, "dropped.yaml", text.encode())
+    wait_for(lambda: state(page, "timeline?.yaml") == text and state(page, "follow"))
 
 
 def settled(page: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ from live_browser import (
     last_asked,
     middle,
     open_page,
+    open_timeline,
     screenshot,
     seek,
     settled,
@@ -190,8 +191,7 @@ def test_keys_stay_what_they_are(page: Any) -> None:
 
 def test_a_loop_in_beats_is_edited_as_any_other(page: Any) -> None:
     beats = "tempo: 97\nloop: {period: 4b}\n"
-    drop(page, "beats.yaml", (TWO_KEYS + beats).encode())
-    wait_for(lambda: state(page, "timeline") and state(page, "timeline.loop"))
+    open_timeline(page, TWO_KEYS + beats)
     page.locator(".lane.mix .key").first.press("ArrowRight")
     wait_for(lambda: state(page, "timeline.tracks.mix")[0]["at"] == pytest.approx(1.04, abs=1e-3))
     assert state(page, "timeline.loop.period") == pytest.approx(240 / 97)
@@ -277,8 +277,7 @@ def test_a_tempo_is_tapped_corrected_and_taken_away(page: Any) -> None:
     def bpm() -> Any:
         return state(page, "timeline.tempo?.bpm ?? null")
 
-    drop(page, "two.yaml", TWO_KEYS.encode())
-    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2)
+    open_timeline(page, TWO_KEYS)
     page.keyboard.press("b")
     page.locator("#notice", has_text="Play the video").wait_for()
     assert tapped(page, 1, 1.5, 2, 3) == ["•", "••", "•••", "120.0 BPM"]
@@ -337,8 +336,7 @@ def test_a_tempo_is_tapped_corrected_and_taken_away(page: Any) -> None:
 
 
 def test_taps_of_all_rounds_of_a_loop_count_and_a_seek_begins_anew(page: Any) -> None:
-    drop(page, "two.yaml", TWO_KEYS.encode())
-    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2)
+    open_timeline(page, TWO_KEYS)
     # Rounds of 1.3 s, with two or three beats of half a second each.
     seen = tapped(page, 1.1, 1.6, 2.1, 1.3, 1.8, 1, 1.5)
     assert seen == ["•", "••", "•••", "••••", *3 * ["120.0 BPM"]]
@@ -353,8 +351,7 @@ def test_taps_of_all_rounds_of_a_loop_count_and_a_seek_begins_anew(page: Any) ->
 
 
 def test_the_beats_of_a_timeline_that_loops_are_typed_and_begin_with_it(page: Any) -> None:
-    drop(page, "loop.yaml", (TWO_KEYS + "loop: {period: 4s}\n").encode())
-    wait_for(lambda: state(page, "timeline?.loop"))
+    open_timeline(page, TWO_KEYS + "loop: {period: 4s}\n")
     assert tapped(page, 1) == ["Tap"]
     page.locator("#notice", has_text="type the BPM").wait_for()
     seek(page, 3.3)
@@ -398,8 +395,7 @@ def tapped(page: Any, *moments: float) -> list[str]:
 
 
 def test_keys_snap_to_the_beats_that_are_drawn(page: Any) -> None:
-    drop(page, "plain.yaml", TWO_KEYS.encode())
-    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 2 and state(page, "follow"))
+    open_timeline(page, TWO_KEYS)
     times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
     canvas = "document.querySelector('.lane.mix canvas').toDataURL()"
     plain = page.evaluate(canvas)
@@ -438,8 +434,7 @@ def test_the_loop_points_are_set_dragged_and_taken_away(page: Any) -> None:
         found = state(page, "passage")
         return bool(found) and [found["start"], found["end"]] == pytest.approx([start, end])
 
-    drop(page, "beats.yaml", (TWO_KEYS + "tempo: {bpm: 120, first_beat: 0.25s}\n").encode())
-    wait_for(lambda: state(page, "timeline?.tempo"))
+    open_timeline(page, TWO_KEYS + "tempo: {bpm: 120, first_beat: 0.25s}\n")
     length = state(page, "source.duration")
     box = page.locator("#lanes").bounding_box()
     second = box["width"] / length
@@ -488,8 +483,7 @@ def test_the_loop_points_are_set_dragged_and_taken_away(page: Any) -> None:
 
 def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any) -> None:
     keys = TWO_KEYS + "  - {at: 4s, mix: the_scream}\n"
-    drop(page, "three.yaml", keys.encode())
-    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 3)
+    open_timeline(page, keys)
     page.locator(".lane.mix .key").first.focus()
     page.fill("#key-at", "2")
     page.mouse.click(*middle(page, ".lane.mix .key >> nth=2"))
@@ -499,8 +493,7 @@ def test_the_time_typed_for_a_key_is_taken_when_another_key_is_clicked(page: Any
 
 
 def test_a_key_that_is_held_is_not_deleted_and_escape_puts_it_back(page: Any) -> None:
-    drop(page, "two.yaml", TWO_KEYS.encode())
-    wait_for(lambda: state(page, "follow") and state(page, "timeline?.tracks.mix.length") == 2)
+    open_timeline(page, TWO_KEYS)
     times = "videostyle.state.timeline.tracks.mix.map((key) => key.at)"
     second = page.locator("#lanes").bounding_box()["width"] / state(page, "source.duration")
     x, y = middle(page, ".lane.mix .key")
@@ -527,8 +520,7 @@ def test_of_keys_that_lie_in_one_place_one_is_shown(page: Any) -> None:
     pixel = state(page, "source.duration") / width
     places = [1 + pixel * offset for offset in (0, 1, 2, 3, 4.5, 6, 40)]
     keys = [f"  - {{at: {at:.5f}s, mix: original}}\n" for at in places]
-    drop(page, "near.yaml", "".join(["version: 1\nkeyframes:\n", *keys]).encode())
-    wait_for(lambda: state(page, "timeline?.tracks.mix.length") == 7)
+    open_timeline(page, "".join(["version: 1\nkeyframes:\n", *keys]))
     shown = page.locator(".lane.mix .key")
     wait_for(lambda: shown.count() == 3)
     shown.last.focus()
