@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -481,6 +482,36 @@ def test_the_sound_goes_with_the_pictures(
     open_source(page, "long.mp4")
     wait_for(lambda: page.locator("#sound").is_disabled())  # it has none
     second.context.close()
+
+
+def test_the_sound_of_a_machine_that_is_too_slow_is_slow_and_does_not_stutter(page: Any) -> None:
+    chance = random.Random(3)
+    played = """async (pictures) => {
+      const follow = (await code("pace.mjs")).follower();
+      let [heard, rate, before, waits] = [0, 1, 0, 0.1];  // a player begins late
+      return pictures.map(([now, seconds]) => {
+        const runs = Math.max(0, now - before - waits);
+        waits = Math.max(0, waits - (now - before));
+        [heard, before] = [heard + rate * runs, now];
+        const told = follow({ seconds, heard, now });
+        [heard, rate, waits] = told === null ? [seconds, rate, 0.1] : [heard, told, waits];
+        return [told, heard - seconds];
+      });
+    }"""
+    for pace in (1, 0.96, 0.8, 0.5):
+        now, pictures = 0.0, []
+        for number in range(500):
+            now = max(now, number / 25 / pace + chance.uniform(0, 0.1))
+            pictures.append((now, number / 25))
+        rates, off = zip(*page.evaluate(played, pictures), strict=True)
+        assert None not in rates
+        assert max(map(abs, off[100:])) < 0.1
+    # Paused for a minute, then sought, then round a loop.
+    places = [(2, 2), (62, 2.04), (62.04, 2.08), (62.08, 2.4), (62.12, 2.1), (62.16, 2.14)]
+    rates = [rate for rate, _ in page.evaluate(played, [(0, 0), *places])]
+    assert rates[0] is not None
+    assert [rate is None for rate in rates[3:]] == [False, True, True, False]
+    assert rates[3] > 0.9
 
 
 def test_a_file_whose_name_is_not_utf_8_is_heard_and_seen(page: Any, folder: Path) -> None:

@@ -3,15 +3,13 @@
 import { on, withToken } from "./connection.mjs";
 import { $, state } from "./state.mjs";
 import { keptOver } from "./keeping.mjs";
+import { follower } from "./pace.mjs";
 
-const MOST_DRIFT_SECONDS = 0.08;  // in the mean
-const MOST_JUMP_SECONDS = 0.4;
-const NEWEST_SHARE = 0.1;  // of a picture in the mean
 export const audio = new Audio();
 audio.preload = "auto";
 let source = 0;  // its number
 let wanted = keptOver("sound", () => wanted);  // by hand; null: the tab with the controls is heard
-let drift = 0;
+const follow = follower();
 let lead = 0;  // of the file before the first picture, in seconds
 
 const isHeard = () => Boolean(source) && (wanted ?? state.conducts);
@@ -52,12 +50,9 @@ export const heardAt = () => (audio.paused ? null : audio.currentTime - lead);
 on("picture", ({ seconds }) => {
   const at = seconds + lead;
   if (!isHeard() || !state.playing || at >= audio.duration) return;
-  const off = audio.currentTime - at;
-  drift += NEWEST_SHARE * (off - drift);
-  if (audio.paused || Math.abs(off) > MOST_JUMP_SECONDS || Math.abs(drift) > MOST_DRIFT_SECONDS) {
-    audio.currentTime = at;
-    drift = 0;
-  }
+  const rate = follow({ seconds: at, heard: audio.currentTime, now: performance.now() / 1000 });
+  if (audio.paused || rate === null) audio.currentTime = at;
+  else if (rate !== audio.playbackRate) audio.playbackRate = rate;
   // Refused, before the first click or key in this tab, it is tried again with the next picture.
   if (audio.paused) audio.play().catch(() => {});
 });
