@@ -753,9 +753,10 @@ def test_what_fails_does_not_play_on(
     assert (player.controls.playing, player.controls.recording) == (False, False)
 
 
-def test_a_preview_that_cannot_be_followed_gets_smaller(
-    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_preview_that_cannot_be_followed_gets_smaller_without_a_halt(
+    watched: Watched, tmp_path: Path, stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    compiler = _Compiler(stylizer, monkeypatch)
     seconds, painted = 0.0, PreviewSize.painted
 
     def slow(preview: PreviewSize, now: float, busy_seconds: float) -> bool:
@@ -768,7 +769,15 @@ def test_a_preview_that_cannot_be_followed_gets_smaller(
     film = tmp_path / "film.mp4"
     make_clip(film, pts=list(range(200)), size=(640, 480))
     watched.player.open(film)
-    watched.player.update(playing=True)
+    watched.player.update(look=Look({"red": 1}), playing=True)
+    watched.until(lambda: len(watched.pictures) > 2)
+    compiler.go.clear()
+    assert compiler.waits.wait(60)
+    seen = len(watched.pictures)
+    watched.until(lambda: len(watched.pictures) > seen + 5)
+    assert {height(picture) for picture in watched.pictures[seen:]} == {360}
+    assert watched.sizes == []
+    compiler.go.set()
     watched.until(lambda: watched.sizes == [270])
     watched.until(lambda: height(watched.pictures[-1]) == 270)
     watched.player.update(lines=360)

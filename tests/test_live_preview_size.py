@@ -20,6 +20,7 @@ def changes(
         took = cost(now, size.lines)
         now, busy = now + max(took, 1 / fps), busy + took
         if size.painted(now, busy):
+            size.go()
             yield now, size.lines
 
 

@@ -30,7 +30,7 @@ from videostyle.live.controls import Controls, Touched
 from videostyle.live.easel import Easel, Picture, Pixels
 from videostyle.live.opening import Openings, Way
 from videostyle.live.performance import Sample
-from videostyle.live.preview_size import PreviewSize
+from videostyle.live.preview_size import PreviewSize, of_lines
 from videostyle.live.ready_stroke import ReadyStroke
 from videostyle.live.source import Place, Source, camera_info
 from videostyle.live.thumbnails import Thumbnails
@@ -498,15 +498,28 @@ class Player:
         easel.offer(frame, controls, in_motion=not at_rest)
 
     def _keep_up(self, scene: int, easel: Easel) -> None:
-        """Count a frame that is painted in motion, and go on in another size if that is better."""
+        """Count a frame that is painted in motion, and go on in another size if that is better,
+        once it is got ready for."""
         preview, controls = self._preview, self.controls
         if controls.lines is not None or controls.recording:
             preview.rest()
-        elif preview.painted(time.perf_counter(), easel.busy_seconds):
+        elif preview.painted(time.perf_counter(), easel.busy_seconds) and self._is_ready_for(
+            preview.wanted
+        ):
+            preview.go()
             with self._changed:
                 if self._lasts(scene):  # else something else begins anyway
                     self._begin_scene()
             self._on_resize()
+
+    def _is_ready_for(self, lines: int) -> bool:
+        """Whether a preview of so many lines need not be waited for. A camera has yet to send its
+        pictures in that size."""
+        if self.info is None:
+            return True
+        info = of_lines(self.info, lines)
+        stroke = self.controls.look_at(self.seconds).stroke
+        return self._strokes.prepare(info.height, info.width, stroke)
 
     def _hand_out(self, scene: int, picture: Picture) -> None:
         with self._changed:

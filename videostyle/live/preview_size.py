@@ -27,6 +27,7 @@ class PreviewSize:
     as long, so it settles.
 
     source_lines: of the source's shorter side. frame_rate: of the source, in frames/s.
+    lines: its size. wanted: the one it is to have; it has it from `go` on.
     """
 
     def __init__(self, source_lines: int, frame_rate: float) -> None:
@@ -34,7 +35,7 @@ class PreviewSize:
         fitting = sum(lines < source_lines for lines in LINES) + 1
         self._sizes = LINES[:fitting]
         self._frame_rate = frame_rate
-        self.lines = min(_FIRST, self._sizes[-1])
+        self.lines = self.wanted = min(_FIRST, self._sizes[-1])
         self._calm_seconds = 0.0  # since a size was too large
         self._waits: dict[int, float] = {}  # for how long it must be calm, of what was too large
         self.rest()
@@ -52,10 +53,12 @@ class PreviewSize:
         self._painted = 0
 
     def painted(self, now: float, busy_seconds: float) -> bool:
-        """Count a frame; say whether the size has changed.
+        """Count a frame; say whether another size is wanted.
 
         now: seconds of any clock. busy_seconds: for how long altogether a frame was in work.
         """
+        if self.wanted != self.lines:
+            return True
         if self._began is None:
             self._began = now, busy_seconds
             return False
@@ -63,11 +66,15 @@ class PreviewSize:
         seconds = now - self._began[0]
         if seconds < _WINDOW_SECONDS:
             return False
-        before = self.lines
         self._calm_seconds += seconds
         self._choose(self._painted / seconds, (busy_seconds - self._began[1]) / seconds)
         self.rest()
-        return self.lines != before
+        return self.wanted != self.lines
+
+    def go(self) -> None:
+        """Take the size that is wanted."""
+        self.lines = self.wanted
+        self.rest()
 
     def _choose(self, rate: float, busy: float) -> None:
         """rate: frames painted a second. busy: the share of the time in which one was in work.
@@ -79,29 +86,28 @@ class PreviewSize:
             self._go_up(rate, busy, wanted)
 
     def _go_down(self, rate: float, wanted: float) -> None:
-        before, self._calm_seconds = self.lines, 0.0
-        smaller = [size for size in self._sizes if size < before]
-        fast = [size for size in smaller if rate * (before / size) ** 2 >= wanted]
-        self.lines = max(fast, default=self._sizes[0])
+        self._calm_seconds = 0.0
+        smaller = [size for size in self._sizes if size < self.lines]
+        fast = [size for size in smaller if rate * (self.lines / size) ** 2 >= wanted]
+        self.wanted = max(fast, default=self._sizes[0])
         for size in smaller:
-            if size > self.lines:  # it seems too large as well
+            if size > self.wanted:  # it seems too large as well
                 self._waits.setdefault(size, _WAIT_SECONDS)
         if smaller:
-            self._waits[before] = 2 * self._waits.get(before, _WAIT_SECONDS / 2)
+            self._waits[self.lines] = 2 * self._waits.get(self.lines, _WAIT_SECONDS / 2)
 
     def _go_up(self, rate: float, busy: float, wanted: float) -> None:
         for size, wait in list(self._waits.items()):
             if size <= self.lines and self._calm_seconds >= 2 * wait:  # it was a hiccup
                 del self._waits[size]
-        before = self.lines
-        barred = min((size for size in self._waits if size > before), default=LINES[-1] + 1)
+        barred = min((size for size in self._waits if size > self.lines), default=LINES[-1] + 1)
         if rate >= 0.95 * self._frame_rate:
-            easy = [size for size in self._sizes if busy * (size / before) ** 2 < _EASY]
-            self.lines = max([before, *(size for size in easy if size < barred)])
+            easy = [size for size in self._sizes if busy * (size / self.lines) ** 2 < _EASY]
+            self.wanted = max([self.lines, *(size for size in easy if size < barred)])
         # The size it begins with need not be easy; nor need one that it comes back to.
-        is_fast = rate * (before / barred) ** 2 >= wanted * busy
+        is_fast = rate * (self.lines / barred) ** 2 >= wanted * busy
         if is_fast and self._calm_seconds >= self._waits.get(barred, math.inf):
-            self.lines = barred
+            self.wanted = barred
 
 
 def of_lines(info: MediaInfo, lines: int) -> MediaInfo:

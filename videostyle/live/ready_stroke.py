@@ -1,4 +1,5 @@
-"""Which stroke a moving picture is painted in while the network is compiled for the one wanted."""
+"""What a moving picture is painted in while the network is compiled for the stroke, or the size of
+the preview, that is wanted."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _Size = tuple[int, int]
 
 
 class ReadyStroke:
-    """Keeps a moving picture moving while a hand, or a timeline, changes the stroke.
+    """Keeps a moving picture moving while a hand, or a timeline, changes the stroke, and while the
+    preview changes its size.
 
     A stroke is a size to paint at, and a new one takes the time of some frames to get ready for.
     That is done in a thread of its own; until then frames are painted in the nearest stroke there
@@ -33,18 +35,23 @@ class ReadyStroke:
     def nearest(self, height: int, width: int, wanted: float) -> float:
         """The stroke to paint a frame in now; others are got ready for meanwhile."""
         frame = height, width
-        painted_at = self._stylizer.working_size(height, width, wanted)
         strokes = self._strokes.setdefault(frame, {})
-        if self._is_ready(frame, painted_at, wanted) or (frame, painted_at) in self._failed:
-            strokes[painted_at] = wanted
-            return wanted
         ready = [stroke for size, stroke in strokes.items() if self._is_ready(frame, size, stroke)]
-        if not ready:
+        if not ready or self.prepare(height, width, wanted):
+            strokes[self._stylizer.working_size(height, width, wanted)] = wanted
             return wanted
+        return min(ready, key=lambda stroke: abs(math.log2(stroke / wanted)))
+
+    def prepare(self, height: int, width: int, stroke: float) -> bool:
+        """Whether a frame of a size need not be waited for in a stroke. If not, it is got ready
+        for; what could not be, nobody waits for."""
+        frame, painted_at = (height, width), self._stylizer.working_size(height, width, stroke)
+        if self._is_ready(frame, painted_at, stroke) or (frame, painted_at) in self._failed:
+            return True
         if self._under_way is None:
             self._under_way = frame, painted_at
-            self._worker.submit(self._get_ready, frame, painted_at, wanted)
-        return min(ready, key=lambda stroke: abs(math.log2(stroke / wanted)))
+            self._worker.submit(self._get_ready, frame, painted_at, stroke)
+        return False
 
     def close(self) -> None:
         self._worker.shutdown()
