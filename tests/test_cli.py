@@ -710,6 +710,19 @@ def test_an_interrupt_before_the_command_begins_is_no_accident(tmp_path: Path, m
     assert (process.returncode, process.stderr) == (130, "videostyle: interrupted\n")
 
 
+def test_an_interruption_while_a_module_in_c_plus_plus_is_loaded_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pybind11, with which OpenVINO is made, says that the module could not be initialized."""
+
+    def load(argv: object) -> int:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("videostyle.cli._run", load)
+    assert main(["styles"]) == 130
+    assert capsys.readouterr().err == "videostyle: interrupted\n"
+
+
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     path = tmp_path / "own.png"

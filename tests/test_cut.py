@@ -388,6 +388,17 @@ def test_progress_ends_at_its_total(
     assert (told[-1].frame, {each.total for each in told}) == (count, {count})
 
 
+def test_frames_that_an_edit_list_hides_are_not_counted(
+    clip: Clip, stylizer: Stylizer, tmp_path: Path
+) -> None:
+    """A telephone that trims a video keeps all of it, and hides what was cut off."""
+    source, told = clip(pts=range(-30, 20)), list[Progress]()
+    untouched = Look({"original": 1})
+    render(source, tmp_path / "a.mp4", untouched, stylizer=stylizer, on_progress=told.append)
+    assert probe(source).frame_count == 20
+    assert (told[-1].frame, {each.total for each in told}) == (20, {20})
+
+
 def test_frames_without_a_rate_are_not_counted(clip: Clip) -> None:
     info = replace(probe(clip(pts=range(50))), frame_rate=None)
     assert part_of(info, "1s", "1.5s")[0].frame_count is None

@@ -116,6 +116,27 @@ def test_the_frames_of_an_uneven_recording_are_counted_not_estimated(clip: Clip)
     assert measured(info) == (2.066, 5)
 
 
+def test_a_length_that_ffmpeg_guesses_by_the_bit_rate_of_the_sound_is_measured(
+    tmp_path: Path,
+) -> None:
+    """As of a recording to FFV1 that was killed."""
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w", options={"live": "1"}) as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 25)
+        tone = add_tone(container, "ac3")
+        write_frames(container, stream, range(25), quarters, BT601)
+        write_tone(container, tone, 1.0)
+    assert with_duration(probe(path)).duration_seconds == pytest.approx(1)
+
+
+def test_the_length_of_a_live_recording_counts_from_its_first_frame(clip: Clip) -> None:
+    """The times of FLV go on from those of the broadcast."""
+    path = clip("clip.flv", pts=range(3000, 5000, 100), time_base=Fraction(1, 1000))
+    assert probe(path).duration_seconds == pytest.approx(2, abs=0.1)
+
+
 @pytest.mark.parametrize(("ending", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])
 def test_the_length_of_joined_recordings_is_that_of_all(
     clip: Clip, ending: str, codec: str

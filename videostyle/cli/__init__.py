@@ -24,7 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     batch failed, 130 interrupted."""
     try:
         return _run(argv)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ImportError) as error:
+        # A module in C++, such as OpenVINO, cannot be imported where a Ctrl-C comes within it.
+        if not any(isinstance(each, KeyboardInterrupt) for each in (error, error.__cause__)):
+            raise
         from videostyle.cli.console import say
 
         say("videostyle: interrupted")

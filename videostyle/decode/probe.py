@@ -221,7 +221,7 @@ def _probe_video(path: Path) -> MediaInfo:
             start_pts=start_pts,
             lead_seconds=_lead(container, float(start_pts * time_base_of(stream))),
             duration_seconds=_duration(container, stream, float(start_pts * time_base_of(stream))),
-            frame_count=stream.frames or None,
+            frame_count=_shown_frames(stream) or None,
             frame_rate=_frame_rate(container, stream, path),
             rotation_degrees=image.rotation,
             upright_filters=filters,
@@ -281,6 +281,16 @@ def _describe(stream: Stream) -> StreamInfo:
     )
 
 
+def _shown_frames(stream: VideoStream) -> int:
+    """How many frames a file says it has, without those that an edit list of MP4 or MOV hides; 0
+    if it does not say it."""
+    assert isinstance(stream.container, InputContainer)
+    if "mp4" not in stream.container.format.name:
+        return stream.frames
+    # Some are marked in the index, others are not in it any more.
+    return min(stream.frames, sum(not entry.is_discard for entry in stream.index_entries))
+
+
 def _lead(container: InputContainer, start: float) -> float:
     return max(0.0, start - (container.start_time or 0) / av.time_base)
 
@@ -289,17 +299,32 @@ def _duration(container: InputContainer, stream: VideoStream, start: float) -> f
     """Seconds from the first frame, which is at `start`, to the end of the stream."""
     if container.format.name in JOINED_AS_THEY_ARE:
         return None  # FFmpeg takes the last time there is, which is one of the last recording
+    if "matroska" in container.format.name:
+        return _matroska_duration(container, stream, start)
     if stream.duration:
         # The clock of an AVI counts frames. Of one without its index FFmpeg guesses the length.
         frames = stream.frames if container.format.name == "avi" else 0
         return float(max(stream.duration, frames) * time_base_of(stream))
     if not container.duration:
         return None
-    # Matroska says when its longest stream ends, and most writers tag each stream with its own end.
-    end = container.duration / av.time_base
-    with suppress(ValueError):
-        end = min(end, float(parse_time(stream.metadata.get("DURATION", "")).seconds) or end)
+    end = (container.duration + (container.start_time or 0)) / av.time_base
     return max(0.0, end - start) or None
+
+
+def _matroska_duration(
+    container: InputContainer, stream: VideoStream, start: float
+) -> float | None:
+    """As `_duration`. Matroska says when its longest stream ends, and most writers tag each stream
+    with its own end."""
+    tagged = 0.0
+    with suppress(ValueError):
+        tagged = float(parse_time(stream.metadata.get("DURATION", "")).seconds)
+    # It does not say how long a stream is: of a recording without a length FFmpeg guesses that, by
+    # the bit rates that sounds declare.
+    if not container.duration or (stream.duration and not tagged):
+        return None
+    end = container.duration / av.time_base
+    return max(0.0, min(end, tagged or end) - start) or None
 
 
 def _frame_rate(container: InputContainer, stream: VideoStream, path: Path) -> Fraction | None:

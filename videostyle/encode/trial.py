@@ -28,6 +28,7 @@ _FIRST_PACKETS = 1000  # of a file, among which its streams should all have begu
 
 # At so few pixels beside more than so many SVT-AV1 waits for itself for ever, in any preset.
 _SVT_STRIP = (24, 64)
+_X265_LEAST = 49  # pixels a line; of fewer it writes past the end of its memory, and crashes
 _SVT_LEAST = 4  # pixels a side; of fewer it writes to stderr by itself
 # What libx264, libx265 and libsvtav1 say of an option inside a list, which they then leave out.
 _LEFT_OUT = ("Error parsing option", "Unknown option", "Invalid value for")
@@ -43,6 +44,11 @@ def try_encoder(plan: EncodingPlan, info: MediaInfo, options: EncodeOptions) -> 
     assert plan.codec is not None
     context = _trial(plan, info)
     short, long = sorted((context.width, context.height))
+    if plan.codec == "libx265" and context.width < _X265_LEAST:
+        raise MediaError(
+            f"{info.path}: {info.width}x{info.height} is too narrow for libx265, which takes lines "
+            f"of {_X265_LEAST} pixels or more; choose another codec, such as libx264"
+        )
     if plan.codec == "libsvtav1" and short < _SVT_LEAST:
         raise MediaError(
             f"{info.path}: {info.width}x{info.height} is too small for libsvtav1, which takes "
