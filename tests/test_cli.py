@@ -1239,6 +1239,12 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o b.mp4 --style udnie --strenght 0.8", "did you mean --strength?"),
         ("render a.mp4 -o b.mp4 --styl udnie", "unknown --styl; did you mean --style?"),
         ("render a.mp4 -o b.mp4", "one of the arguments"),
+        ("render a.mp4 -o b.mp4 -style udnie", "unknown -style; did you mean --style?"),
+        ("render a.mp4 -o b.mp4 -timeline dusk.yaml", "unknown -timeline; did you mean --timeline"),
+        ("render a.mp4 -o b.mp4 --style udnie -end=2s", "unknown -end; did you mean --end?"),
+        ("render a.mp4 -s udnie", "render: unknown -s; see"),
+        ("-V", "videostyle: unknown -V; see"),
+        ("render --style udnie -- -a.mp4", "are required: -o/--output; see"),
         ("render a.mp4 -o b.mp4 --style udnie --hdr tonmap", "did you mean tonemap?"),
         ("rendr a.mp4", "did you mean render?"),
         ("render a.mp4 -o b.mp4 --style udnie --model -m", "write --model=VALUE"),
@@ -1271,6 +1277,18 @@ def test_a_mistyped_command_is_answered_in_one_line(
     assert code == 2
     assert len(lines) == 1
     assert message in lines[0]
+
+
+@pytest.mark.parametrize("words", ["-a.mp4", "-a.mp4 b.mp4"])
+def test_a_file_that_is_taken_for_an_option_is_told_how_to_be_named(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the shell makes them of *.mp4."""
+    monkeypatch.chdir(tmp_path)
+    Path("-a.mp4").touch()
+    with pytest.raises(SystemExit, match="2"):
+        main(["render", *words.split(), "-o", "out", "--style", "udnie"])
+    assert "unknown -a.mp4; write ./-a.mp4 for the file; see" in capsys.readouterr().err
 
 
 def test_what_cannot_be_replaced_is_said_before_the_work(
