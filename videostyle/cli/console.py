@@ -81,6 +81,10 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unknown {' '.join(unknown)}{hint}")
         return found, unknown
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As argparse's, which takes help that cannot be written for written."""
+        print(message, file=file or sys.stderr, end="")
+
     def _options(self) -> list[str]:
         """The words that look like options, without their values."""
         words = takewhile("--".__ne__, self._words or ())
