@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import videostyle
-from videostyle.cli import main
+from videostyle.cli import main, make_parser
 from videostyle.cli.interruption import say_interrupted
 from videostyle.decode.probe import probe
 from videostyle.errors import MediaError
@@ -548,6 +548,25 @@ def test_a_dry_run_writes_nothing(
     assert len(plan["looks"]) == 5
     assert (plan["encoding"]["codec"], plan["encoding"]["settings"]["crf"]) == ("libx264", "20")
     assert not output.exists()
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from parsers(inner)
+
+
+def test_help_tells_what_every_word_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for parser in parsers(make_parser()):
+        assert parser.description, parser.prog
+        for action in parser._actions:
+            assert action.help or action.choices, f"{parser.prog}: {action.dest}"
+            for command in action.choices or ():  # beside what it does, in one column
+                wrapped = rf"^ +{command}$"
+                assert not re.search(wrapped, parser.format_help(), re.M), command
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -42,11 +42,21 @@ def say_error(error: VideoStyleError) -> None:
         say(line)
 
 
+class _Help(argparse.HelpFormatter):
+    def add_argument(self, action: argparse.Action) -> None:
+        """As argparse's, which before Python 3.13 forgets by how much commands are indented."""
+        super().add_argument(action)
+        for command in self._iter_indented_subactions(action):
+            length = len(self._format_action_invocation(command)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, length)
+
+
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, and takes no option by half of its name."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, **{"allow_abbrev": False, **settings})
+        settings = {"allow_abbrev": False, "formatter_class": _Help, **settings}
+        super().__init__(*arguments, **settings)
         # What begins like -2s, a time before the end, is no option either.
         self._negative_number_matcher = re.compile(r"-\.?\d")
 
