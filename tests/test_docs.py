@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shlex
 import shutil
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -115,3 +118,22 @@ def test_styles_named_in_the_readme_ship() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     used = set(re.findall(r"--style (\w+)", text)) | set(re.findall(r"mix: (\w+)", text))
     assert used <= names
+
+
+@pytest.mark.skipif(os.name == "nt" or not shutil.which("make"), reason="needs make and a shell")
+def test_an_old_python_is_named_and_leaves_no_environment_for_the_next(tmp_path: Path) -> None:
+    """In one that is there already venv would keep the old Python, whichever is named then."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    old = tmp_path / "python3"
+    new = shlex.quote(sys.executable)
+    old.write_text(
+        f'#!/bin/sh\n[ $1 = -c ] && exec {new} -c "import sys; sys.version_info = (3, 10); $2"\n'
+        f'exec {new} "$@" --without-pip\n'
+    )
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["make", "PYTHON=./python3", "demo"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stderr.startswith("videostyle needs Python 3.11 or newer; name one: make PYTHON=")
+    assert not (tmp_path / ".venv").exists()

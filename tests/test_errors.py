@@ -41,6 +41,7 @@ def test_what_the_libraries_raise_without_memory_is_known() -> None:
         "Could not allocate memory for Tensor SizesAndStrides!",
         "Failed to allocate 4096 bytes of memory",
         "bad allocation",
+        "Exception from src/inference/src/dev/plugin.cpp:54:\ncan't alloc\n\n",
     ],
 )
 def test_too_little_memory_is_told_by_its_words(text: str) -> None:

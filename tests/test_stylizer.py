@@ -14,6 +14,7 @@ from itertools import cycle
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from runpy import run_path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from architectures import PLANS
 from PIL import Image
 
 from videostyle.device import choose_precision
-from videostyle.errors import ModelError, UsageError
+from videostyle.errors import ModelError, UsageError, VideoStyleError
 from videostyle.look import Look, normalize_mixture
 from videostyle.media.pixels import with_detail
 from videostyle.network.engine import Engine, make_engine
@@ -66,6 +67,20 @@ def test_many_small_sizes_take_no_more_memory_than_a_few_large_ones(
         engine._compiled(("network", (1, 64, width, 3)))
     assert engine.is_ready((1, 64, 856, 3))
     assert len(engine._slots) < 25
+
+
+def test_where_openvino_may_make_no_code_it_is_said_what_paints(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a service with MemoryDenyWriteExecute."""
+    stylizer = Stylizer(small_model, device="cpu", precision="fp32")
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("Exception from src/core.cpp:117:\ncan't protect\n\n")
+
+    monkeypatch.setattr(stylizer.engine, "_core", SimpleNamespace(compile_model=refuse))
+    with pytest.raises(VideoStyleError, match=r"here \(can't protect\); with precision fp16 \(--p"):
+        stylizer(photo(72, 104), Look({"red": 1.0}))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])

@@ -48,7 +48,7 @@ INTERRUPTED = 130
 
 # CUDA; PyTorch on Windows; C++, and so OpenVINO; cuDNN and cuBLAS; PyTorch, OpenVINO and Linux.
 _NO_MEMORY = re.compile(
-    r"out[ _]of[ _]memory|not enough memory|bad[ _]alloc|alloc(ation)?_failed"
+    r"out[ _]of[ _]memory|not enough memory|bad[ _]alloc|can't alloc\b|alloc(ation)?_failed"
     r"|(can't|cannot|could not|failed to) allocate (memory|\d+ bytes)",
     re.IGNORECASE,
 )

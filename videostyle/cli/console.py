@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,11 +42,21 @@ def say_error(error: VideoStyleError) -> None:
         say(line)
 
 
+class _Help(argparse.HelpFormatter):
+    def add_argument(self, action: argparse.Action) -> None:
+        """As argparse's, which before Python 3.13 forgets by how much commands are indented."""
+        super().add_argument(action)
+        for command in self._iter_indented_subactions(action):
+            length = len(self._format_action_invocation(command)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, length)
+
+
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, and takes no option by half of its name."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, **{"allow_abbrev": False, **settings})
+        settings = {"allow_abbrev": False, "formatter_class": _Help, **settings}
+        super().__init__(*arguments, **settings)
         # What begins like -2s, a time before the end, is no option either.
         self._negative_number_matcher = re.compile(r"-\.?\d")
 
@@ -54,9 +65,10 @@ class Parser(argparse.ArgumentParser):
         if option := re.fullmatch(r"argument (?:.*/)?(\S+): expected one argument", message):
             message += f"; write {option[1]}=VALUE for one that begins with -"
         if "required" in message:  # perhaps it is there, misspelt
-            options = (word.partition("=")[0] for word in self._words if word.startswith("--"))
-            if unknown := next((it for it in options if it not in self._option_string_actions), ""):
-                message = f"unknown {unknown}{did_you_mean(unknown, self._option_string_actions)}"
+            known = self._option_string_actions
+            strange = (it for it in self._options() if it not in known and it[:2] not in known)
+            if unknown := next(strange, ""):
+                message = f"unknown {unknown}{self._hint(unknown)}"
         if chosen := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
             message += did_you_mean(chosen[1], chosen[2].replace("'", "").split(", "))
         say(f"{self.prog}: {message}; see {self.prog} --help")
@@ -65,14 +77,37 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, *arguments: Any, **settings: Any) -> Any:
         """As argparse's, but an unknown word is a mistake in this command, not in the outer one."""
         self._words = arguments[0] if arguments else ()
+        known = self._option_string_actions
+        for option in self._options():
+            letter = known.get(option[:2])
+            if letter and letter.nargs != 0 and f"-{option}" in known:  # not -t imeline
+                self.error(f"unknown {option}{self._hint(option)}")
         found, unknown = super().parse_known_args(*arguments, **settings)
         if unknown:
             option, equals, _ = unknown[0].partition("=")
-            hint = did_you_mean(option, self._option_string_actions)
+            hint = self._hint(option)
             if equals and option[0] != "-" and "--mix" in self._words:
                 hint = f"; {MIX_FORM}"
             self.error(f"unknown {' '.join(unknown)}{hint}")
         return found, unknown
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As argparse's, which takes help that cannot be written for written."""
+        print(message, file=file or sys.stderr, end="")
+
+    def _options(self) -> list[str]:
+        """The words that look like options, without their values."""
+        words = takewhile("--".__ne__, self._words or ())
+        return [
+            word.partition("=")[0]
+            for word in words
+            if re.match("-.", word) and not self._negative_number_matcher.match(word)
+        ]
+
+    def _hint(self, option: str) -> str:
+        if option.startswith("-") and os.path.lexists(option):  # as *.mp4 may name it
+            return f"; write ./{option} for the file"
+        return did_you_mean(option, self._option_string_actions)
 
 
 def named_path(text: str) -> Path:

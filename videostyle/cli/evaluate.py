@@ -29,7 +29,11 @@ REMEDY = "a smaller --size needs less"
 
 def add_evaluate(commands: Any) -> Any:
     """Declare the command; returns what its measures are added to."""
-    evaluate = commands.add_parser("evaluate", help="measure models on pictures they never saw")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure models on pictures they never saw",
+        description="Measure models on pictures they never saw.",
+    )
     return evaluate.add_subparsers(metavar="MEASURE", required=True)
 
 

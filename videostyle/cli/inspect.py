@@ -20,7 +20,9 @@ def add_probe(commands: Any) -> None:
         description=_probe.__doc__,
     )
     parser.set_defaults(command=_probe)
-    parser.add_argument("file", type=named_path)
+    parser.add_argument(
+        "file", type=named_path, metavar="FILE", help="a video, a picture or numbered pictures"
+    )
     parser.add_argument(
         "--to", default="mp4", metavar="ENDING", help="of the output (default: %(default)s)"
     )
@@ -33,8 +35,8 @@ def add_verify(commands: Any) -> None:
         "verify", help="compare a painted video with its input", description=_verify.__doc__
     )
     parser.set_defaults(command=_verify)
-    parser.add_argument("input", type=named_path, metavar="IN")
-    parser.add_argument("output", type=named_path, metavar="OUT")
+    parser.add_argument("input", type=named_path, metavar="IN", help="what was painted")
+    parser.add_argument("output", type=named_path, metavar="OUT", help="what it became")
     parser.add_argument("--json", action="store_true", help="one object")
 
 

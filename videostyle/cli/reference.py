@@ -25,7 +25,11 @@ COLUMNS = ("step", "style", "content", "total_variation", "total", "seconds")
 
 def add_reference(commands: Any) -> None:
     """Declare the commands and their options."""
-    reference = commands.add_parser("reference", help="paint with the slow method of Gatys et al.")
+    reference = commands.add_parser(
+        "reference",
+        help="paint with the slow method of Gatys et al.",
+        description="Paint a picture with the slow method the network is held against.",
+    )
     methods = reference.add_subparsers(metavar="METHOD", required=True)
     parser = methods.add_parser(
         "gatys", help="optimise a picture's pixels", description=_gatys.__doc__

