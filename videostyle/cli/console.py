@@ -43,12 +43,14 @@ def say_error(error: VideoStyleError) -> None:
 
 
 class _Help(argparse.HelpFormatter):
-    def add_argument(self, action: argparse.Action) -> None:
-        """As argparse's, which before Python 3.13 forgets by how much commands are indented."""
-        super().add_argument(action)
-        for command in self._iter_indented_subactions(action):
-            length = len(self._format_action_invocation(command)) + self._current_indent
-            self._action_max_length = max(self._action_max_length, length)
+    if sys.version_info < (3, 13):
+
+        def add_argument(self, action: argparse.Action) -> None:
+            """As argparse's, which forgets by how much commands are indented."""
+            super().add_argument(action)
+            for command in self._iter_indented_subactions(action):
+                length = len(self._format_action_invocation(command)) + self._current_indent
+                self._action_max_length = max(self._action_max_length, length)
 
 
 class Parser(argparse.ArgumentParser):
