@@ -26,6 +26,7 @@ from videostyle.device import choose_precision
 from videostyle.errors import ModelError, UsageError
 from videostyle.look import Look, normalize_mixture
 from videostyle.media.pixels import with_detail
+from videostyle.network import openvino_engine
 from videostyle.network.engine import Engine, make_engine
 from videostyle.network.model import Model, load_model
 from videostyle.network.network import StyleNetwork
@@ -188,9 +189,12 @@ def test_what_differs_a_little_or_repeats_is_painted_as_in_fp32(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_the_number_of_threads_changes_no_pixel(precision: str) -> None:
-    model = load_model()
-    frames = photo(1024, 1184)[None]  # so large that all threads paint it
+def test_the_number_of_threads_changes_no_pixel(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_engine, "LARGE_MAP", 0)  # above, all threads paint one frame
+    model = load_shipped()
+    frames = photo(256, 320)[None]
     rows = model.rows([{model.card.style_names[0]: 1.0}])
     one, three = (
         OpenVinoEngine(model.architecture, model.weights, precision, threads).submit(frames, rows)()
