@@ -175,17 +175,15 @@ def pattern(lit: Callable[[Any, Any], Any]) -> Any:
     ],
     ids=["sky", "dots", "points", "stripes"],
 )
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_what_differs_a_little_or_repeats_is_painted_as_in_fp32(
-    precision: str, picture: Any, bound: float
-) -> None:
+def test_what_differs_a_little_or_repeats_is_painted_as_in_fp32(picture: Any, bound: float) -> None:
     frame = picture.round().astype(np.uint8)
-    model, engine = load_shipped(), shipped_engine(precision)
+    model = load_shipped()
     mixtures = [{name: 1.0} for name in model.card.style_names[:8]]
-    expected = [reference(model, frame, mixture) for mixture in mixtures]
-    painted = engine.submit(np.stack([frame] * len(mixtures)), model.rows(mixtures))()
-    off = difference(painted, np.stack(expected))
-    assert off.mean() <= {"fp32": 0.1, "bf16": bound, "int8": 3.0}[precision]
+    expected = np.stack([reference(model, frame, mixture) for mixture in mixtures])
+    for precision, most in (("fp32", 0.1), ("bf16", bound), ("int8", 3.0)):
+        frames = np.stack([frame] * len(mixtures))
+        painted = shipped_engine(precision).submit(frames, model.rows(mixtures))()
+        assert difference(painted, expected).mean() <= most, precision
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
@@ -355,7 +353,7 @@ def test_stones_are_as_large_as_asked_for_at_any_size() -> None:
     """Painted over with fine ones or not."""
     stroke_size = run_path(str(SAMPLES.parent / "bench" / "strokes.py"))["stroke_size"]
     stones = partial(stroke_size, Stylizer(load_model("lean"), device="cpu"), "duck_mosaic")
-    sizes = [stones(720, stroke) for stroke in (1, 2, 3, 4)]
+    sizes = [stones(720, stroke) for stroke in (1, 2, 4)]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 2 * sizes[0]
     assert stones(1440, 1) == pytest.approx(sizes[0], rel=0.1)

@@ -141,21 +141,23 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("before", "now", "message"),
     [
-        (("width: 0.25", "width: 0.5"), "width was 0.25"),
-        (("steps: 6", "steps: 2"), "4 steps are done, not 2"),
-        (("  sea: {size: 64}\n  sky: {size: 64}\n", "  sky: {size: 64}\n  sea: {size: 64}\n"),
+        ("width: 0.25", "width: 0.5", "width was 0.25"),
+        ("steps: 6", "steps: 2", "4 steps are done, not 2"),
+        ("  sea: {size: 64}\n  sky: {size: 64}\n", "  sky: {size: 64}\n  sea: {size: 64}\n",
          "paintings was"),
+        ("  sky: {size: 64}", "  sky: {size: 72}", "paintings was"),
+        ("name: tiny", "name: tiny\nstyle_weight: 18", "style_weight was 14.0, not 18"),
+        ("crop: 64", "crop: 72", "crop was 64, not 72"),
     ],
 )  # fmt: skip
 def test_a_checkpoint_of_other_settings_is_refused(
-    broken_off: Path, loss_network_file: Path, change: tuple[str, str], message: str
+    broken_off: Path, loss_network_file: Path, before: str, now: str, message: str
 ) -> None:
     config = broken_off / "config.yaml"
-    before = config.read_text()
-    config.write_text(before.replace(*change))
-    assert config.read_text() != before
+    assert before in config.read_text()
+    config.write_text(config.read_text().replace(before, now))
     with pytest.raises(TrainingError, match=message):
         next(make(broken_off, loss_network_file).steps())
 
@@ -167,23 +169,6 @@ def test_a_checkpoint_goes_on_with_its_own_loss_network_alone(
     resumed.trainer.objective.network.name = "another"
     with pytest.raises(TrainingError, match="loss network was"):
         next(resumed.steps())
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "message"),
-    [
-        ("  sky: {size: 64}", "  sky: {size: 72}", "paintings was"),
-        ("name: tiny", "name: tiny\nstyle_weight: 18", "style_weight was 14.0, not 18"),
-        ("crop: 64", "crop: 72", "crop was 64, not 72"),
-    ],
-)
-def test_a_checkpoint_of_another_run_is_refused(
-    broken_off: Path, loss_network_file: Path, before: str, now: str, message: str
-) -> None:
-    config = broken_off / "config.yaml"
-    config.write_text(config.read_text().replace(before, now))
-    with pytest.raises(TrainingError, match=message):
-        next(make(broken_off, loss_network_file).steps())
 
 
 @pytest.mark.parametrize(
