@@ -443,7 +443,7 @@ def test_a_painting_that_a_model_lacks_begins_as_the_mean_of_its_styles(
 
 
 def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None:
-    changes = ("steps=30", "sample_every=30")  # a plot takes as long as ten steps
+    changes = ("steps=20", "sample_every=20")  # a plot takes as long as ten steps
     run = make(studio, loss_network_file, changes=changes)
     losses = [14 * step.style + step.content for step in run.steps()]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
