@@ -76,20 +76,24 @@ def test_rows_alone_learn_the_painting(
     assert added.card.recipe["losses"]["ochre"]["style"] > 0
 
 
-def test_the_other_styles_paint_as_before(
+def test_the_other_styles_and_the_given_model_stay_as_they_were(
     small_model: Model, painting: Path, photos: Path, loss_network_file: Path
 ) -> None:
     rows = small_model.styles.copy()
+    weights = {name: value.clone() for name, value in small_model.network.state_dict().items()}
     learning = training(small_model, painting, photos, loss_network_file, 2)
     list(learning.steps())
-    assert np.array_equal(learning.model().styles[:-1], rows)
+    added = learning.model()
+    assert np.array_equal(added.styles[:-1], rows)
     assert np.array_equal(small_model.styles, rows)
+    after = small_model.network.state_dict()
+    assert all(torch.equal(weights[name], after[name]) for name in weights)
     frame = np.asarray(smooth_picture(3))
-    before, after = (
+    before, now = (
         Stylizer(model, device="cpu", precision="fp32")(frame, Look({"green": 1}))
-        for model in (small_model, learning.model())
+        for model in (small_model, added)
     )
-    assert np.array_equal(before, after)
+    assert np.array_equal(before, now)
 
 
 def test_the_command_writes_a_model_and_a_sample(
@@ -323,12 +327,3 @@ def test_two_do_not_learn_into_one_model(
     with only_writer(output):
         assert main(arguments) == 2
     assert "new.safetensors: another process is writing it" in capsys.readouterr().err
-
-
-def test_the_given_model_is_left_as_it_was(
-    small_model: Model, painting: Path, photos: Path, loss_network_file: Path
-) -> None:
-    before = {name: value.clone() for name, value in small_model.network.state_dict().items()}
-    list(training(small_model, painting, photos, loss_network_file, 2).steps())
-    after = small_model.network.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -115,6 +115,7 @@ def test_other_shapes_are_named(model_file: Path) -> None:
         {"expand": [{"kernel": 9, "stride": 2, "channels": 3}] * 3},
         {"unshuffle": None},
         {"residual_blocks": 2.5},
+        {"unshuffle": 2.0},  # as large as it should be, so only its kind tells
         {"smooth_output": 10**9},
         {"smooth_output": "yes"},
     ],

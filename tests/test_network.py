@@ -132,6 +132,7 @@ def test_an_architecture_survives_its_plain_form() -> None:
     [
         {"residual_blocks": 10_000},
         {"unshuffle": 3},
+        {"contract": (ConvLayer(3.0, 1, 16), *ARCHITECTURES["lean"].contract[1:])},
         {"contract": ()},
         {"expand": ()},
         {"skips": 9},

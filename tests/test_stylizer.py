@@ -27,6 +27,7 @@ from videostyle.device import choose_precision
 from videostyle.errors import ModelError, UsageError, VideoStyleError
 from videostyle.look import Look, normalize_mixture
 from videostyle.media.pixels import with_detail
+from videostyle.network import openvino_engine
 from videostyle.network.engine import Engine, make_engine
 from videostyle.network.model import Model, load_model
 from videostyle.network.network import StyleNetwork
@@ -189,23 +190,24 @@ def pattern(lit: Callable[[Any, Any], Any]) -> Any:
     ],
     ids=["sky", "dots", "points", "stripes"],
 )
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_what_differs_a_little_or_repeats_is_painted_as_in_fp32(
-    precision: str, picture: Any, bound: float
-) -> None:
+def test_what_differs_a_little_or_repeats_is_painted_as_in_fp32(picture: Any, bound: float) -> None:
     frame = picture.round().astype(np.uint8)
-    model, engine = load_shipped(), shipped_engine(precision)
+    model = load_shipped()
     mixtures = [{name: 1.0} for name in model.card.style_names[:8]]
-    expected = [reference(model, frame, mixture) for mixture in mixtures]
-    painted = engine.submit(np.stack([frame] * len(mixtures)), model.rows(mixtures))()
-    off = difference(painted, np.stack(expected))
-    assert off.mean() <= {"fp32": 0.1, "bf16": bound, "int8": 3.0}[precision]
+    expected = np.stack([reference(model, frame, mixture) for mixture in mixtures])
+    for precision, most in (("fp32", 0.1), ("bf16", bound), ("int8", 3.0)):
+        frames = np.stack([frame] * len(mixtures))
+        painted = shipped_engine(precision).submit(frames, model.rows(mixtures))()
+        assert difference(painted, expected).mean() <= most, precision
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_the_number_of_threads_changes_no_pixel(precision: str) -> None:
-    model = load_model()
-    frames = photo(1024, 1184)[None]  # so large that all threads paint it
+def test_the_number_of_threads_changes_no_pixel(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_engine, "LARGE_MAP", 0)  # above, all threads paint one frame
+    model = load_shipped()
+    frames = photo(256, 320)[None]
     rows = model.rows([{model.card.style_names[0]: 1.0}])
     one, three = (
         OpenVinoEngine(model.architecture, model.weights, precision, threads).submit(frames, rows)()
@@ -366,7 +368,7 @@ def test_stones_are_as_large_as_asked_for_at_any_size() -> None:
     """Painted over with fine ones or not."""
     stroke_size = run_path(str(SAMPLES.parent / "bench" / "strokes.py"))["stroke_size"]
     stones = partial(stroke_size, Stylizer(load_model("lean"), device="cpu"), "duck_mosaic")
-    sizes = [stones(720, stroke) for stroke in (1, 2, 3, 4)]
+    sizes = [stones(720, stroke) for stroke in (1, 2, 4)]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 2 * sizes[0]
     assert stones(1440, 1) == pytest.approx(sizes[0], rel=0.1)

@@ -141,21 +141,23 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("before", "now", "message"),
     [
-        (("width: 0.25", "width: 0.5"), "width was 0.25"),
-        (("steps: 6", "steps: 2"), "4 steps are done, not 2"),
-        (("  sea: {size: 64}\n  sky: {size: 64}\n", "  sky: {size: 64}\n  sea: {size: 64}\n"),
+        ("width: 0.25", "width: 0.5", "width was 0.25"),
+        ("steps: 6", "steps: 2", "4 steps are done, not 2"),
+        ("  sea: {size: 64}\n  sky: {size: 64}\n", "  sky: {size: 64}\n  sea: {size: 64}\n",
          "paintings was"),
+        ("  sky: {size: 64}", "  sky: {size: 72}", "paintings was"),
+        ("name: tiny", "name: tiny\nstyle_weight: 18", "style_weight was 14.0, not 18"),
+        ("crop: 64", "crop: 72", "crop was 64, not 72"),
     ],
 )  # fmt: skip
 def test_a_checkpoint_of_other_settings_is_refused(
-    broken_off: Path, loss_network_file: Path, change: tuple[str, str], message: str
+    broken_off: Path, loss_network_file: Path, before: str, now: str, message: str
 ) -> None:
     config = broken_off / "config.yaml"
-    before = config.read_text()
-    config.write_text(before.replace(*change))
-    assert config.read_text() != before
+    assert before in config.read_text()
+    config.write_text(config.read_text().replace(before, now))
     with pytest.raises(TrainingError, match=message):
         next(make(broken_off, loss_network_file).steps())
 
@@ -167,23 +169,6 @@ def test_a_checkpoint_goes_on_with_its_own_loss_network_alone(
     resumed.trainer.objective.network.name = "another"
     with pytest.raises(TrainingError, match="loss network was"):
         next(resumed.steps())
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "message"),
-    [
-        ("  sky: {size: 64}", "  sky: {size: 72}", "paintings was"),
-        ("name: tiny", "name: tiny\nstyle_weight: 18", "style_weight was 14.0, not 18"),
-        ("crop: 64", "crop: 72", "crop was 64, not 72"),
-    ],
-)
-def test_a_checkpoint_of_another_run_is_refused(
-    broken_off: Path, loss_network_file: Path, before: str, now: str, message: str
-) -> None:
-    config = broken_off / "config.yaml"
-    config.write_text(config.read_text().replace(before, now))
-    with pytest.raises(TrainingError, match=message):
-        next(make(broken_off, loss_network_file).steps())
 
 
 @pytest.mark.parametrize(
@@ -458,7 +443,7 @@ def test_a_painting_that_a_model_lacks_begins_as_the_mean_of_its_styles(
 
 
 def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None:
-    changes = ("steps=30", "sample_every=30")  # a plot takes as long as ten steps
+    changes = ("steps=20", "sample_every=20")  # a plot takes as long as ten steps
     run = make(studio, loss_network_file, changes=changes)
     losses = [14 * step.style + step.content for step in run.steps()]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
@@ -468,17 +453,20 @@ def test_training_lowers_the_loss(studio: Path, loss_network_file: Path) -> None
 def test_compiled_updates_are_the_same_updates(
     studio: Path, loss_network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One residual block is compiled as five are.
+    # One residual block is compiled as five are, and two of the loss network's blocks.
     short = replace(ARCHITECTURES["lean"], residual_blocks=1)
     monkeypatch.setitem(ARCHITECTURES, "lean", short)
-    changes = ("temporal_weight=5", "temporal_from_step=2")
+    network = load_loss_network(loss_network_file)
+    network.style_taps, network.content_tap = ("relu1_1", "relu2_1"), "relu2_1"
+    monkeypatch.setattr(run, "load_loss_network", lambda path: network)
+    changes = ("temporal_weight=5", "temporal_from_step=1")
     eager = make(studio, loss_network_file, "eager", changes=changes).trainer
     # The graphs as they are compiled, but run by PyTorch's operators: a C++ compiler takes 90 s.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     monkeypatch.setattr(train, "can_compile", lambda device: True)
     monkeypatch.setattr(train, "COMPILE_FROM_STEPS", 0)
     compiled = make(studio, loss_network_file, "compiled", changes=changes).trainer
-    for _ in range(4):
+    for _ in range(3):
         expected, seen = eager.update(), compiled.update()
         for name, value in asdict(expected).items():
             assert asdict(seen)[name] == pytest.approx(value, rel=0.03), name

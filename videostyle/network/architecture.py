@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -197,6 +198,10 @@ class Architecture:
     def _check_numbers(self) -> None:
         if not (isinstance(self.smooth_output, bool) and isinstance(self.normalize_output, bool)):
             raise ValueError("smooth_output and normalize_output must be true or false")
+        layers = [astuple(layer) for layer in (*self.contract, *self.expand)]
+        numbers = (self.unshuffle, self.residual_blocks, self.skips, *chain(*layers))
+        if any(type(number) is not int for number in numbers):  # 3.0 equals 3, but counts nothing
+            raise ValueError("sizes and counts must be whole numbers")
         if not (1 <= len(self.contract) <= 8 and 1 <= len(self.expand) <= 8):
             raise ValueError("needs 1 to 8 contract and as many expand layers")
         if self.expand[-1].channels != 3:
