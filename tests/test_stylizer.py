@@ -368,7 +368,7 @@ def test_stones_are_as_large_as_asked_for_at_any_size() -> None:
     """Painted over with fine ones or not."""
     stroke_size = run_path(str(SAMPLES.parent / "bench" / "strokes.py"))["stroke_size"]
     stones = partial(stroke_size, Stylizer(load_model("lean"), device="cpu"), "duck_mosaic")
-    sizes = [stones(720, stroke) for stroke in (1, 2, 4)]
+    sizes = [stones(720, stroke) for stroke in (1, 2, 3, 4)]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 2 * sizes[0]
     assert stones(1440, 1) == pytest.approx(sizes[0], rel=0.1)
