@@ -10,6 +10,7 @@ import pytest
 from live_browser import (
     PAINTINGS,
     SCREEN,
+    TWO_KEYS,
     drag,
     drop,
     middle,
@@ -17,6 +18,7 @@ from live_browser import (
     open_page,
     open_source,
     open_tab,
+    open_timeline,
     page_anew,
     screenshot,
     seek,
@@ -188,6 +190,23 @@ def test_undo_brings_back_the_mixture_that_the_pad_took_the_place_of(page: Any) 
     page.click("#tab-mix")
     assert page.get_attribute('[aria-label="Mute The Kiss"]', "aria-pressed") == "true"
     assert page.input_value('input[data-style="the_kiss"]') == "0.4"
+
+
+def test_a_move_is_not_undone_by_what_the_server_said_before_it_heard_of_it(page: Any) -> None:
+    open_timeline(page, TWO_KEYS)
+    page.evaluate(
+        """async () => {
+          const { on, emit } = await code("connection.mjs");
+          const said = {};
+          for (const type of ["state", "picture"]) on(type, (word) => { said[type] ??= word; });
+          document.getElementById("forward").click();
+          while (!said.state || !said.picture) await new Promise((tell) => setTimeout(tell, 20));
+          document.getElementById("clear").click();
+          for (const [type, message] of Object.entries(said)) emit(type, message);
+        }"""
+    )
+    wait_for(lambda: state(page, "look.mix") == {"original": 1} and not state(page, "follow"))
+    assert page.input_value('input[data-style="the_kiss"]') == "0"
 
 
 def test_sliders_are_found_and_dragged_into_another_order(page: Any) -> None:

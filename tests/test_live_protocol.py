@@ -787,6 +787,36 @@ def test_a_page_that_comes_back_soon_has_the_controls_still(server: LiveServer) 
         second.until(lambda: second.newest.get("role", {}).get("conducts"))
 
 
+def test_a_follower_that_is_back_before_the_tab_it_follows_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when a network that all share breaks and comes back."""
+
+    async def come_back() -> None:
+        viewers = Viewers()
+
+        def cut() -> None:
+            for viewer in [*viewers.all]:
+                viewers.remove(viewer)
+
+        viewers.add("first")
+        viewers.add("second")
+        cut()
+        viewers.add("second")
+        assert viewers.conductor is None
+        assert viewers.add("first") is viewers.conductor
+        cut()
+        assert viewers.add("new") is viewers.conductor  # nobody else may come
+        viewers.add("second")
+        monkeypatch.setattr("videostyle.live.viewers.KEPT_SECONDS", 0.01)
+        cut()
+        second = viewers.add("second")
+        await asyncio.sleep(0.1)
+        assert viewers.conductor is second
+
+    asyncio.run(come_back())
+
+
 def test_a_slow_reader_holds_up_nobody_and_then_gets_the_newest(
     tab: Tab, server: LiveServer
 ) -> None:

@@ -21,6 +21,7 @@ from live_browser import (
     screenshot,
     seek,
     settled,
+    slide,
     state,
     touch,
     wait_for,
@@ -717,6 +718,23 @@ def test_a_text_that_was_emptied_is_not_applied_either(page: Any) -> None:
     wait_for(lambda: not state(page, "timeline") and not page.is_visible("#not-applied"))
     page.fill("#yaml", " ")
     assert not page.is_visible("#not-applied")
+
+
+def test_a_timeline_that_comes_back_is_followed_as_before(page: Any) -> None:
+    open_timeline(page, TWO_KEYS + "# of this test\n")
+    page.click("#tab-yaml")
+    page.fill("#yaml", "")
+    page.click("#apply")
+    wait_for(lambda: not state(page, "timeline") and not state(page, "follow"))
+    page.click("#undo")
+    wait_for(lambda: state(page, "timeline") and state(page, "follow"))
+    page.click("#redo")
+    wait_for(lambda: not state(page, "timeline") and not state(page, "follow"))
+    slide(page, "the_scream", 0.5)  # which no step would bring back
+    page.click("#undo")
+    wait_for(lambda: state(page, "timeline"))
+    settled(page)
+    assert not state(page, "follow")
 
 
 def test_an_apply_that_is_refused_leaves_redo(page: Any) -> None:

@@ -52,6 +52,7 @@ def state_message(controls: Controls, preview_lines: int) -> Message:
         "loop": controls.loop,
         "passage": controls.passage and asdict(controls.passage),
         "follow": controls.follow,
+        "serial": controls.serial,
         "recording": controls.recording,
         "lines": controls.lines,
         "preview_lines": preview_lines,

@@ -284,8 +284,8 @@ class Session:
         if before.follow and before.recording != (message.get("recording") is True):
             # Of a take that has ended, or from before one began: it does not end the following.
             self.player.update(serial=serial)
-            return
-        self.player.update(look=look, follow=False, serial=serial)
+        else:
+            self.player.update(look=look, follow=False, serial=serial)
         if before.follow:
             self._tell(self.state())
 

@@ -64,12 +64,14 @@ class Viewer:
 
 class Viewers:
     """All tabs. The first has the controls, until another takes them, or it has been away for
-    KEPT_SECONDS; conductor is None meanwhile."""
+    KEPT_SECONDS; conductor is None meanwhile. Who is there alone has them at once, but for one of
+    its followers: where all lines are cut, any may be back first."""
 
     def __init__(self) -> None:
         self.all: list[Viewer] = []
         self.conductor: Viewer | None = None
         self._conducting_page = ""
+        self._following_pages: set[str] = set()
         self._handover: asyncio.TimerHandle | None = None
         self._last: Picture | None = None
 
@@ -82,9 +84,11 @@ class Viewers:
         viewer = Viewer(page)
         self.all.append(viewer)
         is_back = page and page == self._conducting_page  # its old connection may not have ended
-        if is_back or len(self.all) == 1:
+        is_early = page and page in self._following_pages and self._handover
+        if is_back or (len(self.all) == 1 and not is_early):
             self.take_controls(viewer)
         else:
+            self._following_pages.add(page)
             self._tell_roles()
         if self._last:
             viewer.show(self._last)
@@ -105,10 +109,13 @@ class Viewers:
     def take_controls(self, viewer: Viewer) -> None:
         if self._handover:
             self._handover.cancel()
+            self._handover = None
         self.conductor, self._conducting_page = viewer, viewer.page
+        self._following_pages = {each.page for each in self.all if each is not viewer}
         self._tell_roles()
 
     def _hand_over(self) -> None:
+        self._handover = None
         if self.all:
             self.take_controls(self.all[0])
 

@@ -2,10 +2,11 @@
 
 import { emit, isOpen, on, send } from "./connection.mjs";
 import { $, SCALARS, mayConduct, notice, state } from "./state.mjs";
-import { exchangeMixture } from "./mixer.mjs";
+import { exchangeMixture, moves } from "./mixer.mjs";
 
 export const TRACKS = ["mix", ...Object.keys(SCALARS)];
-// Timelines, each as the message that brings it back, and what was typed over it; and mixtures.
+// Timelines, each as the message that brings it back, what was typed over it, and, where it was
+// followed, after how many moves; and mixtures.
 const history = { undo: [], redo: [] };
 let now = null;  // the one shown, without one the tempo; null until the server has said
 let isAsked = false;  // the server has yet to answer
@@ -51,7 +52,7 @@ export function sendText(text, of) {
 }
 
 // One question at a time: the answer to an older one would take back what is shown since.
-function ask({ typed, ...message }) {
+function ask({ typed, followed, ...message }) {
   now = message;
   if (isAsked) waiting = message;
   else send({ type: "timeline", ...message });
@@ -63,10 +64,12 @@ const isSame = (one, other) => one?.text === other.text
 
 const asMessage = ({ yaml, tempo, file }) => ({ text: yaml, keep_text: true, file, ...(yaml ? {} : { tempo }) });
 
+const asPast = (typed) => ({ ...now, typed, followed: state.follow && moves() });
+
 function remember(typed = "") {
   if (!now) return;
   const redo = [...history.redo];
-  keep({ ...now, typed });
+  keep(asPast(typed));
   dropped = redo;
 }
 
@@ -134,9 +137,10 @@ function step(from, to) {
   if (past.mixture) {
     to.push({ mixture: exchangeMixture(past.mixture) });
   } else {
-    to.push({ ...now, typed: state.typed });
+    to.push(asPast(state.typed));
     state.typed = past.typed;
-    ask(past);
+    // What comes back where there was none is followed as before, unless a hand has moved since.
+    ask({ ...past, follow: !now?.text && past.followed === moves() });
   }
   emit("redraw");
 }

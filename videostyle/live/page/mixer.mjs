@@ -105,13 +105,14 @@ export function normalised(mix) {
 
 // The first move goes out at once, then at most one message every INTERVAL_MS, always the newest.
 export function commit() {
-  if (state.conducts && !isOverdub()) state.follow = false;
+  const leaves = state.conducts && !isOverdub();
   isBehind = false;
   moved += 1;
   isOfTake = state.recording;
+  if (!isScheduled) serial += 1;
+  if (leaves) Object.assign(state, { follow: false, awaited: serial });
   if (isScheduled) return;
   isScheduled = true;
-  serial += 1;
   setTimeout(flush, Math.max(0, lastSent + INTERVAL_MS - performance.now()));
 }
 

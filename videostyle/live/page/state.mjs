@@ -23,6 +23,7 @@ export const state = {
   tempo: null,  // of the timeline, or for the one to come; what is tapped right now
   lacksCamera: false,  // until it is chosen again
   typed: "",  // of the timeline's text, and not applied
+  awaited: 0,  // the newest move of the sliders: the server follows the timeline until it hears of it
 };
 
 on("hello", (message) => Object.assign(state, {
@@ -37,7 +38,12 @@ on("source", (message) => {
 });
 on("lesson", (message) => { state.lesson = message; });
 on("role", ({ conducts }) => { state.conducts = conducts; });
-on("state", ({ look, type, ...rest }) => Object.assign(state, rest));
+on("state", ({ look, type, follow, serial, ...rest }) => {
+  Object.assign(state, rest);
+  if (state.recording || serial >= state.awaited) state.follow = follow;
+});
+// It may never hear of it.
+for (const what of ["connected", "role", "failure"]) on(what, () => { state.awaited = 0; });
 on("timeline", (message) => {
   state.timeline = message.tracks ? message : null;
   state.tempo = message.tempo;
