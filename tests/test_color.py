@@ -93,6 +93,17 @@ def test_full_range_frames_keep_their_values() -> None:
         assert np.array_equal(plane_array(output, index), plane_array(image, index))
 
 
+@pytest.mark.parametrize("pix_fmt", ["gray", "gray10le"])
+def test_grey_of_limited_range_keeps_its_black_and_white(pix_fmt: str) -> None:
+    image, scale = av.VideoFrame(64, 48, pix_fmt), 4 if pix_fmt.endswith("10le") else 1
+    plane_array(image, 0)[:, :32], plane_array(image, 0)[:, 32:] = 16 * scale, 235 * scale
+    converter = ColorConverter(info(ColorSpec(1, 1, 1, full_range=False)), "yuv420p")
+    luma, *chroma = values(converter.to_output(image))
+    assert np.array_equal(np.unique(luma), [16, 235])
+    assert all((plane == 128).all() for plane in chroma)
+    assert np.array_equal(np.unique(converter.to_rgb(image)), [0, 255])
+
+
 def test_rgb_video_becomes_limited_yuv_of_its_height() -> None:
     for height, matrix in ((480, 6), (720, 1)):
         rgb = ColorSpec.resolve(2, 2, 2, full_range=None, is_rgb=True, height=height)
