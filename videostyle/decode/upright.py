@@ -42,13 +42,6 @@ def upright_filters(image: av.VideoFrame) -> tuple[str, ...]:
     return _UPRIGHT.get(tuple(signs.tolist()), ())
 
 
-def is_spherical(image: av.VideoFrame) -> bool:
-    try:
-        return image.side_data.get("SPHERICAL") is not None
-    except ValueError:  # as in `upright_filters`
-        return False
-
-
 def hdr_refused(path: Path, color: ColorSpec) -> MediaError:
     """What to say of PQ or HLG where nothing is said of what shall become of it."""
     return MediaError(
