@@ -13,7 +13,8 @@ from pipeline import copy, faults
 
 from videostyle.encode.options import EncodeOptions
 from videostyle.look import Look
-from videostyle.media.captions import CaptionCarrier, has_captions
+from videostyle.media.captions import CaptionCarrier
+from videostyle.media.frame import has_beside
 from videostyle.media.pixels import plane_array
 from videostyle.rendering.render import render
 from videostyle.rendering.verify import verify
@@ -105,7 +106,7 @@ def test_a_picture_that_gets_captions_is_the_same(
         before = source.to_ndarray()
         carried = CaptionCarrier()(source, image)
         assert np.array_equal(source.to_ndarray(), before)
-    assert has_captions(carried)
+    assert has_beside(carried, "A53_CC")
     assert carried.format.name == pix_fmt
     for index in range(len(image.planes)):
         assert np.array_equal(plane_array(carried, index), plane_array(image, index))

@@ -8,7 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.filter import Graph
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 from conftest import BT601, BT709, SPECS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +93,43 @@ def test_full_range_frames_keep_their_values() -> None:
     assert output.format.name == "yuv420p"
     for index in range(3):
         assert np.array_equal(plane_array(output, index), plane_array(image, index))
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray", "gray10le"])
+def test_grey_of_limited_range_keeps_its_black_and_white(pix_fmt: str) -> None:
+    image, scale = av.VideoFrame(64, 48, pix_fmt), 4 if pix_fmt.endswith("10le") else 1
+    plane_array(image, 0)[:, :32], plane_array(image, 0)[:, 32:] = 16 * scale, 235 * scale
+    converter = ColorConverter(info(ColorSpec(1, 1, 1, full_range=False)), "yuv420p")
+    luma, *chroma = values(converter.to_output(image))
+    assert np.array_equal(np.unique(luma), [16, 235])
+    assert all((plane == 128).all() for plane in chroma)
+    assert np.array_equal(np.unique(converter.to_rgb(image)), [0, 255])
+
+
+@pytest.mark.parametrize("size", [(64, 96), (24, 36)])
+def test_interlaced_frames_are_seen_as_progressive_ones(clip: Clip, size: tuple[int, int]) -> None:
+    """As they are painted and written; apart, fields would be scaled and get colours as such."""
+    path = clip("a.mkv", codec="ffv1", pixels=lambda _: patches((96, 64)), pts=range(1))
+    fields = path.with_name("fields.mkv")
+    with av.open(str(path)) as source, av.open(str(fields), "w") as output:
+        stream = output.add_stream("ffv1", rate=25)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        graph = Graph()
+        nodes = graph.add_buffer(source.streams.video[0]), graph.add("setfield", "tff")
+        graph.link_nodes(*nodes, graph.add("buffersink")).configure()
+        for image in source.decode(video=0):
+            graph.push(image)
+            output.mux(stream.encode(graph.pull()))
+        output.mux(stream.encode(None))
+    with av.open(str(fields)) as written:
+        assert next(written.decode(video=0)).interlaced_frame
+    facts = probe(path)
+    expected, found = (
+        ColorConverter(facts, "yuv420p").to_rgb(next(iter(decode(info))).image, size)
+        for info in (facts, probe(fields))
+    )
+    assert np.array_equal(found, expected)
 
 
 def test_rgb_video_becomes_limited_yuv_of_its_height() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from conftest import gradient, write_frames
 from pipeline import Clip, joined
 
 from videostyle.decode.decode import decode
@@ -130,6 +133,27 @@ def test_every_frame_of_prores_says_what_it_is(
         for frame in container.decode(video=0):
             assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (9, 9, 16)
     assert not [found for found in verify(source, output) if found.what == "color"]
+
+
+def test_that_light_levels_are_lost_is_said(stylizer: Stylizer, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    primaries = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)"
+    levels = f"mastering-display={primaries}L(10000000,1):cll=1000,400"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"x264-params": levels})
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p10le"
+        context = stream.codec_context
+        context.time_base = Fraction(1, 25)
+        context.colorspace, context.color_primaries, context.color_trc = 9, 9, 16
+        write_frames(container, stream, range(2), gradient((96, 64)), PQ)
+    report = render(source, output, Look({"red": 1}), stylizer=stylizer, hdr="pass")
+    assert any("how bright its mastering display" in note for note in report.notes)
+    (lost,) = verify(source, output)
+    assert lost.expected
+    assert "how bright its mastering display" in lost.message
+    report = render(source, output, Look({"red": 1}), stylizer=stylizer, hdr="tonemap")
+    assert not any("how bright" in note for note in report.notes)
 
 
 def test_video_that_turns_to_hdr_on_the_way_is_refused_or_tone_mapped(clip: Clip) -> None:

@@ -34,10 +34,10 @@ from videostyle.decode.stream import (
     time_base_of,
     video_stream,
 )
-from videostyle.decode.upright import hdr_refused, is_spherical, upright_filters
+from videostyle.decode.upright import hdr_refused, upright_filters
 from videostyle.errors import MediaError, UsageError
-from videostyle.media.captions import has_captions
 from videostyle.media.color import color_of
+from videostyle.media.frame import has_beside
 from videostyle.media.info import MATRICES, PROGRESSIVE, ColorSpec, MediaInfo, StreamInfo, missing
 from videostyle.media.numbered import files_of, is_sequence_input, numbered, sequence_numbers
 from videostyle.media.picture import load_picture
@@ -46,6 +46,10 @@ from videostyle.timecode import parse_time
 SEQUENCE_FPS = Fraction(25)  # of numbered pictures, if nothing else is said; FFmpeg's too
 _COVER = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 _BEGINNING = 500  # packets in which a stream that moves shows a second frame
+_LIGHT_LEVELS = (
+    *("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"),
+    *("DYNAMIC_HDR_PLUS", "DOVI_METADATA"),
+)
 _IN_FIELDS = ("h264", "mpeg2video")  # decoders that put two packets into a frame
 _MOST_BELIEVED = 500  # frames a second; more are counted before they are believed
 
@@ -228,8 +232,9 @@ def _probe_video(path: Path) -> MediaInfo:
             crop=crop,
             sample_aspect_ratio=1 / aspect if aspect and sideways else aspect,
             other_streams=tuple(map(_describe, _others(container, stream))),
-            is_spherical=is_spherical(image),
-            has_captions=has_captions(image),
+            is_spherical=has_beside(image, "SPHERICAL"),
+            has_captions=has_beside(image, "A53_CC"),
+            has_light_levels=has_beside(image, *_LIGHT_LEVELS),
         )
 
 

@@ -42,13 +42,6 @@ def upright_filters(image: av.VideoFrame) -> tuple[str, ...]:
     return _UPRIGHT.get(tuple(signs.tolist()), ())
 
 
-def is_spherical(image: av.VideoFrame) -> bool:
-    try:
-        return image.side_data.get("SPHERICAL") is not None
-    except ValueError:  # as in `upright_filters`
-        return False
-
-
 def hdr_refused(path: Path, color: ColorSpec) -> MediaError:
     """What to say of PQ or HLG where nothing is said of what shall become of it."""
     return MediaError(
@@ -59,7 +52,8 @@ def hdr_refused(path: Path, color: ColorSpec) -> MediaError:
 
 class Upright:
     """Turns frames upright, without what the file hides, brings them to one size and colour where
-    it changes them on the way, and lays alpha on black or takes it out."""
+    it changes them on the way, and lays alpha on black or takes it out. Interlaced ones become
+    progressive, or swscale would convert and scale their fields apart."""
 
     def __init__(self, info: MediaInfo, keep_alpha: bool) -> None:
         self._info = info
@@ -68,10 +62,13 @@ class Upright:
         self._key: tuple[object, ...] = ()
         self._color = info.hdr_color or info.color  # of the last frame
         self._graph: av.filter.Graph | None = None
+        self._in_fields = False  # whether any frame was
 
     def __call__(self, image: av.VideoFrame) -> tuple[av.VideoFrame, Alpha | None]:
         color_tags = (image.colorspace, image.color_range, image.color_trc)
-        key = (image.rotation, image.format.name, image.width, image.height, *color_tags)
+        self._in_fields |= image.interlaced_frame and image.format.name != "cuda"
+        size = (image.width, image.height)
+        key = (image.rotation, image.format.name, size, self._in_fields, *color_tags)
         if key != self._key:
             # Side data and frame hold each other, and with the frame its decoder's memory, until
             # the garbage collector comes round; so the display matrix is looked at only where it
@@ -105,6 +102,8 @@ class Upright:
 
     def _make_graph(self, image: av.VideoFrame, names: tuple[str, ...]) -> av.filter.Graph | None:
         crop = self._info.crop
+        if self._in_fields:
+            names = ("setfield=prog", *names)
         size = crop.inner(image.width, image.height)
         if size != (image.width, image.height):
             names = (f"crop={size[0]}:{size[1]}:{crop.left}:{crop.above}:exact=1", "copy", *names)

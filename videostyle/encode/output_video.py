@@ -28,7 +28,7 @@ from videostyle.errors import MediaError
 from videostyle.media.captions import CaptionCarrier
 from videostyle.media.color import join_alpha
 from videostyle.media.frame import Frame
-from videostyle.media.info import ALL_AROUND, MATRICES, PROGRESSIVE, MediaInfo
+from videostyle.media.info import ALL_AROUND, LIGHT_LEVELS, MATRICES, PROGRESSIVE, MediaInfo
 from videostyle.media.picture import wide_profile
 from videostyle.media.pixels import plane_array
 from videostyle.wording import counted
@@ -207,6 +207,8 @@ def input_notes(info: MediaInfo, plan: EncodingPlan, source: InputContainer) -> 
         yield "the input is interlaced; its frames are painted, and written, as if they were not"
     if info.has_captions and not plan.keeps_captions:
         yield "closed captions in the pictures are left out; H.264 and H.265 keep them"
+    if info.has_light_levels and info.color.is_hdr:
+        yield f"the output does not say {LIGHT_LEVELS}; players guess it"
     if info.is_spherical:
         yield f"the output does not say that it shows {ALL_AROUND}; tag it before it is played"
 

@@ -10,15 +10,6 @@ from videostyle.media.pixels import plane_array
 _SEED = 16  # pixels a side of what a frame with captions is grown from
 
 
-def has_captions(image: av.VideoFrame) -> bool:
-    """To be asked of few frames: one that is asked holds its memory until the garbage collector
-    comes round."""
-    try:
-        return "A53_CC" in image.side_data
-    except ValueError:  # PyAV does not know every kind of side data, and then tells of none
-        return False
-
-
 class CaptionCarrier:
     """Gives pictures the captions of others; in one thread at a time."""
 

@@ -28,6 +28,9 @@ RGB = ColorSpec(0, 1, 13, full_range=True)
 # swscale's numbers are H.273's, but it knows BT.601 only as 5.
 _SWSCALE_MATRIX = {6: 5}
 _LIMITED, _FULL = 1, 2
+# What grey has beside it to be converted: of grey alone swscale takes any to be of full range.
+_GREY_WITH_CHROMA = {"gray": "yuv420p"}
+_GREY_WITH_CHROMA |= {f"gray{bits}le": f"yuv420p{bits}le" for bits in (9, 10, 12, 14, 16)}
 
 
 def output_color(info: MediaInfo) -> ColorSpec:
@@ -231,6 +234,8 @@ def convert(
 ) -> av.VideoFrame:
     """Convert format, matrix and range, and scale to `size` (height, width) if that differs;
     primaries and transfer stay as they are."""
+    if image.format.name in _GREY_WITH_CHROMA and not source.full_range:
+        image = _with_chroma(image)
     height, width = size or (image.height, image.width)
     scaled = (height, width) != (image.height, image.width)
     return reformatter.reformat(
@@ -245,6 +250,15 @@ def convert(
         interpolation=_EXACT | (Interpolation.BICUBIC if scaled else Interpolation.BILINEAR),
         threads=1,
     )
+
+
+def _with_chroma(image: av.VideoFrame) -> av.VideoFrame:
+    """Grey as the luma of a frame without colours."""
+    colored = av.VideoFrame(image.width, image.height, _GREY_WITH_CHROMA[image.format.name])
+    plane_array(colored, 0)[...] = plane_array(image, 0)
+    for index in (1, 2):
+        plane_array(colored, index)[...] = 1 << (image.format.components[0].bits - 1)
+    return colored
 
 
 def flatten(reformatter: VideoReformatter, image: av.VideoFrame, color: ColorSpec) -> av.VideoFrame:

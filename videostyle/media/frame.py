@@ -31,6 +31,15 @@ class Frame:
     mask: npt.NDArray[np.uint8] | None = None
 
 
+def has_beside(image: av.VideoFrame, *kinds: str) -> bool:
+    """Whether a decoder put something of these kinds, by PyAV's names, beside a frame. To be asked
+    of few frames: one that is asked holds its memory until the garbage collector comes round."""
+    try:
+        return any(kind in image.side_data for kind in kinds)
+    except ValueError:  # PyAV does not know every kind of side data, and then tells of none
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The part of a video that is asked for, from `start` up to but not with `end`, in seconds

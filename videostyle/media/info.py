@@ -18,6 +18,7 @@ MATRICES |= {9: "bt2020nc"}
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 ALL_AROUND = "what is all around (360 degrees)"
+LIGHT_LEVELS = "how bright its mastering display and its lights are (HDR10, HDR10+, Dolby Vision)"
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 UNTAGGED = {0, 2, 3}  # reserved, unspecified, reserved
 # What goes with a matrix when only the matrix is known: (primaries, transfer).
@@ -153,6 +154,7 @@ class MediaInfo:
     be. pictures: the numbers of the numbered pictures (`numbered`) it is made of, none of any other
     video. icc_profile: of a picture, or of the first numbered one. is_spherical: shows what is all
     around, projected on the frame. has_captions: closed ones, inside the first picture.
+    has_light_levels: which its mastering display and its lights have, for players of HDR.
     """
 
     path: Path
@@ -180,6 +182,7 @@ class MediaInfo:
     pictures: range = range(0)
     is_spherical: bool = False
     has_captions: bool = False
+    has_light_levels: bool = False
     icc_profile: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

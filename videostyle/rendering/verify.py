@@ -34,7 +34,7 @@ from videostyle.encode.stream_plans import StreamPlan
 from videostyle.encode.tags import held_marks, held_tags, kept_tags, mark_names
 from videostyle.errors import UsageError
 from videostyle.media.color import output_color
-from videostyle.media.info import ALL_AROUND, MediaInfo, StreamInfo
+from videostyle.media.info import ALL_AROUND, LIGHT_LEVELS, MediaInfo, StreamInfo
 
 # Containers round times to their clock; a frame may be off by so much in seconds.
 _CLOCKS = {"Matroska": 0.001, "WebM": 0.001, "GIF": 0.01}
@@ -136,6 +136,8 @@ def _picture(before: MediaInfo, after: MediaInfo, container: Container) -> Itera
         yield Difference("streams", message, expected=codec not in _CAPTIONED)
     if before.is_spherical and not after.is_spherical:
         yield Difference("size", f"does not say that it shows {ALL_AROUND}", expected=True)
+    if before.has_light_levels and after.color.is_hdr and not after.has_light_levels:
+        yield Difference("color", f"does not say {LIGHT_LEVELS}", expected=True)
     ratios = [info.sample_aspect_ratio or Fraction(1) for info in (before, after)]
     if ratios[0] != ratios[1]:
         with open_input(after.path) as file:
