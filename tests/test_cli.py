@@ -28,6 +28,7 @@ from videostyle.decode.probe import probe
 from videostyle.errors import MediaError
 from videostyle.network.model import Model, save_model
 from videostyle.rendering.settle import cut_for
+from videostyle.stylize.stylizer import Stylizer
 from videostyle.timecode import parse_part
 from videostyle.timeline.plot import plot_timeline
 from videostyle.timeline.timeline import Keyframe, Timeline, Track
@@ -88,13 +89,13 @@ def test_a_folder_with_one_bad_file_paints_the_rest_and_exits_3(
     folder.mkdir()
     video.rename(folder / "good.mp4")
     (folder / "bad.mp4").write_bytes(b"not a video")
-    command = ["render", str(folder / "*.mp4"), "-o", str(out), "--style", "red"]
+    command = ["render", str(folder / "*.mp4"), "-o", str(out), "--style", "original"]
     assert main([*command, "--model", model_file, "--dry-run", "--json"]) == 3
     plans = json.loads(capsys.readouterr().out)["files"]
     assert ["refused" in plan for plan in plans] == [True, False]
     assert not out.exists()
     assert main([*command, "--model", model_file]) == 3
-    assert [path.name for path in out.iterdir()] == ["good_red.mp4"]
+    assert [path.name for path in out.iterdir()] == ["good_original.mp4"]
     summary = capsys.readouterr().err.splitlines()[-1]
     assert summary == f"videostyle: 1 of 2 files failed: {folder / 'bad.mp4'}"
 
@@ -104,7 +105,16 @@ def test_an_existing_output_is_kept_unless_told(
 ) -> None:
     output = tmp_path / "out.mp4"
     output.write_bytes(b"precious")
-    arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
+    arguments = [
+        "render",
+        str(video),
+        "-o",
+        str(output),
+        "--style",
+        "original",
+        "--model",
+        model_file,
+    ]
     assert main(arguments) == 2
     assert "-y overwrites it" in capsys.readouterr().err
     assert main([*arguments, "-n"]) == 0
@@ -157,7 +167,7 @@ def test_a_name_the_system_refuses_is_one_line(
 ) -> None:
     names = {"input": str(video), "output": str(tmp_path / "out.mp4")}
     names[which] = str(tmp_path / f"{'long' * 99}.mp4")
-    arguments = ["render", names["input"], "-o", names["output"], "--style", "red"]
+    arguments = ["render", names["input"], "-o", names["output"], "--style", "original"]
     assert main([*arguments, "--model", model_file]) == 1
     said = capsys.readouterr().err.strip()
     assert said.endswith("File name too long")
@@ -173,7 +183,7 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(
     command = [sys.executable, "-m", "videostyle", "render", source, "-o", f"{source}.mkv"]
     strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
     done = subprocess.run(
-        [*command, "--style", "red", "--model", model_file], env=strict, capture_output=True
+        [*command, "--style", "original", "--model", model_file], env=strict, capture_output=True
     )
     assert done.returncode == 0, done.stderr
     assert b"caf\\udce9.mp4.mkv" in done.stdout
@@ -204,7 +214,16 @@ def test_no_answer_is_no(
     answer()
     output = tmp_path / "out.mp4"
     output.write_text("mine")
-    arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
+    arguments = [
+        "render",
+        str(video),
+        "-o",
+        str(output),
+        "--style",
+        "original",
+        "--model",
+        model_file,
+    ]
     assert main(arguments) == 2
     assert output.read_text() == "mine"
 
@@ -219,7 +238,16 @@ def test_an_answer_that_is_not_yes_is_confirmed(
     answer("n")
     output = tmp_path / "out.mp4"
     output.write_text("mine")
-    arguments = ["render", str(video), "-o", str(output), "--style", "red", "--model", model_file]
+    arguments = [
+        "render",
+        str(video),
+        "-o",
+        str(output),
+        "--style",
+        "original",
+        "--model",
+        model_file,
+    ]
     assert main(arguments) == 0
     assert output.read_text() == "mine"
     assert capsys.readouterr().err.endswith(f"{output}: left as it is\n")
@@ -247,7 +275,16 @@ def test_a_pipe_is_told_what_to_do(
 ) -> None:
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    command = ["render", str(pipe), "-o", str(tmp_path), "--style", "red", "--model", model_file]
+    command = [
+        "render",
+        str(pipe),
+        "-o",
+        str(tmp_path),
+        "--style",
+        "original",
+        "--model",
+        model_file,
+    ]
     assert main(command) == 1
     error = capsys.readouterr().err
     assert error.endswith(f"{pipe}: is a pipe; save what it gives to a file first\n")
@@ -673,10 +710,10 @@ def test_the_command_to_go_on_leaves_out_no_file_that_failed(
 
     monkeypatch.setattr("videostyle.cli.render._render_one", paint)
     names = [tmp_path / f"{stem}.mp4" for stem in ("fails", "finished", "stopped")]
-    for path in (*names, tmp_path / "fails_red.mkv"):
+    for path in (*names, tmp_path / "fails_original.mkv"):
         path.write_text("old")
-    words = ["render", *map(str, names), "-o", str(tmp_path / "{stem}_red.mkv"), "-y"]
-    words += ["--style", "red", "--model", model_file]
+    words = ["render", *map(str, names), "-o", str(tmp_path / "{stem}_original.mkv"), "-y"]
+    words += ["--style", "original", "--model", model_file]
     monkeypatch.setattr(sys, "argv", ["videostyle", *words])
     assert main() == 130
     assert "Start over with the same command" in capsys.readouterr().err
@@ -833,8 +870,14 @@ def test_a_value_that_is_none_is_told_what_to_write(
 @pytest.mark.parametrize("size", [(2000, 1), (1, 5000), (30, 1000)])
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
 def test_a_picture_of_any_shape_has_a_sheet(
-    size: tuple[int, int], ending: str, model_file: str, tmp_path: Path
+    size: tuple[int, int],
+    ending: str,
+    model_file: str,
+    stylizer: Stylizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("videostyle.cli.styles.make_stylizer", lambda _: stylizer)
     picture, sheet = tmp_path / "a.png", tmp_path / f"sheet.{ending}"
     Image.new("RGB", size).save(picture)
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 0
@@ -848,9 +891,11 @@ def test_a_sheet_that_its_format_cannot_hold_is_named(
     ending: str,
     picture: Path,
     model_file: str,
+    stylizer: Stylizer,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("videostyle.cli.styles.make_stylizer", lambda _: stylizer)
     monkeypatch.setattr("videostyle.rendering.contact_sheet.COLUMNS", 150)
     sheet = picture.with_name(f"sheet.{ending}")
     assert main(["styles", "--model", model_file, "--sheet", str(sheet), str(picture)]) == 1
@@ -873,7 +918,7 @@ def test_a_file_that_does_not_suit_stops_no_other(
     folder.mkdir()
     picture.rename(folder / names[0])
     clip = video.rename(folder / names[1])
-    command = ["render", str(folder), "-o", str(out / "{stem}.mp4"), "--style", "red"]
+    command = ["render", str(folder), "-o", str(out / "{stem}.mp4"), "--style", "original"]
     assert main([*command, "--model", model_file, "--json"]) == 3
     result = json.loads(capsys.readouterr().out)
     assert [report["output"] for report in result["files"]] == [str(out / clip.name)]
@@ -886,9 +931,9 @@ def test_skipped_files_change_neither_exit_code_nor_shape(
     bad, out = tmp_path / "bad.mp4", tmp_path / "out"
     bad.write_bytes(b"not a video")
     out.mkdir()
-    finished = out / "clip_red.mp4"
+    finished = out / "clip_original.mp4"
     finished.write_bytes(b"finished")
-    options = ["-o", str(out), "--style", "red", "--model", model_file, "-n", "--json"]
+    options = ["-o", str(out), "--style", "original", "--model", model_file, "-n", "--json"]
     assert main(["render", str(video), str(bad), *options]) == 3
     result = json.loads(capsys.readouterr().out)
     assert list(result["failed"]) == [str(bad)]
@@ -902,14 +947,14 @@ def test_skipped_files_change_neither_exit_code_nor_shape(
 
 @pytest.fixture
 def own_output(picture: Path) -> Path:
-    """A file of one's own beside a picture, that has the name of its output in red."""
-    own = picture.with_name("own_red.png")
+    """A file of one's own beside a picture, that has the name of its output."""
+    own = picture.with_name("own_original.png")
     own.write_text("mine")
     return own
 
 
 def into_itself(folder: Path, model_file: str, *options: str) -> int:
-    command = ["render", str(folder), "-o", f"{folder}/", "--style", "red", *options]
+    command = ["render", str(folder), "-o", f"{folder}/", "--style", "original", *options]
     return main([*command, "--model", model_file])
 
 
@@ -947,16 +992,16 @@ def test_a_file_of_a_folder_is_asked_about(
 def test_no_keeps_one_file_and_paints_the_others(
     picture: Path, model_file: str, tmp_path: Path, answer: Callable[..., None]
 ) -> None:
-    kept = tmp_path / "out" / "own_red.png"
+    kept = tmp_path / "out" / "own_original.png"
     kept.parent.mkdir()
     kept.write_text("mine")
     other = picture.with_name("other.png")
     other.write_bytes(picture.read_bytes())
     answer("n")
-    command = ["render", str(other), str(picture), "-o", str(kept.parent), "--style", "red"]
+    command = ["render", str(other), str(picture), "-o", str(kept.parent), "--style", "original"]
     assert main([*command, "--model", model_file, "--json"]) == 0
     assert kept.read_text() == "mine"
-    assert (kept.parent / "other_red.png").exists()
+    assert (kept.parent / "other_original.png").exists()
 
 
 def test_warnings_of_a_timeline_come_first_and_begin_with_their_place(
@@ -997,7 +1042,7 @@ def test_a_dry_run_refuses_what_the_render_would(
     output = tmp_path / "out.mp4"
     if not options:
         output.write_text("mine")
-    command = ["render", str(video), "-o", str(output), "--style", "red", "--dry-run"]
+    command = ["render", str(video), "-o", str(output), "--style", "original", "--dry-run"]
     assert main([*command, "--model", model_file, *options]) == 2
     assert message in capsys.readouterr().err
 
@@ -1038,7 +1083,7 @@ def test_a_name_with_control_characters_stays_on_one_line(
     picture: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd, shown = tmp_path / "a\n\x1b[2Jb.png", f"{tmp_path}/a\\n\\x1b[2Jb.png"
-    options = ["-o", str(odd), "--style", "red", "--model", model_file, "--device", "cpu"]
+    options = ["-o", str(odd), "--style", "original", "--model", model_file, "--device", "cpu"]
     assert main(["render", str(picture), *options, "--precision", "fp32"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith(f"{shown}  1 frame in ")
@@ -1072,7 +1117,7 @@ def test_closed_streams_are_no_accident(video: Path, model_file: str, tmp_path: 
     output = tmp_path / "out.mp4"
     output.write_text("mine")
     command = [sys.executable, "-m", "videostyle", "render", str(video), "-o", str(output)]
-    command += ["--style", "red", "--model", model_file]
+    command += ["--style", "original", "--model", model_file]
     shell = ["sh", "-c", '"$@" <&-; echo $?; "$@" 2>&-; echo $?', "sh", *command]
     done = subprocess.run(shell, capture_output=True, text=True)
     assert done.stdout.split() == ["2", "2"]
@@ -1107,7 +1152,7 @@ def test_a_reader_that_has_left_stops_no_painting(
 ) -> None:
     other, out = picture.with_name("other.png"), tmp_path / "out"
     other.write_bytes(picture.read_bytes())
-    options = ["-o", str(out), "--style", "red", "--model", model_file]
+    options = ["-o", str(out), "--style", "original", "--model", model_file]
     run_without_reader(["render", str(picture), str(other), *options], "1")
     assert len(list(out.iterdir())) == 2
 
@@ -1130,7 +1175,7 @@ def test_a_batch_goes_on_where_nobody_takes_its_messages(
         os.close(terminal)
     command = [sys.executable, "-m", "videostyle", "render", str(bad), str(picture), str(other)]
     done = subprocess.run(
-        [*command, "-o", str(out), "--style", "red", "--model", model_file],
+        [*command, "-o", str(out), "--style", "original", "--model", model_file],
         env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         stdout=stream,
         stderr=stream,
@@ -1145,7 +1190,7 @@ def test_a_terminal_without_a_size_gets_no_empty_line_for_a_bar(
     video: Path, model_file: str, tmp_path: Path
 ) -> None:
     terminal, stream = os.openpty()
-    command = [sys.executable, "-m", "videostyle", "render", str(video), "--style", "red"]
+    command = [sys.executable, "-m", "videostyle", "render", str(video), "--style", "original"]
     command += ["--model", model_file, "-o", str(tmp_path / "out.mp4")]
     subprocess.run(command, check=True, stdout=stream, stderr=stream)
     said = os.read(terminal, 10_000).decode().splitlines()
@@ -1192,7 +1237,16 @@ def test_a_result_that_has_no_place_to_go_is_an_error(
     picture: Path, model_file: str, tmp_path: Path, unbuffered: str
 ) -> None:
     output = tmp_path / "out.png"
-    render = ["render", str(picture), "-o", str(output), "--style", "red", "--model", model_file]
+    render = [
+        "render",
+        str(picture),
+        "-o",
+        str(output),
+        "--style",
+        "original",
+        "--model",
+        model_file,
+    ]
     codes = []
     for arguments in (["schema"], [*render, "--json"], [*render, "-y"]):
         shell = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "videostyle", *arguments]

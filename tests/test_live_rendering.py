@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 from conftest import make_clip
@@ -17,11 +18,11 @@ from videostyle.network.model import Model
 def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(
     small_model: Model, tmp_path: Path
 ) -> None:
-    film = make_clip(tmp_path / "half_a_minute.mp4", pts=list(range(700)), size=(96, 64))
+    film = make_clip(tmp_path / "half_a_minute.mp4", pts=range(140), time_base=Fraction(1, 5))
     is_second = False
 
     def stop_after_a_piece() -> None:
-        if rendering.state.frame > 300 and not is_second:
+        if rendering.state.frame > 60 and not is_second:
             rendering.stop()
 
     rendering = Rendering({"device": "cpu"}, stop_after_a_piece)
@@ -33,11 +34,11 @@ def test_a_render_that_was_stopped_goes_on_after_its_whole_pieces(
 
     render()
     assert (rendering.state.status, rendering.state.output) == ("stopped", "half.part.mp4")
-    assert 250 <= rendering.state.frame < 700
+    assert 50 <= rendering.state.frame < 140
     is_second = True
     render()
     assert (rendering.state.status, rendering.state.output) == ("done", "half.mp4")
-    assert rendering.state.frame == 700
+    assert rendering.state.frame == 140
     assert "went on after" in rendering.state.message
 
 

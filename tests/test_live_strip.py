@@ -198,32 +198,21 @@ def test_a_loop_in_beats_is_edited_as_any_other(page: Any) -> None:
     assert state(page, "timeline.loop.period") == pytest.approx(240 / 97)
 
 
-@pytest.mark.parametrize(
-    ("bpm", "begin", "end", "pixels", "expected"),
-    [
+def test_beats_are_drawn_where_there_is_room(page: Any) -> None:
+    ticks = """async ([bpm, ...rest]) => (await code("beats.mjs"))
+      .ticks({ bpm, first_beat: 0.25 }, ...rest).map(({ at, isBar }) => [at, isBar])"""
+    for case, expected in (  # beats a minute; from, to; pixels a second
         (
-            120,
-            0,
-            2.4,
-            100,
-            [(0.25, True), (0.75, False), (1.25, False), (1.75, False), (2.25, True)],
+            (120, 0, 2.4, 100),
+            [[0.25, True], [0.75, False], [1.25, False], [1.75, False], [2.25, True]],
         ),
-        (120, 1, 2, 12, [(1.25, False), (1.75, False)]),
-        (120, 1, 5, 11.9, [(2.25, True), (4.25, True)]),  # less than 6 pixels apart: bars alone
-        (120, 1, 5, 2.9, []),
-        (120, 0, 0.2, 100, []),  # before beat 0
-        (60, 9.25, 10.25, 50, [(9.25, False), (10.25, False)]),
-    ],
-)
-def test_beats_are_drawn_where_there_is_room(
-    page: Any, bpm: float, begin: float, end: float, pixels: float, expected: list[Any]
-) -> None:
-    found = page.evaluate(
-        """async ([bpm, ...rest]) => (await code("beats.mjs"))
-          .ticks({ bpm, first_beat: 0.25 }, ...rest).map(({ at, isBar }) => [at, isBar])""",
-        [bpm, begin, end, pixels],
-    )
-    assert found == [list(each) for each in expected]
+        ((120, 1, 2, 12), [[1.25, False], [1.75, False]]),
+        ((120, 1, 5, 11.9), [[2.25, True], [4.25, True]]),  # less than 6 pixels apart: bars alone
+        ((120, 1, 5, 2.9), []),
+        ((120, 0, 0.2, 100), []),  # before beat 0
+        ((60, 9.25, 10.25, 50), [[9.25, False], [10.25, False]]),
+    ):
+        assert page.evaluate(ticks, case) == expected, case
 
 
 def test_a_tempo_is_found_from_taps_of_an_unsteady_hand_that_misses_one(page: Any) -> None:
