@@ -116,13 +116,14 @@ def page(tab: Any, server: LiveServer) -> Iterator[Any]:
 
 @contextmanager
 def page_anew(tab: Any, server: LiveServer) -> Iterator[Any]:
-    """The page in a tab that remembers nothing of the one before."""
+    """The page in a tab that remembers nothing of the one before, without a timeline."""
     tab.mistakes, tab.asked, tab.agrees = [], [], True
     tab.set_viewport_size(SCREEN)
     tab.mouse.move(0, 0)
     tab.goto(server.url)
     tab.locator("#picture[data-rendered]").wait_for(timeout=30_000)  # some picture
     forget_looks(tab)
+    forget_timeline(tab)
     try:
         yield tab
     finally:
@@ -145,6 +146,12 @@ def forget_looks(page: Any) -> None:
         nothing = '{"looks":[],"seconds":2}'
         tell(page, {"type": "looks", "looks": nothing})
         wait_for(lambda: page.evaluate(is_empty) and page.input_value("#fade") == "2")
+
+
+def forget_timeline(page: Any) -> None:
+    if state(page, "timeline"):
+        tell(page, {"type": "timeline", "text": ""})
+        wait_for(lambda: state(page, "timeline") is None)
 
 
 def tell(page: Any, message: dict[str, Any]) -> None:

@@ -313,7 +313,6 @@ def test_knobs_of_a_controller_are_bound_and_move_sliders_without_a_jump(midi_pa
     page.reload()
     wait_for(lambda: page.evaluate("asked") == 1)
     wait_until_rendered(page)
-    slide(page, "the_scream", 0.3)  # what a timeline of before has already would be no take
     turn(page, CC + 1, 45, 127)
     turn(page, CC + 1, 45, 0)
     wait_for(lambda: state(page, "recording"))
