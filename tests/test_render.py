@@ -428,6 +428,17 @@ def test_an_output_has_one_writer_at_a_time_who_leaves_no_lock(
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["gate.lock"]
 
 
+def test_a_writer_that_ends_just_then_still_refuses_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third may have begun by then."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with only_writer(tmp_path / "out.mp4"):
+        monkeypatch.setattr(Path, "is_file", lambda path: False)  # its lock has just been removed
+        with pytest.raises(UsageError, match="another process"), only_writer(tmp_path / "out.mp4"):
+            pass
+
+
 def test_strict_stops_at_the_first_damage_and_says_where(
     clip: Clip, stylizer: Stylizer, tmp_path: Path
 ) -> None:

@@ -60,8 +60,11 @@ def only_writer(path: Path) -> Iterator[None]:
         with gate:
             lock.acquire(blocking=False)
     except OSError as error:
-        # Without a place for locks it goes on unguarded.
-        if isinstance(error, Timeout) and Path(lock.lock_file).is_file():
+        # Without a place for locks it goes on unguarded. Who had this one may have removed it.
+        is_taken = isinstance(error, Timeout) and (
+            error.lock_file == lock.lock_file or Path(lock.lock_file).is_file()
+        )
+        if is_taken:
             raise UsageError(
                 f"{path}: another process is writing it; let that end, or choose another name"
             ) from error
