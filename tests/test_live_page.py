@@ -512,6 +512,13 @@ def test_the_sound_of_a_machine_that_is_too_slow_is_slow_and_does_not_stutter(pa
     assert rates[0] is not None
     assert [rate is None for rate in rates[3:]] == [False, True, True, False]
     assert rates[3] > 0.9
+    # A short pause, in which the sound is silent, does not slow down what follows.
+    assert page.evaluate("""async () => {
+      const follow = (await code("pace.mjs")).follower();
+      const pictures = [[0, 2], [0.04, 2.04], [0.6, 2.08, true], [0.64, 2.12], [0.68, 2.16]];
+      return pictures.map(([now, seconds, isSilent]) =>
+        follow({ seconds, heard: isSilent ? null : seconds, now }));
+    }""") == [1, 1, None, 1, 1]
 
 
 def test_a_file_whose_name_is_not_utf_8_is_heard_and_seen(page: Any, folder: Path) -> None:

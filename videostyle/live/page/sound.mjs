@@ -50,8 +50,9 @@ export const heardAt = () => (audio.paused ? null : audio.currentTime - lead);
 on("picture", ({ seconds }) => {
   const at = seconds + lead;
   if (!isHeard() || !state.playing || at >= audio.duration) return;
-  const rate = follow({ seconds: at, heard: audio.currentTime, now: performance.now() / 1000 });
-  if (audio.paused || rate === null) audio.currentTime = at;
+  const heard = audio.paused ? null : audio.currentTime;
+  const rate = follow({ seconds: at, heard, now: performance.now() / 1000 });
+  if (rate === null) audio.currentTime = at;
   else if (rate !== audio.playbackRate) audio.playbackRate = rate;
   // Refused, before the first click or key in this tab, it is tried again with the next picture.
   if (audio.paused) audio.play().catch(() => {});
