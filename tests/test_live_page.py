@@ -8,11 +8,13 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import make_clip
 from live_browser import (
     SAMPLE,
     TWO_KEYS,
@@ -28,6 +30,7 @@ from live_browser import (
     settled,
     slide,
     state,
+    tell,
     wait_for,
     wait_until_rendered,
 )
@@ -482,6 +485,22 @@ def test_the_sound_goes_with_the_pictures(
     open_source(page, "long.mp4")
     wait_for(lambda: page.locator("#sound").is_disabled())  # it has none
     second.context.close()
+
+
+def test_a_hand_that_paints_a_slide_anew_does_not_take_its_sound_back(
+    page: Any, folder: Path
+) -> None:
+    make_clip(folder / "slides.mp4", pts=[0, 8], time_base=Fraction(1), audio="aac")
+    tell(page, {"type": "open", "name": "slides.mp4"})
+    wait_for(lambda: state(page, "source.name") == "slides.mp4")
+    page.click("#play")
+    heard = "videostyle.audio.currentTime"
+    slide(page, "the_scream", 1)  # with its picture the sound begins
+    wait_for(lambda: page.evaluate(heard) > 1)
+    pictures = state(page, "pictures")
+    slide(page, "great_wave", 1)
+    wait_for(lambda: state(page, "pictures") > pictures)
+    assert page.evaluate(heard) > 1
 
 
 def test_the_sound_of_a_machine_that_is_too_slow_is_slow_and_does_not_stutter(page: Any) -> None:
