@@ -131,9 +131,12 @@ def test_a_length_that_ffmpeg_guesses_by_the_bit_rate_of_the_sound_is_measured(
     assert with_duration(probe(path)).duration_seconds == pytest.approx(1)
 
 
-def test_the_length_of_a_live_recording_counts_from_its_first_frame(clip: Clip) -> None:
-    """The times of FLV go on from those of the broadcast."""
-    path = clip("clip.flv", pts=range(3000, 5000, 100), time_base=Fraction(1, 1000))
+@pytest.mark.parametrize("ending", ["flv", "nut"])
+def test_the_length_of_a_live_recording_counts_from_its_first_frame(
+    clip: Clip, ending: str
+) -> None:
+    """Its times go on from those of the broadcast."""
+    path = clip(f"clip.{ending}", pts=range(3000, 5000, 100), time_base=Fraction(1, 1000))
     assert probe(path).duration_seconds == pytest.approx(2, abs=0.1)
 
 

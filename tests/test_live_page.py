@@ -8,11 +8,13 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import make_clip
 from live_browser import (
     SAMPLE,
     TWO_KEYS,
@@ -28,6 +30,7 @@ from live_browser import (
     settled,
     slide,
     state,
+    tell,
     wait_for,
     wait_until_rendered,
 )
@@ -484,6 +487,21 @@ def test_the_sound_goes_with_the_pictures(
     second.context.close()
 
 
+def test_a_hand_that_paints_a_slide_anew_does_not_take_its_sound_back(
+    page: Any, folder: Path
+) -> None:
+    make_clip(folder / "slides.mp4", pts=[0, 8], time_base=Fraction(1), audio="aac")
+    tell(page, {"type": "open", "name": "slides.mp4"})
+    wait_for(lambda: state(page, "source.name") == "slides.mp4")
+    page.click("#play")
+    heard = "videostyle.audio.currentTime"
+    wait_for(lambda: page.evaluate(heard) > 1)
+    pictures = state(page, "pictures")
+    slide(page, "great_wave", 1)
+    wait_for(lambda: state(page, "pictures") > pictures)
+    assert page.evaluate(heard) > 1
+
+
 def test_the_sound_of_a_machine_that_is_too_slow_is_slow_and_does_not_stutter(page: Any) -> None:
     chance = random.Random(3)
     played = """async (pictures) => {
@@ -512,6 +530,13 @@ def test_the_sound_of_a_machine_that_is_too_slow_is_slow_and_does_not_stutter(pa
     assert rates[0] is not None
     assert [rate is None for rate in rates[3:]] == [False, True, True, False]
     assert rates[3] > 0.9
+    # A short pause, in which the sound is silent, does not slow down what follows.
+    assert page.evaluate("""async () => {
+      const follow = (await code("pace.mjs")).follower();
+      const pictures = [[0, 2], [0.04, 2.04], [0.6, 2.08, true], [0.64, 2.12], [0.68, 2.16]];
+      return pictures.map(([now, seconds, isSilent]) =>
+        follow({ seconds, heard: isSilent ? null : seconds, now }));
+    }""") == [1, 1, None, 1, 1]
 
 
 def test_a_file_whose_name_is_not_utf_8_is_heard_and_seen(page: Any, folder: Path) -> None:

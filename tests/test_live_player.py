@@ -673,8 +673,10 @@ def test_a_frame_that_stands_for_a_minute_follows_the_hands_while_it_plays(
     player.open(slides)
     watched.until(lambda: bool(watched.pictures) and watched.pictures[-1].as_rendered)
     player.update(playing=True)
+    watched.until(lambda: watched.pictures[-1].in_motion)  # at once: the sound begins with it
     player.update(look=Look({"blue": 1}), serial=2)
     watched.until(lambda: watched.pictures[-1].serial == 2)
+    assert not watched.pictures[-1].in_motion
     assert len(player.thumbnail("red").result(10)) > 100
     player.update(playing=False)
     watched.pictures.clear()

@@ -312,7 +312,9 @@ def _duration(container: InputContainer, stream: VideoStream, start: float) -> f
         return float(max(stream.duration, frames) * time_base_of(stream))
     if not container.duration:
         return None
-    end = (container.duration + (container.start_time or 0)) / av.time_base
+    end = container.duration / av.time_base
+    if container.format.name != "nut":  # whose length counts from 0
+        end += (container.start_time or 0) / av.time_base
     return max(0.0, end - start) or None
 
 

@@ -39,7 +39,8 @@ class Picture:
     """What was painted. jpeg, original: JPEG files, the latter empty unless it is wanted.
 
     sum: of the weights that the sliders show, of which the look's are parts. serial: that of the
-    controls it shows. as_rendered: painted as `render` would.
+    controls it shows. in_motion: it follows the one before; else that stands and is painted anew.
+    as_rendered: painted as `render` would.
     """
 
     seconds: float
@@ -47,6 +48,7 @@ class Picture:
     serial: int
     jpeg: bytes
     original: bytes = b""
+    in_motion: bool = False
     as_rendered: bool = False
     sum: float = 1.0
 
@@ -57,6 +59,7 @@ class _Pending:
     frame: Frame
     look: Look
     controls: Controls
+    in_motion: bool
     submitted: float
 
 
@@ -107,7 +110,8 @@ class Easel:
             painted = replace(look, stroke=self._strokes.nearest(*size, look.stroke))
         self.is_behind = painted != look
         begun = paint(frame, self._stylizer, painted, self._converter, self._stabilizer)
-        self._pending.append(_Pending(begun, frame, look, controls, time.perf_counter()))
+        pending = _Pending(begun, frame, look, controls, in_motion, time.perf_counter())
+        self._pending.append(pending)
 
     @property
     def ready_at(self) -> float | None:
@@ -144,6 +148,7 @@ class Easel:
                 serial=item.controls.serial,
                 jpeg=self._jpeg(painted.image),
                 original=original,
+                in_motion=item.in_motion,
                 as_rendered=self._as_rendered,
                 sum=item.controls.sum_at(item.frame.seconds),
             )

@@ -317,7 +317,10 @@ class Player:
                     if was_shown and self._ends_before(following):  # it stood at the end
                         self._repeat(scene)
                         return
-                    if not was_shown or self.controls.recording or self._is_news(shown):
+                    # By its picture a tab begins the sound, for which the next may come too late.
+                    gap = following.seconds - shown.seconds if following else 0.0
+                    is_due = not was_shown or self.controls.recording or gap > LONG_WAIT_SECONDS
+                    if is_due or self._is_news(shown):
                         self._offer(scene, easel, shown)
                     coming = chain([following], frames) if following else ()
                     shown, following = self._play(scene, easel, shown, coming)

@@ -147,6 +147,7 @@ def pack(picture: Picture, *, with_original: bool) -> bytes:
     header = {
         "seconds": picture.seconds,
         "serial": picture.serial,
+        "in_motion": picture.in_motion,
         "as_rendered": picture.as_rendered,
         "bytes": len(picture.jpeg),
         "sum": picture.sum,

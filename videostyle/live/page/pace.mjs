@@ -10,9 +10,10 @@ const LEAST_PACE = 0.5;
 const STEADY_PACE = 0.97;
 const MOST_CATCHING_UP = 0.15;  // a part of the speed
 
-// Gives a function that is told of each picture while the sound is heard: the time of the video it
-// shows and that of the sound, and of the clock, all in seconds. It answers with the rate to play
-// at, a multiple of 0.01, or null if the sound has to jump to the picture.
+// Gives a function that is told of each picture while the sound is to be heard: the time of the video
+// it shows and that of the sound, null while that is silent, and of the clock, all in seconds. It
+// answers with the rate to play at, a multiple of 0.01, or null if the sound has to jump to the
+// picture.
 export function follower() {
   let [shown, passed] = [REMEMBERED_SECONDS, REMEMBERED_SECONDS];  // of late
   let last = null;
@@ -22,7 +23,11 @@ export function follower() {
     const [step, since] = last ? [seconds - last.seconds, now - last.now] : [0, 0];
     const isJump = step < 0 || step > since + MOST_AHEAD_SECONDS;
     last = { seconds, now };
-    if (!isJump && since < REMEMBERED_SECONDS) {  // longer, it was paused
+    if (heard === null) {  // it begins anew: a pause says nothing of the machine
+      [shown, passed, drift] = [REMEMBERED_SECONDS, REMEMBERED_SECONDS, 0];
+      return null;
+    }
+    if (!isJump && since < REMEMBERED_SECONDS) {  // longer, it was held up
       const kept = Math.exp(-since / REMEMBERED_SECONDS);
       [shown, passed] = [kept * shown + step, kept * passed + since];
     }

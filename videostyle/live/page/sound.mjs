@@ -10,6 +10,7 @@ audio.preload = "auto";
 let source = 0;  // its number
 let wanted = keptOver("sound", () => wanted);  // by hand; null: the tab with the controls is heard
 const follow = follower();
+let followed = 0;  // the last picture's time in the file
 let lead = 0;  // of the file before the first picture, in seconds
 
 const isHeard = () => Boolean(source) && (wanted ?? state.conducts);
@@ -47,11 +48,15 @@ $("sound").onclick = () => {
 // The time of the video that is heard; null in silence.
 export const heardAt = () => (audio.paused ? null : audio.currentTime - lead);
 
-on("picture", ({ seconds }) => {
+on("picture", ({ seconds, in_motion }) => {
   const at = seconds + lead;
   if (!isHeard() || !state.playing || at >= audio.duration) return;
-  const rate = follow({ seconds: at, heard: audio.currentTime, now: performance.now() / 1000 });
-  if (audio.paused || rate === null) audio.currentTime = at;
+  // A slide that is painted anew, in the middle of its sound.
+  if (!in_motion && at === followed && !audio.paused) return;
+  followed = at;
+  const heard = audio.paused ? null : audio.currentTime;
+  const rate = follow({ seconds: at, heard, now: performance.now() / 1000 });
+  if (rate === null) audio.currentTime = at;
   else if (rate !== audio.playbackRate) audio.playbackRate = rate;
   // Refused, before the first click or key in this tab, it is tried again with the next picture.
   if (audio.paused) audio.play().catch(() => {});
