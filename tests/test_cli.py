@@ -82,6 +82,12 @@ def test_a_picture_is_painted_as_a_picture(
         assert image.size == (90, 70)
 
 
+def untouched(source: Path, output: Path, model_file: str) -> list[str]:
+    """A render for which nothing has to be compiled."""
+    files = ["render", str(source), "-o", str(output)]
+    return [*files, "--style", "original", "--model", model_file]
+
+
 def test_a_folder_with_one_bad_file_paints_the_rest_and_exits_3(
     video: Path, model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,16 +111,7 @@ def test_an_existing_output_is_kept_unless_told(
 ) -> None:
     output = tmp_path / "out.mp4"
     output.write_bytes(b"precious")
-    arguments = [
-        "render",
-        str(video),
-        "-o",
-        str(output),
-        "--style",
-        "original",
-        "--model",
-        model_file,
-    ]
+    arguments = untouched(video, output, model_file)
     assert main(arguments) == 2
     assert "-y overwrites it" in capsys.readouterr().err
     assert main([*arguments, "-n"]) == 0
@@ -214,16 +211,7 @@ def test_no_answer_is_no(
     answer()
     output = tmp_path / "out.mp4"
     output.write_text("mine")
-    arguments = [
-        "render",
-        str(video),
-        "-o",
-        str(output),
-        "--style",
-        "original",
-        "--model",
-        model_file,
-    ]
+    arguments = untouched(video, output, model_file)
     assert main(arguments) == 2
     assert output.read_text() == "mine"
 
@@ -238,16 +226,7 @@ def test_an_answer_that_is_not_yes_is_confirmed(
     answer("n")
     output = tmp_path / "out.mp4"
     output.write_text("mine")
-    arguments = [
-        "render",
-        str(video),
-        "-o",
-        str(output),
-        "--style",
-        "original",
-        "--model",
-        model_file,
-    ]
+    arguments = untouched(video, output, model_file)
     assert main(arguments) == 0
     assert output.read_text() == "mine"
     assert capsys.readouterr().err.endswith(f"{output}: left as it is\n")
@@ -275,16 +254,7 @@ def test_a_pipe_is_told_what_to_do(
 ) -> None:
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    command = [
-        "render",
-        str(pipe),
-        "-o",
-        str(tmp_path),
-        "--style",
-        "original",
-        "--model",
-        model_file,
-    ]
+    command = untouched(pipe, tmp_path, model_file)
     assert main(command) == 1
     error = capsys.readouterr().err
     assert error.endswith(f"{pipe}: is a pipe; save what it gives to a file first\n")
@@ -1237,16 +1207,7 @@ def test_a_result_that_has_no_place_to_go_is_an_error(
     picture: Path, model_file: str, tmp_path: Path, unbuffered: str
 ) -> None:
     output = tmp_path / "out.png"
-    render = [
-        "render",
-        str(picture),
-        "-o",
-        str(output),
-        "--style",
-        "original",
-        "--model",
-        model_file,
-    ]
+    render = untouched(picture, output, model_file)
     codes = []
     for arguments in (["schema"], [*render, "--json"], [*render, "-y"]):
         shell = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "videostyle", *arguments]
